@@ -1,0 +1,31 @@
+import type { Random } from './ports.ts'
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** 22 characters of base62 hold 128 bits (ASVS 11.5.1 asks for 128 unguessable ones). */
+export const idLength = 22
+export const idPattern = /^[0-9A-Za-z]{22}$/
+
+/** A new unguessable id: 128 random bits as 22 characters of base62. */
+export function newId(random: Random): string {
+  let value = 0n
+  for (const byte of random.bytes(16)) value = (value << 8n) | BigInt(byte)
+
+  let text = ''
+  for (let i = 0; i < idLength; i++) {
+    text = alphabet[Number(value % 62n)] + text
+    value /= 62n
+  }
+  return text
+}
+
+/** Uniform base62 characters: bytes of 248 and above are drawn again, so none is favoured. */
+export function randomBase62(random: Random, length: number): string {
+  let text = ''
+  while (text.length < length) {
+    for (const byte of random.bytes(length - text.length)) {
+      if (byte < 248) text += alphabet[byte % 62]
+    }
+  }
+  return text
+}

@@ -1,0 +1,36 @@
+import type { CodePlace } from './code.ts'
+
+/** A key for one app's fields, wrapped under the master key whose id it carries. */
+export type WrappedKey = { keyId: string; bytes: Uint8Array }
+
+/**
+ * Where a sealed field belongs. It is authenticated with the ciphertext: a value that is moved to
+ * another row, column or mail server does not open.
+ */
+export type SealPlace = { table: string; row: string; column: string; binding?: string }
+
+/** Everything that needs the master key. All of it is synchronous and takes microseconds. */
+export type Keyring = {
+  /** The id of the key that new codes are made with. */
+  codeKeyId(): string
+  /** 32 bytes of HMAC-SHA-256 that a code is read from; blocks count up from 0. */
+  codeBlock(keyId: string, place: CodePlace, block: number): Uint8Array
+  /** What the store keeps of a code: HMAC-SHA-256 with a key that is not in the database. */
+  codeDigest(keyId: string, appId: string, verificationId: string, code: string): Uint8Array
+  /** The digests of a code under every key that live codes may have, the newest first. */
+  codeDigests(appId: string, verificationId: string, code: string): Uint8Array[]
+  /** Keyed hash of a normalised address, to find a recipient without storing the address. */
+  recipientIndex(appId: string, recipient: string): Uint8Array
+  /** Keyed hash for limits and budgets; `scope` keeps equal values of different limits apart. */
+  limitIndex(scope: string, value: string): Uint8Array
+  /** Keyed hash that a user-chosen secretKey is looked up by. */
+  secretKeyIndex(secretKey: string): Uint8Array
+  /** Keyed fingerprint of a request body, for Idempotency-Key. */
+  fingerprint(appId: string, text: string): Uint8Array
+  /** One link of the audit chain: HMAC(previous, record). */
+  auditLink(previous: Uint8Array, record: string): Uint8Array
+  newDataKey(appId: string): WrappedKey
+  seal(appId: string, key: WrappedKey, place: SealPlace, text: string): Uint8Array
+  /** Throws when the key, the place or the bytes are not those of the sealing. */
+  open(appId: string, key: WrappedKey, place: SealPlace, sealed: Uint8Array): string
+}
