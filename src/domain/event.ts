@@ -46,3 +46,9 @@ export type AuditAction =
   | 'store.restore'
 
 export type AuditRecord = AuditEntry & { id: number; link: Uint8Array }
+
+/** What a link of the audit chain covers: every field, in an order that never changes. */
+export function auditText(record: Omit<AuditRecord, 'link'>): string {
+  const { id, at, who, action, object, detail, requestId } = record
+  return JSON.stringify([id, at, who, action, object, detail, requestId])
+}

@@ -143,7 +143,8 @@ export type ResendCommand = {
 
 export type VerificationQuery = {
   appId: string
-  recipientIndex?: Uint8Array
+  /** One recipient's; `budgetKey` finds the folded neighbours, `index` picks among them. */
+  recipient?: { index: Uint8Array; budgetKey: Uint8Array }
   status?: Status
   now: number
   limit: number

@@ -1,6 +1,6 @@
 import { type App, recipientPlace } from './app.ts'
 import { refusalOf } from './check-verification.ts'
-import { newId } from './id.ts'
+import { newTimedId } from './id.ts'
 import type { Ports } from './ports.ts'
 import { Problem } from './problem.ts'
 import { handover, leaseMs } from './start-verification.ts'
@@ -16,7 +16,7 @@ export async function resendVerification(
 ): Promise<{ verification: Verification; deliveryId: string }> {
   const { verifications, keyring, clock, random, outbox, settings } = ports
   const now = clock.now()
-  const deliveryId = newId(random)
+  const deliveryId = newTimedId(random, now)
   const nextResendAt = now + settings.resendAfterSeconds * 1000
   const claimed = await verifications.claimResend({
     appId: app.id,

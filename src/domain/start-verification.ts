@@ -1,7 +1,7 @@
 import { type App, recipientPlace } from './app.ts'
 import { type CodeFormat, deriveCode, longCodeLength } from './code.ts'
 import type { Delivery, Handover } from './delivery.ts'
-import { newId } from './id.ts'
+import { newId, newTimedId } from './id.ts'
 import { dayMs, type Limit } from './limit.ts'
 import type { CodeVariant, DomainSettings, Ports, StartCommand, StartResult } from './ports.ts'
 import { invalidField, Problem } from './problem.ts'
@@ -103,13 +103,13 @@ function buildCommand(
     long: refuses ? null : variant('crockford', longCodeLength, 1),
     limits: startLimits(ports, app, folded),
     budget: {
-      key: keyring.limitIndex('budget', `${app.id}\0${folded}`),
+      key: budgetKey(ports, app.id, folded),
       windows: [
         { max: settings.guessBudgetPerDay, windowMs: dayMs },
         { max: settings.guessBudgetPerMonth, windowMs: 30 * dayMs },
       ],
     },
-    delivery: { id: newId(random), leaseUntil: now + leaseMs },
+    delivery: { id: newTimedId(random, now), leaseUntil: now + leaseMs },
     idempotency: request.idempotency
       ? {
           key: keyring.fingerprint(app.id, `key\0${request.idempotency.key}`),
@@ -119,32 +119,46 @@ function buildCommand(
   }
 }
 
-/** The tighter of server and app, each counted by keyed hash. */
-function startLimits(ports: StartPorts, app: App, folded: string): Limit[] {
-  const { keyring, settings } = ports
-  const inApp = `${app.id}\0${folded}`
-  const limit = (name: string, value: string, max: number, windowMs: number): Limit => ({
-    name,
-    key: keyring.limitIndex(name, value),
-    max,
-    windowMs,
-  })
+/** The tighter of server and app. One recipient's limits share a prefix, so they lie together. */
+function startLimits({ keyring, settings }: StartPorts, app: App, folded: string): Limit[] {
+  const recipient = keyring.limitIndex('recipient', `${app.id}\0${folded}`)
+  const anywhere = keyring.limitIndex('recipient_all_apps', folded)
+  const whole = keyring.limitIndex('app', app.id)
   const daily = Math.min(
-    app.policy.recipientStartsPerDay ?? Number.POSITIVE_INFINITY,
+    app.policy.recipientStartsPerDay ?? settings.recipientStartsPerDay,
     settings.recipientStartsPerDay,
   )
   const perMinute = Math.min(
-    app.policy.startsPerMinute ?? Number.POSITIVE_INFINITY,
+    app.policy.startsPerMinute ?? settings.appStartsPerMinute,
     settings.appStartsPerMinute,
   )
-  const spacing = settings.recipientStartSpacingSeconds * 1000
+  const spacingMs = settings.recipientStartSpacingSeconds * 1000
+  const quarterly = settings.recipientStartsPerQuarterHour
+  const anywhereDaily = settings.recipientStartsPerDayAcrossApps
   return [
-    limit('recipient_spacing', inApp, 1, spacing),
-    limit('recipient_quarter_hour', inApp, settings.recipientStartsPerQuarterHour, 900_000),
-    limit('recipient_day', inApp, daily, dayMs),
-    limit('recipient_day_all_apps', folded, settings.recipientStartsPerDayAcrossApps, dayMs),
-    limit('app_minute', app.id, perMinute, 60_000),
+    { name: 'recipient_spacing', key: tagged(recipient, 1), max: 1, windowMs: spacingMs },
+    {
+      name: 'recipient_quarter_hour',
+      key: tagged(recipient, 2),
+      max: quarterly,
+      windowMs: 900_000,
+    },
+    { name: 'recipient_day', key: tagged(recipient, 3), max: daily, windowMs: dayMs },
+    { name: 'recipient_day_all_apps', key: anywhere, max: anywhereDaily, windowMs: dayMs },
+    { name: 'app_minute', key: whole, max: perMinute, windowMs: 60_000 },
   ]
+}
+
+function tagged(prefix: Uint8Array, tag: number): Uint8Array {
+  const key = new Uint8Array(prefix.length + 1)
+  key.set(prefix)
+  key[prefix.length] = tag
+  return key
+}
+
+/** Where an app's failures against one recipient are counted. */
+export function budgetKey({ keyring }: Pick<Ports, 'keyring'>, appId: string, folded: string) {
+  return keyring.limitIndex('budget', `${appId}\0${folded}`)
 }
 
 function digitsFor({ app, codeLength }: StartRequest, settings: DomainSettings): number {
