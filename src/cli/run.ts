@@ -1,0 +1,88 @@
+import { Problem } from '../domain/problem.ts'
+import { type Command, parseWords } from './command.ts'
+import { commands } from './commands.ts'
+import { helpFor } from './help.ts'
+import { exitCodes, type Io } from './io.ts'
+import { nearest } from './nearest.ts'
+import { painter } from './output.ts'
+
+/** Runs what was typed; answers the exit status. Whatever it throws is a bug. */
+export async function run(argv: string[], io: Io): Promise<number> {
+  const [first = ''] = argv
+  if (first === '--version' || first === '-V') return run(['version', ...argv.slice(1)], io)
+  if (first === '--help' || first === '-h') return run(['help', ...argv.slice(1)], io)
+
+  const found = findCommand(argv)
+  return found ? runCommand(found.command, found.rest, io) : explain(argv, io)
+}
+
+async function runCommand(command: Command, rest: string[], io: Io): Promise<number> {
+  const parsed = parseWords(command, rest)
+  if (!parsed.ok) {
+    io.err(`otpmint ${command.name}: ${parsed.mistake}\n`)
+    io.err(`"otpmint ${command.name} --help" shows what it takes\n`)
+    return exitCodes.wrongWords
+  }
+  if (parsed.words.has('help')) {
+    io.out(helpFor(commands, command.name, painter(io, io.terminal.output)) ?? '')
+    return exitCodes.done
+  }
+  try {
+    return await command.run(parsed.words, io)
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    return refused(error, command, io)
+  }
+}
+
+function findCommand(argv: string[]): { command: Command; rest: string[] } | null {
+  for (const words of [2, 1]) {
+    const name = argv.slice(0, words).join(' ')
+    const command = commands.find((candidate) => candidate.name === name)
+    if (command) return { command, rest: argv.slice(words) }
+  }
+  return null
+}
+
+/** No command was found: show a group's page, suggest the nearest command, or the overview. */
+function explain(argv: string[], io: Io): number {
+  const [first = '', second = ''] = argv
+  const isGroup = commands.some(({ name }) => name.startsWith(`${first} `))
+  const typed = second === '' || second.startsWith('-') ? first : `${first} ${second}`
+  if (isGroup && (second === '--help' || second === '-h')) {
+    io.out(helpFor(commands, first, painter(io, io.terminal.output)) ?? '')
+    return exitCodes.done
+  }
+  if (first === '' || (isGroup && typed === first)) {
+    io.err(helpFor(commands, first, painter(io, io.terminal.errors)) ?? '')
+    return exitCodes.wrongWords
+  }
+  const names = commands.map(({ name }) => name)
+  const meant = nearest(typed, names) ?? nearest(first, names)
+  const hint = meant ? `; did you mean "otpmint ${meant}"?` : ''
+  io.err(`otpmint: there is no command ${quoted(typed)}${hint}\n"otpmint help" lists them\n`)
+  return exitCodes.wrongWords
+}
+
+/** At most forty printable characters of what was typed. */
+function quoted(typed: string): string {
+  return `"${typed.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 40)}"`
+}
+
+/** A refusal of the domain, with the names of the fields as the wire has them. */
+function refused(problem: Problem, command: Command, io: Io): number {
+  const { errors = [] } = problem.extra
+  if (errors.length === 0) io.err(`otpmint ${command.name}: ${problem.message}\n`)
+  for (const { field, reason } of errors) {
+    io.err(`otpmint ${command.name}: ${flagFor(command, field)} ${reason}\n`)
+  }
+  return problem.code === 'invalid_request' ? exitCodes.wrongWords : exitCodes.failed
+}
+
+/** `email.from_name` is typed as `--smtp-from-name`: say it as this command has it. */
+function flagFor(command: Command, field: string): string {
+  const words = field.replaceAll('_', '-')
+  const candidates = [words, words.replace(/^email\./, 'smtp-'), words.replace(/^policy\./, '')]
+  const flag = candidates.find((candidate) => Object.hasOwn(command.flags, candidate))
+  return flag ? `--${flag}` : field
+}
