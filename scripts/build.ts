@@ -1,0 +1,145 @@
+/**
+ * `bun run build` makes dist/otpmint for this machine; `bun run build --all` makes the released
+ * executables and their SHA-256 sums. What other machines need (their Bun, their argon2) is pinned
+ * by scripts/targets/bun.lock, so that npm's integrity check stands between us and a wrong byte.
+ */
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
+
+type Target = { outfile: string; runtime: string; native: string }
+
+const root = join(import.meta.dir, '..')
+const dist = join(root, 'dist')
+const targets = join(import.meta.dir, 'targets')
+const released = { x64: '@oven/bun-linux-x64', arm64: '@oven/bun-linux-aarch64' } as const
+
+const [mode = '--host', ...rest] = process.argv.slice(2)
+process.exitCode = await run(mode)
+
+async function run(mode: string): Promise<number> {
+  if (mode === '--one') return buildHere(JSON.parse(rest[0] ?? '') as Target)
+  if (mode === '--host') return buildAll([hostTarget()])
+  if (mode === '--all') {
+    const failed =
+      installTargets() || (await buildAll([releaseTarget('x64'), releaseTarget('arm64')]))
+    return failed || (await writeSums())
+  }
+  say(`unknown argument ${mode}; there is only --all`)
+  return 2
+}
+
+function hostTarget(): Target {
+  const libc = process.platform === 'linux' ? '-gnu' : ''
+  return {
+    outfile: join(dist, 'otpmint'),
+    runtime: process.execPath,
+    native: nativeFile(root, `${process.platform}-${process.arch}${libc}`),
+  }
+}
+
+function releaseTarget(arch: keyof typeof released): Target {
+  return {
+    outfile: join(dist, `otpmint-linux-${arch}`),
+    runtime: join(targets, 'node_modules', released[arch], 'bin/bun'),
+    native: nativeFile(targets, `linux-${arch}-gnu`),
+  }
+}
+
+function nativeFile(folder: string, triple: string): string {
+  const find = createRequire(join(folder, 'package.json')).resolve
+  return find(`@node-rs/argon2-${triple}/argon2.${triple}.node`)
+}
+
+function installTargets(): number {
+  const { exitCode } = Bun.spawnSync(
+    [process.execPath, 'install', '--frozen-lockfile', '--cpu=*', '--os=linux'],
+    { cwd: targets, stdio: ['ignore', 'inherit', 'inherit'] },
+  )
+  return exitCode
+}
+
+// Each target in a process of its own: Bun tells of failed bytecode on standard error only, and
+// still reports success (oven-sh/bun #15528), so somebody has to read it.
+async function buildAll(list: Target[]): Promise<number> {
+  await mkdir(dist, { recursive: true })
+  for (const target of list) {
+    const { exitCode, stderr } = Bun.spawnSync(
+      [process.execPath, import.meta.path, '--one', JSON.stringify(target)],
+      { cwd: root, stdout: 'inherit', stderr: 'pipe' },
+    )
+    const text = stderr.toString()
+    await Bun.write(Bun.stderr, text)
+    if (exitCode !== 0) return exitCode
+    if (/bytecode/i.test(text)) return fail(`no bytecode in ${target.outfile}`)
+    const { size } = await stat(target.outfile)
+    say(`${target.outfile.slice(root.length + 1)}  ${(size / 1e6).toFixed(1)} MB`)
+  }
+  return 0
+}
+
+async function buildHere({ outfile, runtime, native }: Target): Promise<number> {
+  const result = await Bun.build({
+    entrypoints: [join(root, 'src/main.ts')],
+    target: 'bun',
+    format: 'esm',
+    // Elysia reads its handlers' source for the names of what they use.
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    sourcemap: 'linked',
+    bytecode: true,
+    define: { 'process.env.NODE_ENV': '"production"' },
+    plugins: [oneNativeFile(native)],
+    throw: false,
+    compile: {
+      outfile,
+      executablePath: runtime,
+      // A file in the working directory must not be able to change what the executable does.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      execArgv: ['--max-http-header-size=8192'],
+    },
+  })
+  for (const log of result.logs) say(String(log))
+  // The executable carries its own copy.
+  await rm(`${outfile}.map`, { force: true })
+  return result.success ? 0 : 1
+}
+
+/** Replaces argon2's loader, which looks around at run time and obeys the environment. */
+function oneNativeFile(native: string): BunPlugin {
+  return {
+    name: 'one-native-file',
+    setup(build) {
+      build.onResolve({ filter: /^@node-rs\/argon2$/ }, () => ({
+        path: native,
+        namespace: 'argon2',
+      }))
+      build.onLoad({ filter: /./, namespace: 'argon2' }, ({ path }) => ({
+        loader: 'js',
+        contents: `Object.assign(exports, require(${JSON.stringify(path)}))`,
+      }))
+    },
+  }
+}
+
+async function writeSums(): Promise<number> {
+  const lines: string[] = []
+  for (const arch of Object.keys(released)) {
+    const name = `otpmint-linux-${arch}`
+    const bytes = await Bun.file(join(dist, name)).arrayBuffer()
+    lines.push(`${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}  ${name}\n`)
+  }
+  await Bun.write(join(dist, 'SHA256SUMS'), lines.join(''))
+  say(lines.join('').trimEnd())
+  return 0
+}
+
+function fail(message: string): number {
+  say(message)
+  return 1
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
