@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test'
+import { isWellFormed } from '../../scripts/commit-subject.ts'
+
+test.each([
+  'feat(keys): rotate the master key while the server runs',
+  'fix: embed the assets',
+  'build(deps)!: pass the frozen lockfile to npm, as CI does',
+  'docs: say why',
+])('a commit says what it does: %s', (subject) => {
+  expect(isWellFormed(subject)).toBe(true)
+})
+
+test.each([
+  'rotate the master key',
+  'feat(keys): rotated the master key',
+  'feat(keys): rotates the master key',
+  'feat(keys): rotating the master key',
+  'feat(keys): Rotate the master key',
+  'feat(Keys): rotate the master key',
+  'feat(keys) rotate the master key',
+  'feature: rotate the master key',
+  'feat(keys): rotate the master key.',
+  `feat: rotate ${'x'.repeat(100)}`,
+  'WIP',
+])('a commit that says something else is refused: %s', (subject) => {
+  expect(isWellFormed(subject)).toBe(false)
+})
