@@ -201,7 +201,7 @@ export type AppStore = {
   findBySecretKey(index: Uint8Array): Promise<App | null>
   list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
   update(id: string, change: AppChange, audit: AuditEntry): Promise<App | null>
-  /** Deletes the app and everything of it. */
+  /** Deletes the app, its keys, verifications, events and counts; nothing of it answers again. */
   remove(id: string, audit: AuditEntry): Promise<boolean>
   keys(appId: string): Promise<AppKey[]>
   /** At most two active keys of a mode. */

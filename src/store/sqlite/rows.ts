@@ -1,0 +1,62 @@
+import type { Verification } from '../../domain/verification.ts'
+
+export type VerificationRow = {
+  seq: number
+  id: string
+  app_id: string
+  mode: Verification['mode']
+  recipient_masked: string
+  channel: Verification['channel']
+  purpose: string
+  locale: string | null
+  metadata: string | null
+  status: Verification['status']
+  code_key_id: string
+  code_format: Verification['codeFormat']
+  code_length: number
+  code_generation: number
+  reference: string
+  attempts_spent: number
+  attempts_max: number
+  resends_spent: number
+  resends_max: number
+  created_at: number
+  expires_at: number
+  resend_at: number
+  delivery_status: Verification['delivery']['status']
+  delivery_detail: string | null
+}
+
+/** Every column that leaves the store; the digest and the sealed address do not. */
+export const verificationColumns = `
+  seq, id, app_id, mode, recipient_masked, channel, purpose, locale, metadata, status,
+  code_key_id, code_format, code_length, code_generation, reference,
+  attempts_spent, attempts_max, resends_spent, resends_max,
+  created_at, expires_at, resend_at, delivery_status, delivery_detail`
+
+export function toVerification(row: VerificationRow): Verification {
+  return {
+    id: row.id,
+    appId: row.app_id,
+    mode: row.mode,
+    to: row.recipient_masked,
+    channel: row.channel,
+    purpose: row.purpose,
+    locale: row.locale,
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    status: row.status,
+    codeKeyId: row.code_key_id,
+    codeFormat: row.code_format,
+    codeLength: row.code_length,
+    generation: row.code_generation,
+    reference: row.reference,
+    attemptsSpent: row.attempts_spent,
+    attemptsMax: row.attempts_max,
+    resendsSpent: row.resends_spent,
+    resendsMax: row.resends_max,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    resendAt: row.resend_at,
+    delivery: { status: row.delivery_status, detail: row.delivery_detail },
+  }
+}
