@@ -50,7 +50,10 @@ export type DomainSettings = {
  * database cannot write (full, read-only, locked too long).
  */
 export type VerificationStore = {
-  /** Takes every limit, reserves the budget and stores verification and delivery, or none of it. */
+  /**
+   * Takes every limit, reserves the budget and stores verification and delivery. A limit that
+   * refuses leaves everything as it was; a budget that does leaves the limits taken and an event.
+   */
   start(command: StartCommand): Promise<StartResult>
   /**
    * Spends one attempt and judges it in one statement; null when there is nothing to spend it on:

@@ -31,9 +31,11 @@ export function createLimits(database: Database) {
     /** The time when one is free again, or null when one was taken. */
     take(limit: Limit, now: number): number | null {
       const step = Math.ceil(limit.windowMs / limit.max)
-      const taken = takeOne.get({ key: limit.key, now, step, window: limit.windowMs })
+      // A whole number of steps, so that the burst is exactly `max` however the window divides.
+      const window = step * limit.max
+      const taken = takeOne.get({ key: limit.key, now, step, window })
       if (taken) return null
-      return (arrival.get({ key: limit.key })?.arrival_at ?? now) + step - limit.windowMs
+      return (arrival.get({ key: limit.key })?.arrival_at ?? now) + step - window
     },
     /** True when a short code's attempts fit into every window beside what is spent and open. */
     fits({ key, windows }: StartCommand['budget'], attempts: number, now: number): boolean {

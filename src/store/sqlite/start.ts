@@ -38,7 +38,7 @@ export function createStart({ limits, journal, statements }: Parts) {
     const fits = limits.fits(budget, attemptsMax, now)
     if (!fits) journal.event(budgetEvent(command, now))
     const code = fits ? command.short : command.long
-    if (!code) return undo({ outcome: 'budget_exhausted' })
+    if (!code) return { outcome: 'budget_exhausted' }
 
     const row = statements.insert.get({
       ...verification,
