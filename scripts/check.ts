@@ -4,9 +4,10 @@ import { isWellFormed } from './commit-subject.ts'
 
 const root = join(import.meta.dir, '..')
 const commitsChecked = 20
+const colors = process.stdout.isTTY ? 'force' : 'off'
 
 const checks: [name: string, run: () => string[]][] = [
-  ['format and lint', () => command('biome', 'ci', '--error-on-warnings')],
+  ['format and lint', () => command('biome', 'ci', '--error-on-warnings', `--colors=${colors}`)],
   ['types', () => command('tsc', '--noEmit')],
   ['commit subjects', commitSubjects],
 ]
