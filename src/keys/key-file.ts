@@ -1,0 +1,83 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+
+export type KeyFile =
+  | { found: true; text: string }
+  | { found: false; reason: 'missing' | 'unreadable' | 'exposed' }
+
+/**
+ * The text of a key file without its last line break. Nobody but its owner may read or write it
+ * (0600 or 0400), except where `anyMode` says that the directory guards it. Never blocks on a pipe.
+ */
+export function readKeyFile(path: string, { anyMode = false } = {}): KeyFile {
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    return { found: false, reason: codeOf(error) === 'ENOENT' ? 'missing' : 'unreadable' }
+  }
+  try {
+    const { mode, size } = fstatSync(file)
+    const isRegular = (mode & constants.S_IFMT) === constants.S_IFREG
+    if (!isRegular || size > 4096) return { found: false, reason: 'unreadable' }
+    if (!anyMode && (mode & 0o177) !== 0) return { found: false, reason: 'exposed' }
+    return { found: true, text: readFileSync(file, 'utf8').replace(/\r?\n$/, '') }
+  } catch {
+    return { found: false, reason: 'unreadable' }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Writes a key so that it is on disk, whole and with mode 0600, or not there at all. Null when
+ * done, else the system's error code.
+ */
+export function writeKeyFile(path: string, text: string): string | null {
+  const temporary = `${path}.tmp`
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    rmSync(temporary, { force: true })
+    const file = openSync(temporary, 'wx', 0o600)
+    try {
+      writeSync(file, `${text}\n`)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    return moveKeyFile(temporary, path)
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+/** Renames durably, replacing what is there. Null when done, else the system's error code. */
+export function moveKeyFile(from: string, to: string): string | null {
+  try {
+    renameSync(from, to)
+    const directory = openSync(dirname(to), constants.O_RDONLY)
+    try {
+      fsyncSync(directory)
+    } finally {
+      closeSync(directory)
+    }
+    return null
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
