@@ -104,7 +104,6 @@ async function begin(rotation: Rotation): Promise<{ ok: true; keyset: Keyset } |
     keyset_version: textFact(keyset.version),
     passphrase_salt: newSalt,
     rotation_bridge: sealBridge(current, keyset),
-    rotation_seen: null,
   }
   const expected = { keyset_version: textFact(current.version) }
   const written = await records.writeFacts(facts, expected)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { createCipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
 import { passwordPlace } from '../../src/domain/app.ts'
 import { deriveCode } from '../../src/domain/code.ts'
-import { createKeyring } from '../../src/keys/keyring.ts'
+import { createKeyring, unwrapDataKey, wrapDataKey } from '../../src/keys/keyring.ts'
 import { deriveKey, firstKeyset, keyIdOf, succeedKeyset } from '../../src/keys/keyset.ts'
 
 const master = new Uint8Array(32).map((_, i) => i + 1)
@@ -98,9 +98,11 @@ describe('a sealed field', () => {
   })
 
   test('does not open for another app, even one that was given the data key', () => {
-    const theirs = keyring.newDataKey('other')
-    expect(() => keyring.open('other', theirs, home, sealed)).toThrow('do not open')
-    expect(() => keyring.open('other', key, home, sealed)).toThrow('do not open')
+    const given = wrapDataKey(keyset, 'other', unwrapDataKey(keyset, 'app', key))
+    for (const theirs of [keyring.newDataKey('other'), given, key]) {
+      expect(() => keyring.open('other', theirs, home, sealed)).toThrow('do not open')
+    }
+    expect(() => keyring.seal('other', key, home, 'x')).toThrow('do not open')
     expect(() => keyring.open('app', { ...key, keyId: '00000000' }, home, sealed)).toThrow(
       'no key of this id',
     )

@@ -6,6 +6,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -143,6 +144,9 @@ describe('the master key is looked for', () => {
     for (const file of ['/nowhere/key', root, '/dev/zero']) {
       expect(mistakeOf(find({ file }, directory()))).toContain('OTPMINT_MASTER_KEY_FILE')
     }
+    const credentialsDirectory = directory()
+    symlinkSync('/dev/null', join(credentialsDirectory, 'master_key'))
+    expect(mistakeOf(find({ credentialsDirectory }, directory()))).toContain('small file')
   })
 })
 

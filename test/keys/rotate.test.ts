@@ -1,5 +1,13 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deriveCode } from '../../src/domain/code.ts'
@@ -83,6 +91,16 @@ function dying(store: Stores, nth: number, moment: 'before' | 'after'): Stores {
     records: { ...records, writeFacts: (...facts) => once(() => records.writeFacts(...facts)) },
     apps: { ...apps, rewrap: (items) => once(() => apps.rewrap(items)) },
   }
+}
+
+/** The same store, with something that happens just before the nth change of the keyset. */
+function beforeWrite(store: Stores, nth: number, happens: () => Promise<void>): Stores {
+  let writes = 0
+  const writeFacts: Ports['records']['writeFacts'] = async (...facts) => {
+    if (++writes === nth) await happens()
+    return store.records.writeFacts(...facts)
+  }
+  return { ...store, records: { ...store.records, writeFacts } }
 }
 
 describe('the keyset', () => {
@@ -223,15 +241,31 @@ describe('a rotation', () => {
     expect(await store.records.readFact('keyset')).toEqual(before)
   })
 
-  test('of two at once lets one win and tells the other', async () => {
+  test('that another one overtakes between any two of its writes says so and harms nothing', async () => {
+    for (const nth of [1, 2]) {
+      const place = await installation(keyA)
+      const overtaken = beforeWrite(place.store, nth, async () => {
+        const oldMaster = nth === 1 ? keyA : keyB
+        const winner = await rotate(place.store, { oldMaster, newMaster: keyC })
+        expect(winner.ok).toBe(true)
+      })
+
+      const loser = await rotate(overtaken, { oldMaster: keyA, newMaster: keyB })
+
+      expect(loser).toEqual({ ok: false, mistake: expect.stringContaining('another rotation') })
+      await expectEverythingOpens(place, await open(place.store, keyC))
+    }
+  })
+
+  test('also wraps anew what another process wrapped with the old key until its end', async () => {
     const place = await installation(keyA)
-    const results = await Promise.all([
-      rotate(place.store, { oldMaster: keyA, newMaster: keyB }),
-      rotate(place.store, { oldMaster: keyA, newMaster: keyC }),
-    ])
-    expect(results.filter(({ ok }) => ok)).toHaveLength(1)
-    const winner = results[0].ok ? keyB : keyC
-    await expectEverythingOpens(place, await open(place.store, winner))
+    const { store, keyring, sealed } = place
+    const late = beforeWrite(store, 2, async () => {
+      const { app } = await addApp({ ...store, keyring, clock, random })
+      sealed.set(app.id, keyring.seal(app.id, app.dataKey, note, `value ${app.id}`))
+    })
+    expect(await rotate(late, { oldMaster: keyA, newMaster: keyB })).toMatchObject({ rewrapped: 4 })
+    await expectEverythingOpens(place, await open(store, keyB))
   })
 })
 
@@ -346,11 +380,13 @@ describe('the key file in the data directory', () => {
         await expectEverythingOpens(place, createKeyring(unlocked.keyset))
         if (nth > 1) expect(existsSync(join(place.dataDir, 'master.key.next'))).toBe(false)
 
+        const isOver = nth === 3 && moment === 'after'
         const finished = await rotateFile(place.store, place.dataDir)
         expect(finished).toMatchObject({ ok: true })
         const again = await unlock(place.store, place.dataDir)
         if (!again.ok) throw new Error(again.mistake)
         expect(Object.keys(again.keyset.keks)).toHaveLength(1)
+        if (nth > 1 && !isOver) expect(again.keyset.kekId).toBe(unlocked.keyset.kekId)
         await expectEverythingOpens(place, createKeyring(again.keyset))
       }
     }
@@ -359,6 +395,9 @@ describe('the key file in the data directory', () => {
   test('that fits nothing is refused although another lies beside it', async () => {
     const place = await fileInstallation()
     const stranger = await fileInstallation()
+    const path = join(stranger.dataDir, 'master.key')
+    copyFileSync(path, `${path}.next`)
     expect((await unlock(place.store, stranger.dataDir)).ok).toBe(false)
+    expect(existsSync(`${path}.next`)).toBe(true)
   })
 })
