@@ -1,0 +1,113 @@
+import { promises as dns } from 'node:dns'
+import ipaddr from 'ipaddr.js'
+import type { Egress } from '../domain/ports.ts'
+import { readDomain } from '../domain/recipient.ts'
+
+type Resolve = (host: string) => Promise<string[]>
+
+export type Reached =
+  | { reach: 'public'; addresses: string[] }
+  | { reach: 'not_public' }
+  | { reach: 'unknown' }
+
+export type MailEgress = Egress & {
+  /** Resolves and judges in one step: who dials one of these addresses dials what was checked. */
+  publicAddresses(host: string): Promise<Reached>
+}
+
+const dnsTimeoutMs = 4_000
+
+/**
+ * Where mail of an app that a stranger registered may go (security.md X3): to a name in the public
+ * DNS all of whose addresses are global. Addresses in place of a name are never public here.
+ */
+export function createEgress(
+  resolvers: { resolve4?: Resolve; resolve6?: Resolve } = {},
+): MailEgress {
+  const { resolve4 = dns.resolve4, resolve6 = dns.resolve6 } = resolvers
+
+  const publicAddresses = async (host: string): Promise<Reached> => {
+    const name = readDomain(host)
+    if (name === null || isLocalName(name)) return { reach: 'not_public' }
+    const found = await Promise.all([records(resolve4, name), records(resolve6, name)])
+    const addresses = found.flatMap((list) => list ?? [])
+    if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
+    // An answer that is missing might hold a private address: not known is not public.
+    if (found.includes(null) || addresses.length === 0) return { reach: 'unknown' }
+    return { reach: 'public', addresses }
+  }
+  return {
+    publicAddresses,
+    reach: async (host) => (await publicAddresses(host)).reach,
+  }
+}
+
+/** The addresses of a name; none when it has none, null when the DNS did not say. */
+async function records(resolve: Resolve, name: string): Promise<string[] | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<null>((done) => {
+    timer = setTimeout(() => done(null), dnsTimeoutMs)
+  })
+  try {
+    return await Promise.race([resolve(name), late])
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    return code === 'ENOTFOUND' || code === 'ENODATA' ? [] : null
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Names that are answered inside a network (RFC 6761, RFC 8375, ICANN's `internal`). */
+function isLocalName(name: string): boolean {
+  return /(^|\.)(localhost|local|internal|localdomain|lan|intranet|corp|home|home\.arpa)$/.test(
+    name,
+  )
+}
+
+/** IANA's special-purpose registries, and what tunnels or translates to an IPv4 address. */
+const notPublic = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '::/128',
+  '::1/128',
+  '::ffff:0:0/96',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '100::/64',
+  '2001::/23',
+  '2001:db8::/32',
+  '2002::/16',
+  '3fff::/20',
+  'fc00::/7',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
+].map((range) => ipaddr.parseCIDR(range))
+
+/** The only block that global IPv6 unicast is given from (RFC 4291 section 2.4). */
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3')
+
+export function isPublicAddress(text: string): boolean {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return false
+  if (text.includes('%')) return false
+  const address = ipaddr.parse(text)
+  const denied = notPublic.some(
+    ([range, bits]) => range.kind() === address.kind() && address.match(range, bits),
+  )
+  if (denied) return false
+  return address instanceof ipaddr.IPv4 || address.match(globalUnicast)
+}

@@ -1,0 +1,168 @@
+import { recipientPlace } from '../domain/app.ts'
+import {
+  type Delivery,
+  type DeliveryOutcome,
+  type Handover,
+  nextTryAt,
+} from '../domain/delivery.ts'
+import type { Channel, DeliveryState, Log, Metrics, Outbox, Ports } from '../domain/ports.ts'
+import { handover as handoverOf, leaseMs } from '../domain/start-verification.ts'
+import { type ChannelName, statusOf } from '../domain/verification.ts'
+import { every } from './every.ts'
+import { createLanes } from './send-lanes.ts'
+import { createWaiters } from './send-waiters.ts'
+
+export type Sender = Outbox & {
+  start(): void
+  /** Lets what runs finish for up to 10 s; what is then left stays queued for the next start. */
+  stop(): Promise<void>
+}
+
+type SenderPorts = Pick<
+  Ports,
+  'deliveries' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'random'
+> & { channels: Record<ChannelName, Channel>; log: Log; metrics: Metrics }
+
+type Job = { delivery: Delivery; handover: Handover | null; heldSince: number }
+
+const runningMax = 10
+const waitingMax = 2_000
+const pollEveryMs = 1_000
+const pollBatch = 100
+const stopAfterMs = 10_000
+/** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
+const handoverMaxMs = 40_000
+/** What waited longer is read again: it may have been canceled or used. */
+const freshMs = 5_000
+
+/**
+ * Hands over what is queued: at once what this process queued, by looking every second what others
+ * left behind or what is due again. The row in the store is the truth: whatever fails here, its
+ * lease runs out and it is tried again.
+ */
+export function createSender(ports: SenderPorts): Sender {
+  const { deliveries, clock, log } = ports
+  const waiters = createWaiters()
+  const stopping = new AbortController()
+  const aborted = new AbortController()
+  const held = new Set<string>()
+  const lanes = createLanes<Job>({
+    runningMax,
+    waitingMax,
+    run: async (job) => {
+      try {
+        const state = await attempt(ports, job, aborted.signal)
+        if (state) waiters.tell(job.delivery.id, state)
+      } catch (error) {
+        logFailure(log, job.delivery, error)
+      }
+      held.delete(job.delivery.id)
+    },
+  })
+
+  const hold = (delivery: Delivery, handover: Handover | null) => {
+    if (stopping.signal.aborted || held.has(delivery.id)) return
+    held.add(delivery.id)
+    const kept = lanes.add(delivery.appId, { delivery, handover, heldSince: clock.now() })
+    if (!kept) held.delete(delivery.id)
+  }
+  const poll = every(pollEveryMs, 'outbox_poll', log, async (signal) => {
+    let full = true
+    while (full && !signal.aborted) {
+      const now = clock.now()
+      const due = await deliveries.claimDue({ now, leaseUntil: now + leaseMs, limit: pollBatch })
+      for (const delivery of due) hold(delivery, null)
+      full = due.length === pollBatch
+    }
+  })
+  return {
+    offer: hold,
+    settled: waiters.wait,
+    start: poll.start,
+    async stop() {
+      stopping.abort()
+      const late = setTimeout(() => aborted.abort(), stopAfterMs)
+      await Promise.all([poll.stop(), lanes.drain()])
+      clearTimeout(late)
+    },
+  }
+}
+
+/** One try; null when it was not made or its end is not to be written. */
+async function attempt(
+  ports: SenderPorts,
+  { delivery, handover, heldSince }: Job,
+  signal: AbortSignal,
+): Promise<DeliveryState | null> {
+  const { clock, channels, metrics } = ports
+  const begunAt = clock.now()
+  if (begunAt + handoverMaxMs > heldSince + leaseMs) return null
+
+  const fresh = handover !== null && begunAt - heldSince <= freshMs
+  const ready = fresh ? handover : await readHandover(ports, delivery, begunAt)
+  if (ready === null) {
+    const detail = 'the verification was over before the message left'
+    return settle(ports, delivery, { status: 'undeliverable', detail, retryAt: null })
+  }
+  const outcome = await channels[delivery.channel].deliver(ready, signal)
+  // Cut off by the end of the process: the next start sends the same code again.
+  if (signal.aborted && outcome.status === 'deferred') return null
+
+  const state = stateAfter(ports, delivery, outcome)
+  metrics.observe('otpmint_delivery_seconds', state.status, (clock.now() - begunAt) / 1000)
+  return settle(ports, delivery, state)
+}
+
+/** The message as of now; null when nothing is to be sent any more. */
+async function readHandover(
+  ports: SenderPorts,
+  delivery: Delivery,
+  now: number,
+): Promise<Handover | null> {
+  const { apps, verifications, keyring } = ports
+  const { appId, verificationId } = delivery
+  const [app, verification, sealed] = await Promise.all([
+    apps.get(appId),
+    verifications.get(appId, verificationId),
+    verifications.sealedRecipient(appId, verificationId),
+  ])
+  if (!app || !verification || !sealed || statusOf(verification, now) !== 'pending') return null
+  const recipient = keyring.open(appId, app.dataKey, recipientPlace(verificationId), sealed)
+  return handoverOf(ports, app, verification, delivery, recipient)
+}
+
+type Ending = DeliveryState & { retryAt: number | null }
+
+function stateAfter(
+  { clock, random }: SenderPorts,
+  { tries, expiresAt }: Delivery,
+  outcome: DeliveryOutcome,
+): Ending {
+  const { status, detail } = outcome
+  if (status !== 'deferred') return { status, detail, retryAt: null }
+  const [byte = 0] = random.bytes(1)
+  const retryAt = nextTryAt({ tries: tries + 1, expiresAt }, clock.now(), byte / 256)
+  return { status: retryAt === null ? 'undeliverable' : 'deferred', detail, retryAt }
+}
+
+/** Writes the end of a try. When that fails the message is sent once more after its lease. */
+async function settle(
+  { deliveries, clock, log, metrics }: SenderPorts,
+  delivery: Delivery,
+  { status, detail, retryAt }: Ending,
+): Promise<DeliveryState> {
+  const { id, appId, verificationId } = delivery
+  metrics.count('otpmint_deliveries_total', status)
+  const level = status === 'sent' ? 'debug' : 'info'
+  log[level]('delivery', { deliveryId: id, appId, verificationId, outcome: status })
+  const now = clock.now()
+  await deliveries
+    .settle({ appId, id, verificationId, status, detail, retryAt, now })
+    .catch((error: unknown) => logFailure(log, delivery, error))
+  return { status, detail }
+}
+
+function logFailure(log: Log, { id, appId }: Delivery, error: unknown): void {
+  const detail = error instanceof Error ? error.name : 'unknown'
+  log.error('delivery_failed', { deliveryId: id, appId, detail })
+}
