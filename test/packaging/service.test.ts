@@ -1,0 +1,56 @@
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const unit = await Bun.file(join(import.meta.dir, '../../deploy/otpmint.service')).text()
+const directory = mkdtempSync(join(tmpdir(), 'otpmint-unit-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+test('the service is exposed at 1.5 or less by the measure of systemd', async () => {
+  const { exitCode, text } = await analyze(unit, 'security', '--offline=true', '--threshold=15')
+
+  expect(text).toContain('Overall exposure level')
+  expect(exitCode).toBe(0)
+})
+
+test('a service that may gain privileges and sees every system call would not be', async () => {
+  const weaker = unit.replace(/^(NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet).*$/gm, '')
+  const { exitCode } = await analyze(weaker, 'security', '--offline=true', '--threshold=15')
+
+  expect(exitCode).toBe(1)
+})
+
+test('systemd understands every line of the unit', async () => {
+  const { exitCode, text } = await analyze(unit, 'verify')
+
+  expect(text).toBe('')
+  expect(exitCode).toBe(0)
+})
+
+test('a line that systemd does not understand would be seen', async () => {
+  const { text } = await analyze(unit.replace('PrivateTmp', 'PrivateTemp'), 'verify')
+
+  expect(text).toContain('PrivateTemp')
+})
+
+test('the unit hands over the master key, keeps its data and empties the environment', () => {
+  expect(unit).toMatch(/^LoadCredential=master_key:/m)
+  expect(unit).toMatch(/^StateDirectory=otpmint$/m)
+  expect(unit).toMatch(/^ExecStart=\S+\/otpmint serve$/m)
+  for (const name of ['BUN_BE_BUN', 'BUN_OPTIONS', 'NAPI_RS_NATIVE_LIBRARY_PATH']) {
+    expect(unit).toMatch(new RegExp(`^UnsetEnvironment=.*\\b${name}\\b`, 'm'))
+  }
+  // The argon2 library lies where BUN_TMPDIR points, so that must be made, ours and executable.
+  expect(unit).toContain('\nRuntimeDirectory=otpmint\n')
+  expect(unit).toContain('\nEnvironment=BUN_TMPDIR=%t/otpmint\n')
+  expect(unit).toContain('\nExecPaths=-%t/otpmint\n')
+})
+
+async function analyze(text: string, ...command: string[]) {
+  const file = join(directory, 'otpmint.service')
+  // The executable need not be installed on the machine that runs this.
+  await Bun.write(file, text.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true'))
+  const { exitCode, stdout, stderr } = Bun.spawnSync(['systemd-analyze', ...command, file])
+  return { exitCode, text: `${stdout}${stderr}` }
+}
