@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs'
+import type { DomainSettings } from '../domain/ports.ts'
+import type { LogLevel } from '../log.ts'
+import { nearest } from './nearest.ts'
+import { type OptionName, optionList, options, type Values } from './options.ts'
+
+export type Settings = {
+  host: string
+  /** 0 picks a free one. */
+  port: number
+  /** Without a slash at the end; null: from host and port, once that is known. */
+  publicUrl: string | null
+  dataDir: string
+  databaseUrl: 'sqlite'
+  /** Where to look for the master key; keys/ reads and judges it. */
+  masterKey: { raw: string | null; file: string | null; credentialsDirectory: string | null }
+  adminToken: string | null
+  openRegistration: boolean
+  developerMode: boolean
+  /** CIDR ranges in canonical form. */
+  trustedProxies: string[]
+  metricsListen: { host: string; port: number } | null
+  logLevel: LogLevel
+  shutdownSeconds: number
+  domain: DomainSettings
+  retention: {
+    verificationDays: number
+    limitDays: number
+    eventDays: number
+    auditDays: number
+  }
+}
+
+export type Environment = Record<string, string | undefined>
+/** What was typed, by the flag's name without its dashes. */
+export type Flags = Record<string, string | boolean | undefined>
+export type LoadedSettings = { ok: true; settings: Settings } | { ok: false; mistakes: string[] }
+
+/** Limits must outlive the longest window that they count in, which is 30 days. */
+const limitDays = 31
+
+/**
+ * Reads every setting, a flag before the environment, and reports all mistakes at once, by name
+ * and without the value. An empty variable counts as absent, but for a secret it is a mistake:
+ * there it is a substitution that failed.
+ */
+export function loadSettings(
+  environment: Environment,
+  flags: Flags = {},
+  readFile = (path: string) => readFileSync(path, 'utf8'),
+): LoadedSettings {
+  const mistakes: string[] = []
+  const entries = optionList.map(([name]) => [name, readOption(name, environment, flags, mistakes)])
+  const values = Object.fromEntries(entries) as Values
+
+  mistakes.push(...unknownNames(environment), ...contradictions(values))
+  const adminToken = values.OTPMINT_ADMIN_TOKEN ?? readAdminToken(values, readFile, mistakes)
+  if (mistakes.length > 0) return { ok: false, mistakes }
+  return { ok: true, settings: assemble(values, environment, adminToken) }
+}
+
+function readOption(
+  name: OptionName,
+  environment: Environment,
+  flags: Flags,
+  mistakes: string[],
+): unknown {
+  const option = options[name]
+  const typed = option.flag === undefined ? undefined : flags[option.flag]
+  const text = typed === undefined ? environment[name] : String(typed)
+  if (text === undefined) return option.default
+  const isLeftEmpty = typed === undefined && !option.secret && text.trim() === ''
+  if (isLeftEmpty) return option.default
+
+  const value = option.parse(option.secret ? text : text.trim())
+  if (value !== undefined) return value
+  const shownName = typed === undefined ? name : `--${option.flag}`
+  mistakes.push(`${shownName} must be ${option.allowed}`)
+  return option.default
+}
+
+function unknownNames(environment: Environment): string[] {
+  const known = Object.keys(options)
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('OTPMINT_') && !Object.hasOwn(options, name))
+    .map((name) => {
+      const shown = name.replace(/[^A-Za-z0-9_]/g, '?').slice(0, 64)
+      const meant = nearest(shown, known)
+      return `${shown} is not a setting${meant ? `; did you mean ${meant}?` : ''}`
+    })
+}
+
+function contradictions(values: Values): string[] {
+  const found: string[] = []
+  for (const name of ['OTPMINT_MASTER_KEY', 'OTPMINT_ADMIN_TOKEN'] as const) {
+    if (values[name] === null || values[`${name}_FILE`] === null) continue
+    found.push(`${name} and ${name}_FILE are both set: keep one`)
+  }
+  const perDay = values.OTPMINT_GUESS_BUDGET_PER_DAY
+  if (values.OTPMINT_GUESS_BUDGET_PER_MONTH < perDay) {
+    found.push('OTPMINT_GUESS_BUDGET_PER_MONTH must be at least OTPMINT_GUESS_BUDGET_PER_DAY')
+  }
+  if (values.OTPMINT_ATTEMPTS_MAX > perDay) {
+    found.push('OTPMINT_ATTEMPTS_MAX must be at most OTPMINT_GUESS_BUDGET_PER_DAY')
+  }
+  return found
+}
+
+function readAdminToken(
+  { OTPMINT_ADMIN_TOKEN_FILE: path }: Values,
+  readFile: (path: string) => string,
+  mistakes: string[],
+): string | null {
+  if (path === null) return null
+  const { allowed, parse } = options.OTPMINT_ADMIN_TOKEN
+  try {
+    const token = parse(readFile(path).trim())
+    if (token) return token
+    mistakes.push(`OTPMINT_ADMIN_TOKEN_FILE must hold ${allowed}`)
+  } catch {
+    mistakes.push('OTPMINT_ADMIN_TOKEN_FILE must name a file that this user can read')
+  }
+  return null
+}
+
+function assemble(values: Values, environment: Environment, adminToken: string | null): Settings {
+  return {
+    host: values.OTPMINT_HOST,
+    port: values.OTPMINT_PORT,
+    publicUrl: values.OTPMINT_PUBLIC_URL,
+    dataDir: values.OTPMINT_DATA_DIR ?? stateDirectory(environment) ?? './otpmint-data',
+    databaseUrl: values.OTPMINT_DATABASE_URL,
+    masterKey: {
+      raw: values.OTPMINT_MASTER_KEY,
+      file: values.OTPMINT_MASTER_KEY_FILE,
+      credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] || null,
+    },
+    adminToken,
+    openRegistration: values.OTPMINT_OPEN_REGISTRATION,
+    developerMode: values.OTPMINT_DEVELOPER_MODE,
+    trustedProxies: values.OTPMINT_TRUSTED_PROXIES,
+    metricsListen: values.OTPMINT_METRICS_LISTEN,
+    logLevel: values.OTPMINT_LOG_LEVEL,
+    shutdownSeconds: values.OTPMINT_SHUTDOWN_SECONDS,
+    domain: domainSettings(values),
+    retention: {
+      verificationDays: values.OTPMINT_RETENTION_VERIFICATION_DAYS,
+      limitDays,
+      eventDays: values.OTPMINT_RETENTION_EVENT_DAYS,
+      auditDays: values.OTPMINT_RETENTION_AUDIT_DAYS,
+    },
+  }
+}
+
+function domainSettings(values: Values): DomainSettings {
+  return {
+    codeLength: values.OTPMINT_CODE_LENGTH,
+    ttlSeconds: values.OTPMINT_CODE_TTL_SECONDS,
+    attemptsMax: values.OTPMINT_ATTEMPTS_MAX,
+    resendAfterSeconds: values.OTPMINT_RESEND_AFTER_SECONDS,
+    resendsMax: values.OTPMINT_RESENDS_MAX,
+    recipientStartSpacingSeconds: values.OTPMINT_LIMIT_RECIPIENT_SPACING_SECONDS,
+    recipientStartsPerQuarterHour: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_QUARTER_HOUR,
+    recipientStartsPerDay: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY,
+    recipientStartsPerDayAcrossApps: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY_ACROSS_APPS,
+    appStartsPerMinute: values.OTPMINT_LIMIT_APP_STARTS_PER_MINUTE,
+    ipFailuresPerMinute: values.OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE,
+    guessBudgetPerDay: values.OTPMINT_GUESS_BUDGET_PER_DAY,
+    guessBudgetPerMonth: values.OTPMINT_GUESS_BUDGET_PER_MONTH,
+  }
+}
+
+/** systemd lists several with colons; the first is ours. */
+function stateDirectory(environment: Environment): string | undefined {
+  return environment['STATE_DIRECTORY']?.split(':')[0] || undefined
+}

@@ -1,0 +1,250 @@
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { type Flags, loadSettings } from '../../src/config/load.ts'
+import { optionList, options } from '../../src/config/options.ts'
+import { defaultSettings } from '../support/world.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'otpmint-config-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+const masterKey = Buffer.from(new Uint8Array(32).map((_, i) => i * 5)).toString('base64')
+const adminToken = 'canary-admin-token-0123456789abcdef'
+
+function settingsOf(environment: Record<string, string>, flags: Flags = {}) {
+  const loaded = loadSettings(environment, flags)
+  if (!loaded.ok) throw new Error(loaded.mistakes.join('\n'))
+  return loaded.settings
+}
+
+function mistakesOf(environment: Record<string, string>, flags: Flags = {}): string[] {
+  const loaded = loadSettings(environment, flags)
+  return loaded.ok ? [] : loaded.mistakes
+}
+
+const tryAll = (name: string, texts: string[]) =>
+  texts.filter((text) => mistakesOf({ [name]: text }).length === 0)
+
+describe('settings', () => {
+  test('have the defaults of the design when nothing is set', () => {
+    expect(settingsOf({ PATH: '/bin', otpmint_port: '1' })).toEqual({
+      host: '127.0.0.1',
+      port: 5000,
+      publicUrl: null,
+      dataDir: './otpmint-data',
+      databaseUrl: 'sqlite',
+      masterKey: { raw: null, file: null, credentialsDirectory: null },
+      adminToken: null,
+      openRegistration: false,
+      developerMode: false,
+      trustedProxies: [],
+      metricsListen: { host: '127.0.0.1', port: 9464 },
+      logLevel: 'info',
+      shutdownSeconds: 10,
+      domain: defaultSettings,
+      retention: { verificationDays: 7, limitDays: 31, eventDays: 31, auditDays: 400 },
+    })
+  })
+
+  test('are read one by one: each number of the domain has a variable of its own', () => {
+    const read = new Set<string>()
+    for (const [name, option] of optionList) {
+      if (typeof option.default !== 'number') continue
+      const changed = settingsOf({ [name]: String(option.default + 1 - 2 * +/DAYS/.test(name)) })
+      read.add(JSON.stringify(changed))
+    }
+    const numbers = optionList.filter(([, option]) => typeof option.default === 'number')
+    expect(read.size).toBe(numbers.length)
+    expect(read.has(JSON.stringify(settingsOf({})))).toBe(false)
+  })
+
+  test('follow systemd: state directory, credentials directory', () => {
+    const settings = settingsOf({
+      STATE_DIRECTORY: '/var/lib/a:/b',
+      CREDENTIALS_DIRECTORY: '/run/c',
+    })
+    expect(settings.dataDir).toBe('/var/lib/a')
+    expect(settings.masterKey.credentialsDirectory).toBe('/run/c')
+    expect(settingsOf({ STATE_DIRECTORY: '/s', OTPMINT_DATA_DIR: '/mine' }).dataDir).toBe('/mine')
+  })
+
+  test('are taken from a flag before the environment', () => {
+    const environment = { OTPMINT_PORT: '1', OTPMINT_LOG_LEVEL: 'debug' }
+    expect(settingsOf(environment, { port: '0', dev: true })).toMatchObject({
+      port: 0,
+      logLevel: 'debug',
+    })
+    expect(mistakesOf(environment, { port: 'x' })).toEqual([
+      '--port must be a whole number from 0 to 65535',
+    ])
+    expect(mistakesOf({}, { 'data-dir': '' })).toHaveLength(1)
+  })
+
+  test('that are empty count as absent, but an empty secret is a mistake', () => {
+    expect(settingsOf({ OTPMINT_PORT: '', OTPMINT_HOST: ' ' })).toEqual(settingsOf({}))
+    expect(mistakesOf({ OTPMINT_ADMIN_TOKEN: '', OTPMINT_MASTER_KEY: '' })).toHaveLength(2)
+  })
+})
+
+describe('each kind of setting', () => {
+  test('a number is whole, plain and within its range', () => {
+    const wrong = ['-1', '65536', '1.5', '1e3', '0x10', '+1', '١', '99999999999', 'NaN']
+    expect(tryAll('OTPMINT_PORT', [...wrong, '0', '65535', ' 80 '])).toEqual(['0', '65535', ' 80 '])
+    expect(tryAll('OTPMINT_CODE_LENGTH', ['5', '6', '10', '11'])).toEqual(['6', '10'])
+    expect(tryAll('OTPMINT_ATTEMPTS_MAX', ['2', '3', '10', '11'])).toEqual(['3', '10'])
+    expect(tryAll('OTPMINT_CODE_TTL_SECONDS', ['29', '30', '86400', '86401'])).toEqual([
+      '30',
+      '86400',
+    ])
+  })
+
+  test('a switch is true or false', () => {
+    const texts = ['true', 'FALSE', '1', 'yes', 'on', 'constructor', 'truefalse']
+    expect(tryAll('OTPMINT_OPEN_REGISTRATION', texts)).toEqual(['true', 'FALSE'])
+    expect(settingsOf({ OTPMINT_DEVELOPER_MODE: 'TRUE' }).developerMode).toBe(true)
+  })
+
+  test('a host is an address or a name, not an address in disguise', () => {
+    const right = ['0.0.0.0', '::', '::1', 'localhost', 'otp.example.com', 'a-b_c.example']
+    const wrong = ['127.1', '2130706433', '0x7f.1', 'a b', 'a..b', '-a', 'a.', 'a/b', '[::1]', 'é']
+    expect(tryAll('OTPMINT_HOST', [...right, ...wrong, 'fe80::1%eth0'])).toEqual(right)
+  })
+
+  test('a listener is host and port, or off', () => {
+    const read = (text: string) => settingsOf({ OTPMINT_METRICS_LISTEN: text }).metricsListen
+    expect(read('off')).toBeNull()
+    expect(read('[::1]:0')).toEqual({ host: '::1', port: 0 })
+    expect(read('0.0.0.0:9464')).toEqual({ host: '0.0.0.0', port: 9464 })
+    const wrong = ['9464', ':9464', '::1:9464', '[127.0.0.1]:1', 'a:65536', 'a:', 'OFF']
+    expect(tryAll('OTPMINT_METRICS_LISTEN', wrong)).toEqual([])
+  })
+
+  test('trusted proxies are ranges in canonical form, and never everybody', () => {
+    const read = (text: string) => settingsOf({ OTPMINT_TRUSTED_PROXIES: text }).trustedProxies
+    expect(read('10.1.2.3/8, 127.0.0.1,2001:DB8::1/32 , ::1')).toEqual([
+      '10.0.0.0/8',
+      '127.0.0.1/32',
+      '2001:db8::/32',
+      '::1/128',
+    ])
+    const wrong = ['0.0.0.0/0', '::/0', '10.0.0.0/33', '10.1/8', '1.2.3.4/', 'proxy', '::1,', ',']
+    expect(tryAll('OTPMINT_TRUSTED_PROXIES', wrong)).toEqual([])
+  })
+
+  test('a public URL is http or https and loses its last slash', () => {
+    const read = (text: string) => settingsOf({ OTPMINT_PUBLIC_URL: text }).publicUrl
+    expect(read('https://OTP.example.com/')).toBe('https://otp.example.com')
+    expect(read('http://localhost:5000/otp/')).toBe('http://localhost:5000/otp')
+    const wrong = ['otp.example.com', 'ftp://a', 'https://u:p@a', 'https://a?b', 'https://a#b']
+    expect(tryAll('OTPMINT_PUBLIC_URL', [...wrong, 'http:a', 'https://', 'javascript:1'])).toEqual(
+      [],
+    )
+  })
+
+  test('PostgreSQL is refused with the word that it comes later', () => {
+    expect(mistakesOf({ OTPMINT_DATABASE_URL: 'postgres://u:canary@db/otp' })).toEqual([
+      'OTPMINT_DATABASE_URL must be sqlite (PostgreSQL comes later)',
+    ])
+  })
+
+  test('a master key looks like one; a passphrase may hold spaces', () => {
+    const right = [masterKey, `${masterKey}\n`, 'passphrase:correct horse battery']
+    const wrong = [
+      'changeme',
+      masterKey.slice(1),
+      'passphrase:too short',
+      `${masterKey}${masterKey}`,
+    ]
+    expect(tryAll('OTPMINT_MASTER_KEY', [...right, ...wrong])).toEqual(right)
+    expect(settingsOf({ OTPMINT_MASTER_KEY_FILE: '/run/key' }).masterKey.file).toBe('/run/key')
+  })
+
+  test('an admin token has 32 characters or more and may lie in a file', () => {
+    const file = join(root, 'token')
+    writeFileSync(file, `${adminToken}\n`)
+    expect(settingsOf({ OTPMINT_ADMIN_TOKEN_FILE: file }).adminToken).toBe(adminToken)
+    expect(settingsOf({ OTPMINT_ADMIN_TOKEN: adminToken }).adminToken).toBe(adminToken)
+    const wrong = [adminToken.slice(0, 31), `${adminToken} `, 'ü'.repeat(40), 'a'.repeat(257)]
+    expect(tryAll('OTPMINT_ADMIN_TOKEN', wrong)).toEqual([])
+
+    writeFileSync(file, 'short')
+    expect(mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: file })[0]).toContain('must hold')
+    expect(mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: '/nowhere' })[0]).toContain('must name a file')
+  })
+})
+
+describe('mistakes', () => {
+  test('are reported all at once, by name, and never echo what was set', () => {
+    const wrong = Object.fromEntries(
+      optionList
+        .filter(([, option]) => option.parse('canary\u0001 value') === undefined)
+        .map(([name]) => [name, 'canary\u0001 value']),
+    )
+    expect(Object.keys(wrong)).toHaveLength(optionList.length)
+
+    const mistakes = mistakesOf(wrong)
+
+    for (const name of Object.keys(wrong)) {
+      expect(mistakes.filter((text) => text.startsWith(`${name} must be `))).toHaveLength(1)
+    }
+    expect(mistakes).toHaveLength(optionList.length)
+    expect(mistakes.join()).not.toContain('canary')
+  })
+
+  test('name an unknown variable and the one that was meant, without its value', () => {
+    const guess = (name: string) => mistakesOf({ [name]: 'canary' }).join()
+    expect(guess('OTPMINT_PROT')).toBe('OTPMINT_PROT is not a setting; did you mean OTPMINT_PORT?')
+    expect(guess('OTPMINT_CODE_LENGHT')).toContain('did you mean OTPMINT_CODE_LENGTH?')
+    expect(guess('OTPMINT_CODE_TTL')).toContain('did you mean OTPMINT_CODE_TTL_SECONDS?')
+    expect(guess('OTPMINT_BANANA')).toBe('OTPMINT_BANANA is not a setting')
+    expect(guess('OTPMINT_\u001b[31m')).toBe('OTPMINT_??31m is not a setting')
+    expect(guess('OTPMINT_constructor')).toContain('is not a setting')
+  })
+
+  test('include a secret that is set twice', () => {
+    expect(
+      mistakesOf({
+        OTPMINT_MASTER_KEY: masterKey,
+        OTPMINT_MASTER_KEY_FILE: '/run/key',
+        OTPMINT_ADMIN_TOKEN: adminToken,
+        OTPMINT_ADMIN_TOKEN_FILE: '/run/token',
+      }),
+    ).toEqual([
+      'OTPMINT_MASTER_KEY and OTPMINT_MASTER_KEY_FILE are both set: keep one',
+      'OTPMINT_ADMIN_TOKEN and OTPMINT_ADMIN_TOKEN_FILE are both set: keep one',
+    ])
+  })
+
+  test('include budgets that contradict one another', () => {
+    expect(mistakesOf({ OTPMINT_GUESS_BUDGET_PER_MONTH: '24' })[0]).toContain('at least')
+    expect(mistakesOf({ OTPMINT_GUESS_BUDGET_PER_DAY: '4' })[0]).toContain('at most')
+    expect(mistakesOf({ OTPMINT_GUESS_BUDGET_PER_DAY: '5' })).toEqual([])
+  })
+
+  test('are all that a wrong value of any setting can cause (S26)', () => {
+    const names = Object.keys(options)
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string(),
+      fc.integer().map(String),
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.webUrl(),
+      fc.constantFrom('__proto__', 'constructor', 'true', 'off', 'sqlite', '0', '[', '%'),
+    )
+    const environment = fc.dictionary(fc.constantFrom(...names), text, { maxKeys: 4 })
+    fc.assert(
+      fc.property(environment, (values) => {
+        const loaded = loadSettings(values)
+        if (loaded.ok) return
+        expect(loaded.mistakes.length).toBeGreaterThan(0)
+        for (const mistake of loaded.mistakes) {
+          expect(Object.keys(values).some((name) => mistake.includes(name))).toBe(true)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
