@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { deriveCode, digits, readCode } from '../../src/domain/code.ts'
+import { createKeyring } from '../../src/keys/keyring.ts'
+import { firstKeyset } from '../../src/keys/keyset.ts'
+
+const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7, 0, 31)))
+const keyId = keyring.codeKeyId()
+
+function codes(count: number, length: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const place = { appId: 'app', verificationId: `v${index}`, generation: 0 }
+    return deriveCode(keyring, keyId, place, 'numeric', length)
+  })
+}
+
+/** The source of words that a list is, and then zero. */
+function words(list: number[]): () => number {
+  return () => list.shift() ?? 0
+}
+
+describe('codes', () => {
+  test('every digit of every place is equally likely', () => {
+    const count = 200_000
+    const drawn = codes(count, 6)
+    for (let place = 0; place < 6; place++) {
+      const seen = new Array<number>(10).fill(0)
+      for (const code of drawn) seen[Number(code[place])] = (seen[Number(code[place])] ?? 0) + 1
+      const chi = seen.reduce((sum, n) => sum + (n - count / 10) ** 2 / (count / 10), 0)
+      // 9 degrees of freedom: 33.7 is passed by chance once in 10,000.
+      expect(chi).toBeLessThan(33.7)
+    }
+  })
+
+  test('the first and the last code can be drawn', () => {
+    expect(digits(words([0]), 6)).toBe('000000')
+    expect(digits(words([999_999]), 6)).toBe('999999')
+    expect(digits(words([1_000_007]), 6)).toBe('000007')
+  })
+
+  test('a word in the skewed rest of the range is drawn again', () => {
+    expect(digits(words([4_294_000_000, 2 ** 32 - 1, 123_456]), 6)).toBe('123456')
+    expect(digits(words([4_200_000_000, 12_345_678]), 8)).toBe('12345678')
+  })
+
+  test('a code has the length that was asked for, from 4 to 10', () => {
+    for (let length = 4; length <= 10; length++) {
+      for (const code of codes(50, length)) expect(code).toMatch(new RegExp(`^[0-9]{${length}}$`))
+    }
+  })
+
+  test('the same verification always gives the same code, another gives another', () => {
+    const place = { appId: 'app', verificationId: 'v', generation: 0 }
+    const code = deriveCode(keyring, keyId, place, 'crockford', 13)
+    expect(deriveCode(keyring, keyId, place, 'crockford', 13)).toBe(code)
+    for (const other of [{ appId: 'b' }, { verificationId: 'w' }, { generation: 1 }]) {
+      expect(deriveCode(keyring, keyId, { ...place, ...other }, 'crockford', 13)).not.toBe(code)
+    }
+  })
+})
+
+describe('what a person typed', () => {
+  test('is the code, however it is spaced and in whatever script its digits are', () => {
+    for (const typed of [
+      '123456',
+      ' 123 456 ',
+      '12-34-56',
+      '１２３４５６',
+      '١٢٣٤٥٦',
+      '𝟭𝟮𝟯𝟰𝟱𝟲',
+      '1\u00a023456',
+    ]) {
+      expect(readCode(typed)).toEqual({ code: '123456', format: 'numeric' })
+    }
+    for (const typed of ['0123456789ABC', '0123-45678-9abc', 'OI23456789ABC', 'ol23456789abc']) {
+      expect(readCode(typed)).toEqual({ code: '0123456789ABC', format: 'crockford' })
+    }
+  })
+
+  test('is nothing when it cannot be a code', () => {
+    const odd = ['', ' ', '123', '12345678901', '1e5', '12345x', '0x1234', '-', '12.345', '½½½½']
+    const types = [null, undefined, true, 123456, ['123456'], { $ne: 1 }, Number.NaN]
+    for (const typed of [...odd, ...types, '1'.repeat(100_000)]) expect(readCode(typed)).toBeNull()
+  })
+
+  test('never throws and never becomes anything but digits or Crockford', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.anything()), (typed) => {
+        const read = readCode(typed)
+        if (read) expect(read.code).toMatch(/^([0-9]{4,10}|[0-9A-HJKMNP-TV-Z]{13})$/)
+      }),
+    )
+  })
+
+  test('every code reads back as itself', () => {
+    for (const code of codes(500, 6)) expect(readCode(code)?.code).toBe(code)
+  })
+})

@@ -1,0 +1,35 @@
+import { expect, test } from 'bun:test'
+import { newApiKey, readApiKey } from '../../src/domain/api-key.ts'
+import { idPattern, newId, newTimedId } from '../../src/domain/id.ts'
+import { systemRandom } from '../../src/random.ts'
+
+const all = (byte: number) => ({ bytes: (count: number) => new Uint8Array(count).fill(byte) })
+
+test('an id is 22 characters of base62 that hold all 128 bits', () => {
+  expect(newId(all(0))).toBe('0'.repeat(22))
+  expect(newId(all(255))).toBe('7n42DGM5Tflk9n8mt7Fhc7')
+  const ids = new Set(Array.from({ length: 10_000 }, () => newId(systemRandom)))
+  expect(ids.size).toBe(10_000)
+  for (const id of ids) expect(id).toMatch(idPattern)
+})
+
+test('timed ids sort by time', () => {
+  const times = [0, 1, 1_700_000_000_000, 1_700_000_000_001, 2 ** 47]
+  const ids = times.map((time) => newTimedId(systemRandom, time))
+  expect([...ids].sort()).toEqual(ids)
+})
+
+test('a key is known by its checksum before anything is looked up', () => {
+  const key = newApiKey(systemRandom, 'live')
+  expect(key).toMatch(/^otpm_live_[0-9A-Za-z]{36}$/)
+  expect(readApiKey(key)).toEqual({ mode: 'live' })
+  expect(readApiKey(newApiKey(systemRandom, 'test'))).toEqual({ mode: 'test' })
+
+  for (let i = 0; i < key.length; i++) {
+    const other = key[i] === 'a' ? 'b' : 'a'
+    expect(readApiKey(key.slice(0, i) + other + key.slice(i + 1))).toBeNull()
+  }
+  for (const text of ['', 'otpm_live_', `${key}0`, key.slice(1), 'x'.repeat(100_000)]) {
+    expect(readApiKey(text)).toBeNull()
+  }
+})

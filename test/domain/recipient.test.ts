@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { Problem } from '../../src/domain/problem.ts'
+import { foldRecipient, maskRecipient, readRecipient } from '../../src/domain/recipient.ts'
+
+describe('a recipient', () => {
+  test('is one address: the local part as typed, the domain in lower-case A-labels', () => {
+    expect(readRecipient('Ada.Lovelace+x@Example.COM')).toBe('Ada.Lovelace+x@example.com')
+    expect(readRecipient("o'neil!#$%&*/=?^_`{|}~-@a.example")).toContain('@a.example')
+    expect(readRecipient('ada@müller.example')).toBe('ada@xn--mller-kva.example')
+    expect(readRecipient('ada@ＥＸＡＭＰＬＥ.com')).toBe('ada@example.com')
+  })
+
+  test('with a look-alike domain is another recipient', () => {
+    expect(readRecipient('user@еxample.com')).toBe('user@xn--xample-2of.com')
+  })
+
+  test('that could be read as another or more than one address is refused', () => {
+    const refused = [
+      'u@b.test, evil@x.test',
+      'u@b.test\r\nBcc: evil@x.test',
+      'u@b.test>\r\nRCPT TO:<e@x.test>',
+      '"u@b.test, evil"@x.test',
+      '"a@x"@b.test',
+      'x <u@b.test>',
+      '<u@b.test>',
+      'grp:u@b.test;',
+      'u@[127.0.0.1]',
+      'u@127.0.0.1',
+      'u@2130706433',
+      'u@0x7f.1',
+      'u@①②⑦.⓪.⓪.①',
+      'u@b.test\0',
+      'u@b.test\u2028',
+      'u@b.test\n',
+      ' u@b.test',
+      'u@b.test ',
+      'u@@b.test',
+      'a@b@c.test',
+      '.u@b.test',
+      'u.@b.test',
+      'u..v@b.test',
+      'u@localhost',
+      'u@localhost.',
+      'u@b.test.',
+      'u@-b.test',
+      'u@b_c.test',
+      'u@b.test/x',
+      'u@b.test?x',
+      'u@b.test#x',
+      'u@x:y@b.test',
+      'u@b.test:25',
+      'u@%62.test',
+      'u@b\u00adc.test',
+      'u@b\u200dc.test',
+      'ü@b.test',
+      '\u202eu@b.test',
+      'u(comment)@b.test',
+      '@b.test',
+      'u@',
+      '',
+      `${'a'.repeat(65)}@b.test`,
+      `a@${'b'.repeat(64)}.test`,
+      `a@${'b.'.repeat(125)}test`,
+      'a'.repeat(100_000),
+    ]
+    for (const input of refused) {
+      expect([input.slice(0, 40), refusalOf(input)]).toEqual([input.slice(0, 40), 'to'])
+    }
+    for (const input of [null, undefined, 1, true, ['u@b.test'], { to: 'u@b.test' }]) {
+      expect(refusalOf(input)).toBe('to')
+    }
+  })
+
+  test('is accepted as exactly one mailbox or refused, whatever the input', () => {
+    const address = fc.tuple(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }))
+    fc.assert(
+      fc.property(address, ([name, domain]) => {
+        const input = `${name}@${domain}`
+        if (refusalOf(input)) return
+        expect(readRecipient(input)).toMatch(/^[!-?A-~]+@([a-z0-9-]+\.)+[a-z0-9-]+$/)
+        expect(readRecipient(input)).not.toMatch(/[,;:<>()[\]"\\ ]/)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('is the same however often it is read', () => {
+    fc.assert(
+      fc.property(fc.emailAddress(), (input) => {
+        if (refusalOf(input)) return
+        const once = readRecipient(input)
+        expect(readRecipient(once)).toBe(once)
+      }),
+    )
+  })
+})
+
+test('spellings of one mailbox fold together, for limits only', () => {
+  for (const spelling of [
+    'a.b+1@googlemail.com',
+    'ab@gmail.com',
+    'AB@gmail.com',
+    'A.B@gmail.com',
+  ]) {
+    expect(foldRecipient(spelling)).toBe('ab@gmail.com')
+  }
+  expect(foldRecipient('Ada+shop@example.com')).toBe('ada@example.com')
+  expect(foldRecipient('a.b@example.com')).not.toBe(foldRecipient('ab@example.com'))
+})
+
+test('a masked recipient shows the first letter and the domain', () => {
+  expect(maskRecipient('ada@example.com')).toBe('a***@example.com')
+})
+
+/** The field that a refusal names; null when there is none. */
+function refusalOf(input: unknown): string | null {
+  try {
+    readRecipient(input)
+    return null
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    return error.extra.errors?.[0]?.field ?? 'no field'
+  }
+}

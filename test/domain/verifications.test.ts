@@ -1,0 +1,335 @@
+import { describe, expect, test } from 'bun:test'
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cancelVerification } from '../../src/domain/cancel-verification.ts'
+import { checkVerification } from '../../src/domain/check-verification.ts'
+import { dayMs, guessBoundPerYear } from '../../src/domain/limit.ts'
+import { listVerifications } from '../../src/domain/list-verifications.ts'
+import { Problem } from '../../src/domain/problem.ts'
+import { resendVerification } from '../../src/domain/resend-verification.ts'
+import { type StartRequest, startVerification } from '../../src/domain/start-verification.ts'
+import { statusOf } from '../../src/domain/verification.ts'
+import { addApp, codeOf, type World, world, wrongCode } from '../support/world.ts'
+
+async function start(w: World, request: Partial<StartRequest> = {}) {
+  const started = await startVerification(w, {
+    app: w.app,
+    mode: 'live',
+    to: 'ada@example.com',
+    ...request,
+  })
+  if (started.outcome !== 'started') throw new Error(started.outcome)
+  const code = codeOf(w.sent.at(-1))
+  const { id } = started.verification
+  return { ...started, code, check: (typed: unknown) => check(w, id, typed) }
+}
+
+const check = (w: World, id: string, code: unknown) =>
+  checkVerification(w, { appId: w.app.id, id, code })
+
+async function problemOf(promise: Promise<unknown>) {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof Problem)) throw new Error(`no problem but ${error}`)
+  return { code: error.code, ...error.extra }
+}
+
+describe('a start', () => {
+  test('hands over the code to exactly the address that was asked for', async () => {
+    const w = await world()
+    const { verification, code } = await start(w, { to: 'Ada+x@Example.com' })
+
+    expect(w.sent.map(({ handover }) => handover.recipient)).toEqual(['Ada+x@example.com'])
+    expect(code).toMatch(/^[0-9]{6}$/)
+    expect(verification.to).toBe('A***@example.com')
+    expect(verification.expiresAt - verification.createdAt).toBe(600_000)
+  })
+
+  test('never stores the code, nor the address in clear', async () => {
+    const w = await world()
+    const { code } = await start(w, { to: 'canary-9f3b@example.com' })
+    const dump = Buffer.from(dumpOf(w)).toString('latin1')
+    expect(dump).toContain('c***@example.com')
+    expect(dump).not.toContain('canary-9f3b')
+    expect(dump.includes(code)).toBe(false)
+  })
+
+  test('for one recipient, two hundred at once, sends one message', async () => {
+    const w = await world()
+    const spellings = ['ab@gmail.com', 'a.b+1@googlemail.com', 'AB@GMAIL.com']
+    const starts = Array.from({ length: 200 }, (_, index) =>
+      start(w, { to: spellings[index % 3] ?? '' }).then(() => 'started', problemCode),
+    )
+    const outcomes = await Promise.all(starts)
+    expect(outcomes.filter((outcome) => outcome === 'started').length).toBe(1)
+    expect(outcomes.filter((outcome) => outcome === 'rate_limited').length).toBe(199)
+    expect(w.sent.length).toBe(1)
+  })
+
+  test('says which limit was hit and when to come back, and then works', async () => {
+    const w = await world()
+    await start(w)
+    w.clock.advance(10_000)
+    const problem = await problemOf(start(w))
+    expect(problem).toEqual({
+      code: 'rate_limited',
+      limit: 'recipient_spacing',
+      retryAfterSeconds: 20,
+    })
+    w.clock.advance(20_000)
+    await start(w)
+  })
+
+  test('is limited by recipient within an app and across apps, and by app', async () => {
+    const settings = { recipientStartsPerDayAcrossApps: 3, appStartsPerMinute: 4 }
+    const w = await world({ settings })
+    const other = await addApp(w, { name: 'Other' })
+    const limitOf = async (request: Partial<StartRequest>) => {
+      w.clock.advance(31_000)
+      return (await problemOf(start(w, request))).limit
+    }
+    for (const app of [w.app, other.app, w.app]) {
+      w.clock.advance(31_000)
+      await start(w, { app })
+    }
+    expect(await limitOf({ app: other.app })).toBe('recipient_day_all_apps')
+
+    w.clock.advance(60_000)
+    for (const to of ['a@b.example', 'c@b.example', 'd@b.example', 'e@b.example']) {
+      await start(w, { to })
+    }
+    expect((await problemOf(start(w, { to: 'f@b.example' }))).limit).toBe('app_minute')
+    await start(w, { to: 'g@b.example', app: other.app })
+  })
+
+  test('refuses what is out of range, by field', async () => {
+    const w = await world()
+    const fields = async (request: Partial<StartRequest>) =>
+      (await problemOf(start(w, request))).errors?.map(({ field }) => field)
+    expect(await fields({ to: 'nobody' })).toEqual(['to'])
+    for (const codeLength of [3, 11, 6.5, Number.NaN]) {
+      expect(await fields({ codeLength })).toEqual(['code_length'])
+    }
+    for (const ttlSeconds of [29, 86_401, 60.5]) {
+      expect(await fields({ ttlSeconds })).toEqual(['ttl_seconds'])
+    }
+    expect(await fields({ channel: 'inbox' })).toEqual(['channel'])
+    expect(w.sent).toEqual([])
+  })
+
+  test('with a test key stays in the inbox, whatever channel was asked for', async () => {
+    const w = await world()
+    const { verification } = await start(w, { mode: 'test', channel: 'email' })
+    expect(verification.channel).toBe('inbox')
+  })
+
+  test('gets eight digits while the spray alarm is on, where the app wants it', async () => {
+    const w = await world({ policy: { longerCodesOnAlarm: true } })
+    const alarmed = { ...w.app, alarmAt: w.clock.now() }
+    expect((await start(w, { app: alarmed })).code).toHaveLength(8)
+    const calm = { ...alarmed, policy: {} }
+    expect((await start(w, { app: calm, to: 'b@example.com' })).code).toHaveLength(6)
+  })
+})
+
+describe('a check', () => {
+  test('approves the code once and says so afterwards', async () => {
+    const w = await world()
+    const { code, check } = await start(w)
+    expect((await check(code)).valid).toBe(true)
+    expect((await problemOf(check(code))).code).toBe('verification_used')
+  })
+
+  test('takes the code as people type it', async () => {
+    const w = await world()
+    const { code, check } = await start(w)
+    expect((await check(` ${code.slice(0, 3)}-${code.slice(3)} `)).valid).toBe(true)
+  })
+
+  test('spends no attempt on what cannot be the code', async () => {
+    const w = await world()
+    const { code, check, verification } = await start(w)
+    const shapes = ['', ' ', null, undefined, true, 123456, [code], { $ne: 1 }, '12345', `${code}0`]
+    for (const typed of [...shapes, '0123456789ABC', 'abcdef']) {
+      const { code: problem, errors } = await problemOf(check(typed))
+      expect([problem, errors?.[0]?.field]).toEqual(['invalid_request', 'code'])
+    }
+    const stored = await w.verifications.get(w.app.id, verification.id)
+    expect(stored?.attemptsSpent).toBe(0)
+  })
+
+  test('ends after the allowed attempts, and the right code no longer helps', async () => {
+    const w = await world()
+    const { code, check } = await start(w)
+    const left = []
+    for (let i = 0; i < 5; i++) {
+      const { valid, verification } = await check(wrongCode(code))
+      left.push(verification.attemptsMax - verification.attemptsSpent)
+      expect(valid).toBe(false)
+    }
+    expect(left).toEqual([4, 3, 2, 1, 0])
+    expect((await problemOf(check(code))).code).toBe('verification_exhausted')
+  })
+
+  test('refuses an expired, a canceled and an unknown verification, each by its name', async () => {
+    const w = await world()
+    const { code, check: checkFirst, verification } = await start(w)
+    await cancelVerification(w, { appId: w.app.id, id: verification.id })
+    expect((await problemOf(checkFirst(code))).code).toBe('verification_canceled')
+
+    w.clock.advance(60_000)
+    const second = await start(w)
+    w.clock.advance(600_000)
+    expect((await problemOf(second.check(second.code))).code).toBe('verification_expired')
+    const unknown = check(w, '0'.repeat(22), '123456')
+    expect((await problemOf(unknown)).code).toBe('verification_not_found')
+  })
+
+  test('is not moved by a clock that is set back', async () => {
+    const w = await world()
+    const { code, check } = await start(w)
+    await check(code)
+    w.clock.advance(-3_600_000)
+    expect((await problemOf(check(code))).code).toBe('verification_used')
+  })
+
+  test('judges only its own verification: a stranger start kills and shares nothing', async () => {
+    const w = await world()
+    const held = await start(w)
+    w.clock.advance(31_000)
+    const strangers = await start(w)
+
+    expect((await held.check(strangers.code)).valid).toBe(strangers.code === held.code)
+    for (let i = 0; i < 5; i++) await strangers.check(wrongCode(strangers.code))
+    expect((await held.check(held.code)).valid).toBe(true)
+  })
+
+  test('of another app finds nothing', async () => {
+    const w = await world()
+    const { code, verification } = await start(w)
+    const other = await addApp(w, { name: 'Other' })
+    const foreign = checkVerification(w, { appId: other.app.id, id: verification.id, code })
+    expect((await problemOf(foreign)).code).toBe('verification_not_found')
+  })
+})
+
+describe('the guess budget', () => {
+  test('allows no more guesses at short codes than it says, however often one starts', async () => {
+    const settings = { recipientStartsPerDay: 1000, recipientStartsPerDayAcrossApps: 1000 }
+    const w = await world({ settings: { ...settings, recipientStartsPerQuarterHour: 1000 } })
+    let guesses = 0
+    for (let i = 0; i < 40; i++) {
+      w.clock.advance(31_000)
+      const { verification, code, check } = await start(w)
+      if (verification.codeFormat !== 'numeric') continue
+      for (let attempt = 0; attempt < 5; attempt++) {
+        await check(wrongCode(code))
+        guesses++
+      }
+    }
+    expect(guesses).toBe(25)
+  })
+
+  test('spent by an attacker, leaves the victim a code that works', async () => {
+    const w = await world()
+    for (let i = 0; i < 5; i++) {
+      w.clock.advance(200_000)
+      const { code, check } = await start(w)
+      for (let attempt = 0; attempt < 5; attempt++) await check(wrongCode(code))
+    }
+    w.clock.advance(200_000)
+    const victim = await start(w)
+    expect(victim.code).toMatch(/^[0-9A-HJKMNP-TV-Z]{13}$/)
+    expect(victim.verification.codeLength).toBe(13)
+    expect((await victim.check(victim.code.toLowerCase())).valid).toBe(true)
+
+    w.clock.advance(dayMs + 3_600_000)
+    expect((await start(w)).verification.codeFormat).toBe('numeric')
+  })
+
+  test('refuses where the app says so', async () => {
+    const w = await world({
+      policy: { onBudgetExhausted: 'refuse' },
+      settings: { guessBudgetPerDay: 4 },
+    })
+    expect((await problemOf(start(w))).code).toBe('budget_exhausted')
+    expect(w.sent).toEqual([])
+  })
+
+  test('bounds the chance in a year to 0.1 % with six digits', () => {
+    const windows = [
+      { max: 25, windowMs: dayMs },
+      { max: 80, windowMs: 30 * dayMs },
+    ]
+    const bound = guessBoundPerYear(windows, 6)
+    expect(bound).toBeGreaterThan(0.0009)
+    expect(bound).toBeLessThan(0.001)
+    expect(guessBoundPerYear(windows, 8)).toBeLessThan(0.00001)
+  })
+})
+
+describe('a resend', () => {
+  const resend = (w: World, id: string) => resendVerification(w, { app: w.app, id })
+
+  test('carries the same code, the same expiry and no new attempts', async () => {
+    const w = await world()
+    const { code, check, verification } = await start(w)
+    await check(wrongCode(code))
+    w.clock.advance(30_000)
+
+    const { verification: resent } = await resend(w, verification.id)
+    expect(w.sent.length).toBe(2)
+    expect(codeOf(w.sent[1])).toBe(code)
+    expect(w.sent[1]?.handover.recipient).toBe('ada@example.com')
+    expect(resent.expiresAt).toBe(verification.expiresAt)
+    expect(resent.attemptsSpent).toBe(1)
+    expect((await check(code)).valid).toBe(true)
+  })
+
+  test('waits its time, ends after three, and is refused once finished', async () => {
+    const w = await world()
+    const { code, check, verification } = await start(w)
+    w.clock.advance(29_001)
+    const early = await problemOf(resend(w, verification.id))
+    expect(early).toEqual({ code: 'resend_too_early', retryAfterSeconds: 1 })
+
+    for (let i = 0; i < 3; i++) {
+      w.clock.advance(30_000)
+      await resend(w, verification.id)
+    }
+    w.clock.advance(30_000)
+    expect((await problemOf(resend(w, verification.id))).code).toBe('sends_exhausted')
+    await check(code)
+    expect((await problemOf(resend(w, verification.id))).code).toBe('verification_used')
+  })
+})
+
+test('a list finds a recipient by exact address only, and a status as of now', async () => {
+  const w = await world()
+  const first = await start(w, { to: 'ada+one@example.com' })
+  w.clock.advance(31_000)
+  await start(w, { to: 'ada+two@example.com' })
+  const query = { appId: w.app.id, limit: 10, cursor: null }
+
+  const found = await listVerifications(w, { ...query, to: 'ada+one@example.com' })
+  expect(found.items.map(({ id }) => id)).toEqual([first.verification.id])
+  w.clock.advance(600_000)
+  const expired = await listVerifications(w, { ...query, status: 'expired' })
+  expect(expired.items.map((item) => statusOf(item, w.clock.now()))).toEqual(['expired', 'expired'])
+})
+
+function problemCode(error: unknown): string {
+  return error instanceof Problem ? error.code : `not a problem: ${error}`
+}
+
+/** Every byte that the store would put on disk. */
+function dumpOf(w: World): Uint8Array {
+  const file = join(tmpdir(), `otpmint-dump-${crypto.randomUUID()}`)
+  w.store.backup(file)
+  const bytes = readFileSync(file)
+  rmSync(file)
+  return bytes
+}
