@@ -8,6 +8,7 @@ const io: Io = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   env: process.env,
+  pid: process.pid,
   terminal: {
     input: process.stdin.isTTY === true,
     output: process.stdout.isTTY === true,

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
+import { nearest } from '../runtime/settings.ts'
 import type { Io } from './io.ts'
-import { nearest } from './nearest.ts'
 
 /** One command: what is parsed, what its help says and what it does all come from here. */
 export type Command = {
@@ -13,6 +13,8 @@ export type Command = {
   operands: Operand[]
   flags: Record<string, Flag>
   examples: string[]
+  /** What follows the help page, where it is long. */
+  more?: () => string
   run(words: Words, io: Io): Promise<number>
 }
 

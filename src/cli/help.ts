@@ -39,6 +39,7 @@ export function commandHelp(command: Command, paint: ReturnType<typeof painter>)
     paint('bold', command.examples.length > 1 ? 'Examples' : 'Example'),
     ...command.examples.map((example) => `  ${example}`),
     '',
+    ...(command.more ? [command.more()] : []),
   ].join('\n')
 }
 

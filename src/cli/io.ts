@@ -3,6 +3,7 @@ export type Io = {
   out(text: string): void
   err(text: string): void
   env: Record<string, string | undefined>
+  pid: number
   /** Which of the three streams a person sits at. */
   terminal: { input: boolean; output: boolean; errors: boolean }
   /** All of standard input, at most 64 KiB. */

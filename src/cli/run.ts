@@ -1,9 +1,9 @@
 import { Problem } from '../domain/problem.ts'
+import { nearest } from '../runtime/settings.ts'
 import { type Command, parseWords } from './command.ts'
 import { commands } from './commands.ts'
 import { helpFor } from './help.ts'
 import { exitCodes, type Io } from './io.ts'
-import { nearest } from './nearest.ts'
 import { painter } from './output.ts'
 
 /** Runs what was typed; answers the exit status. Whatever it throws is a bug. */

@@ -1,0 +1,77 @@
+import { refused } from '../runtime/refusal.ts'
+import { describeSettings } from '../runtime/settings.ts'
+import { type Running, startRuntime } from '../runtime.ts'
+import type { Command } from './command.ts'
+import { exitCodes, type Io } from './io.ts'
+import { settingsFor, tellRefusal } from './open.ts'
+import { serveDev } from './serve-dev.ts'
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Run the server.',
+  about: [
+    'Runs the server until SIGTERM or SIGINT: then it is not ready any more, finishes what runs,',
+    'keeps what is queued, and ends. A second signal ends it at once. Logs are JSON lines on',
+    'standard output. The first start makes the data directory, a master key and an admin token.',
+    '',
+    '--dev tries everything on this machine with nothing to set up: loopback only, a throw-away',
+    'data directory unless one is named, open registration, reasons in error answers, a ready app',
+    'with a test key, an inbox page in place of a mail server, and three curl lines to copy.',
+  ].join('\n'),
+  operands: [],
+  flags: {
+    dev: { help: 'Try it on this machine.' },
+    host: { value: 'HOST', help: 'The address to listen on; else OTPMINT_HOST.' },
+    port: { value: 'PORT', help: 'The port to listen on, 0 for a free one; else OTPMINT_PORT.' },
+    'public-url': { value: 'URL', help: 'Where the world reaches it; else OTPMINT_PUBLIC_URL.' },
+    'data-dir': { value: 'DIR', help: 'The data directory; else OTPMINT_DATA_DIR.' },
+    'log-level': { value: 'LEVEL', help: 'debug, info, warn or error; else OTPMINT_LOG_LEVEL.' },
+  },
+  examples: ['otpmint serve --dev', 'OTPMINT_DATA_DIR=/var/lib/otpmint otpmint serve --port 8080'],
+  more: () => `Settings (environment)\n\n${describeSettings()}`,
+  async run(words, io) {
+    const settings = settingsFor(words, io)
+    if (!settings) return exitCodes.wrongSettings
+    if (words.has('dev')) return serveDev(settings, words, io)
+    return untilStopped(io, () =>
+      startRuntime(settings, {
+        write: io.out,
+        tell: io.terminal.errors ? (text) => io.err(`${text}\n`) : null,
+        pid: io.pid,
+      }),
+    )
+  },
+}
+
+/** Serves until the first stop signal; a second one does not wait for what still runs. */
+export async function untilStopped(
+  io: Io,
+  start: () => ReturnType<typeof startRuntime>,
+  started: (running: Running) => Promise<void> = async () => {},
+): Promise<number> {
+  const signals = stopSignals(io)
+  try {
+    const running = await start()
+    if (refused(running)) return tellRefusal(io, running)
+    await started(running)
+    await signals.first
+    return await Promise.race([
+      running.stop().then(() => exitCodes.done),
+      signals.second.then(() => exitCodes.failed),
+    ])
+  } finally {
+    signals.end()
+  }
+}
+
+function stopSignals(io: Io) {
+  const first = Promise.withResolvers<void>()
+  const second = Promise.withResolvers<void>()
+  let count = 0
+  const end = io.onStopSignal(() => {
+    count += 1
+    if (count === 1) first.resolve()
+    else second.resolve()
+  })
+  return { first: first.promise, second: second.promise, end }
+}
