@@ -98,9 +98,9 @@ async function build(
   boundary: string,
 ): Promise<string> {
   const composer = new MailComposer({
-    from: { name: email.fromName ?? '', address: email.from },
+    from: { name: literal(email.fromName ?? ''), address: email.from },
     to: { name: '', address: values.to },
-    subject,
+    subject: literal(subject),
     text,
     html,
     date: values.date,
@@ -119,6 +119,11 @@ async function build(
   })
   const raw = await composer.compile().build()
   return raw.toString('latin1').replace(/\r?\n/g, '\r\n')
+}
+
+/** A name that reads `=?utf-8?q?=0A?=` must not be decoded by who gets the mail (RFC 2047). */
+function literal(text: string): string {
+  return text.replaceAll('=?', '= ?')
 }
 
 /** Cuts a message where its values stand; null unless the pieces prove to be a template. */

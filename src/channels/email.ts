@@ -2,8 +2,8 @@ import type { EmailChannel } from '../domain/app.ts'
 import type { DeliveryOutcome, Handover } from '../domain/delivery.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import { createComposer } from './compose.ts'
-import type { MailEgress } from './egress.ts'
 import { createPools, type MailPool } from './mail-pools.ts'
+import type { MailNetwork } from './smtp-options.ts'
 import { outcomeOf, wordsOf } from './smtp-outcome.ts'
 
 const sendTimeoutMs = 40_000
@@ -14,16 +14,17 @@ const sendTimeoutMs = 40_000
  */
 export function createEmailChannel({
   keyring,
-  egress,
   clock,
-}: Pick<Ports, 'keyring' | 'clock'> & { egress: MailEgress }): Channel {
+  ...network
+}: Pick<Ports, 'keyring' | 'clock'> & MailNetwork): Channel {
   const composer = createComposer()
-  const pools = createPools({ keyring, egress, clock })
+  const pools = createPools({ keyring, clock, network })
 
   return {
     async deliver(handover, signal) {
       const { email } = handover.app
       if (!email) return refusedForNow('this app has no mail server')
+      if (!oneAddress.test(handover.recipient)) return notAnAddress
       const pool = pools.of(handover.app, email)
       if (pool === null) return refusedForNow('the password of the mail server cannot be opened')
       const refused = pool.loginRefused()
@@ -38,6 +39,14 @@ export function createEmailChannel({
     },
     close: pools.close,
   }
+}
+
+/** The domain lets nothing else through; what reaches a server must not depend on that alone. */
+const oneAddress = /^[^\p{C}\p{Z},;:<>()[\]"\\@]+@[^\p{C}\p{Z},;:<>()[\]"\\@]+$/u
+const notAnAddress: DeliveryOutcome = {
+  status: 'refused',
+  detail: 'the recipient is not one address',
+  cause: 'recipient',
 }
 
 function refusedForNow(detail: string): DeliveryOutcome {

@@ -2,8 +2,7 @@ import { Readable } from 'node:stream'
 import SMTPPool from 'nodemailer/lib/smtp-pool'
 import { type App, type EmailChannel, passwordPlace } from '../domain/app.ts'
 import type { Ports } from '../domain/ports.ts'
-import type { MailEgress } from './egress.ts'
-import { smtpOptions } from './smtp-options.ts'
+import { type MailNetwork, smtpOptions } from './smtp-options.ts'
 import type { SmtpFailure } from './smtp-outcome.ts'
 
 /** The part of nodemailer's MailMessage that its pool reads; a transport gets no more. */
@@ -38,9 +37,9 @@ const loginPauseMs = 60_000
 /** One pool of connections for each app, as long as its settings stay. */
 export function createPools({
   keyring,
-  egress,
   clock,
-}: Pick<Ports, 'keyring' | 'clock'> & { egress: MailEgress }) {
+  network,
+}: Pick<Ports, 'keyring' | 'clock'> & { network: MailNetwork }) {
   const pools = new Map<string, Entry>()
 
   const remove = (appId: string) => {
@@ -51,7 +50,7 @@ export function createPools({
     const password = openPassword(keyring, app, email)
     return password === undefined
       ? null
-      : createPool(smtpOptions(email, password, egress), email, clock)
+      : createPool(smtpOptions(email, password, network), email, clock)
   }
   return {
     /** Null when the password does not open, which only setting it again can mend. */

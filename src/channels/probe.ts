@@ -4,7 +4,7 @@ import type { App, EmailChannel } from '../domain/app.ts'
 import type { Ports } from '../domain/ports.ts'
 import type { MailEgress } from './egress.ts'
 import { openPassword } from './mail-pools.ts'
-import { smtpOptions } from './smtp-options.ts'
+import { type MailNetwork, smtpOptions } from './smtp-options.ts'
 import { isCertificateFault, type SmtpFailure, wordsOf } from './smtp-outcome.ts'
 
 export type ProbeStep = {
@@ -19,16 +19,16 @@ export type ProbeStep = {
  * with the first that failed; none for an app without a mail server.
  */
 export async function probeSmtp(
-  { keyring, egress }: Pick<Ports, 'keyring'> & { egress: MailEgress },
+  { keyring, ...network }: Pick<Ports, 'keyring'> & MailNetwork,
   app: App,
 ): Promise<ProbeStep[]> {
   const { email } = app
   if (!email) return []
-  const resolved = await resolveStep(email, egress)
+  const resolved = await resolveStep(email, network.egress)
   if (!resolved.ok) return [resolved]
 
   const password = openPassword(keyring, app, email)
-  const failure = await verify(smtpOptions(email, password ?? null, egress))
+  const failure = await verify(smtpOptions(email, password ?? null, network))
   const steps = [resolved, ...reachedSteps(email, failure)]
   if (password !== undefined || steps.some(({ ok }) => !ok)) return steps
   const says = 'The stored password does not open with this master key; set the password again.'

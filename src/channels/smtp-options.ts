@@ -1,4 +1,5 @@
 import net from 'node:net'
+import tls from 'node:tls'
 import type SMTPPool from 'nodemailer/lib/smtp-pool'
 import type { EmailChannel } from '../domain/app.ts'
 import type { MailEgress } from './egress.ts'
@@ -10,6 +11,12 @@ const greetingTimeoutMs = 8_000
 const socketTimeoutMs = 20_000
 const dnsTimeoutMs = 4_000
 
+export type MailNetwork = {
+  egress: MailEgress
+  /** PEM certificates trusted besides the system's and those of NODE_EXTRA_CA_CERTS. */
+  ca?: string[]
+}
+
 /**
  * How an app's mail server is reached: TLS 1.2 or better with a verified certificate unless the
  * operator said `none`, and nothing logged: a dialogue holds codes and passwords.
@@ -17,7 +24,7 @@ const dnsTimeoutMs = 4_000
 export function smtpOptions(
   email: EmailChannel,
   password: string | null,
-  egress: MailEgress,
+  { egress, ca = [] }: MailNetwork,
 ): SMTPPool.Options {
   const { host, port, security, user } = email
   return {
@@ -26,7 +33,11 @@ export function smtpOptions(
     secure: security === 'tls',
     requireTLS: security === 'starttls',
     ignoreTLS: security === 'none',
-    tls: { minVersion: 'TLSv1.2', rejectUnauthorized: true },
+    tls: {
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ...(ca.length > 0 ? { ca: [...tls.rootCertificates, ...ca] } : {}),
+    },
     ...(user !== null && password !== null ? { auth: { user, pass: password } } : {}),
     connectionTimeout: connectTimeoutMs,
     greetingTimeout: greetingTimeoutMs,

@@ -14,8 +14,8 @@ import { createWaiters } from './send-waiters.ts'
 
 export type Sender = Outbox & {
   start(): void
-  /** Lets what runs finish for up to 10 s; what is then left stays queued for the next start. */
-  stop(): Promise<void>
+  /** Lets what runs finish for so long (10 s); what is then left is queued for the next start. */
+  stop(finishMs?: number): Promise<void>
 }
 
 type SenderPorts = Pick<
@@ -29,7 +29,6 @@ const runningMax = 10
 const waitingMax = 2_000
 const pollEveryMs = 1_000
 const pollBatch = 100
-const stopAfterMs = 10_000
 /** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
 const handoverMaxMs = 40_000
 /** What waited longer is read again: it may have been canceled or used. */
@@ -79,9 +78,9 @@ export function createSender(ports: SenderPorts): Sender {
     offer: hold,
     settled: waiters.wait,
     start: poll.start,
-    async stop() {
+    async stop(finishMs = 10_000) {
       stopping.abort()
-      const late = setTimeout(() => aborted.abort(), stopAfterMs)
+      const late = setTimeout(() => aborted.abort(), finishMs)
       await Promise.all([poll.stop(), lanes.drain()])
       clearTimeout(late)
     },

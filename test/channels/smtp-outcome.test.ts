@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'bun:test'
+import { outcomeOf, wordsOf } from '../../src/channels/smtp-outcome.ts'
+import { type Script, scriptedServer, until } from '../support/smtp.ts'
+import { appWith, handoverOf, openChannel } from './mail-fixtures.ts'
+
+type Expected = { status: string; cause?: string; ambiguous?: boolean }
+const deferred = { status: 'deferred', ambiguous: false }
+const refused = (cause: string) => ({ status: 'refused', cause })
+
+const rows: [Script, Expected][] = [
+  [{ message: '250 2.0.0 Ok: queued as 4BcD' }, { status: 'sent' }],
+  [{ message: '250 fine' }, { status: 'sent' }],
+  [{ 'RCPT TO': '450 4.2.0 mailbox busy' }, deferred],
+  [{ 'RCPT TO': '451 4.7.1 greylisted, come back later' }, deferred],
+  [{ 'RCPT TO': '452 4.2.2 mailbox full' }, deferred],
+  [{ 'RCPT TO': '552 5.2.2 mailbox full' }, deferred],
+  [{ 'MAIL FROM': '452 4.3.1 no space' }, deferred],
+  [{ 'MAIL FROM': '421 4.3.2 closing down' }, deferred],
+  [{ message: '451 4.4.1 upstream does not answer' }, deferred],
+  [{ message: '450 4.7.26 too many' }, deferred],
+  [{ message: '421 4.7.0 rate' }, deferred],
+  [{ greeting: '421 4.3.2 too busy' }, deferred],
+  [{ 'RCPT TO': '550 5.1.1 no such user' }, refused('recipient')],
+  [{ 'RCPT TO': '550 5.1.2 no such domain' }, refused('recipient')],
+  [{ 'RCPT TO': '553 5.1.3 bad syntax' }, refused('recipient')],
+  [{ 'RCPT TO': '550 5.1.10 null MX' }, refused('recipient')],
+  [{ 'RCPT TO': '550 5.2.1 disabled' }, refused('recipient')],
+  [{ message: '550 5.1.1 no such user' }, refused('recipient')],
+  [{ 'RCPT TO': '550-no such\r\n550 user here' }, refused('recipient')],
+  [{ 'RCPT TO': '550' }, refused('recipient')],
+  [{ 'RCPT TO': '450 try again' }, deferred],
+  [{ 'RCPT TO': '550 5.7.1 relaying denied' }, refused('policy')],
+  [{ message: '550 5.7.26 unauthenticated sender' }, refused('policy')],
+  [{ message: '550 5.7.25 no reverse DNS' }, refused('policy')],
+  [{ message: '554 looks like spam' }, refused('policy')],
+  [{ 'MAIL FROM': '553 sender not allowed' }, refused('policy')],
+  [{ 'MAIL FROM': '550 5.1.8 bad sender' }, refused('policy')],
+  [{ 'MAIL FROM': '552 5.3.4 too big' }, refused('message')],
+  [{ message: '552 too big' }, refused('message')],
+  [{ message: '554 5.6.0 malformed' }, refused('message')],
+  [{ 'MAIL FROM': '550 5.5.1 unknown command' }, refused('policy')],
+  [{ greeting: '554 5.3.2 no service' }, refused('server')],
+  [{ 'MAIL FROM': '530 5.7.0 authentication required' }, refused('login')],
+  [{ 'MAIL FROM': '535 5.7.8 bad credentials' }, refused('login')],
+  [{ 'MAIL FROM': '550 5.7.30 basic authentication is off' }, refused('login')],
+  [{ message: 'close' }, { status: 'deferred', ambiguous: true }],
+  [{ DATA: 'close' }, deferred],
+  [{ 'RCPT TO': 'close' }, deferred],
+  [{ EHLO: 'close' }, deferred],
+  [{ greeting: 'SSH-2.0-OpenSSH_9.7' }, deferred],
+]
+
+describe('what became of a message', () => {
+  test.each(rows)('follows from what the server said: %j', async (script, expected) => {
+    const server = await scriptedServer(script)
+    const channel = openChannel()
+
+    const outcome = await channel.send(appWith({ email: { port: server.port } }))
+
+    expect(outcome).toMatchObject(expected)
+    channel.close()
+    server.close()
+  })
+
+  const logins: [string, Expected][] = [
+    ['535 5.7.8 bad credentials', refused('login')],
+    ['534 5.7.9 application password required', refused('login')],
+    ['538 encryption required', refused('login')],
+    ['454 4.7.0 temporary authentication failure', deferred],
+    ['421 4.7.0 too many logins', deferred],
+  ]
+  test.each(logins)('follows from the answer to the login: %s', async (reply, expected) => {
+    const server = await scriptedServer({ EHLO: '250-hello\r\n250 AUTH PLAIN', AUTH: reply })
+    const channel = openChannel()
+    const app = appWith({ email: { port: server.port }, password: 'hunter2' })
+
+    expect(await channel.send(app)).toMatchObject(expected)
+    channel.close()
+    server.close()
+  })
+
+  test('is a try to be made again where nothing listens', async () => {
+    const server = await scriptedServer()
+    server.close()
+    const channel = openChannel()
+
+    expect(await channel.send(appWith({ email: { port: server.port } }))).toEqual({
+      status: 'deferred',
+      detail: 'the mail server refused the connection',
+      ambiguous: false,
+    })
+    channel.close()
+  })
+
+  test.each([
+    ['message', '.', true],
+    ['RCPT TO', 'RCPT TO:<ada@example.com>', false],
+  ] as const)('after an abort is ambiguous only if the message had left: %s', async (...row) => {
+    const [silentAt, lastLine, ambiguous] = row
+    const server = await scriptedServer({ [silentAt]: 'hang' })
+    const channel = openChannel()
+    const stop = new AbortController()
+
+    const handover = handoverOf(appWith({ email: { port: server.port } }))
+    const outcome = channel.deliver(handover, stop.signal)
+    await until(() => server.commands.includes(lastLine))
+    stop.abort()
+
+    expect(await outcome).toMatchObject({ status: 'deferred', ambiguous })
+    channel.close()
+    server.close()
+  })
+})
+
+describe('the server’s words', () => {
+  const secrets = { recipient: 'ada@example.com', code: '483920' }
+
+  test('are one line without control characters, and no longer than 200', () => {
+    const words = wordsOf(
+      `550-first\r\n550 5.1.1 \u001b[31msecond\u202e${'x'.repeat(999)}`,
+      secrets,
+    )
+
+    expect(words).toStartWith('550-first 550 5.1.1 [31msecond x')
+    expect(words).toHaveLength(200)
+  })
+
+  test('name neither recipient nor code, in any spelling', () => {
+    expect(wordsOf('550 <Ada@Example.COM>: 483920 is your code', secrets)).toBe(
+      '550 <<recipient>>: <code> is your code',
+    )
+    expect(wordsOf('550 a.b+c@x.test', { recipient: 'a.b+c@x.test', code: '1' })).toBe(
+      '550 <recipient>',
+    )
+  })
+
+  test('are cut only after the secrets are gone', () => {
+    const words = wordsOf(`550 ${'x'.repeat(190)} ada@example.com`, secrets)
+
+    expect(words).not.toContain('ada')
+  })
+
+  test('are not taken from what is no SMTP server', () => {
+    const failure = { code: 'EPROTOCOL', response: 'SSH-2.0-OpenSSH_9.7', command: 'CONN' }
+
+    expect(outcomeOf(failure, secrets, false)).toEqual({
+      status: 'deferred',
+      detail: 'the mail server did not answer as one',
+      ambiguous: false,
+    })
+  })
+})

@@ -1,0 +1,235 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SMTPServer } from 'smtp-server'
+
+export type Arrived = {
+  from: string
+  recipients: string[]
+  raw: string
+  encrypted: boolean
+  user: string | null
+}
+
+export type MailServer = {
+  port: number
+  arrived: Arrived[]
+  /** The user names of every login that was tried. */
+  logins: string[]
+  close(): Promise<void>
+}
+
+/** A certificate for localhost, 127.0.0.1 and mail.acme.test, and the authority that signed it. */
+export type Certificate = { ca: string; caFile: string; key: string; cert: string; remove(): void }
+
+export function makeCertificate(): Certificate {
+  const folder = mkdtempSync(join(tmpdir(), 'otpmint-tls-'))
+  const file = (name: string) => join(folder, name)
+  const names = 'subjectAltName=DNS:localhost,DNS:mail.acme.test,IP:127.0.0.1\n'
+  writeFileSync(file('names'), names)
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const authority = ['-subj', '/CN=OtpMint test', '-keyout', file('ca.key'), '-out', file('ca.pem')]
+  const server = ['-subj', '/CN=localhost', '-keyout', file('key.pem'), '-out', file('request')]
+  const signedBy = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial']
+  openssl(['req', '-x509', ...newKey, '-days', '2', ...authority])
+  openssl(['req', ...newKey, ...server])
+  const signed = ['-in', file('request'), '-extfile', file('names'), '-out', file('cert.pem')]
+  openssl(['x509', '-req', '-days', '2', ...signedBy, ...signed])
+  return {
+    ca: readFileSync(file('ca.pem'), 'utf8'),
+    caFile: file('ca.pem'),
+    key: readFileSync(file('key.pem'), 'utf8'),
+    cert: readFileSync(file('cert.pem'), 'utf8'),
+    remove: () => rmSync(folder, { recursive: true }),
+  }
+}
+
+function openssl(args: string[]): void {
+  const { success, stderr } = Bun.spawnSync(['openssl', ...args])
+  if (!success) throw new Error(`openssl ${args[0]}: ${stderr.toString()}`)
+}
+
+/** The npm smtp-server on a free loopback port; with a login, nothing is taken without it. */
+export async function mailServer(
+  options: {
+    security?: 'tls' | 'starttls' | 'none'
+    certificate?: Certificate
+    login?: { user: string; password: string }
+  } = {},
+): Promise<MailServer> {
+  const { security = 'none', certificate, login } = options
+  const arrived: Arrived[] = []
+  const logins: string[] = []
+  const server = new SMTPServer({
+    secure: security === 'tls',
+    ...(certificate ? { key: certificate.key, cert: certificate.cert } : {}),
+    disabledCommands: security === 'none' ? ['STARTTLS'] : [],
+    authOptional: !login,
+    allowInsecureAuth: security === 'none',
+    disableReverseLookup: true,
+    closeTimeout: 10,
+    onAuth({ username, password }, _session, done) {
+      logins.push(username)
+      const right = username === login?.user && password === login.password
+      if (right) return done(null, { user: username })
+      done(Object.assign(new Error('5.7.8 bad credentials'), { responseCode: 535 }))
+    },
+    onData(stream, session, done) {
+      const chunks: Uint8Array[] = []
+      stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
+      stream.on('end', () => {
+        const { mailFrom, rcptTo } = session.envelope
+        arrived.push({
+          from: mailFrom ? mailFrom.address : '',
+          recipients: rcptTo.map(({ address }) => address),
+          raw: Buffer.concat(chunks).toString('latin1'),
+          encrypted: session.secure,
+          user: session.user ?? null,
+        })
+        done()
+      })
+    },
+  })
+  // Clients that refuse a certificate hang up; that is theirs to tell.
+  server.on('error', () => {})
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    port: server.server.address().port,
+    arrived,
+    logins,
+    close: () => new Promise((done) => server.close(done)),
+  }
+}
+
+/** What a scripted server answers to a command: a reply, silence, or the end of the connection. */
+export type Script = Partial<
+  Record<
+    'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL FROM' | 'RCPT TO' | 'DATA' | 'message',
+    string | 'hang' | 'close'
+  >
+>
+
+export type ScriptedServer = {
+  port: number
+  /** Every line that came in outside a message, and the dot that ended one. */
+  commands: string[]
+  connections(): number
+  /** Connections that are open now. */
+  open(): number
+  /** Ends every connection, and takes new ones. */
+  hangUp(): void
+  close(): void
+}
+
+const usual: Required<Script> = {
+  greeting: '220 mail.acme.test ESMTP',
+  EHLO: '250 mail.acme.test',
+  STARTTLS: '502 5.5.1 no such command',
+  AUTH: '235 2.7.0 welcome',
+  'MAIL FROM': '250 2.1.0 ok',
+  'RCPT TO': '250 2.1.5 ok',
+  DATA: '354 go ahead',
+  message: '250 2.0.0 queued',
+}
+
+/** An SMTP server that says what the script says, on a free loopback port. */
+export async function scriptedServer(script: Script = {}): Promise<ScriptedServer> {
+  const replies = { ...usual, ...script }
+  const commands: string[] = []
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    const answer = (step: keyof Script) => {
+      const reply = replies[step]
+      if (reply === 'close') socket.destroy()
+      else if (reply !== 'hang') socket.write(`${reply}\r\n`)
+    }
+    socket.on(
+      'data',
+      lineReader((line, inMessage) => {
+        if (inMessage) {
+          if (line === '.') {
+            commands.push(line)
+            answer('message')
+          }
+          return line !== '.'
+        }
+        commands.push(line)
+        const step = stepOf(line)
+        if (step) answer(step)
+        else socket.write(line === 'QUIT' ? '221 bye\r\n' : '250 ok\r\n')
+        return step === 'DATA' && replies.DATA.startsWith('3')
+      }),
+    )
+    answer('greeting')
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  const hangUp = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    commands,
+    connections: () => connections,
+    open: () => sockets.size,
+    hangUp,
+    close: () => {
+      hangUp()
+      server.close()
+    },
+  }
+}
+
+function stepOf(line: string): keyof Script | undefined {
+  const steps = ['EHLO', 'STARTTLS', 'AUTH', 'MAIL FROM', 'RCPT TO', 'DATA'] as const
+  return steps.find((step) => line.toUpperCase().startsWith(step))
+}
+
+/** Cuts what comes in into lines; what `onLine` returns says whether a message goes on. */
+function lineReader(onLine: (line: string, inMessage: boolean) => boolean) {
+  let rest = ''
+  let inMessage = false
+  return (chunk: Uint8Array) => {
+    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\r\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) inMessage = onLine(line, inMessage)
+  }
+}
+
+/** Postfix's sink, which takes and forgets everything. */
+export async function smtpSink(): Promise<{ port: number; close(): void }> {
+  const port = await freePort()
+  const path = Bun.which('smtp-sink', { PATH: `${process.env['PATH']}:/usr/sbin` })
+  if (!path) throw new Error('smtp-sink is missing: install the package postfix')
+  const asNobody = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const sink = Bun.spawn([path, ...asNobody, `127.0.0.1:${port}`, '100'], { stderr: 'ignore' })
+  await until(() => canConnect(port))
+  return { port, close: () => sink.kill() }
+}
+
+async function freePort(): Promise<number> {
+  const server = await scriptedServer()
+  server.close()
+  return server.port
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return Bun.connect({ hostname: '127.0.0.1', port, socket: { data() {} } }).then(
+    (socket) => {
+      socket.end()
+      return true
+    },
+    () => false,
+  )
+}
+
+/** Asks until the answer is yes; a test that never gets it ends by its own timeout. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await Bun.sleep(5)
+}
