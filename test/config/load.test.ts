@@ -196,6 +196,8 @@ describe('mistakes', () => {
   test('name an unknown variable and the one that was meant, without its value', () => {
     const guess = (name: string) => mistakesOf({ [name]: 'canary' }).join()
     expect(guess('OTPMINT_PROT')).toBe('OTPMINT_PROT is not a setting; did you mean OTPMINT_PORT?')
+    expect(guess('OTPMINT_PERK')).toContain('did you mean OTPMINT_PORT?')
+    expect(guess('OTPMINT_')).toBe('OTPMINT_ is not a setting')
     expect(guess('OTPMINT_CODE_LENGHT')).toContain('did you mean OTPMINT_CODE_LENGTH?')
     expect(guess('OTPMINT_CODE_TTL')).toContain('did you mean OTPMINT_CODE_TTL_SECONDS?')
     expect(guess('OTPMINT_BANANA')).toBe('OTPMINT_BANANA is not a setting')
