@@ -43,15 +43,16 @@ const introduction = `# Configuration
 
 <!-- Written by scripts/docs.ts from src/config/options.ts. Change the table there. -->
 
-Settings are environment variables; the few that a person types are also flags of \`otpmint serve\`,
-and a flag wins. A variable that is empty counts as not set, except for a secret, where it is a
-mistake. \`otpmint\` names all mistakes at once, an unknown \`OTPMINT_\` variable among them, and
-exits with status 78.
+Settings are environment variables; the few that a person types are also flags of
+\`otpmint serve\`, and a flag wins. A variable that is empty counts as not set, except for a
+secret, where it is a mistake. \`otpmint\` names all mistakes at once, an unknown \`OTPMINT_\`
+variable among them, and exits with status 78.
 
-A secret can also lie in a file that \`<name>_FILE\` names; setting both is a mistake. The master key
-is looked for in this order: \`$CREDENTIALS_DIRECTORY/master_key\` (systemd's \`LoadCredential=\`),
-\`OTPMINT_MASTER_KEY_FILE\`, \`OTPMINT_MASTER_KEY\`, \`master.key\` in the data directory. Without the
-master key a database and its backups are worthless: keep a copy of it elsewhere.
+A secret can also lie in a file that \`<name>_FILE\` names; setting both is a mistake. The master
+key is looked for in this order: \`$CREDENTIALS_DIRECTORY/master_key\` (systemd's
+\`LoadCredential=\`), \`OTPMINT_MASTER_KEY_FILE\`, \`OTPMINT_MASTER_KEY\`, \`master.key\` in the
+data directory. Without the master key a database and its backups are worthless: keep a copy of it
+elsewhere.
 
 An app may choose the length and the life of its codes in its policy; everything else it can only
 make stricter than it is here.`

@@ -147,7 +147,7 @@ describe('after a rotation', () => {
   const next = succeedKeyset(keyset, other, 1_000)
   keyring.replace({ ...next, keks: { [next.kekId]: next.keks[next.kekId] ?? master } })
 
-  test('new codes are made with the new key, and a live one keeps its digits and its digest', () => {
+  test('new codes come from the new key, and a live one keeps its digits and digest', () => {
     expect(keyring.codeKeyId()).toBe(keyIdOf(other))
     expect(deriveCode(keyring, before, place, 'numeric', 6)).toBe(code)
     const digests = keyring.codeDigests('app', 'id', code)

@@ -62,7 +62,7 @@ describe('a master key', () => {
     })
   })
 
-  test('that is short, long, hexadecimal, zero or repeated is refused by name, never echoed', () => {
+  test('that is short, long, hexadecimal or not random is refused and never echoed', () => {
     const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
     const wrong = [
       '',
