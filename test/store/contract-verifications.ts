@@ -179,6 +179,25 @@ export function verificationContract(open: OpenStore): void {
     expect((await start(noon + 2 * dayMs)).format).toBe('numeric')
   })
 
+  test('an approved or canceled code gives its open attempts back to the budget', async () => {
+    const { verifications } = await open()
+    const options = { budgetKey: bytes(16), budget: [{ max: 9, windowMs: dayMs }] }
+    const formatOfNext = async () => {
+      const command = startCommand(options)
+      const result = await verifications.start(command)
+      if (result.outcome !== 'started') throw new Error(result.outcome)
+      return { command, format: result.verification.codeFormat }
+    }
+    const approved = await formatOfNext()
+    expect((await formatOfNext()).format).toBe('crockford')
+    await verifications.chargeAttempt(attempt(approved.command, true))
+
+    const canceled = await formatOfNext()
+    expect(canceled.format).toBe('numeric')
+    await verifications.cancel({ ...canceled.command.verification, now: noon })
+    expect((await formatOfNext()).format).toBe('numeric')
+  })
+
   test('two hundred parallel starts never reserve more than the budget', async () => {
     const { verifications } = await open()
     const options = { budgetKey: bytes(16), budget: [{ max: 25, windowMs: dayMs }] }

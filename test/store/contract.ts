@@ -117,6 +117,22 @@ function deliveryContract(open: OpenStore): void {
     expect(due.map(({ id, tries }) => [id, tries])).toEqual([[deferred.delivery.id, 1]])
   })
 
+  test('the end of an older delivery does not hide how the latest stands', async () => {
+    const { verifications, deliveries } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    const { appId, id: verificationId } = command.verification
+    const now = noon + 30_000
+    const delivery = { id: 'second', leaseUntil: now + 90_000 }
+    const resend = { appId, id: verificationId, now, nextResendAt: now + 30_000, delivery }
+    await verifications.claimResend(resend)
+
+    const end = { appId, verificationId, detail: null, retryAt: null, now }
+    await deliveries.settle({ ...end, id: 'second', status: 'sent' })
+    await deliveries.settle({ ...end, id: command.delivery.id, status: 'refused' })
+    expect((await verifications.get(appId, verificationId))?.delivery.status).toBe('sent')
+  })
+
   test('what is not delivered when its code expires ends as undeliverable', async () => {
     const { verifications, deliveries } = await open()
     const command = startCommand({ ttlMs: 1000 })

@@ -83,6 +83,23 @@ describe('group commit', () => {
     expect(names()).toEqual([])
   })
 
+  test('a commit that fails is told to everybody as a failure, and undone', async () => {
+    const { database, insert, names } = openWriter()
+    let broken = true
+    const beforeCommit = () => {
+      if (broken) throw new Error('no commit')
+    }
+    const writer = createWriter(database, { beforeCommit })
+    const writes = ['a', 'b'].map((name) => writer.write(() => insert.run({ name })))
+    const results = await Promise.allSettled(writes)
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(names()).toEqual([])
+
+    broken = false
+    await writer.write(() => insert.run({ name: 'c' }))
+    expect(names()).toEqual([{ name: 'c' }])
+  })
+
   test('a full disk refuses with a time to come back, and nothing is half done', async () => {
     const { database, writer, insert, names } = openWriter()
     const { page_count } = database
