@@ -21,13 +21,18 @@ export type Sender = Outbox & {
 type SenderPorts = Pick<
   Ports,
   'deliveries' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'random'
-> & { channels: Record<ChannelName, Channel>; log: Log; metrics: Metrics }
+> & {
+  channels: Record<ChannelName, Channel>
+  log: Log
+  metrics: Metrics
+  /** Between two looks for what is due; 1 s. */
+  pollEveryMs?: number
+}
 
 type Job = { delivery: Delivery; handover: Handover | null; heldSince: number }
 
 const runningMax = 10
 const waitingMax = 2_000
-const pollEveryMs = 1_000
 const pollBatch = 100
 /** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
 const handoverMaxMs = 40_000
@@ -40,7 +45,7 @@ const freshMs = 5_000
  * lease runs out and it is tried again.
  */
 export function createSender(ports: SenderPorts): Sender {
-  const { deliveries, clock, log } = ports
+  const { deliveries, clock, log, pollEveryMs = 1_000 } = ports
   const waiters = createWaiters()
   const stopping = new AbortController()
   const aborted = new AbortController()
