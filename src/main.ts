@@ -4,6 +4,9 @@ import { run } from './cli/run.ts'
 import { systemClock } from './clock.ts'
 import { createLog } from './log.ts'
 
+// Database, keys and tokens are their owner's only, whatever the shell's habit is.
+process.umask(0o077)
+
 const io: Io = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),

@@ -1,7 +1,6 @@
 import { openApi } from '../runtime/openapi.ts'
 import type { Command } from './command.ts'
 import { exitCodes } from './io.ts'
-import { settingsFor } from './open.ts'
 import { printJson } from './output.ts'
 
 export const openapi: Command = {
@@ -12,14 +11,10 @@ export const openapi: Command = {
     'clients from, or to compare two versions.',
   ].join('\n'),
   operands: [],
-  flags: {
-    'public-url': { value: 'URL', help: 'The URL it names; else OTPMINT_PUBLIC_URL.' },
-  },
+  flags: {},
   examples: ['otpmint openapi > otpmint-openapi.json'],
-  async run(words, io) {
-    const settings = settingsFor(words, io)
-    if (!settings) return exitCodes.wrongSettings
-    printJson(io, await openApi(settings))
+  async run(_words, io) {
+    printJson(io, await openApi())
     return exitCodes.done
   },
 }

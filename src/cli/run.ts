@@ -81,8 +81,10 @@ function refused(problem: Problem, command: Command, io: Io): number {
 
 /** `email.from_name` is typed as `--smtp-from-name`: say it as this command has it. */
 function flagFor(command: Command, field: string): string {
-  const words = field.replaceAll('_', '-')
-  const candidates = [words, words.replace(/^email\./, 'smtp-'), words.replace(/^policy\./, '')]
-  const flag = candidates.find((candidate) => Object.hasOwn(command.flags, candidate))
+  const name = field
+    .replaceAll('_', '-')
+    .replace(/^policy\./, '')
+    .replace(/^email\./, 'smtp-')
+  const flag = [name, `${name}-file`].find((known) => Object.hasOwn(command.flags, known))
   return flag ? `--${flag}` : field
 }

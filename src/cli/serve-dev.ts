@@ -76,7 +76,7 @@ function welcome(
   paint: ReturnType<typeof painter>,
 ): string {
   return [
-    paint('bold', `OtpMint runs at ${url}`) + ` (developer mode; ${place})`,
+    `${paint('bold', `OtpMint runs at ${url}`)} (developer mode; ${place})`,
     '',
     `  Inbox     ${url}/dev/inbox`,
     `  API docs  ${url}/swagger`,

@@ -1,6 +1,6 @@
 import { createEgress } from '../channels/egress.ts'
 import { systemClock } from '../clock.ts'
-import type { Settings } from '../config/load.ts'
+import { loadSettings } from '../config/load.ts'
 import { openApiDocument } from '../http/openapi-document.ts'
 import { createServer } from '../http/server.ts'
 import { createKeyring } from '../keys/keyring.ts'
@@ -9,13 +9,14 @@ import { createLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { systemRandom } from '../random.ts'
 import { openSqliteStore } from '../store/sqlite/store.ts'
-import { authority } from './listen.ts'
 
-/** The OpenAPI document of a server with these settings; it is built in memory and listens nowhere. */
-export async function openApi(settings: Settings): Promise<unknown> {
+/** The OpenAPI document; from defaults, in memory, and without a listener. */
+export async function openApi(): Promise<unknown> {
+  const defaults = loadSettings({})
+  if (!defaults.ok) throw new Error('the defaults are no settings')
+  const { settings } = defaults
   const keyring = createKeyring(firstKeyset(systemRandom.bytes(32)))
   const store = openSqliteStore({ path: ':memory:', auditLink: keyring.auditLink })
-  const publicUrl = settings.publicUrl ?? `http://${authority(settings)}`
   const { openRegistration, developerMode, trustedProxies } = settings
   const server = createServer({
     ...store,
@@ -29,12 +30,12 @@ export async function openApi(settings: Settings): Promise<unknown> {
     log: createLog({ level: 'error', write: () => {}, clock: systemClock }),
     metrics: createMetrics(),
     adminTokenHash: systemRandom.bytes(32),
-    http: { openRegistration, developerMode, trustedProxies, publicUrl },
+    http: { openRegistration, developerMode, trustedProxies, publicUrl: '' },
     ready: async () => false,
     stopping: () => true,
     testDelivery: async () => ({ status: 'refused', detail: null, steps: [] }),
   })
-  const document = await openApiDocument(server, publicUrl)
+  const document = await openApiDocument(server)
   store.close()
   return document
 }

@@ -1,0 +1,94 @@
+import { afterEach, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from '../../src/cli/run.ts'
+import { command, type Served, served, temporary, terminal } from './terminal.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean()
+})
+
+async function start(argv: string[] = [], given = {}): Promise<Served> {
+  const server = await served(['--dev', ...argv], given)
+  cleanups.push(server.stop)
+  while (!server.io.errors().includes('Ctrl-C')) await Bun.sleep(5)
+  return server
+}
+
+function curlLines({ io }: Served): string[] {
+  return io
+    .errors()
+    .split('\n')
+    .filter((line) => line.startsWith('curl '))
+}
+
+async function shell(line: string) {
+  const child = Bun.spawn(['sh', '-c', line], { stdout: 'pipe', stderr: 'pipe' })
+  const text = await new Response(child.stdout).text()
+  await child.exited
+  return JSON.parse(text)
+}
+
+test('the three printed lines mint a code, show it and check it', async () => {
+  const server = await start()
+  const [mint = '', show = '', check = ''] = curlLines(server)
+
+  const started = await shell(mint)
+  const inbox = await shell(show)
+  const checked = await shell(check)
+
+  expect(started).toMatchObject({ status: 'pending', delivery: { status: 'sent' } })
+  expect(inbox.items[0].code).toMatch(/^\d{6}$/)
+  expect(checked).toMatchObject({ valid: true, id: started.id, status: 'approved' })
+})
+
+test('the throw-away directory is gone afterwards', async () => {
+  const server = await start()
+  const [, scratch = ''] = /tee (\S+)\/started\.json/.exec(server.io.errors()) ?? []
+  expect(existsSync(join(scratch, 'data', 'otpmint.db'))).toBe(true)
+
+  await server.stop()
+
+  expect(scratch).not.toBe('')
+  expect(existsSync(scratch)).toBe(false)
+})
+
+test('a named directory is kept, and every start shows a key that works', async () => {
+  const { path, remove } = temporary()
+  cleanups.push(remove)
+  for (const round of [1, 2, 3]) {
+    const server = await start(['--data-dir', path])
+    const [mint = ''] = curlLines(server)
+
+    expect([round, (await shell(mint.replace('ada-', `ada-${round}-`))).status]).toEqual([
+      round,
+      'pending',
+    ])
+    await server.stop()
+  }
+  const { out } = await command(['app', 'list', '--data-dir', path])
+  expect(out.trimEnd().split('\n').length).toBe(1)
+})
+
+test('developer mode listens on loopback only', async () => {
+  const flag = await command(['serve', '--dev', '--host', '0.0.0.0'])
+  const variable = await command(['serve', '--dev'], { env: { OTPMINT_HOST: '0.0.0.0' } })
+
+  expect([flag.code, variable.code]).toEqual([2, 78])
+  expect(flag.err).toContain('loopback')
+})
+
+test('a person at the terminal sees words and no log', async () => {
+  const { path, remove } = temporary()
+  cleanups.push(remove)
+  const given = { isTerminal: true, env: { NO_COLOR: '1', OTPMINT_LOG_LEVEL: '' } }
+  const io = terminal(given)
+  const ended = run(['serve', '--dev', '--port', '0', '--data-dir', path], io)
+  while (!io.errors().includes('Ctrl-C')) await Bun.sleep(5)
+  io.signal()
+
+  expect(await ended).toBe(0)
+  expect(io.output()).toBe('')
+  expect(io.errors()).toMatch(/\/dev\/inbox\n/)
+})

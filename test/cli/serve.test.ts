@@ -1,0 +1,168 @@
+import { afterEach, expect, test } from 'bun:test'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { readApiKey } from '../../src/domain/api-key.ts'
+import { command, installation, type Served, served, temporary } from './terminal.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean()
+})
+
+async function place() {
+  const made = await installation()
+  cleanups.push(made.remove)
+  return made
+}
+
+function directory() {
+  const made = temporary()
+  cleanups.push(made.remove)
+  return made.path
+}
+
+async function start(argv: string[], given = {}): Promise<Served> {
+  const server = await served(argv, given)
+  cleanups.push(server.stop)
+  return server
+}
+
+test('a server starts in an empty place, answers, and ends with 0 at the first signal', async () => {
+  const dataDir = join(directory(), 'new', 'data')
+  const server = await start(['--data-dir', dataDir])
+
+  const ready = await fetch(`${server.url}/readyz`)
+
+  expect(ready.status).toBe(200)
+  expect(statSync(dataDir).mode & 0o777).toBe(0o700)
+  expect(await server.stop()).toBe(0)
+  expect(server.io.output()).toContain('"event":"stopped"')
+  expect(existsSync(join(dataDir, 'serve.pid'))).toBe(false)
+})
+
+test('every line on standard output is JSON', async () => {
+  const server = await start(['--data-dir', directory()])
+  await server.stop()
+
+  for (const line of server.io.output().trimEnd().split('\n')) JSON.parse(line)
+  expect(server.io.errors()).toBe('')
+})
+
+test('a second server is refused and told which process holds the directory', async () => {
+  const dataDir = directory()
+  const first = await start(['--data-dir', dataDir])
+
+  const second = await command(['serve', '--port', '0', '--data-dir', dataDir])
+
+  expect(second.code).toBe(1)
+  expect(second.err).toContain('pid 4242')
+  expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
+})
+
+test('a directory is free again after its server has ended', async () => {
+  const { at } = await place()
+
+  const server = await start(at)
+
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
+})
+
+test('without a terminal the admin token lies in a file of its owner and in no log', async () => {
+  const dataDir = directory()
+  const server = await start(['--data-dir', dataDir])
+  const file = join(dataDir, 'admin.token')
+  const token = readFileSync(file, 'utf8').trim()
+
+  const headers = { authorization: `Bearer ${token}` }
+  const answer = await fetch(`${server.url}/v1/apps`, { headers })
+
+  expect(answer.status).toBe(200)
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readApiKey(token)?.mode).toBe('admin')
+  expect(server.io.output() + server.io.errors()).not.toContain(token)
+  expect(await server.io.logged('admin_token_generated')).toMatchObject({ path: file })
+})
+
+test('at a terminal the admin token is shown once, and written nowhere', async () => {
+  const dataDir = directory()
+  const first = await start(['--data-dir', dataDir], { isTerminal: true })
+  await first.stop()
+  const second = await start(['--data-dir', dataDir], { isTerminal: true })
+
+  const [token = ''] = /otpm_admin_\w+/.exec(first.io.errors()) ?? []
+  const headers = { authorization: `Bearer ${token}` }
+
+  expect((await fetch(`${second.url}/v1/apps`, { headers })).status).toBe(200)
+  expect(second.io.errors()).not.toContain('otpm_admin_')
+  expect(first.io.output()).not.toContain('otpm_admin_')
+  expect(existsSync(join(dataDir, 'admin.token'))).toBe(false)
+})
+
+test('the admin token of the settings is the valid one', async () => {
+  const token = `operator-${'x'.repeat(32)}`
+  const server = await start(['--data-dir', directory()], { env: { OTPMINT_ADMIN_TOKEN: token } })
+
+  const headers = { authorization: `Bearer ${token}` }
+
+  expect((await fetch(`${server.url}/v1/apps`, { headers })).status).toBe(200)
+})
+
+test('a taken port is named with the setting that moves it', async () => {
+  const { url } = await start(['--data-dir', directory()])
+  const { port, host } = new URL(url)
+  const dataDir = directory()
+
+  const main = await command(['serve', '--port', port, '--data-dir', dataDir])
+  const env = { OTPMINT_METRICS_LISTEN: host }
+  const metrics = await command(['serve', '--port', '0', '--data-dir', dataDir], { env })
+
+  expect([main.code, metrics.code]).toEqual([78, 78])
+  expect(main.err).toContain('OTPMINT_PORT')
+  expect(metrics.err).toContain('OTPMINT_METRICS_LISTEN')
+})
+
+test('metrics are served on their own listener and nowhere else', async () => {
+  const env = { OTPMINT_METRICS_LISTEN: '127.0.0.1:0' }
+  const server = await start(['--data-dir', directory()], { env })
+  const { url = '' } = await server.io.logged('metrics_listening')
+
+  const text = await (await fetch(url)).text()
+
+  expect(text).toContain('otpmint_http_requests_total')
+  expect((await fetch(`${server.url}/metrics`)).status).toBe(404)
+})
+
+test('a database without its master key is not opened, and no second key is made', async () => {
+  const { dataDir, at } = await place()
+  const key = join(dataDir, 'master.key')
+  await Bun.file(key).delete()
+
+  const { code, err } = await command(['serve', '--port', '0', ...at])
+
+  expect(code).toBe(78)
+  expect(err).toContain('master key')
+  expect(existsSync(key)).toBe(false)
+})
+
+test('a database is not opened with the key of another', async () => {
+  const { at } = await place()
+  const { out } = await command(['key', 'generate'])
+  const env = { OTPMINT_MASTER_KEY: out.trim() }
+
+  const { code, err } = await command(['serve', '--port', '0', ...at], { env })
+
+  expect(code).toBe(78)
+  expect(err).toContain("not this database's")
+})
+
+test('healthcheck tells a ready server from none', async () => {
+  const server = await start(['--data-dir', directory()])
+  const { port } = new URL(server.url)
+
+  const ready = await command(['healthcheck', '--port', port])
+  await server.stop()
+  const gone = await command(['healthcheck', '--port', port])
+
+  expect([ready.code, ready.out]).toEqual([0, 'ready\n'])
+  expect(gone.code).toBe(1)
+})

@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Io } from '../../src/cli/io.ts'
+import { run } from '../../src/cli/run.ts'
+
+export type Terminal = Io & {
+  /** All that was written so far. */
+  output(): string
+  errors(): string
+  /** As SIGTERM would. */
+  signal(): void
+  /** Resolves with the first line of the log that tells of `event`. */
+  logged(event: string): Promise<Record<string, string>>
+}
+
+type Given = {
+  env?: Record<string, string>
+  isTerminal?: boolean
+  input?: string
+  secret?: string | null
+}
+
+/** What a command sees: streams that remember, and a person who answers one question. */
+export function terminal({ env = {}, isTerminal = false, input = '', secret = null }: Given = {}) {
+  let output = ''
+  let errors = ''
+  const stops = new Set<() => void>()
+  const waiting: { event: string; resolve(line: Record<string, string>): void }[] = []
+  const lineOf = (event: string) =>
+    output.split('\n').find((line) => line.includes(`"event":"${event}"`))
+  const io: Terminal = {
+    out: (text) => {
+      output += text
+      for (const { event, resolve } of waiting) {
+        const line = lineOf(event)
+        if (line) resolve(JSON.parse(line))
+      }
+    },
+    err: (text) => {
+      errors += text
+    },
+    env: { OTPMINT_METRICS_LISTEN: 'off', ...env },
+    pid: 4242,
+    terminal: { input: isTerminal, output: isTerminal, errors: isTerminal },
+    readInput: async () => input,
+    askSecret: async () => secret,
+    onStopSignal: (stop) => {
+      stops.add(stop)
+      return () => stops.delete(stop)
+    },
+    output: () => output,
+    errors: () => errors,
+    signal: () => {
+      for (const stop of stops) stop()
+    },
+    logged: (event) =>
+      new Promise((resolve) => {
+        const line = lineOf(event)
+        if (line) resolve(JSON.parse(line))
+        else waiting.push({ event, resolve })
+      }),
+  }
+  return io
+}
+
+/** Runs a command to its end. */
+export async function command(argv: string[], given: Given = {}) {
+  const io = terminal(given)
+  const code = await run(argv, io)
+  return { code, out: io.output(), err: io.errors() }
+}
+
+export type Served = {
+  url: string
+  io: Terminal
+  /** Stops it; answers the exit code. */
+  stop(): Promise<number>
+}
+
+/** A server that listens on a free port. Throws what it said when it does not start. */
+export async function served(argv: string[], given: Given = {}): Promise<Served> {
+  const io = terminal(given)
+  const ended = run(['serve', '--port', '0', ...argv], io)
+  const listening = io.logged('listening')
+  const first = await Promise.race([listening, ended])
+  if (typeof first === 'number') throw new Error(`serve ended with ${first}: ${io.errors()}`)
+  return {
+    url: first['url'] ?? '',
+    io,
+    stop: () => {
+      io.signal()
+      return ended
+    },
+  }
+}
+
+/** A directory that the test throws away. */
+export function temporary() {
+  const path = mkdtempSync(join(tmpdir(), 'otpmint-test-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** A data directory with database, key and token, as a first start leaves it. */
+export async function installation() {
+  const directory = temporary()
+  const dataDir = join(directory.path, 'data')
+  const server = await served(['--data-dir', dataDir])
+  await server.stop()
+  return { ...directory, dataDir, at: ['--data-dir', dataDir] }
+}
