@@ -27,7 +27,7 @@ export async function sweepOnce(
   signal: AbortSignal,
 ): Promise<void> {
   const now = clock.now()
-  const ended = await inBatches(signal, () => deliveries.expire({ now, limit: batchRows }))
+  await inBatches(signal, () => deliveries.expire({ now, limit: batchRows }))
   const swept = await inBatches(signal, () =>
     records.sweep({
       now,
@@ -38,7 +38,6 @@ export async function sweepOnce(
       limit: batchRows,
     }),
   )
-  metrics.count('otpmint_swept_rows_total', 'deliveries', ended)
   metrics.count('otpmint_swept_rows_total', 'rows', swept)
   if (swept > 0) log.debug('swept', { count: swept })
 }

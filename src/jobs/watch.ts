@@ -2,7 +2,6 @@ import type { Log, Ports } from '../domain/ports.ts'
 import { every, type Job } from './every.ts'
 
 const sprayEveryMs = 10_000
-const rotationEveryMs = 1_000
 
 /** Looks for spraying: many wrong codes over many recipients of one app. */
 export function createSprayWatch({
@@ -28,12 +27,14 @@ export function createRotationWatch({
   follow,
   keys,
   log,
+  intervalMs = 1_000,
 }: {
   follow(): Promise<{ ok: true; changed: boolean } | { ok: false; mistake: string }>
   keys: KeysState
   log: Log
+  intervalMs?: number
 }): Job {
-  return every(rotationEveryMs, 'rotation_watch', log, async () => {
+  return every(intervalMs, 'rotation_watch', log, async () => {
     const followed = await follow()
     if (followed.ok && followed.changed) log.info('keys_changed')
     if (!followed.ok && keys.right) log.error('keys_lost', { detail: followed.mistake })

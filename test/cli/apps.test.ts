@@ -36,7 +36,7 @@ test('a new app shows its two keys once', async () => {
   expect(shown.out).toContain(app.live_key.slice(-4))
 })
 
-test('the password of the mail server comes from a file, from a pipe or from a question', async () => {
+test('a mail password comes from a file, from a pipe or from a question', async () => {
   const file = join(place.path, 'password')
   writeFileSync(file, 'hunter2\n')
   const flags = [...mail, ...from]

@@ -37,7 +37,7 @@ function post(url: string, key: string, body: object): Promise<Response> {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 
-test('a backup is written while the server runs, for its owner only, and is never overwritten', async () => {
+test('a backup is written beside a server, for its owner only, and never overwritten', async () => {
   const { at, file } = await place()
   await start(at)
 

@@ -27,7 +27,7 @@ async function start(argv: string[], given = {}): Promise<Served> {
   return server
 }
 
-test('a server starts in an empty place, answers, and ends with 0 at the first signal', async () => {
+test('a server starts in an empty place, answers, and ends with 0 when told to', async () => {
   const dataDir = join(directory(), 'new', 'data')
   const server = await start(['--data-dir', dataDir])
 
