@@ -15,6 +15,7 @@ export async function readJson(request: Request): Promise<unknown> {
   if (!isJson(headers.get('content-type'))) throw new Problem('unsupported_media_type')
 
   const text = length === null ? await readChunks(request) : await readWhole(request, length)
+  if (text === '') return undefined
   if (isDeep(text)) {
     throw new Problem('malformed_json', { detail: `It is nested deeper than ${depthMax} levels` })
   }

@@ -1,5 +1,6 @@
 import type { TSchema } from 'elysia'
 import { type ProblemCode, problemTitles } from '../domain/problem.ts'
+import { toOpenApiSchema } from './openapi-schema.ts'
 import { problemStatuses } from './problems.ts'
 import type { Route } from './route.ts'
 
@@ -21,7 +22,9 @@ export function describeRoute(route: Route) {
     ...(route.body && {
       requestBody: {
         required: route.example !== undefined && Object.keys(Object(route.example)).length > 0,
-        content: { 'application/json': { schema: route.body, example: route.example } },
+        content: {
+          'application/json': { schema: toOpenApiSchema(route.body), example: route.example },
+        },
       },
     }),
     responses: { ...goodAnswers(route), ...problemAnswers(route) },
@@ -58,7 +61,7 @@ function queryParameters({ query }: Route) {
     in: 'query',
     required: false,
     description: schema.description ?? '',
-    schema,
+    schema: toOpenApiSchema(schema),
   }))
 }
 
@@ -75,7 +78,7 @@ function headers(route: Route) {
 function goodAnswers({ answers, problemText }: Route) {
   const type = problemText ? 'text/plain' : 'application/json'
   const entries = Object.entries(answers).map(([status, { description, schema, example }]) => {
-    const shown = schema ?? (problemText && { type: 'string' })
+    const shown = schema ? toOpenApiSchema(schema) : problemText && { type: 'string' }
     const content = shown && { content: { [type]: { schema: shown, example } } }
     return [status, { description, ...content }] as const
   })

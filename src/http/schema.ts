@@ -10,11 +10,17 @@ export function integer(least: number, most: number, description: string) {
   return t.Number({ minimum: least, maximum: most, multipleOf: 1, description })
 }
 
+/** One of these words. As a pattern, because a schema's `enum` is for readers only. */
 export function oneOf<const Value extends string>(values: readonly Value[], description: string) {
-  return t.Union(
-    values.map((value) => t.Literal(value)),
-    { description },
-  ) as unknown as ReturnType<typeof t.Unsafe<Value>>
+  const pattern = `^(?:${values.map((value) => value.replaceAll('.', '\\.')).join('|')})$`
+  const reason = `must be one of ${values.join(', ')}`
+  const schema = t.String({ enum: [...values], pattern, reason, description })
+  return schema as unknown as ReturnType<typeof t.Unsafe<Value>>
+}
+
+/** Text of a certain shape; `reason` says which, for whoever sent another. */
+export function shaped(pattern: string, reason: string, description: string) {
+  return t.String({ pattern, reason, description })
 }
 
 /**
@@ -53,18 +59,14 @@ const unexpected = 42
 function reasonFor(type: number, schema: TSchema): string {
   if (type === missing) return 'is missing'
   if (type === unexpected) return 'is not a known field'
-  return `must be ${expectation(schema)}`
+  return schema['reason'] ?? `must be ${expectation(schema)}`
 }
 
 function expectation(schema: TSchema): string {
-  const { type, anyOf, minimum, maximum, minLength, maxLength, description } = schema
-  if (Array.isArray(anyOf)) {
-    return `one of ${anyOf.map((choice: TSchema) => JSON.stringify(choice['const'])).join(', ')}`
-  }
+  const { type, minimum, maximum, minLength, maxLength } = schema
   if (type === 'number') return `a whole number from ${minimum} to ${maximum}`
   if (type === 'boolean') return 'true or false'
   if (type === 'object') return 'a JSON object'
-  if (schema['pattern'] && description) return `as described: ${description}`
   return maxLength === undefined
     ? 'a string'
     : `a string of ${minLength ?? 0} to ${maxLength} characters`

@@ -2,7 +2,7 @@ import { type Static, t } from 'elysia'
 import type { ProblemCode } from '../domain/problem.ts'
 import { channelNames } from '../domain/verification.ts'
 import { exampleVerification, statuses, verificationFields, verificationSchema } from './present.ts'
-import { integer, object, oneOf } from './schema.ts'
+import { integer, object, oneOf, shaped } from './schema.ts'
 
 const tag = 'Verifications'
 const waitHeader = {
@@ -23,30 +23,34 @@ const startBody = object({
     oneOf(channelNames, 'How the code travels. A test key’s messages stay in the inbox.'),
   ),
   purpose: t.Optional(
-    t.String({
-      pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$',
-      description: 'What the code is for, 1 to 64 of a-z 0-9 _ . - (default `default`).',
-    }),
+    shaped(
+      '^[a-z0-9][a-z0-9_.-]{0,63}$',
+      'must be 1 to 64 characters of a-z, 0-9, _, . and -',
+      'What the code is for (default `default`).',
+    ),
   ),
   locale: t.Optional(
-    t.String({
-      pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$',
-      description: 'A BCP 47 language tag like `de-AT`.',
-    }),
+    shaped(
+      '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$',
+      'must be a language tag like de-AT',
+      'The language of the mail, a BCP 47 tag like `de-AT`.',
+    ),
   ),
   code_length: t.Optional(integer(4, 10, 'Digits of the code; else the app’s or server’s.')),
   ttl_seconds: t.Optional(integer(30, 86_400, 'Seconds that the code lives.')),
   variables: t.Optional(t.Object({}, { description: 'For templates; must be empty until then.' })),
   client_ip: t.Optional(
-    t.String({
-      pattern: '^[0-9A-Fa-f:.]{2,45}$',
-      description: 'The person’s IP address as your server sees it. Neither stored nor trusted.',
-    }),
+    shaped(
+      '^[0-9A-Fa-f:.]{2,45}$',
+      'must be an IP address',
+      'The person’s IP address as your server sees it. Neither stored nor trusted.',
+    ),
   ),
   metadata: t.Optional(
     t.Record(t.String({ pattern: '^.{1,40}$' }), t.String({ maxLength: 256 }), {
       maxProperties: 16,
       additionalProperties: false,
+      reason: 'must be at most 16 strings of up to 256 characters',
       description: 'Up to 16 strings of 256 characters, kept with it; names of 1 to 40 characters.',
     }),
   ),

@@ -1,0 +1,50 @@
+import { expect, test } from 'bun:test'
+import { createClientIp } from '../../src/http/client-ip.ts'
+
+const forwarded = (value: string) =>
+  new Request('http://otp.example.com/', { headers: { 'x-forwarded-for': value } })
+const plain = new Request('http://otp.example.com/')
+
+const trusting = createClientIp(['10.0.0.0/8', 'fd00::/8'])
+
+test('without trusted proxies the peer counts, whatever is forwarded', () => {
+  const clientIp = createClientIp([])
+  expect(clientIp(forwarded('203.0.113.9'), '192.0.2.1')).toBe('192.0.2.1')
+})
+
+test('behind a trusted proxy the first untrusted address from the right counts', () => {
+  for (const [header, expected] of [
+    ['203.0.113.9', '203.0.113.9'],
+    ['1.1.1.1, 203.0.113.9', '203.0.113.9'],
+    ['1.1.1.1, 203.0.113.9, 10.2.3.4', '203.0.113.9'],
+    ['10.9.9.9, 10.2.3.4', '10.9.9.9'],
+    ['1.1.1.1, garbage, 10.2.3.4', '10.2.3.4'],
+    ['garbage', '10.0.0.1'],
+    ['', '10.0.0.1'],
+    [`${'1.1.1.1,'.repeat(400)}`, '10.0.0.1'],
+  ] as const) {
+    expect([header.slice(0, 40), trusting(forwarded(header), '10.0.0.1')]).toEqual([
+      header.slice(0, 40),
+      expected,
+    ])
+  }
+})
+
+test('a peer that is not trusted forwards nothing', () => {
+  expect(trusting(forwarded('203.0.113.9'), '192.0.2.1')).toBe('192.0.2.1')
+})
+
+test('IPv6 counts by its first 64 bits, and IPv4 in IPv6 as IPv4', () => {
+  const clientIp = createClientIp([])
+  const one = clientIp(plain, '2001:db8:1:2:aaaa::1')
+
+  expect(clientIp(plain, '2001:db8:1:2:bbbb::2')).toBe(one)
+  expect(clientIp(plain, '2001:db8:1:3::1')).not.toBe(one)
+  expect(clientIp(plain, '::ffff:192.0.2.1')).toBe('192.0.2.1')
+  expect(trusting(forwarded('203.0.113.9'), '::ffff:10.0.0.1')).toBe('203.0.113.9')
+})
+
+test('a missing address is one bucket for all, not a way past the limit', () => {
+  expect(createClientIp([])(plain, null)).toBe('unknown')
+  expect(createClientIp([])(plain, '')).toBe('unknown')
+})

@@ -1,0 +1,274 @@
+import { expect, test } from 'bun:test'
+import { codeOf, wrongCode } from '../support/world.ts'
+import { adminToken, type CallOptions, type Site, site } from './fixture.ts'
+
+const registration = {
+  secretKey: 'correct-horse-battery',
+  smtp_host: 'smtp.example.com',
+  smtp_port: 587,
+  smtp_mail: 'codes@example.com',
+  smtp_password: 'hunter2-hunter2',
+}
+
+const post = (at: Site, path: string, body: unknown, options: CallOptions = {}) =>
+  at.call('POST', path, { body, token: null, ...options })
+
+async function registered(options: Parameters<typeof site>[0] = {}): Promise<Site> {
+  const at = await site({ http: { openRegistration: true }, ...options })
+  expect((await post(at, '/reg_secretkey', registration)).status).toBe(200)
+  return at
+}
+
+async function mailed(at: Site, mail = 'ada@example.com') {
+  const { secretKey } = registration
+  const answer = await post(at, '/otp', { mail, secretKey })
+  expect(answer.status).toBe(200)
+  return { shareableKey: answer.text, code: codeOf(at.sent.at(-1)) }
+}
+
+const verify = (at: Site, shareableKey: unknown, otp: unknown, from = '192.0.2.1') =>
+  post(at, '/verify-otp', { shareableKey, otp }, { from })
+
+test('the three calls of the original README answer word for word', async () => {
+  const at = await site({ http: { openRegistration: true } })
+
+  const register = await post(at, '/reg_secretkey', registration)
+  const otp = await post(at, '/otp', {
+    mail: 'ada@example.com',
+    secretKey: registration.secretKey,
+  })
+  const wrong = await verify(at, otp.text, wrongCode(codeOf(at.sent[0])))
+  const right = await verify(at, otp.text, codeOf(at.sent[0]))
+
+  expect([register.status, register.text]).toEqual([200, 'Registration of secretKey succeeded.'])
+  expect([otp.status, otp.text]).toEqual([200, expect.stringMatching(/^[0-9A-Za-z]{22}$/)])
+  expect([wrong.status, wrong.text]).toEqual([403, 'OTP Mismatched!'])
+  expect([right.status, right.text]).toEqual([201, 'OTP Matched!'])
+  expect(right.headers.get('content-type')).toStartWith('text/plain')
+})
+
+test('the last wrong attempt mismatches, every later one hears that none are left', async () => {
+  const at = await registered()
+  const { shareableKey, code } = await mailed(at)
+
+  const answers = []
+  for (let i = 0; i < 7; i++) {
+    const { status, text } = await verify(at, shareableKey, wrongCode(code))
+    answers.push(`${status} ${text}`)
+  }
+
+  expect(answers.slice(0, 5)).toEqual(Array(5).fill('403 OTP Mismatched!'))
+  expect(answers.slice(5)).toEqual(Array(2).fill('400 Maximum Attempts Reached!'))
+  expect((await verify(at, shareableKey, code)).text).toBe('Maximum Attempts Reached!')
+})
+
+test('a string that cannot be the code mismatches and costs no attempt', async () => {
+  const at = await registered()
+  const { shareableKey, code } = await mailed(at)
+
+  for (const otp of ['', ' ', '0', 'abc', `${code}1`, '1e5']) {
+    const answer = await verify(at, shareableKey, otp)
+    expect([answer.status, answer.text]).toEqual([403, 'OTP Mismatched!'])
+  }
+  for (const otp of [true, Number(code), [code], { $ne: 1 }, null, undefined]) {
+    const answer = await verify(at, shareableKey, otp)
+    expect([answer.status, answer.text]).toEqual([400, 'Error: otp must be a string'])
+  }
+
+  expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
+})
+
+test('an unknown, a used and an expired key are told apart by nobody', async () => {
+  const at = await registered({ settings: { recipientStartSpacingSeconds: 1 } })
+  const used = await mailed(at)
+  await verify(at, used.shareableKey, used.code)
+  const expired = await mailed(at, 'bob@example.com')
+  at.clock.advance(601_000)
+
+  const answers = await Promise.all([
+    verify(at, 'x'.repeat(22), used.code),
+    verify(at, used.shareableKey, used.code),
+    verify(at, expired.shareableKey, expired.code),
+  ])
+
+  for (const { status, text } of answers) {
+    expect([status, text]).toEqual([400, 'Error: This shareableKey is unknown, used or expired'])
+  }
+})
+
+test('dead keys are answered ten times a minute an address, live ones always', async () => {
+  const at = await registered()
+  const { shareableKey, code } = await mailed(at)
+
+  const dead = []
+  for (let i = 0; i < 12; i++) dead.push(await verify(at, `${i}`.padStart(22, 'x'), '123456'))
+  const unknownSecret = await post(at, '/otp', { mail: 'a@example.com', secretKey: 'not-there-1' })
+  const elsewhere = await verify(at, 'y'.repeat(22), '123456', '198.51.100.7')
+  const live = await verify(at, shareableKey, code)
+
+  // One of the ten went to the open registration from the same address.
+  expect(dead.filter(({ status }) => status === 400)).toHaveLength(9)
+  expect(dead.at(-1)?.status).toBe(429)
+  expect(Number(dead.at(-1)?.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(unknownSecret.status).toBe(429)
+  expect(elsewhere.status).toBe(400)
+  expect(live.status).toBe(201)
+})
+
+test('a missing address of the caller still counts, in one bucket', async () => {
+  const at = await registered()
+  const answers = []
+  for (let i = 0; i < 11; i++) {
+    const body = { shareableKey: `${i}`.padStart(22, 'x'), otp: '123456' }
+    answers.push((await post(at, '/verify-otp', body, { from: null })).status)
+  }
+  expect(answers).toEqual([...Array(10).fill(400), 429])
+})
+
+test('registration needs the admin token unless it is open', async () => {
+  const at = await site()
+
+  const closed = await post(at, '/reg_secretkey', registration)
+  const wrong = await post(at, '/reg_secretkey', registration, { token: 'otpm_admin_x' })
+  const right = await post(at, '/reg_secretkey', registration, { token: adminToken })
+
+  expect([closed.status, closed.text]).toEqual([401, 'Error: Registration is closed'])
+  expect(wrong.status).toBe(401)
+  expect(right.text).toBe('Registration of secretKey succeeded.')
+})
+
+test('a secretKey that is taken is never overwritten', async () => {
+  const at = await registered()
+
+  const again = await post(at, '/reg_secretkey', { ...registration, smtp_host: 'evil.example' })
+
+  expect([again.status, again.text]).toEqual([400, 'Error: This secretKey is taken'])
+  await mailed(at)
+  expect(at.sent[0]?.handover.app.email?.host).toBe('smtp.example.com')
+})
+
+test('whoever registers without the token may name public mail servers only', async () => {
+  const at = await site({
+    http: { openRegistration: true },
+    ports: { egress: { reach: async () => 'not_public' } },
+  })
+
+  const open = await post(at, '/reg_secretkey', registration)
+  const port = await post(at, '/reg_secretkey', { ...registration, smtp_port: 8025 })
+  const admin = await post(at, '/reg_secretkey', registration, { token: adminToken })
+
+  expect([open.status, open.text]).toEqual([
+    400,
+    'Error: The mail server must have public addresses only',
+  ])
+  expect(port.text).toContain('smtp_port')
+  expect(admin.status).toBe(200)
+})
+
+test('every mistake of a registration is named at once, and no value', async () => {
+  const at = await site({ http: { openRegistration: true } })
+
+  const answer = await post(at, '/reg_secretkey', { secretKey: 'short', smtp_password: 'hunter2' })
+
+  expect(answer.status).toBe(400)
+  for (const field of ['secretKey', 'smtp_host', 'smtp_port', 'smtp_mail']) {
+    expect(answer.text).toContain(field)
+  }
+  expect(answer.text).not.toContain('hunter2')
+  expect(answer.text).not.toContain('short')
+})
+
+test('a port may come as text, as the original took it', async () => {
+  const at = await site({ http: { openRegistration: true } })
+  const answer = await post(at, '/reg_secretkey', { ...registration, smtp_port: '465' })
+  expect(answer.status).toBe(200)
+})
+
+test('a mail that the server refused is said, and its code is dead', async () => {
+  const at = await registered()
+  at.deliveryState.current = { status: 'refused', detail: '550 5.1.1 no such mailbox' }
+
+  const answer = await post(at, '/otp', {
+    mail: 'ada@example.com',
+    secretKey: registration.secretKey,
+  })
+
+  expect([answer.status, answer.text]).toEqual([
+    400,
+    'Error: The mail was not sent: 550 5.1.1 no such mailbox',
+  ])
+  const { verificationId } = at.sent[0]?.delivery ?? {}
+  expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
+})
+
+test('a mail that is still waiting after the time is given up', async () => {
+  const at = await registered()
+  at.deliveryState.current = null
+
+  const answer = await post(at, '/otp', {
+    mail: 'ada@example.com',
+    secretKey: registration.secretKey,
+  })
+
+  expect(answer.status).toBe(400)
+  expect(answer.text).toContain('no answer in time')
+})
+
+test('with a live shareableKey the same code is mailed again, to the same address only', async () => {
+  const at = await registered()
+  const { shareableKey, code } = await mailed(at)
+  const { secretKey } = registration
+  at.clock.advance(30_000)
+
+  const foreign = await post(at, '/otp', { mail: 'eve@example.com', secretKey, shareableKey })
+  const again = await post(at, '/otp', { mail: 'ada@example.com', secretKey, shareableKey })
+
+  expect(foreign.status).toBe(400)
+  expect([again.status, again.text]).toEqual([200, shareableKey])
+  expect(at.sent.map(({ handover }) => [handover.recipient, handover.code])).toEqual([
+    ['ada@example.com', code],
+    ['ada@example.com', code],
+  ])
+})
+
+test('a limit answers 429 in words, with Retry-After', async () => {
+  const at = await registered()
+  await mailed(at)
+
+  const answer = await post(at, '/otp', {
+    mail: 'ada@example.com',
+    secretKey: registration.secretKey,
+  })
+
+  expect([answer.status, answer.text]).toEqual([429, 'Error: Too many requests'])
+  expect(answer.headers.get('retry-after')).toBe('30')
+})
+
+test('a fault says Unknown Error, and why only in developer mode', async () => {
+  for (const developerMode of [false, true]) {
+    const at = await registered({ http: { openRegistration: true, developerMode } })
+    const { shareableKey, code } = await mailed(at)
+    at.ports.verifications.chargeAttempt = () => Promise.reject(new Error('the disk sang'))
+
+    const answer = await verify(at, shareableKey, code)
+
+    expect(answer.status).toBe(500)
+    expect(answer.text).toBe(developerMode ? 'Unknown Error: the disk sang' : 'Unknown Error')
+    expect(at.logged()).toContain('request_failed')
+    expect(at.logged()).not.toContain('the disk sang')
+  }
+})
+
+test('a body that is not a JSON object is refused in words', async () => {
+  const at = await registered()
+  for (const [raw, status] of [
+    ['{', 400],
+    ['[]', 400],
+    ['null', 400],
+    [`{"a":"${'x'.repeat(17_000)}"}`, 413],
+  ] as const) {
+    const answer = await at.call('POST', '/otp', { raw, token: null })
+    expect(answer.status).toBe(status)
+    expect(answer.text).toStartWith('Error: ')
+  }
+})

@@ -1,0 +1,299 @@
+import { expect, test } from 'bun:test'
+import { addApp, codeOf, wrongCode } from '../support/world.ts'
+import { type Site, site } from './fixture.ts'
+
+const loose = {
+  recipientStartSpacingSeconds: 1,
+  recipientStartsPerQuarterHour: 1000,
+  recipientStartsPerDay: 1000,
+  recipientStartsPerDayAcrossApps: 1000,
+}
+
+async function start(at: Site, to = 'ada@example.com', token = at.liveKey) {
+  const answer = await at.call('POST', '/v1/verifications', { body: { to }, token })
+  expect(answer.status).toBe(201)
+  return { id: String(answer.json.id), code: codeOf(at.sent.at(-1)) }
+}
+
+const check = (at: Site, id: string, code: unknown, token = at.liveKey) =>
+  at.call('POST', `/v1/verifications/${id}/check`, { body: { code }, token })
+
+test('a start is answered with a masked address and without the code', async () => {
+  const at = await site()
+
+  const answer = await at.call('POST', '/v1/verifications', {
+    body: { to: 'ada@example.com', purpose: 'sign-in', metadata: { order: '7' } },
+  })
+
+  expect(answer.status).toBe(201)
+  expect(answer.json).toMatchObject({
+    status: 'pending',
+    to: 'a***@example.com',
+    purpose: 'sign-in',
+    metadata: { order: '7' },
+    attempts_left: 5,
+    sends_left: 3,
+    delivery: { status: 'queued' },
+  })
+  expect(answer.text).not.toContain(codeOf(at.sent[0]))
+  expect(answer.text).not.toContain('ada@')
+})
+
+test('the right code is valid once, and used from then on', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+
+  const first = await check(at, id, ` ${code.slice(0, 3)}-${code.slice(3)} `)
+  const second = await check(at, id, code)
+
+  expect(first.json).toMatchObject({ valid: true, status: 'approved' })
+  expect(second).toMatchObject({ status: 409, json: { code: 'verification_used' } })
+})
+
+test('of a hundred parallel right codes exactly one is valid', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+
+  const answers = await Promise.all(Array.from({ length: 100 }, () => check(at, id, code)))
+
+  expect(answers.filter((answer) => answer.json.valid === true)).toHaveLength(1)
+  expect(answers.filter((answer) => answer.json.code === 'verification_used')).toHaveLength(99)
+})
+
+test('five hundred parallel wrong codes get five tries, and the right one none', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+
+  const wrong = wrongCode(code)
+  const answers = await Promise.all(Array.from({ length: 500 }, () => check(at, id, wrong)))
+
+  expect(answers.filter((answer) => answer.json.valid === false)).toHaveLength(5)
+  const spent = answers.filter((answer) => answer.json.code === 'verification_exhausted')
+  expect(spent).toHaveLength(495)
+  expect((await check(at, id, code)).json.code).toBe('verification_exhausted')
+})
+
+test('what is not a string of the right shape is refused and costs no attempt', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+  const odd = ['', ' ', '0', '1e5', true, null, Number(code), [code], { $ne: 1 }, `${code}0`]
+
+  for (const value of odd) {
+    const answer = await check(at, id, value)
+    expect(answer.status).toBe(422)
+    expect(answer.json.errors[0].field).toBe('code')
+  }
+  const absent = await at.call('POST', `/v1/verifications/${id}/check`, { body: {} })
+
+  expect(absent.status).toBe(422)
+  const read = await at.call('GET', `/v1/verifications/${id}`)
+  expect(read.json).toMatchObject({ status: 'pending', attempts_left: 5 })
+})
+
+test('digits of any script are the same code', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+  const arabic = [...code].map((digit) => String.fromCodePoint(0x660 + Number(digit))).join('')
+
+  expect((await check(at, id, arabic)).json.valid).toBe(true)
+})
+
+test('a code is good for its own verification and its own app only', async () => {
+  const at = await site({ settings: loose })
+  const other = await addApp(at, { name: 'Other' })
+  const ada = await start(at, 'ada@example.com')
+  const bob = await start(at, 'bob@example.com')
+
+  const crossed = await check(at, bob.id, ada.code)
+  const foreign = await check(at, ada.id, ada.code, other.liveKey)
+  const unknown = await check(at, 'x'.repeat(22), ada.code)
+
+  if (ada.code !== bob.code) expect(crossed.json).toMatchObject({ valid: false, attempts_left: 4 })
+  expect(foreign.json.code).toBe('verification_not_found')
+  const { request_id: _, instance: __, ...one } = foreign.json
+  const { request_id: ___, instance: ____, ...two } = unknown.json
+  expect(one).toEqual(two)
+})
+
+test('every route of one app answers 404 for what belongs to another', async () => {
+  const at = await site()
+  const { id } = await start(at)
+  const other = await addApp(at, { name: 'Other' })
+
+  for (const [method, path] of [
+    ['GET', `/v1/verifications/${id}`],
+    ['POST', `/v1/verifications/${id}/resend`],
+    ['POST', `/v1/verifications/${id}/cancel`],
+  ] as const) {
+    expect((await at.call(method, path, { token: other.liveKey })).status).toBe(404)
+  }
+  const list = await at.call('GET', '/v1/verifications', { token: other.liveKey })
+  expect(list.json.items).toEqual([])
+})
+
+test('two hundred parallel starts for one recipient send one mail', async () => {
+  const at = await site()
+  const body = { to: 'ada@example.com' }
+
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, () => at.call('POST', '/v1/verifications', { body })),
+  )
+
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1)
+  expect(at.sent).toHaveLength(1)
+  const limited = answers.find(({ status }) => status === 429)
+  expect(limited?.json).toMatchObject({ code: 'rate_limited', limit: 'recipient_spacing' })
+  expect(Number(limited?.headers.get('retry-after'))).toBe(30)
+})
+
+test('spelling an address differently gives no further mails', async () => {
+  const at = await site()
+  const spellings = ['ab@gmail.com', 'a.b+1@googlemail.com', 'AB@GMAIL.com', 'ab+x@gmail.com']
+
+  const statuses = []
+  for (const to of spellings) {
+    statuses.push((await at.call('POST', '/v1/verifications', { body: { to } })).status)
+  }
+
+  expect(statuses).toEqual([201, 429, 429, 429])
+})
+
+test('a test key mails to the inbox and cannot mail otherwise', async () => {
+  const at = await site()
+  const body = { to: 'ada@example.com', channel: 'email' }
+
+  const answer = await at.call('POST', '/v1/verifications', { body, token: at.testKey })
+  const live = await at.call('POST', '/v1/verifications', {
+    body: { to: 'bob@example.com', channel: 'inbox' },
+  })
+
+  expect(answer.json).toMatchObject({ channel: 'inbox', mode: 'test' })
+  expect(live.json.errors[0].field).toBe('channel')
+})
+
+test('Prefer: wait holds the answer until the delivery has an outcome', async () => {
+  const at = await site()
+  at.deliveryState.current = { status: 'deferred', detail: '451 try later' }
+  const headers = { prefer: 'respond-async, wait=99' }
+
+  const answer = await at.call('POST', '/v1/verifications', {
+    body: { to: 'ada@example.com' },
+    headers,
+  })
+
+  expect(answer.json.delivery).toEqual({ status: 'deferred', detail: '451 try later' })
+  expect(answer.headers.get('preference-applied')).toBe('wait=30')
+})
+
+test('an Idempotency-Key gets the same answer, quoted or bare, and sends nothing twice', async () => {
+  const at = await site()
+  const start = (key: string, body: object = { to: 'ada@example.com', purpose: 'a' }) =>
+    at.call('POST', '/v1/verifications', { body, headers: { 'idempotency-key': key } })
+
+  const first = await start('"order-7"')
+  const again = await start('order-7', { purpose: 'a', to: 'ada@example.com' })
+  const other = await start('order-7', { to: 'bob@example.com', purpose: 'a' })
+
+  expect(again.status).toBe(201)
+  expect(again.text).toBe(first.text)
+  expect(first.headers.get('idempotency-replayed')).toBeNull()
+  expect(again.headers.get('idempotency-replayed')).toBe('true')
+  expect(other).toMatchObject({ status: 422, json: { code: 'idempotency_key_reused' } })
+  expect(at.sent).toHaveLength(1)
+})
+
+test('while the first answer is being made, its Idempotency-Key answers 409', async () => {
+  const at = await site()
+  const keep = at.ports.verifications.keepAnswer
+  at.ports.verifications.keepAnswer = async () => {}
+  const start = () =>
+    at.call('POST', '/v1/verifications', {
+      body: { to: 'ada@example.com' },
+      headers: { 'idempotency-key': 'k' },
+    })
+  const first = await start()
+
+  const inFlight = await start()
+  at.clock.advance(61_000)
+  at.ports.verifications.keepAnswer = keep
+  const rebuilt = await start()
+
+  expect(inFlight).toMatchObject({ status: 409, json: { code: 'idempotency_in_flight' } })
+  expect(inFlight.headers.get('retry-after')).toBe('1')
+  expect(rebuilt.json.id).toBe(first.json.id)
+  expect(rebuilt.headers.get('idempotency-replayed')).toBe('true')
+})
+
+test('an Idempotency-Key that cannot be one is refused', async () => {
+  const at = await site()
+  for (const key of ['""', 'a b', 'x'.repeat(256)]) {
+    const headers = { 'idempotency-key': key }
+    const answer = await at.call('POST', '/v1/verifications', {
+      body: { to: 'ada@example.com' },
+      headers,
+    })
+    expect(answer.json.errors[0].field).toBe('Idempotency-Key')
+  }
+  expect(at.sent).toHaveLength(0)
+})
+
+test('a resend carries the same code, when it is time', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+
+  const early = await at.call('POST', `/v1/verifications/${id}/resend`)
+  at.clock.advance(30_000)
+  const other = await at.call('POST', `/v1/verifications/${id}/resend`, {
+    body: { channel: 'inbox' },
+  })
+  const answer = await at.call('POST', `/v1/verifications/${id}/resend`, {
+    body: { channel: 'email' },
+  })
+
+  expect(early).toMatchObject({ status: 429, json: { code: 'resend_too_early' } })
+  expect(early.headers.get('retry-after')).toBe('30')
+  expect(other.json.errors[0].field).toBe('channel')
+  expect(answer.json).toMatchObject({ sends_left: 2, attempts_left: 5 })
+  expect(codeOf(at.sent.at(-1))).toBe(code)
+})
+
+test('a canceled verification takes no code', async () => {
+  const at = await site()
+  const { id, code } = await start(at)
+
+  const answer = await at.call('POST', `/v1/verifications/${id}/cancel`)
+
+  expect(answer.json.status).toBe('canceled')
+  expect((await check(at, id, code)).json.code).toBe('verification_canceled')
+})
+
+test('the list pages by cursor and finds by status and exact address', async () => {
+  const at = await site({ settings: loose })
+  for (const to of ['a@example.com', 'b@example.com', 'c@example.com']) await start(at, to)
+
+  const first = await at.call('GET', '/v1/verifications?limit=2')
+  const next = await at.call('GET', `/v1/verifications?limit=2&cursor=${first.json.next_cursor}`)
+  const found = await at.call('GET', '/v1/verifications?status=pending&to=b%40example.com')
+  const none = await at.call('GET', '/v1/verifications?status=approved')
+
+  const shown = [...first.json.items, ...next.json.items].map(({ to }) => to)
+  expect(shown).toEqual(['c***@example.com', 'b***@example.com', 'a***@example.com'])
+  expect(next.json.next_cursor).toBeNull()
+  expect(found.json.items).toHaveLength(1)
+  expect(none.json.items).toEqual([])
+})
+
+test('a query that is misspelt, doubled or out of range is refused by name', async () => {
+  const at = await site()
+  for (const [query, field] of [
+    ['limitt=2', 'limitt'],
+    ['limit=2&limit=3', 'query'],
+    ['limit=0', 'limit'],
+    ['limit=1e1', 'limit'],
+    ['status=dead', 'status'],
+  ]) {
+    const answer = await at.call('GET', `/v1/verifications?${query}`)
+    expect(answer.status).toBe(422)
+    expect(answer.json.errors[0].field).toBe(field)
+  }
+})
