@@ -33,7 +33,7 @@ type Job = { delivery: Delivery; handover: Handover | null; heldSince: number }
 
 const runningMax = 10
 const waitingMax = 2_000
-const pollBatch = 100
+const pollBatch = 500
 /** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
 const handoverMaxMs = 40_000
 /** What waited longer is read again: it may have been canceled or used. */
@@ -70,14 +70,10 @@ export function createSender(ports: SenderPorts): Sender {
     const kept = lanes.add(delivery.appId, { delivery, handover, heldSince: clock.now() })
     if (!kept) held.delete(delivery.id)
   }
-  const poll = every(pollEveryMs, 'outbox_poll', log, async (signal) => {
-    let full = true
-    while (full && !signal.aborted) {
-      const now = clock.now()
-      const due = await deliveries.claimDue({ now, leaseUntil: now + leaseMs, limit: pollBatch })
-      for (const delivery of due) hold(delivery, null)
-      full = due.length === pollBatch
-    }
+  const poll = every(pollEveryMs, 'outbox_poll', log, async () => {
+    const now = clock.now()
+    const due = await deliveries.claimDue({ now, leaseUntil: now + leaseMs, limit: pollBatch })
+    for (const delivery of due) hold(delivery, null)
   })
   return {
     offer: hold,

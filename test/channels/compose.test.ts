@@ -92,6 +92,15 @@ describe('a message that was filled in', () => {
     expect((await parsed(warm, moved)).from.value[0]?.address).toBe('otp@apex.test')
   })
 
+  test('is folded as its own length asks for', async () => {
+    const warm = createComposer()
+    const app = appWith({ name: 'Zürich '.repeat(9).trim() })
+    for (const code of ['0000', '0123456789', '1111', '9876543210']) {
+      const handover = handoverOf(app, { code })
+      expect(await compose(warm, handover)).toBe(await compose(createComposer(), handover))
+    }
+  })
+
   test('carries codes of every shape', async () => {
     const warm = createComposer()
     const app = appWith()
@@ -168,6 +177,7 @@ async function expectReads(raw: string, app: App, handover: Handover): Promise<v
   expect(token.map(({ line }) => line.replace(/\s+/g, ' '))).toEqual(
     origin ? [`OTP-Token: "${handover.code}"; origin="${origin}"`] : [],
   )
+  expect(raw).not.toContain('base64')
   // Printable ASCII in lines that any server takes, each ended by CRLF.
   expect(raw).toMatch(/^[\x20-\x7e\t\r\n]*$/)
   expect(raw.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)

@@ -81,6 +81,19 @@ describe('a mail', () => {
     server.close()
   })
 
+  test('is not begun once sending has been stopped', async () => {
+    const server = await scriptedServer()
+    const channel = openChannel()
+    const handover = handoverOf(appWith({ email: { port: server.port } }))
+
+    const outcome = await channel.deliver(handover, AbortSignal.abort())
+
+    expect(outcome).toMatchObject({ status: 'deferred', ambiguous: false })
+    expect(server.connections()).toBe(0)
+    channel.close()
+    server.close()
+  })
+
   test('is not sent by an app without a mail server', async () => {
     const channel = openChannel()
 

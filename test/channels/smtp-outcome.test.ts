@@ -19,6 +19,8 @@ const rows: [Script, Expected][] = [
   [{ message: '451 4.4.1 upstream does not answer' }, deferred],
   [{ message: '450 4.7.26 too many' }, deferred],
   [{ message: '421 4.7.0 rate' }, deferred],
+  [{ message: '421 5.7.0 closing down' }, deferred],
+  [{ message: '503 5.5.1 bad sequence' }, deferred],
   [{ greeting: '421 4.3.2 too busy' }, deferred],
   [{ 'RCPT TO': '550 5.1.1 no such user' }, refused('recipient')],
   [{ 'RCPT TO': '550 5.1.2 no such domain' }, refused('recipient')],

@@ -41,6 +41,21 @@ describe('apps', () => {
   })
 })
 
+test('a hand-over that outlives its lease is not made twice by the process that makes it', async () => {
+  stage.email.hangs = () => true
+  const { deliveryId } = await stage.start('ada@example.com')
+  await until(() => stage.email.got.length === 1)
+  stage.world.clock.advance(leaseMs)
+  stage.sender.start()
+  expect(await stage.nextLook()).toMatchObject([{ id: deliveryId }])
+  expect(await stage.nextLook()).toEqual([])
+
+  stage.email.release()
+
+  expect(await stage.sender.settled(deliveryId, 5_000)).toMatchObject({ status: 'sent' })
+  expect(stage.email.got).toHaveLength(1)
+})
+
 describe('when something fails', () => {
   test('a channel that throws leaves the row to its lease', async () => {
     stage.email.throws = true

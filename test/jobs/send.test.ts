@@ -3,6 +3,7 @@ import { cancelVerification } from '../../src/domain/cancel-verification.ts'
 import { checkVerification } from '../../src/domain/check-verification.ts'
 import { leaseMs } from '../../src/domain/start-verification.ts'
 import { until } from '../support/smtp.ts'
+import { wrongCode } from '../support/world.ts'
 import { deferred, openStage, refused, type Stage } from './send-fixtures.ts'
 
 let stage: Stage
@@ -88,6 +89,22 @@ describe('what was put off', () => {
     stage.sender.start()
 
     expect(await stage.nextLook()).toEqual([])
+    expect(stage.email.got).toHaveLength(1)
+  })
+
+  test('is not tried again once no attempt is left', async () => {
+    stage.email.answers.push(deferred)
+    const { deliveryId, verification } = await stage.start('ada@example.com')
+    await stage.sender.settled(deliveryId, 5_000)
+    const code = wrongCode(stage.email.got[0]?.code ?? '')
+    const { id, appId } = verification
+    for (let i = 0; i < 5; i++) await checkVerification(stage.world, { appId, id, code })
+
+    const end = stage.sender.settled(deliveryId, 5_000)
+    stage.world.clock.advance(60_000)
+    stage.sender.start()
+
+    expect((await end)?.status).toBe('undeliverable')
     expect(stage.email.got).toHaveLength(1)
   })
 
