@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Server } from '../support/executable.ts'
+
+export type Answer = {
+  status: number
+  text: string
+  headers: Headers
+  /** The body as JSON; an empty object when it is none. */
+  json: Json
+}
+
+/** What the stories read of answers; what is absent is undefined. */
+export type Json = {
+  id?: string
+  status?: string | number
+  valid?: boolean
+  attempts_left?: number
+  code?: string
+  delivery?: { status: string; detail?: string }
+  live_key?: string
+  test_key?: string
+  items?: { id: string; to: string; code: string }[]
+  [name: string]: unknown
+}
+
+type Call = { method?: string; token?: string; headers?: Record<string, string>; raw?: string }
+
+/** One request; a body makes it a POST. */
+export async function call(
+  url: string,
+  body?: unknown,
+  { method, token, headers = {}, raw }: Call = {},
+): Promise<Answer> {
+  const sent = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+  const response = await fetch(url, {
+    method: method ?? (sent === undefined ? 'GET' : 'POST'),
+    headers: {
+      ...(sent !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(sent !== undefined && { body: sent }),
+  })
+  const text = await response.text()
+  return { status: response.status, text, headers: response.headers, json: parse(text) }
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return {}
+  }
+}
+
+/** The token that the first start left in its data directory. */
+export function adminToken(dataDir: string): string {
+  return readFileSync(join(dataDir, 'admin.token'), 'utf8').trim()
+}
+
+/** An app that sends by a plain mail server on this machine. */
+export async function createApp(
+  { base }: Pick<Server, 'base'>,
+  token: string,
+  { port, policy }: { port: number; policy?: Record<string, unknown> },
+): Promise<{ id: string; liveKey: string; testKey: string }> {
+  const email = {
+    ...{ host: '127.0.0.1', port, security: 'none', user: null },
+    from: 'no-reply@acme.test',
+  }
+  const { status, json, text } = await call(
+    `${base}/v1/apps`,
+    { name: 'Acme', email, ...(policy && { policy }) },
+    { token },
+  )
+  if (status !== 201) throw new Error(`no app: ${text}`)
+  return { id: json.id ?? '', liveKey: json.live_key ?? '', testKey: json.test_key ?? '' }
+}
+
+/** The digits of a mail, which stand on the first line of its text and in its subject. */
+export function codeOf(raw: string): string {
+  const code = /^Subject: (\d{4,10}) is /m.exec(raw)?.[1]
+  if (code === undefined) throw new Error('a mail without a code in its subject')
+  return code
+}
+
+/** As long as the right one, and another. */
+export function wrongCode(right: string): string {
+  const last = (Number(right.at(-1)) + 1) % 10
+  return right.slice(0, -1) + last
+}

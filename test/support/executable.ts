@@ -1,0 +1,179 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const root = join(import.meta.dir, '../..')
+const startMs = 10_000
+
+export type Environment = Record<string, string>
+
+/** A server that listens: the compiled executable, in a process of its own. */
+export type Server = {
+  base: string
+  pid: number
+  /** Everything that it wrote so far. */
+  stdout(): string
+  stderr(): string
+  /** SIGTERM; the exit code, once it has ended and all that it wrote is here. */
+  stop(): Promise<number>
+  /** SIGKILL. */
+  kill(): Promise<void>
+  metricsUrl(): string
+}
+
+export type Ran = { exitCode: number; stdout: string; stderr: string }
+
+let built: string | null = null
+const living = new Set<Bun.Subprocess>()
+
+/** For `afterEach`: ends what a story that failed left running. */
+export async function killAll(): Promise<void> {
+  for (const child of living) child.kill('SIGKILL')
+  await Promise.all([...living].map((child) => child.exited))
+}
+
+/** dist/otpmint, built anew when it is missing or older than what it is made of. */
+export function executable(): string {
+  if (built) return built
+  const path = join(root, 'dist/otpmint')
+  const parts = ['src', 'package.json', 'bun.lock', 'scripts/build.ts'].map((part) => {
+    return newest(join(root, part))
+  })
+  if (changedAt(path) < Math.max(...parts)) {
+    const build = Bun.spawnSync([process.execPath, join(root, 'scripts/build.ts')], { cwd: root })
+    if (!build.success) throw new Error(`the build failed: ${build.stdout}${build.stderr}`)
+  }
+  built = path
+  return path
+}
+
+function newest(path: string): number {
+  if (!statSync(path).isDirectory()) return changedAt(path)
+  return Math.max(...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+function changedAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+}
+
+/** Nothing of the environment of the tests gets in but the search path. */
+function clean(env: Environment): Environment {
+  return { PATH: process.env['PATH'] ?? '', TMPDIR: tmpdir(), ...env }
+}
+
+/** A folder for one story, and what removes it. */
+export function scratch(): { folder: string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'otpmint-e2e-'))
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+type StartOptions = {
+  cwd?: string
+  /** What runs the executable, such as `unshare --mount`; it must replace itself. */
+  through?: string[]
+}
+
+/** Starts `otpmint args` on a free port and waits for its `listening` line. */
+export async function start(
+  args: string[],
+  env: Environment,
+  { cwd, through = [] }: StartOptions = {},
+): Promise<Server> {
+  const child = Bun.spawn([...through, executable(), ...args], {
+    env: clean({ OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off', ...env }),
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    cwd: cwd ?? tmpdir(),
+  })
+  living.add(child)
+  void child.exited.then(() => living.delete(child))
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  const lineOf = (event: string) => logLines(stdout.text()).find((line) => line.event === event)
+  await eventually(() => lineOf('listening') !== undefined || child.exitCode !== null, startMs)
+  const base = lineOf('listening')?.url
+  if (base === undefined) {
+    child.kill('SIGKILL')
+    await Promise.all([child.exited, stdout.done, stderr.done])
+    throw new Error(`otpmint ${args.join(' ')} did not start:\n${stdout.text()}${stderr.text()}`)
+  }
+  const ended = async () => {
+    const exitCode = await child.exited
+    await Promise.all([stdout.done, stderr.done])
+    return exitCode
+  }
+  return {
+    base,
+    pid: child.pid,
+    stdout: stdout.text,
+    stderr: stderr.text,
+    stop: () => {
+      child.kill('SIGTERM')
+      return ended()
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended()
+    },
+    metricsUrl: () => lineOf('metrics_listening')?.url ?? '',
+  }
+}
+
+export type LogLine = { event: string; level: string; url?: string; detail?: string }
+
+export function logLines(text: string): LogLine[] {
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
+  return whole.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine)
+}
+
+/** Runs a command to its end. */
+export async function run(
+  args: string[],
+  env: Environment,
+  { stdin = '', cwd }: { stdin?: string; cwd?: string } = {},
+): Promise<Ran> {
+  return finished([executable(), ...args], clean(env), { stdin, cwd: cwd ?? tmpdir() })
+}
+
+/** Runs any program to its end, with just this environment. */
+export async function finished(
+  command: string[],
+  env: Environment = clean({}),
+  { stdin = '', cwd = tmpdir() }: { stdin?: string; cwd?: string } = {},
+): Promise<Ran> {
+  const child = Bun.spawn(command, {
+    env,
+    cwd,
+    stdin: Buffer.from(stdin),
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { exitCode, stdout, stderr }
+}
+
+function collect(stream: ReadableStream<Uint8Array>): { text(): string; done: Promise<void> } {
+  const decoder = new TextDecoder()
+  let text = ''
+  const read = async () => {
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true })
+  }
+  return { text: () => text, done: read() }
+}
+
+/** Asks until the answer is yes; fails, saying what was asked, when that takes too long. */
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  withinMs = 15_000,
+): Promise<void> {
+  const until = performance.now() + withinMs
+  while (!(await holds())) {
+    if (performance.now() > until) throw new Error(`never within ${withinMs} ms: ${holds}`)
+    await Bun.sleep(5)
+  }
+}
