@@ -40,7 +40,7 @@ export const policyRules: Record<keyof Policy, Rule> = {
   },
 }
 
-/** Lays `input` over `current`; what is wrong is added to `mistakes`, by name and without values. */
+/** Lays `input` over `current`; what is wrong is added to `mistakes`, by name, without values. */
 export function readPolicy(
   settings: DomainSettings,
   { current, input, mistakes }: { current: Policy; input: PolicyInput; mistakes: FieldError[] },

@@ -2,7 +2,7 @@ import { Problem } from '../domain/problem.ts'
 import { problemReply } from './problems.ts'
 import type { Context, Route } from './route.ts'
 
-/** What is answered where no route is: 405 with Allow on a path that has other methods, else 404. */
+/** The answer where no route is: 405 with Allow on a path that has other methods, else 404. */
 export function elsewhere(routes: Route[], error: unknown) {
   const isUnrouted = error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
 

@@ -28,9 +28,9 @@ function about() {
       title: 'OtpMint',
       version,
       description:
-        'One-time codes by mail. Every refusal of `/v1` is `application/problem+json` with a stable ' +
-        '`code`; the original API answers in plain text. Times are RFC 3339 in UTC. Bodies are JSON ' +
-        'of at most 16 KiB; unknown fields are refused by name.',
+        'One-time codes by mail. Every refusal of `/v1` is `application/problem+json` with a ' +
+        'stable `code`; the original API answers in plain text. Times are RFC 3339 in UTC. ' +
+        'Bodies are JSON of at most 16 KiB; unknown fields are refused by name.',
     },
     // Wherever the document was read: its page may talk to no other server.
     servers: [{ url: '/' }],

@@ -20,7 +20,7 @@ export const pagePolicy = {
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 
-type OperationPorts = Pick<HttpPorts, 'ready' | 'stopping' | 'inbox' | 'http'>
+type OperationPorts = Pick<HttpPorts, 'ready' | 'stopping' | 'inbox' | 'http' | 'clock'>
 
 export function operationRoutes(routes: RouteMakers, ports: OperationPorts): Route[] {
   return [
@@ -45,7 +45,7 @@ export function operationRoutes(routes: RouteMakers, ports: OperationPorts): Rou
 }
 
 /** Developer mode: the messages of test keys, for whoever can reach the server. */
-function inboxRoutes(routes: RouteMakers, { inbox }: OperationPorts): Route[] {
+function inboxRoutes(routes: RouteMakers, { inbox, clock }: OperationPorts): Route[] {
   const asset = (path: string, summary: string, type: string, body: string) =>
     routes.open({
       tag: 'Developer mode',
@@ -64,12 +64,15 @@ function inboxRoutes(routes: RouteMakers, { inbox }: OperationPorts): Route[] {
       ...inboxDoc,
       method: 'GET',
       path: '/dev/inbox.json',
-      handle: () => json({ items: inbox.list().map(presentMessage) }),
+      handle: () => {
+        const now = clock.now()
+        return json({ items: inbox.list().map((message) => presentMessage(message, now)) })
+      },
     }),
   ]
 }
 
-function presentMessage(message: InboxMessage) {
+function presentMessage(message: InboxMessage, now: number) {
   return {
     id: message.deliveryId,
     app: message.appName,
@@ -80,6 +83,7 @@ function presentMessage(message: InboxMessage) {
     text: message.text,
     sent_at: timestamp(message.at),
     expires_at: timestamp(message.expiresAt),
+    expired: message.expiresAt <= now,
   }
 }
 
@@ -117,6 +121,7 @@ const inboxDoc = {
             text: t.String(),
             sent_at: t.String(),
             expires_at: t.String(),
+            expired: t.Boolean(),
           }),
         ),
       }),

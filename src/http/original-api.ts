@@ -146,7 +146,8 @@ async function refusalOfMail(
     state = (await outbox.settled(deliveryId, until - performance.now())) ?? state
   }
   if (state?.status === 'sent') return null
-  return `Error: The mail was not sent: ${state?.detail ?? 'the mail server gave no answer in time'}`
+  const reason = state?.detail ?? 'the mail server gave no answer in time'
+  return `Error: The mail was not sent: ${reason}`
 }
 
 async function verify(

@@ -10,9 +10,9 @@ const mail = t.String({ maxLength: 254, description: 'The recipient: one e-mail 
 export const registerDoc = {
   summary: 'Register a secretKey and its mail server',
   description:
-    'Needs `Authorization: Bearer <admin token>` unless registration is open. A taken secretKey is ' +
-    'never overwritten. Where registration is open and no token comes along, the mail server must ' +
-    'have public addresses only, and 10 calls a minute are taken from one address.',
+    'Needs `Authorization: Bearer <admin token>` unless registration is open. A taken ' +
+    'secretKey is never overwritten. Where registration is open and no token comes along, the ' +
+    'mail server must have public addresses only, and one address may call 10 times a minute.',
   draft: t.Object({
     secretKey,
     smtp_host: t.String({ description: 'Host name of the mail server.' }),

