@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
 
-type Target = { outfile: string; runtime: string; native: string }
+type Target = { entry?: string; outfile: string; runtime: string; native: string }
 
 const root = join(import.meta.dir, '..')
 const dist = join(root, 'dist')
@@ -21,6 +21,11 @@ process.exitCode = await run(mode)
 async function run(mode: string): Promise<number> {
   if (mode === '--one') return buildHere(JSON.parse(rest[0] ?? '') as Target)
   if (mode === '--host') return buildAll([hostTarget()])
+  // For bench/, whose other servers are compiled like the one that they are compared with.
+  if (mode === '--entry') {
+    const [entry = '', outfile = ''] = rest
+    return buildAll([{ ...hostTarget(), entry, outfile }])
+  }
   if (mode === '--all') {
     const failed =
       installTargets() || (await buildAll([releaseTarget('x64'), releaseTarget('arm64')]))
@@ -79,9 +84,14 @@ async function buildAll(list: Target[]): Promise<number> {
   return 0
 }
 
-async function buildHere({ outfile, runtime, native }: Target): Promise<number> {
+async function buildHere({
+  entry = 'src/main.ts',
+  outfile,
+  runtime,
+  native,
+}: Target): Promise<number> {
   const result = await Bun.build({
-    entrypoints: [join(root, 'src/main.ts')],
+    entrypoints: [join(root, entry)],
     target: 'bun',
     format: 'esm',
     // Elysia reads its handlers' source for the names of what they use.
@@ -108,16 +118,15 @@ async function buildHere({ outfile, runtime, native }: Target): Promise<number> 
 
 /** Replaces argon2's loader, which looks around at run time and obeys the environment. */
 function oneNativeFile(native: string): BunPlugin {
+  const name = '@node-rs/argon2'
+  const filter = /^@node-rs\/argon2$/
   return {
     name: 'one-native-file',
     setup(build) {
-      build.onResolve({ filter: /^@node-rs\/argon2$/ }, () => ({
-        path: native,
-        namespace: 'argon2',
-      }))
-      build.onLoad({ filter: /./, namespace: 'argon2' }, ({ path }) => ({
+      build.onResolve({ filter }, () => ({ path: name, namespace: name }))
+      build.onLoad({ filter, namespace: name }, () => ({
         loader: 'js',
-        contents: `Object.assign(exports, require(${JSON.stringify(path)}))`,
+        contents: `module.exports = require(${JSON.stringify(native)})`,
       }))
     },
   }

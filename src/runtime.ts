@@ -40,16 +40,20 @@ export type Running = {
 
 /**
  * Settings in, a serving OtpMint out: directory, lock, key, database, keyset, listeners, jobs, in
- * this order; what began is undone when a later step refuses.
+ * this order; what began is undone when a later step refuses. `openStore` is for the benchmark.
  */
-export async function startRuntime(settings: Settings, io: RuntimeIo): Promise<Running | Refusal> {
+export async function startRuntime(
+  settings: Settings,
+  io: RuntimeIo,
+  openStore?: Parameters<typeof openDirectory>[3],
+): Promise<Running | Refusal> {
   const log = createLog({ level: settings.logLevel, write: io.write, clock: systemClock })
   const directory = dataDirectory(settings.dataDir)
   const impossible = createDataDirectory(directory)
   if (impossible) return impossible
   const held = holdDataDirectory(directory, io.pid)
   if (refused(held)) return held
-  const opened = await openDirectory(settings, directory, directory.database)
+  const opened = await openDirectory(settings, directory, directory.database, openStore)
   if (refused(opened)) {
     held.release()
     return opened

@@ -41,6 +41,7 @@ export async function openDirectory(
   settings: Settings,
   directory: DataDirectory,
   path: string,
+  open = openSqliteStore,
 ): Promise<Opened | Refusal> {
   const key = findMasterKey({
     settings: settings.masterKey,
@@ -51,7 +52,7 @@ export async function openDirectory(
   if (!key.ok) return refusal(exits.settings, key.mistake)
 
   const late: LateKeyring = { keyring: null }
-  const store = openStore(path, late)
+  const store = openStore(path, late, open)
   if ('exitCode' in store) return store
   const unlocked = await unlockKeyset({
     records: store.records,
@@ -80,9 +81,13 @@ export async function openDirectory(
 /** The audit chain needs the keyring, and the keyring needs the database: it comes late. */
 export type LateKeyring = { keyring: LiveKeyring | null }
 
-export function openStore(path: string, late: LateKeyring): SqliteStore | Refusal {
+export function openStore(
+  path: string,
+  late: LateKeyring,
+  open = openSqliteStore,
+): SqliteStore | Refusal {
   try {
-    return openSqliteStore({
+    return open({
       path,
       auditLink: (previous, record) => {
         if (!late.keyring) throw new Error('an audit entry before the keys were there')

@@ -1,0 +1,21 @@
+/** `otpmint serve` with a commit of its own for every write, to see what grouping them brings. */
+import '../src/production.ts'
+import { loadSettings } from '../src/config/load.ts'
+import { startRuntime } from '../src/runtime.ts'
+import { openSqliteStore } from '../src/store/sqlite/store.ts'
+
+process.umask(0o077)
+const read = loadSettings(process.env)
+if (!read.ok) throw new Error(read.mistakes.join(', '))
+
+const io = {
+  write: (line: string) => void process.stdout.write(line),
+  tell: null,
+  pid: process.pid,
+}
+const running = await startRuntime(read.settings, io, (options) =>
+  openSqliteStore({ ...options, grouped: false }),
+)
+if (!running.ok) throw new Error(running.reasons.join(', '))
+
+process.on('SIGTERM', () => void running.stop().then(() => process.exit(0)))

@@ -1,0 +1,31 @@
+-- Sends the requests of a file, one a line: path, tab, body. Prints one line of JSON at the end.
+-- wrk ... -- FILE AUTHORIZATION
+
+local lines
+local head
+
+function init(args)
+  lines = io.lines(args[1])
+  head = " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: "
+    .. args[2] .. "\r\n" .. (args[3] and args[3] .. "\r\n" or "") .. "Content-Length: "
+end
+
+function request()
+  local line = lines()
+  if line == nil then
+    -- The server must not be measured with requests that mean nothing: make the run fail.
+    return "GET /bench-ran-out-of-requests HTTP/1.1\r\nHost: bench\r\n\r\n"
+  end
+  local tab = line:find("\t", 1, true)
+  local body = line:sub(tab + 1)
+  return "POST " .. line:sub(1, tab - 1) .. head .. #body .. "\r\n\r\n" .. body
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"seconds":%.6f,"refused":%d,"broken":%d,"p50":%.3f,"p99":%.3f}\n',
+    summary.requests, summary.duration / 1e6, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
