@@ -22,6 +22,7 @@ export function docsRoutes(routes: RouteMakers, openApi: () => Promise<unknown>)
       path,
       handle: read,
     })
+  let document: string | null = null
   const page = (type: string, body: string): Reply => ({
     status: 200,
     type,
@@ -30,9 +31,10 @@ export function docsRoutes(routes: RouteMakers, openApi: () => Promise<unknown>)
   })
   return [
     asset('/swagger', 'This API to read and try', () => page('text/html; charset=utf-8', pageHtml)),
-    asset('/swagger/json', 'This API as OpenAPI 3.0', async () =>
-      page('application/json', JSON.stringify(await openApi())),
-    ),
+    asset('/swagger/json', 'This API as OpenAPI 3.0', async () => {
+      document ??= JSON.stringify(await openApi())
+      return page('application/json', document)
+    }),
     asset('/swagger/page.css', 'Style', () => page(css, pageCss)),
     asset('/swagger/page.js', 'Script', () => page(script, pageJs)),
     asset('/swagger/swagger-ui.css', 'Style', packed(swaggerCssPath, css)),

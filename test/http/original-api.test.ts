@@ -201,6 +201,19 @@ test('a mail that the server refused is said, and its code is dead', async () =>
   expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
 })
 
+test('a mail that is taken at the second try is a mail', async () => {
+  const at = await registered()
+  const states = [
+    { status: 'deferred' as const, detail: '451 greylisted' },
+    { status: 'sent' as const, detail: null },
+  ]
+  at.ports.outbox.settled = async () => states.shift() ?? null
+
+  const { shareableKey, code } = await mailed(at)
+
+  expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
+})
+
 test('a mail that is still waiting after the time is given up', async () => {
   const at = await registered()
   at.deliveryState.current = null
