@@ -14,10 +14,10 @@ need_bun() {
     if command -v npm >/dev/null; then
       say "Getting Bun $wanted through npm into $home ..."
       npm install --prefix "$home" --no-save --no-audit --no-fund --loglevel=error \
-        "bun@$wanted" >&2
+        "bun@$wanted" >&2 || :
     elif command -v bun >/dev/null; then
       say "Getting Bun $wanted through Bun $(bun --version) into $home ..."
-      (cd "$home" && echo '{}' >package.json && bun add --exact --trust "bun@$wanted" >&2)
+      (cd "$home" && echo '{}' >package.json && bun add --exact --trust "bun@$wanted" >&2) || :
     else
       say 'This machine has neither Node (with npm) nor Bun: install one of them first.'
       return 1

@@ -107,7 +107,7 @@ async function inImage(settings: Record<string, string>, temporary = 'none'): Pr
     done
     (run ${quotedAll(JSON.parse(health))}); echo "step health exited $?"
     echo "step user" $(sed -n 's/^[UG]id:\\t\\([0-9]*\\).*/\\1/p' ${image}/root/proc/$serve/status)
-    ls -A ${image}/root/tmp | grep -q '\\.node$' && echo "step native library"
+    grep -q "r-xp .*[.]node" ${image}/root/proc/$serve/maps && echo "step native library"
     kill -TERM $serve; wait $serve; echo "step serve exited $?"
     (run ${quotedAll(JSON.parse(health))}); echo "step health afterwards exited $?"`
 

@@ -30,6 +30,8 @@ function start(architecture: string, ...args: string[]) {
       // Asks for the embedded argon2, the one native part beside the runtime.
       OTPMINT_MASTER_KEY: 'passphrase:correct horse battery staple',
       BUN_TMPDIR: directory,
+      // What the package's own loader would load in its place.
+      NAPI_RS_NATIVE_LIBRARY_PATH: join(directory, 'intruder.node'),
     },
     stdout: 'pipe',
     stderr: 'pipe',
@@ -83,12 +85,6 @@ test('what lies in the working directory does not change what the executable doe
   expect(await child.exited).toBe(0)
 })
 
-test('the executable does not look for its native library where the environment says', async () => {
-  const bytes = await Bun.file(join(dist, `otpmint-linux-${arch()}`)).bytes()
-
-  expect(Buffer.from(bytes).includes('NAPI_RS_NATIVE_LIBRARY_PATH')).toBe(false)
-})
-
 test('other machines get the same Bun and argon2 as this one', async () => {
   const read = (file: string) => Bun.file(join(project, file)).text()
   const [own, targets] = await Promise.all([read('bun.lock'), read('scripts/targets/bun.lock')])
@@ -101,14 +97,19 @@ test('other machines get the same Bun and argon2 as this one', async () => {
   }
 })
 
-/** The address in the log line that says where the server listens. */
-async function listening(stdout: ReadableStream<Uint8Array>): Promise<string> {
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of stdout) {
-    text += decoder.decode(chunk)
-    const line = text.split('\n').find((line) => line.includes('"listening"'))
-    if (line) return JSON.parse(line).url
-  }
-  throw new Error(`never listened: ${text}`)
+/** The address in the log line that says where the server listens; reads on to the end. */
+function listening(stdout: ReadableStream<Uint8Array>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const decoder = new TextDecoder()
+    let text = ''
+    const read = async () => {
+      for await (const chunk of stdout) {
+        text += decoder.decode(chunk, { stream: true })
+        const line = text.split('\n').find((line) => /"listening".*\}$/.test(line))
+        if (line) resolve(JSON.parse(line).url)
+      }
+      reject(new Error(`never listened: ${text}`))
+    }
+    read().catch(reject)
+  })
 }
