@@ -1,9 +1,18 @@
-import { afterAll, afterEach, expect, test } from 'bun:test'
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eventually, executable, finished, killAll, type Server, scratch, start } from '../support/executable.ts'
+import {
+  eventually,
+  executable,
+  finished,
+  killAll,
+  type Server,
+  scratch,
+  start,
+} from '../support/executable.ts'
 import { call } from './client.ts'
 
+setDefaultTimeout(30_000)
 executable()
 const { folder, remove } = scratch()
 afterEach(killAll)

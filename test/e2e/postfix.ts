@@ -1,0 +1,167 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { eventually, finished, scratch } from '../support/executable.ts'
+import { type Certificate, type MailServer, mailServer } from '../support/smtp.ts'
+
+export type Postfix = {
+  port: number
+  /** What it relayed. */
+  arrived: MailServer['arrived']
+  log(): string
+  close(): Promise<void>
+}
+
+type Login = { user: string; password: string }
+
+/**
+ * A real Postfix of its own: configuration, queue and log in a temporary folder, one loopback
+ * port. It asks for STARTTLS and a login, knows the mailboxes of example.com, and relays what it
+ * takes to a mail server of the test. Postfix starts as root only.
+ */
+export async function startPostfix(certificate: Certificate, login: Login): Promise<Postfix> {
+  if (process.getuid?.() !== 0) throw new Error('Postfix starts as root only')
+  const { folder, remove } = scratch()
+  // Its processes run as other users, who must reach what lies inside.
+  chmodSync(folder, 0o755)
+  const relay = await mailServer()
+  const port = await freePort()
+  const queue = join(folder, 'queue')
+  for (const path of ['conf', 'data', 'queue', 'queue/private', 'queue/public', 'queue/pid']) {
+    mkdirSync(join(folder, path))
+  }
+  await finished(['chown', 'postfix', join(folder, 'data'), join(queue, 'private')])
+  await finished(['chown', 'postfix:postdrop', join(queue, 'public')])
+  writeFileSync(join(folder, 'tls.pem'), certificate.key + certificate.cert, { mode: 0o600 })
+  writeFileSync(join(folder, 'conf/main.cf'), mainCf(folder, relay.port))
+  writeFileSync(join(folder, 'conf/master.cf'), masterCf(port))
+  const authenticator = await startAuthenticator(join(queue, 'private/auth'), login)
+
+  const log = () => {
+    try {
+      return readFileSync(join(folder, 'maillog'), 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const master = Bun.spawn(['postfix', '-c', join(folder, 'conf'), 'start-fg'], {
+    env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
+    stdio: ['ignore', 'ignore', 'ignore'],
+  })
+  await eventually(() => master.exitCode !== null || greets(port))
+  if (master.exitCode !== null) throw new Error(`Postfix did not start:\n${log()}`)
+  return {
+    port,
+    arrived: relay.arrived,
+    log,
+    async close() {
+      // Its processes are a group of their own; asked nicely, they take five seconds.
+      process.kill(-Number(readFileSync(join(queue, 'pid/master.pid'), 'utf8')), 'SIGKILL')
+      await master.exited
+      authenticator.close()
+      await relay.close()
+      remove()
+    },
+  }
+}
+
+function mainCf(folder: string, relayPort: number): string {
+  return `
+compatibility_level = 3.6
+queue_directory = ${folder}/queue
+data_directory = ${folder}/data
+maillog_file = ${folder}/maillog
+maillog_file_prefixes = ${folder}
+multi_instance_enable = no
+multi_instance_directories =
+myhostname = mail.acme.test
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks =
+alias_maps =
+smtp_host_lookup = native
+relay_domains = example.com
+relay_recipient_maps = inline:{user@example.com=ok, second@example.com=ok}
+relayhost = [127.0.0.1]:${relayPort}
+smtputf8_enable = no
+smtpd_tls_chain_files = ${folder}/tls.pem
+smtpd_tls_security_level = encrypt
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_sender_restrictions = permit_sasl_authenticated, reject
+`
+}
+
+/** Without chroot, and without what a relay does not need. */
+function masterCf(port: number): string {
+  const services = [
+    `127.0.0.1:${port} inet n - n - - smtpd`,
+    'cleanup unix n - n - 0 cleanup',
+    'qmgr unix n - n 300 1 qmgr',
+    'tlsmgr unix - - n 1000? 1 tlsmgr',
+    'rewrite unix - - n - - trivial-rewrite',
+    'bounce unix - - n - 0 bounce',
+    'defer unix - - n - 0 bounce',
+    'trace unix - - n - 0 bounce',
+    'proxymap unix - - n - - proxymap',
+    'anvil unix - - n - 1 anvil',
+    'smtp unix - - n - - smtp',
+    'relay unix - - n - - smtp',
+    'error unix - - n - - error',
+    'retry unix - - n - - error',
+    'postlog unix-dgram n - n - 1 postlogd',
+  ]
+  return `${services.join('\n')}\n`
+}
+
+/** The server half of Dovecot's authentication protocol, which Postfix speaks: PLAIN, one user. */
+async function startAuthenticator(path: string, { user, password }: Login): Promise<Server> {
+  const server = createServer((socket: Socket) => {
+    socket.on('error', () => {})
+    socket.write('VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n')
+    let rest = ''
+    socket.on('data', (chunk: Uint8Array) => {
+      const lines = (rest + Buffer.from(chunk).toString()).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines.filter((text) => text.startsWith('AUTH\t'))) {
+        const [, id = '', ...words] = line.split('\t')
+        const response = words.find((word) => word.startsWith('resp='))?.slice(5) ?? ''
+        const right = Buffer.from(response, 'base64').toString() === `\0${user}\0${password}`
+        socket.write(right ? `OK\t${id}\tuser=${user}\n` : `FAIL\t${id}\tuser=${user}\n`)
+      }
+    })
+  })
+  await new Promise<void>((done) => server.listen(path, done))
+  chmodSync(path, 0o666)
+  return server
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
+  const address = probe.address()
+  probe.close()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const answered = (yes: boolean) => () => resolve(yes)
+    Bun.connect({
+      hostname: '127.0.0.1',
+      port,
+      socket: {
+        data(socket) {
+          resolve(true)
+          socket.end('QUIT\r\n')
+        },
+        close: answered(false),
+        connectError: answered(false),
+      },
+    }).catch(answered(false))
+  })
+}
