@@ -55,11 +55,11 @@ async function readInput(): Promise<string> {
   return (await Bun.stdin.text()).slice(0, 65_536)
 }
 
-/** Raw mode turns the echo off; what is typed is read key by key until Enter. */
+/** Raw mode turns the echo off, before anybody can type; keys are read one by one until Enter. */
 function askSecret(question: string): Promise<string | null> {
   const { stdin } = process
-  process.stderr.write(question)
   stdin.setRawMode(true)
+  process.stderr.write(question)
   stdin.setEncoding('utf8')
   return new Promise((resolve) => {
     let typed = ''

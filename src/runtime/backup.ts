@@ -8,6 +8,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { systemClock } from '../clock.ts'
@@ -78,7 +79,7 @@ async function restoreHeld(
   file: string,
 ): Promise<Restored | Refusal> {
   const draft = `${directory.database}.restoring`
-  for (const ending of ['', '-wal', '-shm']) rmSync(draft + ending, { force: true })
+  removeDatabase(draft)
   try {
     copyFileSync(file, draft, constants.COPYFILE_EXCL)
     chmodSync(draft, 0o600)
@@ -87,7 +88,7 @@ async function restoreHeld(
   }
   const opened = await openDirectory(settings, directory, draft)
   if (!opened.ok) {
-    rmSync(draft, { force: true })
+    removeDatabase(draft)
     return { ...opened, reasons: [...opened.reasons, keyAdvice] }
   }
   const { store, records } = opened.ports
@@ -102,14 +103,18 @@ async function restoreHeld(
     requestId: null,
   })
   opened.close()
+  // Closing has emptied the log into the draft, which goes on without one.
+  if (sizeOf(`${draft}-wal`) > 0) throw new Error('the log of the draft is not empty')
   const keptAside = moveAside(directory, now)
   renameSync(draft, directory.database)
+  removeDatabase(draft)
   syncDirectory(directory.root)
   return { ok: true, database: directory.database, expired, keptAside }
 }
 
 const keyAdvice =
-  'put the master key of that installation in its place first; it is not in the backup'
+  'put the master key of that installation in its place first: it is not in the backup; ' +
+  'a rotation kept the former one as master.key.<its id>'
 
 /** A log that belongs to the old database must never be applied to the new one: it goes along. */
 function moveAside({ database }: DataDirectory, now: number): string | null {
@@ -120,6 +125,14 @@ function moveAside({ database }: DataDirectory, now: number): string | null {
     if (existsSync(database + ending)) renameSync(database + ending, aside + ending)
   }
   return aside
+}
+
+function removeDatabase(path: string): void {
+  for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true })
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /** A rename is on disk when its directory is. */

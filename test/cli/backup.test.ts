@@ -108,6 +108,7 @@ test('a database that is there is replaced by force only, and is kept', async ()
   expect(refused.err).toContain('--force')
   const aside = readdirSync(dataDir).find((name) => /^otpmint\.db\.before-\w+$/.test(name))
   expect(forced.err).toContain(aside ?? 'a file that was kept')
+  expect(readdirSync(dataDir).filter((name) => name.includes('restoring'))).toEqual([])
 })
 
 test('without the right master key nothing is restored and the advice says why', async () => {
