@@ -1,0 +1,162 @@
+import { type Answer, call, wrongCode } from './client.ts'
+import type { MailSink } from './mail-sink.ts'
+
+/** What the client knows of one verification: what was acknowledged, and what may have happened. */
+export type Known = {
+  to: string
+  /** Null while no start was acknowledged. */
+  id: string | null
+  spentAtLeast: number
+  spentAtMost: number
+  approved: 'no' | 'maybe' | 'yes'
+  resends: number
+  resendAt: number
+}
+
+export type Load = {
+  all: Known[]
+  /** Those that the latest run touched. */
+  touched: Set<Known>
+  /** Sentences about promises that were broken. */
+  violations: string[]
+  /** Works against a server until `signal`; a request that gets no answer is not acknowledged. */
+  run(base: string, signal: AbortSignal): Promise<void>
+  /** Asks the server about a verification and compares. */
+  compare(base: string, known: Known): Promise<void>
+  /** Tries the right code. */
+  checkRight(base: string, known: Known): Promise<void>
+}
+
+export const attemptsMax = 5
+const workers = 4
+
+export function random(below: number): number {
+  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % below
+}
+
+export function createLoad(key: string, sink: MailSink): Load {
+  const all: Known[] = []
+  const touched = new Set<Known>()
+  const violations: string[] = []
+  const broken = (known: Known, what: string) => {
+    violations.push(`${known.to}: ${what} (${JSON.stringify(known)})`)
+  }
+
+  /** Null: no answer, so whatever was asked for may have happened or not. */
+  async function ask(url: string, body?: unknown): Promise<Answer | null> {
+    const answer = await call(url, body, { token: key }).catch(() => null)
+    if (answer && answer.status >= 500) violations.push(`${url} answers ${answer.text}`)
+    return answer
+  }
+
+  async function startOne(base: string, mine: Known[]): Promise<void> {
+    const to = `k${all.length}@example.com`
+    const known: Known = {
+      ...{ to, id: null, spentAtLeast: 0, spentAtMost: 0 },
+      ...{ approved: 'no', resends: 0, resendAt: 0 },
+    }
+    all.push(known)
+    touched.add(known)
+    const answer = await ask(`${base}/v1/verifications`, { to })
+    if (!answer) return
+    if (answer.status !== 201) return broken(known, `a start answers ${answer.text}`)
+    known.id = answer.json.id ?? ''
+    known.resendAt = Date.parse(String(answer.json['resend_at']))
+    mine.push(known)
+  }
+
+  async function check(base: string, known: Known, code: string): Promise<Answer | null> {
+    touched.add(known)
+    known.spentAtMost++
+    const answer = await ask(`${base}/v1/verifications/${known.id}/check`, { code })
+    if (answer?.status === 200) {
+      const spent = attemptsMax - Number(answer.json.attempts_left)
+      if (spent <= known.spentAtLeast) broken(known, `${spent} attempts spent: one was forgotten`)
+      if (spent > known.spentAtMost) broken(known, `${spent} attempts spent, too many`)
+      known.spentAtLeast = spent
+    } else if (answer) {
+      known.spentAtMost--
+    }
+    return answer
+  }
+
+  async function checkWrong(base: string, known: Known, right: string): Promise<void> {
+    const answer = await check(base, known, wrongCode(right))
+    if (answer?.json.valid === true) broken(known, 'a wrong code was accepted')
+    const { code } = answer?.json ?? {}
+    if (code === 'verification_exhausted' && known.spentAtMost < attemptsMax) {
+      broken(known, 'exhausted too early')
+    }
+    if (code === 'verification_used' && known.approved === 'no') broken(known, 'used by nobody')
+  }
+
+  async function checkRight(base: string, known: Known): Promise<void> {
+    const right = sink.to(known.to)[0]?.code
+    if (known.id === null || right === undefined) return
+    const before = known.approved
+    const room = attemptsMax - known.spentAtMost
+    if (before === 'no') known.approved = 'maybe'
+    const answer = await check(base, known, right)
+    if (!answer) return
+    const { valid, code } = answer.json
+    if (valid === true && before === 'yes') broken(known, 'a used code was accepted again')
+    if (valid === false) broken(known, 'the code that was mailed to the recipient is wrong')
+    if (valid === true || code === 'verification_used') known.approved = 'yes'
+    else known.approved = before
+    if (code === 'verification_used' && before === 'no') broken(known, 'used by nobody')
+    if (code === 'verification_exhausted' && room > 0) broken(known, 'exhausted too early')
+    if (answer.status === 404) broken(known, 'an acknowledged verification is gone')
+  }
+
+  async function resend(base: string, known: Known): Promise<void> {
+    touched.add(known)
+    const answer = await ask(`${base}/v1/verifications/${known.id}/resend`, {})
+    if (answer?.status !== 200) return
+    known.resends++
+    known.resendAt = Date.parse(String(answer.json['resend_at']))
+  }
+
+  async function step(base: string, mine: Known[]): Promise<void> {
+    const choice = random(10)
+    const known = mine[mine.length - 1 - random(Math.min(mine.length, 30))]
+    const right = known && sink.to(known.to)[0]?.code
+    if (choice < 2 || !known) return startOne(base, mine)
+    const due = mine.find(({ resendAt, approved, resends }) => {
+      return (
+        approved === 'no' && resends < 3 && resendAt < performance.timeOrigin + performance.now()
+      )
+    })
+    if (choice < 4 && due) return resend(base, due)
+    if (!right) return
+    return choice < 7 ? checkWrong(base, known, right) : checkRight(base, known)
+  }
+
+  const mineOf: Known[][] = Array.from({ length: workers }, () => [])
+  return {
+    all,
+    touched,
+    violations,
+    checkRight,
+    async run(base, signal) {
+      touched.clear()
+      const work = async (mine: Known[]) => {
+        while (!signal.aborted) {
+          await step(base, mine)
+          await Bun.sleep(2 + random(10))
+        }
+      }
+      await Promise.all(mineOf.map(work))
+    },
+    async compare(base, known) {
+      if (known.id === null) return
+      const answer = await ask(`${base}/v1/verifications/${known.id}`)
+      if (answer?.status !== 200) return broken(known, `is gone: ${answer?.text}`)
+      const spent = attemptsMax - Number(answer.json.attempts_left)
+      if (spent < known.spentAtLeast) broken(known, `only ${spent} attempts are remembered`)
+      if (spent > known.spentAtMost) broken(known, `${spent} attempts spent, too many`)
+      const { status } = answer.json
+      if (known.approved === 'yes' && status !== 'approved') broken(known, `is ${status} again`)
+      if (known.approved === 'no' && status === 'approved') broken(known, 'approved by nobody')
+    },
+  }
+}

@@ -1,0 +1,137 @@
+import { Database } from 'bun:sqlite'
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  eventually,
+  executable,
+  killAll,
+  type Server,
+  scratch,
+  start,
+} from '../support/executable.ts'
+import { adminToken, createApp } from './client.ts'
+import { attemptsMax, createLoad, type Known, type Load, random } from './kill-load.ts'
+import { type MailSink, mailSink } from './mail-sink.ts'
+
+setDefaultTimeout(240_000)
+executable()
+const { folder, remove } = scratch()
+afterEach(killAll)
+afterAll(remove)
+
+const kills = 100
+const env = {
+  OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
+  OTPMINT_RESEND_AFTER_SECONDS: '5',
+  OTPMINT_ATTEMPTS_MAX: String(attemptsMax),
+}
+
+test('a hundred kill -9 under load: nothing acknowledged is lost, revived or missent', async () => {
+  const dataDir = join(folder, 'data')
+  const sink = await mailSink(() => random(40))
+  const first = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
+  const { liveKey } = await createApp(first, adminToken(dataDir), { port: sink.port })
+  await first.kill()
+  const load = createLoad(liveKey, sink)
+
+  for (let kill = 0; kill < kills; kill++) {
+    const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
+    await compareAll(load, server, [...load.touched, ...sample(load.all, 10)])
+    // Most lives are too short for the look at what an earlier life left unsent; some are not.
+    if (kill % 10 === 9) await eventually(() => undelivered(load, sink).length === 0, 30_000)
+    const ends = new AbortController()
+    const working = load.run(server.base, ends.signal)
+    await Bun.sleep(random(250))
+    await server.kill()
+    ends.abort()
+    await working
+    expect(load.violations.slice(0, 5)).toEqual([])
+  }
+
+  const last = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
+  await compareAll(load, last, load.all)
+  await eventually(() => undelivered(load, sink).length === 0, 30_000)
+  // Every code that was not used is still good once, and every used one is dead.
+  await inParallel(load.all, (known) => load.checkRight(last.base, known))
+  await inParallel(load.all, (known) => load.checkRight(last.base, known))
+  const stopped = await last.stop()
+  await sink.close()
+
+  expect(load.violations.slice(0, 5)).toEqual([])
+  expect(misdirected(load, sink)).toEqual([])
+  expect(stopped).toBe(0)
+  expect(faultsOf(join(dataDir, 'otpmint.db'))).toEqual(['ok'])
+  // The load was one: starts, wrong and right checks, resends and mails that were sent twice.
+  const started = load.all.filter(({ id }) => id !== null)
+  expect(started.length).toBeGreaterThan(kills)
+  expect(started.filter(({ approved }) => approved === 'yes').length).toBeGreaterThan(kills)
+  expect(started.filter(({ spentAtLeast }) => spentAtLeast > 1).length).toBeGreaterThan(kills / 2)
+  expect(started.filter(({ resends }) => resends > 0).length).toBeGreaterThan(10)
+  expect(sink.mails.length).toBeGreaterThan(started.length)
+})
+
+test('a first start that is killed at any moment leaves a directory that starts', async () => {
+  for (let round = 0; round < 12; round++) {
+    const dataDir = join(folder, `first-${round}`)
+    mkdirSync(dataDir)
+    const child = Bun.spawn([executable(), 'serve'], {
+      env: { OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' },
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    await Bun.sleep(random(80))
+    child.kill('SIGKILL')
+    await child.exited
+
+    const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir })
+    const app = await createApp(server, adminToken(dataDir), { port: 25 })
+    expect(await server.stop()).toBe(0)
+    expect(app.liveKey).toStartWith('otpm_live_')
+  }
+})
+
+async function compareAll(load: Load, { base }: Server, known: Known[]): Promise<void> {
+  await inParallel([...new Set(known)], (each) => load.compare(base, each))
+  // What was used stays used.
+  const used = known.filter(({ approved }) => approved === 'yes')
+  await inParallel(sample(used, 20), (each) => load.checkRight(base, each))
+  expect(load.violations.slice(0, 5)).toEqual([])
+}
+
+async function inParallel(known: Known[], work: (known: Known) => Promise<void>): Promise<void> {
+  const rest = [...known]
+  const worker = async () => {
+    for (let each = rest.pop(); each; each = rest.pop()) await work(each)
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+}
+
+function sample<Value>(values: Value[], count: number): Value[] {
+  const picked = Array.from({ length: count }, () => values[random(Math.max(1, values.length))])
+  return [...new Set(picked.filter((value) => value !== undefined))]
+}
+
+/** Acknowledged and still good, but with fewer mails than were acknowledged. */
+function undelivered({ all }: Load, sink: MailSink): Known[] {
+  return all.filter(({ id, to, approved, spentAtMost, resends }) => {
+    if (id === null || approved !== 'no' || spentAtMost >= attemptsMax) return false
+    return sink.to(to).length < 1 + resends
+  })
+}
+
+/** Mails to anybody but the one who was asked for, and mails of one person with two codes. */
+function misdirected({ all }: Load, { mails, to }: MailSink): string[] {
+  const asked = new Set(all.map((known) => known.to))
+  const wrong = mails.filter(({ recipients, headerTo }) => {
+    return recipients.length !== 1 || headerTo !== recipients[0] || !asked.has(headerTo)
+  })
+  const twofold = [...asked].filter((one) => new Set(to(one).map(({ code }) => code)).size > 1)
+  return [...wrong.map(({ recipients }) => recipients.join()), ...twofold]
+}
+
+function faultsOf(path: string): string[] {
+  const database = new Database(path)
+  const rows = database.query<{ integrity_check: string }, []>('pragma integrity_check').all()
+  database.close()
+  return rows.map(({ integrity_check: fault }) => fault)
+}
