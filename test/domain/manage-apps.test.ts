@@ -136,7 +136,7 @@ test('a host is a name or an address in its usual spelling, and nothing in disgu
     expect(readHost(host)).toBeString()
   }
   for (const host of [
-    ...['127.1', '2130706433', '0x7f.1', '0177.0.0.1', '①②⑦.⓪.⓪.①', '0', ''],
+    ...['127.1', '2130706433', '0x7f.1', '0177.0.0.1', '010.0.0.1', '①②⑦.⓪.⓪.①', '0', ''],
     ...[' ', 'a b', 'a/b'],
     ...['user@127.0.0.1', 'smtp.example.com:25', '[::1]', 'a\r\nb', '256.1.1.1', '-a.example', 7],
     ...['fe80::1%25eth0', ':', ':::', null],

@@ -97,7 +97,7 @@ test('a change leaves what it does not name, and null takes away', async () => {
   const mute = await patch({ email: null })
 
   expect(longer.json.policy).toEqual({ code_length: 8, ttl_seconds: 60 })
-  expect(shorter.json).toMatchObject({ name: 'Acme', policy: { ttl_seconds: 60 } })
+  expect([shorter.json.name, shorter.json.policy]).toEqual(['Acme', { ttl_seconds: 60 }])
   expect(mute.json.email).toBeNull()
 })
 

@@ -57,7 +57,7 @@ test('JSON that is broken or nested deeper than eight levels is refused', async 
     expect([raw.slice(0, 20), answer.status]).toEqual([raw.slice(0, 20), status])
   }
   expect((await at.call('POST', '/v1/verifications', { raw: nested(8) })).status).toBe(422)
-  const quoted = JSON.stringify({ to: '[[[[[[[[[{{{{{"\\' })
+  const quoted = JSON.stringify({ to: '"[[[[[[[[[{{{{{' })
   expect((await at.call('POST', '/v1/verifications', { raw: quoted })).status).toBe(422)
 })
 

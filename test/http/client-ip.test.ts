@@ -21,7 +21,7 @@ test('behind a trusted proxy the first untrusted address from the right counts',
     ['1.1.1.1, garbage, 10.2.3.4', '10.2.3.4'],
     ['garbage', '10.0.0.1'],
     ['', '10.0.0.1'],
-    [`${'1.1.1.1,'.repeat(400)}`, '10.0.0.1'],
+    [`${'1.1.1.1,'.repeat(400)}203.0.113.9`, '10.0.0.1'],
   ] as const) {
     expect([header.slice(0, 40), trusting(forwarded(header), '10.0.0.1')]).toEqual([
       header.slice(0, 40),

@@ -17,7 +17,7 @@ type Operation = {
 type Media = { schema: Json; example: Json }
 
 async function described(): Promise<[string, Operation][]> {
-  const at = await site()
+  const at = await site({ http: { developerMode: true } })
   const document = (await openApiDocument(at.server)) as Json
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods as Record<string, Operation>).map(
@@ -27,7 +27,7 @@ async function described(): Promise<[string, Operation][]> {
 }
 
 test('every route is in the document, but for the parts of pages', async () => {
-  const at = await site()
+  const at = await site({ http: { developerMode: true } })
   const operations = new Set((await described()).map(([name]) => name))
 
   for (const { method, path } of at.server.routes) {
@@ -54,6 +54,15 @@ test('every parameter, field and answer of every route has words of its own', as
     for (const [status, { description }] of Object.entries(operation.responses)) {
       expect([name, status, description]).toEqual([name, status, expect.stringMatching(/\w/)])
     }
+  }
+})
+
+test('bodies of /v1 say that they take no other fields, and numbers that they are whole', async () => {
+  for (const [name, { requestBody }] of await described()) {
+    const schema = requestBody?.content['application/json']?.schema
+    if (!schema || !name.includes('/v1/')) continue
+    expect([name, schema.additionalProperties]).toEqual([name, false])
+    expect(JSON.stringify(schema)).not.toContain('"type":"number"')
   }
 })
 
