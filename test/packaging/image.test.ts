@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+// Building, emulating and starting many processes takes longer than other tests do.
+setDefaultTimeout(120_000)
 
 /*
  * Docker cannot run on every machine, so the image's own file system is put in its place: what
@@ -58,7 +61,7 @@ test('the image serves, is healthy and stops, read-only and as nobody in particu
   expect(story).toContain('step serve exited 0')
   expect(story).toContain('step health afterwards exited 1')
   expect(statSync(join(image, 'data/master.key')).mode & 0o777).toBe(0o600)
-}, 60_000)
+})
 
 test('a passphrase opens the image with and without a place for the native argon2', async () => {
   const settings = {
@@ -74,7 +77,7 @@ test('a passphrase opens the image with and without a place for the native argon
     expect(story).toContain('step health exited 0')
     expect(story.includes('step native library')).toBe(temporary === 'exec')
   }
-}, 120_000)
+})
 
 /** Runs the image as a container runtime would; answers all that was printed. */
 async function inImage(settings: Record<string, string>, temporary = 'none'): Promise<string> {

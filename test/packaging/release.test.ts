@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { arch, tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+// Building, emulating and starting many processes takes longer than other tests do.
+setDefaultTimeout(120_000)
 
 const project = join(import.meta.dir, '../..')
 const dist = join(project, 'dist')
@@ -44,28 +47,24 @@ test.each(architectures)('the %s executable tells its version', async (architect
   expect(await start(architecture, 'version').stdout.text()).toStartWith(`otpmint ${version} `)
 })
 
-test.each(architectures)(
-  'the %s executable answers requests',
-  async (architecture) => {
-    const server = start(architecture, 'serve')
+test.each(architectures)('the %s executable answers requests', async (architecture) => {
+  const server = start(architecture, 'serve')
 
-    try {
-      const url = await listening(server.stdout)
-      const { status } = await fetch(new URL('/healthz', url))
+  try {
+    const url = await listening(server.stdout)
+    const { status } = await fetch(new URL('/healthz', url))
 
-      expect(status).toBe(200)
-      const files = [...new Bun.Glob('.bun-*.node').scanSync({ cwd: directory, dot: true })]
-      expect(files.length).toBeGreaterThan(0)
-    } finally {
-      server.kill('SIGTERM')
-    }
-    expect(await server.exited).toBe(0)
-    for (const file of new Bun.Glob('.bun-*').scanSync({ cwd: directory, dot: true })) {
-      rmSync(join(directory, file))
-    }
-  },
-  60_000,
-)
+    expect(status).toBe(200)
+    const files = [...new Bun.Glob('.bun-*.node').scanSync({ cwd: directory, dot: true })]
+    expect(files.length).toBeGreaterThan(0)
+  } finally {
+    server.kill('SIGTERM')
+  }
+  expect(await server.exited).toBe(0)
+  for (const file of new Bun.Glob('.bun-*').scanSync({ cwd: directory, dot: true })) {
+    rmSync(join(directory, file))
+  }
+})
 
 test('the sums are those of the executables', async () => {
   const { exitCode, stdout } = Bun.spawnSync(['sha256sum', '--check', 'SHA256SUMS'], { cwd: dist })

@@ -1,7 +1,10 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+// Building, emulating and starting many processes takes longer than other tests do.
+setDefaultTimeout(120_000)
 
 const unit = await Bun.file(join(import.meta.dir, '../../deploy/otpmint.service')).text()
 const directory = mkdtempSync(join(tmpdir(), 'otpmint-unit-'))
