@@ -2,6 +2,7 @@ import { recipientPlace } from '../domain/app.ts'
 import {
   type Delivery,
   type DeliveryOutcome,
+  type DeliveryStatus,
   type Handover,
   nextTryAt,
 } from '../domain/delivery.ts'
@@ -10,6 +11,7 @@ import { handover as handoverOf, leaseMs } from '../domain/start-verification.ts
 import { type ChannelName, statusOf } from '../domain/verification.ts'
 import { every } from './every.ts'
 import { createLanes } from './send-lanes.ts'
+import { createLedger } from './send-ledger.ts'
 import { createWaiters } from './send-waiters.ts'
 
 export type Sender = Outbox & {
@@ -32,7 +34,7 @@ type SenderPorts = Pick<
 type Job = { delivery: Delivery; handover: Handover | null; heldSince: number }
 
 const runningMax = 10
-const waitingMax = 2_000
+const waitingMax = 5_000
 const pollBatch = 500
 /** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
 const handoverMaxMs = 40_000
@@ -47,28 +49,44 @@ const freshMs = 5_000
 export function createSender(ports: SenderPorts): Sender {
   const { deliveries, clock, log, pollEveryMs = 1_000 } = ports
   const waiters = createWaiters()
+  const ledger = createLedger(deliveries)
   const stopping = new AbortController()
   const aborted = new AbortController()
   const held = new Set<string>()
+
+  /** When the end cannot be written, the message is sent once more after its lease. */
+  const finish = async (delivery: Delivery, end: Ending) => {
+    const { id, appId, verificationId } = delivery
+    const { status, detail } = end
+    tell(ports, delivery, status)
+    try {
+      await ledger.settle({ appId, id, verificationId, ...end, now: clock.now() })
+    } catch (error) {
+      logFailure(log, delivery, error)
+    }
+    held.delete(id)
+    waiters.tell(id, { status, detail })
+  }
   const lanes = createLanes<Job>({
     runningMax,
     waitingMax,
     run: async (job) => {
       try {
-        const state = await attempt(ports, job, aborted.signal)
-        if (state) waiters.tell(job.delivery.id, state)
+        const end = await attempt(ports, job, aborted.signal)
+        if (end) finish(job.delivery, end)
+        else held.delete(job.delivery.id)
       } catch (error) {
         logFailure(log, job.delivery, error)
+        held.delete(job.delivery.id)
       }
-      held.delete(job.delivery.id)
     },
   })
 
   const hold = (delivery: Delivery, handover: Handover | null) => {
     if (stopping.signal.aborted || held.has(delivery.id)) return
-    held.add(delivery.id)
-    const kept = lanes.add(delivery.appId, { delivery, handover, heldSince: clock.now() })
-    if (!kept) held.delete(delivery.id)
+    const job = { delivery, handover, heldSince: clock.now() }
+    // What finds no room stays with the store, which offers it again after its lease.
+    if (lanes.add(delivery.appId, job)) held.add(delivery.id)
   }
   const poll = every(pollEveryMs, 'outbox_poll', log, async () => {
     const now = clock.now()
@@ -84,16 +102,19 @@ export function createSender(ports: SenderPorts): Sender {
       const late = setTimeout(() => aborted.abort(), finishMs)
       await Promise.all([poll.stop(), lanes.drain()])
       clearTimeout(late)
+      await ledger.drain()
     },
   }
 }
+
+type Ending = DeliveryState & { retryAt: number | null }
 
 /** One try; null when it was not made or its end is not to be written. */
 async function attempt(
   ports: SenderPorts,
   { delivery, handover, heldSince }: Job,
   signal: AbortSignal,
-): Promise<DeliveryState | null> {
+): Promise<Ending | null> {
   const { clock, channels, metrics } = ports
   const begunAt = clock.now()
   if (begunAt + handoverMaxMs > heldSince + leaseMs) return null
@@ -102,15 +123,15 @@ async function attempt(
   const ready = fresh ? handover : await readHandover(ports, delivery, begunAt)
   if (ready === null) {
     const detail = 'the verification was over before the message left'
-    return settle(ports, delivery, { status: 'undeliverable', detail, retryAt: null })
+    return { status: 'undeliverable', detail, retryAt: null }
   }
   const outcome = await channels[delivery.channel].deliver(ready, signal)
   // Cut off by the end of the process: the next start sends the same code again.
   if (signal.aborted && outcome.status === 'deferred') return null
 
-  const state = stateAfter(ports, delivery, outcome)
-  metrics.observe('otpmint_delivery_seconds', state.status, (clock.now() - begunAt) / 1000)
-  return settle(ports, delivery, state)
+  const end = endOf(ports, delivery, outcome)
+  metrics.observe('otpmint_delivery_seconds', end.status, (clock.now() - begunAt) / 1000)
+  return end
 }
 
 /** The message as of now; null when nothing is to be sent any more. */
@@ -131,9 +152,7 @@ async function readHandover(
   return handoverOf(ports, app, verification, delivery, recipient)
 }
 
-type Ending = DeliveryState & { retryAt: number | null }
-
-function stateAfter(
+function endOf(
   { clock, random }: SenderPorts,
   { tries, expiresAt }: Delivery,
   outcome: DeliveryOutcome,
@@ -145,21 +164,14 @@ function stateAfter(
   return { status: retryAt === null ? 'undeliverable' : 'deferred', detail, retryAt }
 }
 
-/** Writes the end of a try. When that fails the message is sent once more after its lease. */
-async function settle(
-  { deliveries, clock, log, metrics }: SenderPorts,
-  delivery: Delivery,
-  { status, detail, retryAt }: Ending,
-): Promise<DeliveryState> {
-  const { id, appId, verificationId } = delivery
-  metrics.count('otpmint_deliveries_total', status)
-  const level = status === 'sent' ? 'debug' : 'info'
-  log[level]('delivery', { deliveryId: id, appId, verificationId, outcome: status })
-  const now = clock.now()
-  await deliveries
-    .settle({ appId, id, verificationId, status, detail, retryAt, now })
-    .catch((error: unknown) => logFailure(log, delivery, error))
-  return { status, detail }
+function tell(
+  { log, metrics }: SenderPorts,
+  { id: deliveryId, appId, verificationId }: Delivery,
+  outcome: DeliveryStatus,
+): void {
+  metrics.count('otpmint_deliveries_total', outcome)
+  const level = outcome === 'sent' ? 'debug' : 'info'
+  log[level]('delivery', { deliveryId, appId, verificationId, outcome })
 }
 
 function logFailure(log: Log, { id, appId }: Delivery, error: unknown): void {

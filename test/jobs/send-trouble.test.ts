@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { cancelVerification } from '../../src/domain/cancel-verification.ts'
 import { leaseMs } from '../../src/domain/start-verification.ts'
 import { until } from '../support/smtp.ts'
 import { addApp } from '../support/world.ts'
@@ -54,6 +55,21 @@ test('a hand-over that outlives its lease is not made twice by the process that 
 
   expect(await stage.sender.settled(deliveryId, 5_000)).toMatchObject({ status: 'sent' })
   expect(stage.email.got).toHaveLength(1)
+})
+
+test('what waited for its turn is not sent if it was canceled meanwhile', async () => {
+  stage.email.hangs = () => stage.email.got.length <= 10
+  for (let i = 0; i < 10; i++) await stage.start(`u${i}@example.com`)
+  const last = await stage.start('ada@example.com')
+  const { id, appId } = last.verification
+  await cancelVerification(stage.world, { appId, id })
+  stage.world.clock.advance(5_001)
+
+  stage.email.release()
+
+  const end = await stage.sender.settled(last.deliveryId, 5_000)
+  expect(end).toMatchObject({ status: 'undeliverable' })
+  expect(stage.email.got).toHaveLength(10)
 })
 
 describe('when something fails', () => {

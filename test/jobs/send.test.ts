@@ -112,8 +112,8 @@ describe('what was put off', () => {
     stage.email.answers.push(deferred, deferred)
     const used = await stage.start('ada@example.com')
     const canceled = await stage.start('bob@example.com')
-    await stage.sender.settled(used.deliveryId, 5_000)
-    await stage.sender.settled(canceled.deliveryId, 5_000)
+    const both = [used, canceled]
+    await Promise.all(both.map(({ deliveryId }) => stage.sender.settled(deliveryId, 5_000)))
     const code = stage.email.got.find(({ recipient }) => recipient === 'ada@example.com')?.code
     await checkVerification(stage.world, {
       appId: stage.world.app.id,
@@ -125,7 +125,7 @@ describe('what was put off', () => {
       id: canceled.verification.id,
     })
 
-    const ends = [used, canceled].map(({ deliveryId }) => stage.sender.settled(deliveryId, 5_000))
+    const ends = both.map(({ deliveryId }) => stage.sender.settled(deliveryId, 5_000))
     stage.world.clock.advance(60_000)
     stage.sender.start()
 
