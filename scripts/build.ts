@@ -75,7 +75,7 @@ async function buildAll(list: Target[]): Promise<number> {
       { cwd: root, stdout: 'inherit', stderr: 'pipe' },
     )
     const text = stderr.toString()
-    await Bun.write(Bun.stderr, text)
+    process.stderr.write(text)
     if (exitCode !== 0) return exitCode
     if (/bytecode/i.test(text)) return fail(`no bytecode in ${target.outfile}`)
     const { size } = await stat(target.outfile)
