@@ -33,19 +33,28 @@ export function holdDataDirectory(
   directory: DataDirectory,
   pid: number,
 ): { ok: true; release(): void } | Refusal {
+  const unwritable = (error: unknown) => {
+    const reason = `the data directory ${directory.root} cannot be written (${codeOf(error)})`
+    const advice = 'it must belong to the user that otpmint runs as, on a disk with room'
+    return refusal(exits.settings, `${reason}: ${advice}`)
+  }
   let lock: ReturnType<typeof lockDataDirectory>
   try {
     lock = lockDataDirectory(directory.root)
   } catch (error) {
-    const reason = `the data directory ${directory.root} cannot be written (${codeOf(error)})`
-    return refusal(exits.settings, `${reason}: it must belong to the user that otpmint runs as`)
+    return unwritable(error)
   }
   if (!lock) {
     const reason = `another otpmint (${holder(directory)}) holds the data directory`
     return refusal(exits.failed, `${reason} ${directory.root}: stop it, or name another directory`)
   }
   const { release } = lock
-  writeFileSync(directory.pid, `${pid}\n`, { mode: 0o600 })
+  try {
+    writeFileSync(directory.pid, `${pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    release()
+    return unwritable(error)
+  }
   return {
     ok: true,
     release: () => {

@@ -58,7 +58,9 @@ test('a mail password comes from a file, from a pipe or from a question', async 
 })
 
 test('a password that is missing is asked for by the name of its flag', async () => {
-  const { code, err } = await command(['app', 'create', 'Acme', ...mail, ...from, ...place.at])
+  const { code, err } = await command(['app', 'create', 'Acme', ...mail, ...from, ...place.at], {
+    secret: 'nobody sits there',
+  })
 
   expect(code).toBe(2)
   expect(err).toContain('--smtp-password-file is missing')

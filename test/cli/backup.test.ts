@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
 import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -132,8 +133,12 @@ test('what is no database of OtpMint is not restored', async () => {
 
   const { code, err } = await command(['restore', file, '--force', ...at])
   const missing = await command(['restore', `${file}.none`, '--force', ...at])
+  const foreign = new Database(`${file}.foreign`)
+  foreign.run('create table facts (name text, value blob)')
+  foreign.close()
+  const other = await command(['restore', `${file}.foreign`, '--force', ...at])
 
-  expect([code, missing.code]).toEqual([1, 1])
-  expect(err).toContain('no database of OtpMint')
+  expect([code, missing.code, other.code]).toEqual([1, 1, 1])
+  for (const said of [err, other.err]) expect(said).toContain('no database of OtpMint')
   expect((await command(['app', 'list', ...at])).code).toBe(0)
 })

@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -165,4 +166,27 @@ test('healthcheck tells a ready server from none', async () => {
 
   expect([ready.code, ready.out]).toEqual([0, 'ready\n'])
   expect(gone.code).toBe(1)
+})
+
+test('healthcheck does not take any answer for a good one', async () => {
+  const other = Bun.serve({ port: 0, fetch: () => new Response('no', { status: 503 }) })
+  cleanups.push(() => other.stop(true))
+
+  const { code, err } = await command(['healthcheck', '--port', String(other.port)])
+
+  expect(code).toBe(1)
+  expect(err).toContain('503')
+})
+
+test('a server that has no key to the keyset of its database is not ready', async () => {
+  const dataDir = directory()
+  const server = await start(['--data-dir', dataDir])
+  const database = new Database(join(dataDir, 'otpmint.db'))
+  database.run("update facts set value = cast('9' as blob) where name = 'keyset_version'")
+  database.run("update facts set value = zeroblob(64) where name = 'keyset'")
+  database.close()
+
+  await server.io.logged('keys_lost')
+
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(503)
 })
