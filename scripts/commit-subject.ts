@@ -1,5 +1,5 @@
 const types = 'feat|fix|perf|refactor|test|docs|build|ci|chore|style|revert'
-const form = new RegExp(`^(${types})(\\([a-z0-9-]+\\))?!?: ([a-z]+)\\b.*[^.\\s]$`)
+const form = new RegExp(`^(${types})(\\([a-z0-9,-]+\\))?!?: ([a-z]+)\\b.*[^.\\s]$`)
 const told = /(ed|ing|[^su]s)$/
 const commands = new Set(['need', 'feed', 'seed', 'embed', 'proceed', 'exceed', 'bring', 'ping'])
 

@@ -6,6 +6,7 @@ test.each([
   'fix: embed the assets',
   'build(deps)!: pass the frozen lockfile to npm, as CI does',
   'docs: say why',
+  'style(keys,config): keep within a hundred columns',
 ])('a commit says what it does: %s', (subject) => {
   expect(isWellFormed(subject)).toBe(true)
 })
