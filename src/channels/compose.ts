@@ -5,7 +5,7 @@ import { type Message, renderMessage, validUntil } from '../domain/message.ts'
 
 export type Composer = { compose(handover: Handover, email: EmailChannel): Promise<string> }
 
-/** What differs between two messages of one app; all of it is plain ASCII without spaces to fold. */
+/** What differs between two messages of one app; all of it is printable ASCII. */
 type Values = Record<
   'to' | 'date' | 'messageId' | 'entityRef' | 'code' | 'reference' | 'validUntil',
   string

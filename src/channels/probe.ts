@@ -99,13 +99,13 @@ function failedStep({ host, port, security }: EmailChannel, failure: SmtpFailure
   }
   if (code === 'ETLS' || /SSL|TLS/.test(originalCode)) {
     const other = security === 'tls' ? '"starttls" (usual on 587)' : '"tls" (usual on 465)'
-    const says = `No encryption could be agreed on at ${host}:${port}; try security ${other}.${reply}`
+    const says = `No encryption was agreed on at ${host}:${port}; try security ${other}.${reply}`
     return { step: 'tls', ok: false, says }
   }
   const says =
     originalCode === 'ECONNREFUSED'
       ? `Nothing listens at ${host}:${port}; check host and port.`
-      : `No mail server answers at ${host}:${port}; check the port, whether security is right for ` +
-        `it (465 "tls", 587 "starttls"), and the firewall.${reply}`
+      : `No mail server answers at ${host}:${port}; check the port, whether security is right ` +
+        `for it (465 "tls", 587 "starttls"), and the firewall.${reply}`
   return { step: 'connect', ok: false, says }
 }

@@ -122,7 +122,5 @@ export const notPublicCode = 'ENOTPUBLIC'
 
 /** The verification results of OpenSSL and of Node's host name check. */
 export function isCertificateFault(code: string): boolean {
-  return /CERT|^UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|^INVALID_(CA|PURPOSE)|^HOSTNAME_MISMATCH/.test(
-    code,
-  )
+  return /CERT|^UNABLE_TO_|^INVALID_(CA|PURPOSE)|^HOSTNAME_MISMATCH/.test(code)
 }

@@ -42,7 +42,7 @@ describe('apps', () => {
   })
 })
 
-test('a hand-over that outlives its lease is not made twice by the process that makes it', async () => {
+test('a hand-over that outlives its lease is not made twice by its process', async () => {
   stage.email.hangs = () => true
   const { deliveryId } = await stage.start('ada@example.com')
   await until(() => stage.email.got.length === 1)
@@ -88,7 +88,7 @@ describe('when something fails', () => {
     expect(await stage.sender.settled(deliveryId, 5_000)).toMatchObject({ status: 'sent' })
   })
 
-  test('a store that cannot write still lets who waits know, and the row is tried again', async () => {
+  test('a store that cannot write lets who waits know, and keeps the row', async () => {
     const settle = async () => {
       throw new Error('disk full')
     }
