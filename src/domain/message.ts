@@ -33,17 +33,14 @@ export function validUntil({ createdAt, expiresAt }: Handover): string {
   return expiresAt - createdAt > 43_200_000 ? `${time} on ${day} ${month}` : time
 }
 
-// What differs from message to message starts its line, here and below: no encoding of a line
-// that an app's name makes too long can then cut a code in two.
+// What differs from message to message starts its line or stands in a short one, here and below: no
+// encoding of a line that an app's name makes too long can then cut a code in two.
 function plainText(handover: Handover, origin: URL | null): string {
   const { app, code, reference } = handover
   const lines = [
     `${code} is your code for ${app.name}.`,
     '',
-    'It is valid until',
-    `${validUntil(handover)}.`,
-    'Reference:',
-    reference,
+    `It is valid until ${validUntil(handover)}. Reference: ${reference}`,
     '',
     `Never share this code with anyone: nobody at ${app.name} will ask you for it.`,
     'If you did not ask for it, ignore this message.',
@@ -81,14 +78,13 @@ font-family: Helvetica, Arial, sans-serif; font-size: 16px; line-height: 1.5;">
 font-size: 36px; font-weight: bold; line-height: 1.25;">
 ${handover.code}
 </p>
-<p style="margin: 0;">It is valid until<br>
-${validUntil(handover)}.</p>
+<p style="margin: 0;">
+It is valid until ${validUntil(handover)}.</p>
 <p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
 Never share this code with anyone: nobody at ${name} will ask you for it.<br>
 If you did not ask for it, ignore this message.</p>
-<p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">Reference:<br>
-${handover.reference}
-</p>
+<p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
+Reference: ${handover.reference}</p>
 </td>
 </tr>
 </table>
