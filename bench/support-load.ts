@@ -3,7 +3,7 @@ import type { Seeded } from './support-seed.ts'
 
 export type Load = {
   url: string
-  /** One a line: path, tab, body; never used up within the time. */
+  /** A file of lines, more than the time can use up. */
   requests: string
   authorization: string
   connections: number
@@ -33,22 +33,25 @@ export async function load(job: Load): Promise<Loaded> {
   return { perSecond: found.requests / found.seconds, p50, p99, requests: found.requests }
 }
 
+/** One request as wrk.lua reads it: path, tab, body. */
+type Line = string
+
 /**
  * Checks as the default allows them, five for each verification: four wrong codes, then the right
  * one. Those of one verification lie a thousand requests apart, as people are not machines.
  */
-export async function writeChecks(file: string, pending: Seeded['pending']): Promise<void> {
-  const sink = Bun.file(file).writer()
+export function checkLines(pending: Seeded['pending']): Line[] {
+  const lines: Line[] = []
   for (let from = 0; from < pending.length; from += 1000) {
     const some = pending.slice(from, from + 1000)
     for (let attempt = 0; attempt < 5; attempt++) {
       for (const { id, code } of some) {
         const typed = attempt < 4 ? wrong(code, attempt) : code
-        sink.write(`/v1/verifications/${id}/check\t{"code":"${typed}"}\n`)
+        lines.push(`/v1/verifications/${id}/check\t{"code":"${typed}"}`)
       }
     }
   }
-  await sink.end()
+  return lines
 }
 
 function wrong(code: string, attempt: number): string {
@@ -56,10 +59,36 @@ function wrong(code: string, attempt: number): string {
 }
 
 /** Starts for people who were never seen before. */
-export async function writeStarts(file: string, name: string, count: number): Promise<void> {
-  const sink = Bun.file(file).writer()
-  for (let index = 0; index < count; index++) {
-    sink.write(`/v1/verifications\t{"to":"person-${index}@${name}.example"}\n`)
+export function startLines(name: string, count: number): Line[] {
+  return Array.from(
+    { length: count },
+    (_, index) => `/v1/verifications\t{"to":"person-${index}@${name}.example"}`,
+  )
+}
+
+export type Pace = { url: string; authorization: string; lines: Line[]; perSecond: number }
+
+/**
+ * Sends at a fixed rate whatever the answers do; a latency counts from when the request was due,
+ * so that a stall is felt by all who would have come during it. Answers milliseconds.
+ */
+export async function pace({ url, authorization, lines, perSecond }: Pace): Promise<number[]> {
+  const headers = { authorization: `Bearer ${authorization}`, 'content-type': 'application/json' }
+  const latencies: number[] = []
+  const open: Promise<void>[] = []
+  const begunAt = performance.now()
+  const send = async (line: Line, dueAt: number) => {
+    const [path = '', body = ''] = line.split('\t')
+    const response = await fetch(url + path, { method: 'POST', headers, body })
+    await response.text()
+    if (!response.ok) throw new Error(`${path} answered ${response.status}`)
+    latencies.push(performance.now() - dueAt)
   }
-  await sink.end()
+  for (const [index, line] of lines.entries()) {
+    const dueAt = begunAt + (index * 1000) / perSecond
+    while (performance.now() < dueAt) await Bun.sleep(1)
+    open.push(send(line, dueAt))
+  }
+  await Promise.all(open)
+  return latencies
 }

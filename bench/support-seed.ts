@@ -59,13 +59,14 @@ export async function start(ports: OpenPorts, appId: string, count: number): Pro
     settled: async () => null,
   }
   const settings = { ...ports.settings, appStartsPerMinute: 1_000_000_000 }
+  const host = `seeded-${ports.clock.now()}.example`
   const isFull = () => offers.length >= count
   while (!isFull()) {
     const left = Math.min(256, count - offers.length)
     const batch = Array.from({ length: left }, (_, index) =>
       startVerification(
         { ...ports, settings, outbox },
-        { app, mode: 'live', to: `person-${offers.length + index}@seeded.example` },
+        { app, mode: 'live', to: `person-${offers.length + index}@${host}` },
       ),
     )
     await Promise.all(batch)
@@ -76,9 +77,13 @@ export async function start(ports: OpenPorts, appId: string, count: number): Pro
 /** As the sender leaves them: the measures of checks are not measures of mail. */
 function markSent(dataDir: string): void {
   const database = new Database(dataDirectory(dataDir).database)
-  database.run("update deliveries set status = 'sent', tries = 1, due_at = null, leased = 0")
   database.run(
-    "update verifications set delivery_status = 'sent', delivery_detail = '250 2.0.0 Ok'",
+    `update deliveries set status = 'sent', tries = 1, due_at = null, leased = 0
+     where due_at is not null`,
+  )
+  database.run(
+    `update verifications set delivery_status = 'sent', delivery_detail = '250 2.0.0 Ok'
+     where delivery_status = 'queued'`,
   )
   database.close()
 }
