@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { problemTitles } from '../../src/domain/problem.ts'
 import { problemStatuses } from '../../src/http/problems.ts'
-import { adminToken, read, site } from './fixture.ts'
+import { adminToken, site } from './fixture.ts'
 
 const canary = 'hunter2-CANARY-7f3a'
 
@@ -227,40 +227,5 @@ test('every problem has a status of the 400s or 500s', () => {
   for (const status of Object.values(problemStatuses)) {
     expect(status).toBeGreaterThanOrEqual(400)
     expect(status).toBeLessThan(600)
-  }
-})
-
-test('over a socket long bodies, HEAD, odd paths and forged hosts answer the same', async () => {
-  const at = await site()
-  at.server.listen({ port: 0, hostname: '127.0.0.1' })
-  const base = `http://127.0.0.1:${at.server.server?.port}`
-  const headers = { authorization: `Bearer ${at.liveKey}`, 'content-type': 'application/json' }
-  const long = 'x'.repeat(20_000)
-  const chunked = new ReadableStream({
-    start(controller) {
-      controller.enqueue(new TextEncoder().encode(long))
-      controller.close()
-    },
-  })
-  try {
-    const post = (body: string | ReadableStream) =>
-      fetch(`${base}/v1/verifications`, { method: 'POST', headers, body })
-    for (const body of [long, chunked]) {
-      const answer = await read(await post(body))
-      expect(answer).toMatchObject({ status: 413, json: { code: 'body_too_large' } })
-    }
-    const head = await fetch(`${base}/healthz`, { method: 'HEAD' })
-    const odd = await read(await fetch(`${base}/v1/verifications/%ff`, { headers }))
-    const slash = await fetch(`${base}/healthz/`)
-    const forged = await fetch(`${base}/swagger/json`, {
-      headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' },
-    })
-
-    expect([head.status, await head.text()]).toEqual([200, ''])
-    expect(odd.json.code).toBe('verification_not_found')
-    expect(slash.status).toBe(200)
-    expect(await forged.text()).not.toContain('evil.example')
-  } finally {
-    await at.server.stop(true)
   }
 })
