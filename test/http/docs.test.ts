@@ -57,7 +57,7 @@ test('every parameter, field and answer of every route has words of its own', as
   }
 })
 
-test('bodies of /v1 say that they take no other fields, and numbers that they are whole', async () => {
+test('bodies of /v1 say that they take no other fields, and whole numbers', async () => {
   for (const [name, { requestBody }] of await described()) {
     const schema = requestBody?.content['application/json']?.schema
     if (!schema || !name.includes('/v1/')) continue
