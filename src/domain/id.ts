@@ -22,13 +22,24 @@ export function newTimedId(random: Random, now: number): string {
   return base62(bytes)
 }
 
+/** Eight digits at a time: 62^8 is the largest power that a number holds exactly. */
+const chunk = 62n ** 8n
+
 function base62(bytes: Uint8Array): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 16)
-  let value = (view.getBigUint64(0) << 64n) | view.getBigUint64(8)
+  const value = (view.getBigUint64(0) << 64n) | view.getBigUint64(8)
+  const high = value / chunk
+  return (
+    base62Digits(high / chunk, 6) + base62Digits(high % chunk, 8) + base62Digits(value % chunk, 8)
+  )
+}
+
+function base62Digits(value: bigint, length: number): string {
+  let rest = Number(value)
   let text = ''
-  for (let i = 0; i < idLength; i++) {
-    text = alphabet[Number(value % 62n)] + text
-    value /= 62n
+  for (let i = 0; i < length; i++) {
+    text = alphabet.charAt(rest % 62) + text
+    rest = Math.floor(rest / 62)
   }
   return text
 }

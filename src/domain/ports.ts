@@ -105,7 +105,7 @@ export type StartCommand = {
   recipientSealed: Uint8Array
   /** Stored if the budget holds; else the long one, or nothing where that is null. */
   short: CodeVariant
-  long: CodeVariant | null
+  long: (() => CodeVariant) | null
   limits: Limit[]
   /** `key` is the folded recipient's index within the app. */
   budget: { key: Uint8Array; windows: BudgetWindow[] }

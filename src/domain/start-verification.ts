@@ -100,7 +100,7 @@ function buildCommand(
     recipientIndex: keyring.recipientIndex(app.id, recipient),
     recipientSealed: keyring.seal(app.id, app.dataKey, recipientPlace(id), recipient),
     short: variant('numeric', digitsFor(request, settings), 0),
-    long: refuses ? null : variant('crockford', longCodeLength, 1),
+    long: refuses ? null : () => variant('crockford', longCodeLength, 1),
     limits: startLimits(ports, app, folded),
     budget: {
       key: budgetKey(ports, app.id, folded),

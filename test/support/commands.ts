@@ -64,7 +64,7 @@ export function startCommand(options: CommandOptions = {}): StartCommand {
     recipientIndex: bytes(16),
     recipientSealed: bytes(40),
     short: { format: 'numeric', length: 6, generation: 0, digest: bytes(32) },
-    long: options.long === false ? null : long,
+    long: options.long === false ? null : () => long,
     limits: options.limits ?? [],
     budget: {
       key: options.budgetKey ?? bytes(16),

@@ -21,7 +21,7 @@ export type AppRow = {
 }
 
 export const appColumns = `
-  apps.id, name, policy, data_key_id, data_key, alarm_at, created_at, apps.updated_at,
+  apps.id, name, policy, data_key_id, data_key, alarm_at, apps.created_at, apps.updated_at,
   host, port, security, user, from_address, from_name, password_sealed, public_only,
   email_channels.updated_at as email_updated_at`
 
@@ -74,4 +74,14 @@ export function toKey(row: KeyRow): AppKey {
     createdAt: row.created_at,
     revokedAt: row.revoked_at,
   }
+}
+
+/** An active key and its app; `id` and `created_at` are the app's. */
+export type KeyedAppRow = AppRow &
+  Pick<KeyRow, 'mode' | 'prefix' | 'last_four'> & { key_id: string; key_created_at: number }
+
+export function toKeyedApp(row: KeyedAppRow): { app: App; key: AppKey } {
+  const { key_id: id, mode, prefix, last_four, key_created_at: created_at } = row
+  const key = { id, app_id: row.id, mode, prefix, last_four, created_at, revoked_at: null }
+  return { app: toApp(row), key: toKey(key) }
 }

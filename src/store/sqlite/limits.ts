@@ -8,11 +8,10 @@ export type Limits = ReturnType<typeof createLimits>
 
 /** The statements of rates and budgets, to be run inside a write of somebody else's. */
 export function createLimits(database: Database) {
-  const takeOne = database.prepare<{ arrival_at: number }, GcraParameters>(`
+  const takeOne = database.prepare<null, GcraParameters>(`
     insert into limits (key, arrival_at) values ($key, $now + $step)
     on conflict (key) do update set arrival_at = max(arrival_at, $now) + $step
-      where max(arrival_at, $now) + $step <= $now + $window
-    returning arrival_at`)
+      where max(arrival_at, $now) + $step <= $now + $window`)
   const arrival = database.prepare<{ arrival_at: number }, { key: Uint8Array }>(
     'select arrival_at from limits where key = $key',
   )
@@ -33,8 +32,8 @@ export function createLimits(database: Database) {
       const step = Math.ceil(limit.windowMs / limit.max)
       // A whole number of steps, so that the burst is exactly `max` however the window divides.
       const window = step * limit.max
-      const taken = takeOne.get({ key: limit.key, now, step, window })
-      if (taken) return null
+      const { changes } = takeOne.run({ key: limit.key, now, step, window })
+      if (changes > 0) return null
       return (arrival.get({ key: limit.key })?.arrival_at ?? now) + step - window
     },
     /** True when a short code's attempts fit into every window beside what is spent and open. */

@@ -40,7 +40,7 @@ export type VerificationStatements = ReturnType<typeof prepareVerifications>
 /** Every promise is one statement; the condition in its `where` is the promise. */
 export function prepareVerifications(database: Database) {
   return {
-    insert: database.prepare<VerificationRow, Insert>(`
+    insert: database.prepare<null, Insert>(`
       insert into verifications (
         id, app_id, mode, recipient_index, recipient_masked, recipient_sealed, budget_key,
         channel, purpose, locale, metadata, status, code_key_id, code_format, code_length,
@@ -50,8 +50,7 @@ export function prepareVerifications(database: Database) {
         $id, $appId, $mode, $recipientIndex, $to, $recipientSealed, $budgetKey,
         $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId, $codeFormat, $codeLength,
         $codeGeneration, $codeDigest, $reference, $attemptsMax, $resendsMax,
-        $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')
-      returning ${verificationColumns}`),
+        $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')`),
 
     insertDelivery: database.prepare<null, NewDeliveryRow>(`
       insert into deliveries (
