@@ -2,7 +2,7 @@
 import { createEgress } from '../src/channels/egress.ts'
 import { createEmailChannel } from '../src/channels/email.ts'
 import { createInbox } from '../src/channels/inbox.ts'
-import type { DeliveryStore } from '../src/domain/ports.ts'
+import type { DeliveryStore } from '../src/domain/stores.ts'
 import { createSender } from '../src/jobs/send.ts'
 import { createLog } from '../src/log.ts'
 import { createMetrics } from '../src/metrics.ts'

@@ -1,6 +1,7 @@
-import type { Page, Ports } from './ports.ts'
+import type { Ports } from './ports.ts'
 import { foldRecipient, readRecipient } from './recipient.ts'
 import { budgetKey } from './start-verification.ts'
+import type { Page } from './stores.ts'
 import type { Status, Verification } from './verification.ts'
 
 export type ListRequest = {

@@ -19,8 +19,9 @@ import {
   readMailSettings,
 } from './mail-settings.ts'
 import { type PolicyInput, readPolicy } from './policy.ts'
-import type { AppChange, Ports } from './ports.ts'
+import type { Ports } from './ports.ts'
 import { type FieldError, Problem } from './problem.ts'
+import type { AppChange } from './stores.ts'
 
 /** Who changes something: `admin`, `cli`, `open` or a key id; written to the audit. */
 export type Actor = { who: string; requestId: string | null }

@@ -8,8 +8,9 @@ import {
   refuseIfAny,
   sealPassword,
 } from './manage-apps.ts'
-import type { NewApp, Ports } from './ports.ts'
+import type { Ports } from './ports.ts'
 import { type FieldError, Problem } from './problem.ts'
+import type { NewApp } from './stores.ts'
 
 export type Registration = {
   secretKey: unknown

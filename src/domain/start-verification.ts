@@ -3,9 +3,10 @@ import { type CodeFormat, deriveCode, longCodeLength } from './code.ts'
 import type { Delivery, Handover } from './delivery.ts'
 import { newId, newTimedId } from './id.ts'
 import { dayMs, type Limit } from './limit.ts'
-import type { CodeVariant, DomainSettings, Ports, StartCommand, StartResult } from './ports.ts'
+import type { DomainSettings, Ports } from './ports.ts'
 import { invalidField, Problem } from './problem.ts'
 import { foldRecipient, maskRecipient, readRecipient } from './recipient.ts'
+import type { CodeVariant, StartCommand, StartResult } from './stores.ts'
 import type { ChannelName, Mode, Verification } from './verification.ts'
 
 export type StartRequest = {

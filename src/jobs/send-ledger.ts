@@ -1,4 +1,4 @@
-import type { DeliveryStore, SettleCommand } from '../domain/ports.ts'
+import type { DeliveryStore, SettleCommand } from '../domain/stores.ts'
 
 /**
  * Ends of tries that come within this time, in ms, are written in one commit: a commit costs as

@@ -1,4 +1,5 @@
-import type { Clock, Random, RecordStore } from '../domain/ports.ts'
+import type { Clock, Random } from '../domain/ports.ts'
+import type { RecordStore } from '../domain/stores.ts'
 import { moveKeyFile, readKeyFile, writeKeyFile } from './key-file.ts'
 import { keyIdOf } from './keyset.ts'
 import { type LoadedKeyset, loadKeyset } from './load-keyset.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Random, RecordStore } from '../domain/ports.ts'
+import type { Clock, Random } from '../domain/ports.ts'
+import type { RecordStore } from '../domain/stores.ts'
 import {
   deriveKek,
   dropOldCodeKeys,

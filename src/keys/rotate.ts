@@ -1,4 +1,5 @@
-import type { AppStore, Clock, Random, RecordStore } from '../domain/ports.ts'
+import type { Clock, Random } from '../domain/ports.ts'
+import type { AppStore, RecordStore } from '../domain/stores.ts'
 import { openBytes, sealBytes } from './envelope.ts'
 import { type LiveKeyring, unwrapDataKey, wrapDataKey } from './keyring.ts'
 import { deriveKek, type Keyset, keyIdOf, openKeyset, sealKeyset, succeedKeyset } from './keyset.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { SettleCommand } from '../../src/domain/ports.ts'
+import type { SettleCommand } from '../../src/domain/stores.ts'
 import { createLedger } from '../../src/jobs/send-ledger.ts'
 
 const end = (id: string): SettleCommand => ({

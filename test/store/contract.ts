@@ -97,7 +97,7 @@ function deliveryContract(open: OpenStore): void {
     expect((await deliveries.claimDue({ ...claim, now: noon })).length).toBe(1)
   })
 
-  test('a deferred delivery comes back when told, a sent one never, and both are shown', async () => {
+  test('a deferred delivery comes back when told, a sent one never; both are shown', async () => {
     const { verifications, deliveries } = await open()
     const [deferred, sent] = [startCommand(), startCommand()]
     for (const [command, status] of [
@@ -290,7 +290,7 @@ function recordContract(open: OpenStore): void {
     expect(await records.watchSpray({ now: later })).toEqual([{ appId: app.id, alarmed: false }])
   })
 
-  test('the sweep forgets addresses at expiry and rows after their time, in small batches', async () => {
+  test('the sweep forgets addresses at expiry and rows after their time, bit by bit', async () => {
     const { verifications, records } = await open()
     const commands = Array.from({ length: 5 }, () => startCommand({ ttlMs: 1000 }))
     for (const command of commands) await verifications.start(command)

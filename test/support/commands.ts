@@ -1,7 +1,7 @@
 import type { App } from '../../src/domain/app.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
 import { dayMs, type Limit } from '../../src/domain/limit.ts'
-import type { StartCommand } from '../../src/domain/ports.ts'
+import type { StartCommand } from '../../src/domain/stores.ts'
 import { systemRandom } from '../../src/random.ts'
 
 export const noon = Date.UTC(2026, 5, 15, 12)

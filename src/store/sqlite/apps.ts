@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { App, AppKey } from '../../domain/app.ts'
-import type { AppChange, AppStore, NewApp } from '../../domain/ports.ts'
+import type { AppChange, AppStore, NewApp } from '../../domain/stores.ts'
 import { type AppRow, appColumns, toApp, toKey, toKeyedApp } from './app-rows.ts'
 import { prepareApps } from './app-statements.ts'
 import type { Writer } from './group-commit.ts'

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Delivery } from '../../domain/delivery.ts'
 import type { EventType } from '../../domain/event.ts'
-import type { DeliveryStore, SettleCommand } from '../../domain/ports.ts'
+import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
 import type { Writer } from './group-commit.ts'
 import type { Journal } from './journal.ts'
 

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { AuditEntry, Event } from '../../domain/event.ts'
 import { auditText } from '../../domain/event.ts'
-import { type CounterName, counterNames } from '../../domain/ports.ts'
+import { type CounterName, counterNames } from '../../domain/stores.ts'
 
 export type Journal = ReturnType<typeof createJournal>
 export type AuditLink = (previous: Uint8Array, record: string) => Uint8Array

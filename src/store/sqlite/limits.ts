@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Limit } from '../../domain/limit.ts'
 import { hourMs } from '../../domain/limit.ts'
-import type { LimitStore, StartCommand } from '../../domain/ports.ts'
+import type { LimitStore, StartCommand } from '../../domain/stores.ts'
 import type { Writer } from './group-commit.ts'
 
 export type Limits = ReturnType<typeof createLimits>

@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { Page, VerificationQuery } from '../../domain/ports.ts'
+import type { Page, VerificationQuery } from '../../domain/stores.ts'
 import type { Status, Verification } from '../../domain/verification.ts'
 import { toVerification, type VerificationRow, verificationColumns } from './rows.ts'
 

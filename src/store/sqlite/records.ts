@@ -7,7 +7,7 @@ import {
   type RecordStore,
   type StatsQuery,
   type StatsRow,
-} from '../../domain/ports.ts'
+} from '../../domain/stores.ts'
 import type { Writer } from './group-commit.ts'
 import type { Journal } from './journal.ts'
 import { readCursor, toPage } from './listing.ts'

@@ -1,5 +1,5 @@
 import { dayMs } from '../../domain/limit.ts'
-import type { CodeVariant, StartCommand, StartResult } from '../../domain/ports.ts'
+import type { CodeVariant, StartCommand, StartResult } from '../../domain/stores.ts'
 import type { Verification } from '../../domain/verification.ts'
 import type { Undo } from './group-commit.ts'
 import type { Journal } from './journal.ts'

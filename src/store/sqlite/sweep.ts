@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { dayMs, hourMs } from '../../domain/limit.ts'
-import type { SweepCommand } from '../../domain/ports.ts'
+import type { SweepCommand } from '../../domain/stores.ts'
 import { anchorValue } from './journal.ts'
 
 /**

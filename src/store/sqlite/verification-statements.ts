@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { StartCommand } from '../../domain/ports.ts'
+import type { StartCommand } from '../../domain/stores.ts'
 import { type VerificationRow, verificationColumns } from './rows.ts'
 
 type Key = { appId: string; id: string }

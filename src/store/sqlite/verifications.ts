@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { AttemptCommand, ResendCommand, VerificationStore } from '../../domain/ports.ts'
+import type { AttemptCommand, ResendCommand, VerificationStore } from '../../domain/stores.ts'
 import type { Verification } from '../../domain/verification.ts'
 import type { AppReader } from './apps.ts'
 import type { Writer } from './group-commit.ts'
