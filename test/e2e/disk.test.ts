@@ -1,0 +1,248 @@
+import { Database } from 'bun:sqlite'
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { closeSync, mkdirSync, openSync, readlinkSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  eventually,
+  executable,
+  finished,
+  killAll,
+  run,
+  type Server,
+  scratch,
+  start,
+} from '../support/executable.ts'
+import { type Answer, adminToken, call, createApp, wrongCode } from './client.ts'
+import { type MailSink, mailSink } from './mail-sink.ts'
+
+setDefaultTimeout(60_000)
+executable()
+const { folder, remove } = scratch()
+afterEach(killAll)
+afterAll(remove)
+
+type Story = {
+  server: Server
+  sink: MailSink
+  token: string
+  key: string
+  id: string
+  code: string
+}
+
+/** A verification that was started while all was well, and its code. */
+async function before(server: Server, dataDir: string): Promise<Story> {
+  const sink = await mailSink()
+  const token = adminToken(dataDir)
+  const { liveKey: key } = await createApp(server, token, { port: sink.port })
+  const to = 'before@example.com'
+  const { json } = await call(`${server.base}/v1/verifications`, { to }, { token: key })
+  await eventually(() => sink.to(to).length === 1)
+  return { server, sink, token, key, id: json.id ?? '', code: sink.mails[0]?.code ?? '' }
+}
+
+/** Everything that writes, asked while the disk takes nothing. */
+function writesOf({ server, token, key, id, code }: Story): Promise<Answer[]> {
+  const url = `${server.base}/v1/verifications`
+  return Promise.all([
+    call(url, { to: 'during@example.com' }, { token: key }),
+    call(`${url}/${id}/check`, { code }, { token: key }),
+    call(`${url}/${id}/check`, { code: wrongCode(code) }, { token: key }),
+    call(`${url}/${id}/cancel`, {}, { token: key }),
+    call(`${server.base}/v1/apps`, { name: 'Another' }, { token }),
+    call(`${server.base}/readyz`),
+  ])
+}
+
+/** 503 with a time to come back, nothing approved or sent; then all is as it was. */
+async function expectRefusal(story: Story, answers: Answer[]): Promise<void> {
+  const { server, sink, key, id } = story
+  for (const { status, json, headers } of answers) {
+    expect([status, json.code]).toEqual([503, 'store_unavailable'])
+    expect(headers.get('content-type')).toBe('application/problem+json')
+    expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  }
+  // What is only read is still answered.
+  const read = await call(`${server.base}/v1/verifications/${id}`, undefined, { token: key })
+  expect(read.json).toMatchObject({ status: 'pending', attempts_left: 5 })
+  expect((await call(`${server.base}/healthz`)).status).toBe(200)
+  expect(sink.to('during@example.com')).toEqual([])
+}
+
+async function expectRecovery({ server, sink, key, id, code }: Story): Promise<void> {
+  await eventually(async () => (await call(`${server.base}/readyz`)).status === 200)
+  const url = `${server.base}/v1/verifications`
+  const right = await call(`${url}/${id}/check`, { code }, { token: key })
+  const to = 'after@example.com'
+  const next = await call(url, { to }, { token: key })
+  await eventually(() => sink.to(to).length === 1)
+  const stopped = await server.stop()
+  await sink.close()
+
+  expect(right.json).toMatchObject({ valid: true, attempts_left: 4 })
+  expect(next.status).toBe(201)
+  // What was refused was not done after all.
+  expect(sink.to('during@example.com')).toEqual([])
+  expect(stopped).toBe(0)
+}
+
+/** A shell that runs the executable where the data directory is a small disk of its own. */
+function smallDisk(dataDir: string): string[] {
+  mkdirSync(dataDir, { recursive: true })
+  const script = `mount -t tmpfs -o size=2m,mode=0700 tmpfs ${dataDir} && exec "$@"`
+  return ['unshare', '--mount', '--map-root-user', 'sh', '-c', script, 'sh']
+}
+
+test('a full disk answers 503, approves and sends nothing, and recovers when there is room', async () => {
+  const dataDir = join(folder, 'full')
+  const server = await start(
+    ['serve'],
+    { OTPMINT_DATA_DIR: dataDir },
+    { through: smallDisk(dataDir) },
+  )
+  // The disk is in the server's namespace, and goes with it.
+  const inside = `/proc/${server.pid}/root${dataDir}`
+  const story = await before(server, inside)
+  fill(join(inside, 'filler'))
+  await eventually(async () => (await call(`${server.base}/readyz`)).status === 503)
+  const answers = await writesOf(story)
+  await expectRefusal(story, answers)
+  rmSync(join(inside, 'filler'))
+
+  await expectRecovery(story)
+})
+
+test('a disk that takes no more bytes of a file answers 503 and recovers', async () => {
+  const dataDir = join(folder, 'limited')
+  // Without its signal, the limit is an error of the write, as a failing disk is.
+  const through = ['sh', '-c', `trap '' XFSZ; exec "$@"`, 'sh']
+  const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir }, { through })
+  const story = await before(server, dataDir)
+  const limit = (soft: string) =>
+    finished(['prlimit', '--pid', `${server.pid}`, `--fsize=${soft}:`])
+  expect((await limit('1')).exitCode).toBe(0)
+  const answers = await writesOf(story)
+  await expectRefusal(story, answers)
+  await limit('unlimited')
+
+  await expectRecovery(story)
+})
+
+test('a database that another process locks answers 503 and recovers', async () => {
+  const dataDir = join(folder, 'locked')
+  const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir })
+  const story = await before(server, dataDir)
+  const other = new Database(join(dataDir, 'otpmint.db'))
+  other.run('begin immediate')
+  const answers = await writesOf(story)
+  await expectRefusal(story, answers)
+  other.run('rollback')
+  other.close()
+
+  await expectRecovery(story)
+})
+
+test('a mail whose outcome found no room on the disk carries the right code', async () => {
+  const dataDir = join(folder, 'sending')
+  const through = smallDisk(dataDir)
+  const env = { OTPMINT_DATA_DIR: dataDir }
+  const server = await start(['serve'], env, { through })
+  const inside = `/proc/${server.pid}/root${dataDir}`
+  const sink = await mailSink(() => 500)
+  const { liveKey } = await createApp(server, adminToken(inside), { port: sink.port })
+  const to = 'sending@example.com'
+  const url = `${server.base}/v1/verifications`
+  const { json } = await call(url, { to }, { token: liveKey })
+  await eventually(() => sink.mails.length === 1)
+  fill(join(inside, 'filler'))
+  await eventually(() => server.stdout().includes('"delivery_failed"'))
+  rmSync(join(inside, 'filler'))
+  const checked = await call(
+    `${url}/${json.id}/check`,
+    { code: sink.mails[0]?.code },
+    { token: liveKey },
+  )
+  await server.stop()
+  await sink.close()
+
+  expect(checked.json).toMatchObject({ valid: true })
+  expect(new Set(sink.to(to).map(({ code }) => code)).size).toBe(1)
+})
+
+test('a server stops cleanly on a full disk, and what it acknowledged is there afterwards', async () => {
+  const dataDir = join(folder, 'stopping')
+  const env = { OTPMINT_DATA_DIR: dataDir }
+  const server = await start(['serve'], env, { through: smallDisk(dataDir) })
+  const inside = `/proc/${server.pid}/root${dataDir}`
+  const story = await before(server, inside)
+  // Somebody stays inside, so that the small disk outlives the server that it came with.
+  const within = ['nsenter', `--target=${server.pid}`, '--user', '--mount']
+  const stayed = Bun.spawn([...within, '--preserve-credentials', 'sleep', '60'], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  })
+  await eventually(() => namespaceOf(stayed.pid) === namespaceOf(server.pid))
+  fill(join(inside, 'filler'))
+  const stopped = await server.stop()
+  rmSync(`/proc/${stayed.pid}/root${dataDir}/filler`)
+  const again = await start(['serve'], env, {
+    through: ['nsenter', `--target=${stayed.pid}`, ...within.slice(2), '--preserve-credentials'],
+  })
+  stayed.kill()
+  const recovered = { ...story, server: again }
+
+  expect(stopped).toBe(0)
+  await expectRecovery(recovered)
+})
+
+test('a first start without room for a database says so', async () => {
+  const dataDir = join(folder, 'no-room')
+  const env = { PATH: process.env['PATH'] ?? '', OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0' }
+  const answers: string[] = []
+  for (const size of ['4k', '8k', '64k']) {
+    const [unshare = '', ...rest] = smallDisk(dataDir)
+    const through = rest.map((word) => word.replace('size=2m', `size=${size}`))
+    const command = [unshare, ...through, executable(), 'serve']
+    const { stdout, stderr } = await finished(command, env)
+    answers.push(stdout + stderr)
+  }
+
+  expect(answers).toEqual([
+    expect.stringMatching(/^otpmint: .* cannot be written .ENOSPC/),
+    expect.stringMatching(/^otpmint: master.key cannot be written .*ENOSPC/),
+    expect.stringMatching(/^otpmint: the database .* cannot be opened .SQLITE_FULL/),
+  ])
+})
+
+test('a data directory on a read-only disk is refused at the start, in words', async () => {
+  const dataDir = join(folder, 'read-only')
+  const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' }
+  const served = await start(['serve'], env)
+  await served.stop()
+  const script = `mount --bind ${dataDir} ${dataDir} && mount -o remount,bind,ro ${dataDir} && "$@"`
+  const inside = ['unshare', '--mount', '--map-root-user', 'sh', '-c', script, 'sh', executable()]
+  const refused = await finished([...inside, 'serve'], { PATH: process.env['PATH'] ?? '', ...env })
+  const doctor = await finished([...inside, 'doctor'], { PATH: process.env['PATH'] ?? '', ...env })
+  const writable = await run(['doctor'], env)
+
+  expect(refused.exitCode).toBe(78)
+  expect(refused.stderr).toContain(`data directory ${dataDir} cannot be written`)
+  expect(refused.stdout).toBe('')
+  expect(doctor.exitCode).toBe(1)
+  expect(writable.exitCode).toBe(0)
+})
+
+function namespaceOf(pid: number): string {
+  return readlinkSync(`/proc/${pid}/ns/mnt`)
+}
+
+/** Writes until there is no room, and then byte by byte. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  for (const size of [65_536, 4096, 1]) {
+    const chunk = Buffer.alloc(size)
+    try {
+      while (writeSync(file, chunk) === size) {}
+    } catch {}
+  }
+  closeSync(file)
+}
