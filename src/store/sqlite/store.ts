@@ -1,8 +1,10 @@
 import { chmodSync } from 'node:fs'
 import type { Ports } from '../../domain/ports.ts'
+import { Problem } from '../../domain/problem.ts'
 import { createAppReader, createAppStore } from './apps.ts'
 import { checkDatabase, openDatabase } from './database.ts'
 import { createDeliveryStore } from './deliveries.ts'
+import { toProblem } from './failure.ts'
 import { createWriter } from './group-commit.ts'
 import { type AuditLink, createJournal } from './journal.ts'
 import { createLimitStore, createLimits } from './limits.ts'
@@ -64,9 +66,15 @@ export function openSqliteStore({ path, auditLink, grouped = true }: StoreOption
     faults: () => checkDatabase(database),
     close() {
       writer.flush()
-      database.run('pragma optimize')
-      database.run('pragma wal_checkpoint(truncate)')
-      database.close()
+      try {
+        database.run('pragma optimize')
+        database.run('pragma wal_checkpoint(truncate)')
+      } catch (error) {
+        // On a full disk the log stays beside the database, and the next start reads it.
+        if (!(toProblem(error) instanceof Problem)) throw error
+      }
+      // With its statements, or the connection lives on and keeps the log's files.
+      database.close(true)
     },
   }
 }
