@@ -24,8 +24,9 @@ const io: Io = {
 
 process.on('uncaughtException', crash)
 process.on('unhandledRejection', crash)
-// A reader that went away, as in `otpmint audit verify | head`, is no failure of ours.
-process.stdout.on('error', () => process.exit(0))
+// A reader that went away, as in `otpmint audit verify | head`, is no failure of ours; but a server
+// that lost its log ends so that whoever watches it starts it again.
+process.stdout.on('error', () => process.exit(process.argv[2] === 'serve' ? 1 : 0))
 
 const code = await run(process.argv.slice(2), io)
 process.stdout.write('', () => process.exit(code))

@@ -52,3 +52,6 @@ export function auditText(record: Omit<AuditRecord, 'link'>): string {
   const { id, at, who, action, object, detail, requestId } = record
   return JSON.stringify([id, at, who, action, object, detail, requestId])
 }
+
+/** Where the audit chain ends, linked once more: without it the newest records could go unseen. */
+export const auditHeadText = 'head'

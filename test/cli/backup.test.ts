@@ -61,6 +61,16 @@ test('a backup that cannot be written is a failure that says so', async () => {
   expect(err).toContain('cannot be written')
 })
 
+test('no command leaves more than the database, its key and its lock', async () => {
+  const { at, file, dataDir } = await place()
+  await newApp(at)
+  await command(['backup', file, ...at])
+  await command(['restore', file, '--force', ...at])
+
+  const kept = readdirSync(dataDir).filter((name) => !name.includes('.before-'))
+  expect(kept.sort()).toEqual(['admin.token', 'master.key', 'otpmint.db', 'serve.lock'])
+})
+
 test('a restored installation has its apps, and none of its live codes', async () => {
   const { at, file, dataDir, path } = await place()
   const app = await newApp(at)

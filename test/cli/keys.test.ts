@@ -90,15 +90,31 @@ const tampering: [string, string, number][] = [
   ['moved', 'update audit set id = id + 10 where id = 3', 13],
 ]
 
+const missing: [string, string][] = [
+  ['the newest', 'delete from audit where id = 3'],
+  ['all', 'delete from audit'],
+  ['the newest, and the mark of the end with them,', "delete from facts where name = 'audit_head'"],
+]
+
+test.each(missing)('that %s audit records are missing is seen', async (_which, sql) => {
+  const at = await tampered(sql)
+  const { code, out } = await command(['audit', 'verify', ...at])
+  expect([code, out]).toEqual([1, 'the newest audit records are missing\n'])
+})
+
 test.each(tampering)('an audit record that was %s is named', async (_how, sql, broken) => {
+  const at = await tampered(sql)
+  const { code, out } = await command(['audit', 'verify', ...at])
+  expect(code).toBe(1)
+  expect(out).toContain(`audit record ${broken} is broken`)
+})
+
+/** An installation with three audit records, edited by hand. */
+async function tampered(sql: string): Promise<string[]> {
   const { at, dataDir } = await place()
   for (const name of ['One', 'Two', 'Three']) await command(['app', 'create', name, ...at])
   const database = new Database(join(dataDir, 'otpmint.db'))
   database.run(sql)
   database.close()
-
-  const { code, out } = await command(['audit', 'verify', ...at])
-
-  expect(code).toBe(1)
-  expect(out).toContain(`audit record ${broken} is broken`)
-})
+  return at
+}

@@ -24,6 +24,6 @@ export function inspectDatabase(path: string): Inspected {
   } catch {
     return { ok: false, fault: 'it is no database of OtpMint' }
   } finally {
-    database.close()
+    database.close(true)
   }
 }

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { AuditEntry, Event } from '../../domain/event.ts'
-import { auditText } from '../../domain/event.ts'
+import { auditHeadText, auditText } from '../../domain/event.ts'
 import { type CounterName, counterNames } from '../../domain/stores.ts'
 
 export type Journal = ReturnType<typeof createJournal>
@@ -20,6 +20,9 @@ export function createJournal(database: Database, auditLink: AuditLink) {
   const insertAudit = database.prepare<null, AuditParameters>(`
     insert into audit (id, at, who, action, object, detail, request_id, link)
     values ($id, $at, $who, $action, $object, $detail, $requestId, $link)`)
+  const setHead = database.prepare<null, { head: Uint8Array }>(
+    "insert or replace into facts (name, value) values ('audit_head', $head)",
+  )
   const addMinute = database.prepare<null, MinuteParameters>(`
     insert into app_minutes (app_id, minute, ${counterNames.join(', ')})
     values ($appId, $minute, ${counterNames.map((name) => `$${name}`).join(', ')})
@@ -51,6 +54,7 @@ export function createJournal(database: Database, auditLink: AuditLink) {
       const id = last.id + 1
       const link = auditLink(last.link, auditText({ ...entry, id }))
       insertAudit.run({ ...entry, id, link })
+      setHead.run({ head: auditLink(link, auditHeadText) })
     },
   }
 }
