@@ -29,7 +29,8 @@ process.on('unhandledRejection', crash)
 process.stdout.on('error', () => process.exit(process.argv[2] === 'serve' ? 1 : 0))
 
 const code = await run(process.argv.slice(2), io)
-process.stdout.write('', () => process.exit(code))
+// The end, not an empty write: only that waits until a slow reader of a pipe has everything.
+process.stdout.end(() => process.exit(code))
 
 /** Fail closed: a process in an unknown state answers nobody. The message may hold a secret. */
 function crash(error: unknown): void {

@@ -27,7 +27,7 @@ export const healthcheck: Command = {
         signal: AbortSignal.timeout(timeoutMs),
         redirect: 'manual',
         // A proxy of the environment knows nothing of this machine's loopback.
-        proxy: '',
+        proxy: false,
       })
       if (answer.ok) {
         io.out('ready\n')
