@@ -110,8 +110,7 @@ function assemble(settings: Settings, { ports, log }: Base, tokenHash: Uint8Arra
   const keys = { right: true }
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
-  // The port is known once it is listened on; only the API docs ask for the URL, and later.
-  const http = { openRegistration, developerMode, trustedProxies, publicUrl: publicUrl ?? '' }
+  const http = { openRegistration, developerMode, trustedProxies, publicUrl }
   const server = createServer({
     ...ports,
     ...{ outbox, egress, inbox, log, metrics, http, adminTokenHash: tokenHash },
@@ -147,7 +146,6 @@ function assemble(settings: Settings, { ports, log }: Base, tokenHash: Uint8Arra
     outbox,
     watches,
     jobs: [outbox, ...watches],
-    http,
     state,
     closeChannels,
   }
@@ -161,7 +159,7 @@ type Listeners = {
   metrics: ReturnType<ReturnType<typeof createMetricsServer>['listen']> | null
 }
 
-function listen(settings: Settings, { server, metrics, http }: Assembly): Listeners | Refusal {
+function listen(settings: Settings, { server, metrics }: Assembly): Listeners | Refusal {
   const scrape = createMetricsServer(metrics)
   const { metricsListen } = settings
   const scraped = metricsListen
@@ -182,7 +180,6 @@ function listen(settings: Settings, { server, metrics, http }: Assembly): Listen
   }
   const main = listened.server
   const url = `http://${authority({ host: settings.host, port: main.port ?? 0 })}`
-  http.publicUrl ||= url
   const metricsUrl =
     metricsListen && scraped
       ? `http://${authority({ host: metricsListen.host, port: scraped.server.port ?? 0 })}/metrics`

@@ -9,9 +9,12 @@ type Documented = { routes: readonly { method: string; path: string; hooks: unkn
  * The OpenAPI document of a server, made by the swagger plugin. It is asked on a mirror of the
  * routes, because on the server itself it would also serve a page that loads scripts from a CDN.
  */
-export async function openApiDocument({ routes }: Documented): Promise<unknown> {
+export async function openApiDocument(
+  { routes }: Documented,
+  publicUrl: string | null,
+): Promise<unknown> {
   const mirror = new Elysia().use(
-    swagger({ path: '/mirror', excludeStaticFile: false, documentation: about() }),
+    swagger({ path: '/mirror', excludeStaticFile: false, documentation: about(publicUrl) }),
   )
   for (const { method, path, hooks } of routes) {
     const { detail } = hooks as { detail: object }
@@ -21,7 +24,7 @@ export async function openApiDocument({ routes }: Documented): Promise<unknown> 
   return answer.json()
 }
 
-function about() {
+function about(publicUrl: string | null) {
   const bearer = { type: 'http', scheme: 'bearer' } as const
   return {
     info: {
@@ -32,8 +35,8 @@ function about() {
         'stable `code`; the original API answers in plain text. Times are RFC 3339 in UTC. ' +
         'Bodies are JSON of at most 16 KiB; unknown fields are refused by name.',
     },
-    // Wherever the document was read: its page may talk to no other server.
-    servers: [{ url: '/' }],
+    // First wherever the document was read: its page may talk to no other server.
+    servers: [{ url: '/' }, ...(publicUrl ? [{ url: publicUrl }] : [])],
     tags: [
       { name: 'Original API', description: 'Word for word as ever: JSON in, plain text out.' },
       { name: 'Verifications', description: 'For apps, with a live or a test key.' },

@@ -22,7 +22,8 @@ export type HttpPorts = Ports & {
 export type HttpSettings = {
   openRegistration: boolean
   developerMode: boolean
-  publicUrl: string
+  /** Where the world reaches this server; null where nobody said. */
+  publicUrl: string | null
   /** CIDRs of proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[]
 }

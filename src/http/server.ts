@@ -36,7 +36,7 @@ export function createServer(ports: HttpPorts) {
     ...appRoutes(makers, ports),
     ...recordRoutes(makers, ports),
     ...operationRoutes(makers, ports),
-    ...docsRoutes(makers, () => openApiDocument(server)),
+    ...docsRoutes(makers, () => openApiDocument(server, ports.http.publicUrl)),
   ]
   for (const route of routes) {
     server.route(

@@ -30,12 +30,12 @@ export async function openApi(): Promise<unknown> {
     log: createLog({ level: 'error', write: () => {}, clock: systemClock }),
     metrics: createMetrics(),
     adminTokenHash: systemRandom.bytes(32),
-    http: { openRegistration, developerMode, trustedProxies, publicUrl: '' },
+    http: { openRegistration, developerMode, trustedProxies, publicUrl: null },
     ready: async () => false,
     stopping: () => true,
     testDelivery: async () => ({ status: 'refused', detail: null, steps: [] }),
   })
-  const document = await openApiDocument(server)
+  const document = await openApiDocument(server, null)
   store.close()
   return document
 }

@@ -18,7 +18,7 @@ type Media = { schema: Json; example: Json }
 
 async function described(): Promise<[string, Operation][]> {
   const at = await site({ http: { developerMode: true } })
-  const document = (await openApiDocument(at.server)) as Json
+  const document = (await openApiDocument(at.server, null)) as Json
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods as Record<string, Operation>).map(
       ([method, operation]): [string, Operation] => [`${method.toUpperCase()} ${path}`, operation],
@@ -108,6 +108,13 @@ test('docs/api.md names every route and every limit', async () => {
   for (const limit of [...limits, 'recipient_day_all_apps', 'app_minute', 'ip_failures']) {
     expect(apiDocs).toContain(`\`${limit}\``)
   }
+})
+
+test('the document names the public URL after the server that it came from', async () => {
+  const at = await site()
+  const document = (await openApiDocument(at.server, 'https://otp.example.com')) as Json
+
+  expect(document.servers).toEqual([{ url: '/' }, { url: 'https://otp.example.com' }])
 })
 
 test('the document is OpenAPI 3.0 and speaks of no other server', async () => {

@@ -67,7 +67,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     http: {
       openRegistration: false,
       developerMode: false,
-      publicUrl: 'http://127.0.0.1:5000',
+      publicUrl: null,
       trustedProxies: [],
       ...options.http,
     },

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { eventually, killAll, type Server, scratch, start } from '../support/executable.ts'
+import { adminToken, call, createApp } from './client.ts'
+
+setDefaultTimeout(90_000)
+const { folder, remove } = scratch()
+const axe = await Bun.file(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir)).text()
+let browser: Browser
+let server: Server
+let testKey = ''
+
+beforeAll(async () => {
+  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet]
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+  const dataDir = join(folder, 'data')
+  const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_DEVELOPER_MODE: 'true' }
+  server = await start(['serve'], env)
+  testKey = (await createApp(server, adminToken(dataDir), { port: 25 })).testKey
+})
+afterAll(async () => {
+  await browser.close()
+  await killAll()
+  remove()
+})
+
+/** A page and everything that went wrong on it: errors, refusals by its policy, other hosts. */
+async function visit(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
+  const page = await browser.newPage(options)
+  const troubles: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') troubles.push(message.text())
+  })
+  page.on('pageerror', (error) => troubles.push(error.message))
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(server.base) && !/^(data|blob):/.test(url)) troubles.push(url)
+  })
+  await page.goto(`${server.base}${path}`)
+  return { page, troubles }
+}
+
+async function mint(to: string): Promise<void> {
+  const body = { to }
+  const answer = await call(`${server.base}/v1/verifications`, body, { token: testKey })
+  expect(answer.status).toBe(201)
+}
+
+/** The rules of axe that the page breaks. */
+async function faults(page: Page): Promise<string[]> {
+  const found = await page.evaluate(`(async () => {
+    ${axe}
+    const { violations } = await window.axe.run()
+    return violations.map(({ id }) => id)
+  })()`)
+  return found as string[]
+}
+
+test('the inbox shows a code as it arrives, light and dark, to a phone and a keyboard', async () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const to = `${colorScheme}@example.com`
+    const { page, troubles } = await visit('/dev/inbox', {
+      colorScheme,
+      viewport: { width: 375, height: 700 },
+    })
+    await mint(to)
+    const item = page.locator('li', { hasText: to })
+    await item.waitFor()
+
+    expect(await item.locator('output').textContent()).toMatch(/^[0-9]{6}$/)
+    expect(await page.locator('[role=status]').textContent()).toContain(to)
+    const width = await page.evaluate('document.documentElement.scrollWidth')
+    expect(width).toBeLessThanOrEqual(375)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Copy')
+    await page.keyboard.press('Enter')
+    await eventually(async () => (await item.locator('button').textContent()) !== 'Copy')
+    expect(await faults(page)).toEqual([])
+    expect(troubles).toEqual([])
+    await page.close()
+  }
+})
+
+test('the API docs open without any other host, and send what is tried to this server', async () => {
+  const { page, troubles } = await visit('/swagger')
+  await page.locator('.opblock').first().waitFor()
+  const shown = await page.locator('.opblock').count()
+  const { json } = await call(`${server.base}/swagger/json`)
+  const paths = Object.values(json['paths'] as Record<string, object>)
+  expect(shown).toBe(paths.flatMap((methods) => Object.keys(methods)).length)
+
+  const health = page.locator('.opblock', { hasText: '/healthz' })
+  await health.click()
+  await health.getByRole('button', { name: 'Try it out' }).click()
+  await health.getByRole('button', { name: 'Execute' }).click()
+  await health.locator('.live-responses-table .response-col_status', { hasText: '200' }).waitFor()
+  expect(troubles).toEqual([])
+  await page.close()
+})
