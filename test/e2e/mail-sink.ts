@@ -12,15 +12,20 @@ export type MailSink = {
 }
 
 /**
- * Keeps every mail as soon as all of it is here, and says so to the client only after `delayMs`:
- * who dies in between has sent a mail and does not know it.
+ * Takes any login. Keeps every mail as soon as all of it is here, and says so to the client only after `delayMs`:
+ * who dies in between has sent a mail and does not know it. `refusal` has the server's words.
  */
-export async function mailSink(delayMs: () => number = () => 0): Promise<MailSink> {
+export async function mailSink(
+  delayMs: () => number = () => 0,
+  refusal: (mail: SunkMail) => string | null = () => null,
+): Promise<MailSink> {
   const mails: SunkMail[] = []
   const byRecipient = new Map<string, SunkMail[]>()
   const server = new SMTPServer({
     authOptional: true,
-    disabledCommands: ['STARTTLS', 'AUTH'],
+    allowInsecureAuth: true,
+    disabledCommands: ['STARTTLS'],
+    onAuth: ({ username }, _session, done) => done(null, { user: username }),
     disableReverseLookup: true,
     closeTimeout: 10,
     onData(stream, { envelope }, done) {
@@ -34,7 +39,9 @@ export async function mailSink(delayMs: () => number = () => 0): Promise<MailSin
         mails.push(mail)
         const key = recipients.join()
         byRecipient.set(key, [...(byRecipient.get(key) ?? []), mail])
-        setTimeout(done, delayMs())
+        const words = refusal(mail)
+        const error = words && Object.assign(new Error(words), { responseCode: 554 })
+        setTimeout(() => done(error || null), delayMs())
       })
     },
   })
