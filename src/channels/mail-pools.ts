@@ -3,7 +3,7 @@ import SMTPPool from 'nodemailer/lib/smtp-pool'
 import { type App, type EmailChannel, passwordPlace } from '../domain/app.ts'
 import type { Ports } from '../domain/ports.ts'
 import { type MailNetwork, smtpOptions } from './smtp-options.ts'
-import type { SmtpFailure } from './smtp-outcome.ts'
+import { passwordForms, type SmtpFailure } from './smtp-outcome.ts'
 
 /** The part of nodemailer's MailMessage that its pool reads; a transport gets no more. */
 type PooledMail = Parameters<SMTPPool['send']>[0]
@@ -97,10 +97,17 @@ function createPool(options: SMTPPool.Options, email: EmailChannel, clock: Ports
   const open = () => new SMTPPool({ ...options, ...poolOptions })
   let pool = open()
   let refused = { until: 0, detail: '' }
+  const passwords = passwordForms(options.auth)
   return {
     updatedAt: email.updatedAt,
     waiting: () => pool.pendingCount(),
-    send: (mail) => hand(pool, mail),
+    async send(mail) {
+      const handed = await hand(pool, mail)
+      if (handed.taken) return handed
+      const { code, originalCode, response, command } = handed.failure
+      const failure = { code, originalCode, response, command, passwords }
+      return { ...handed, failure }
+    },
     loginRefused: () => (clock.now() < refused.until ? refused.detail : null),
     refuseLogin(detail) {
       refused = { until: clock.now() + loginPauseMs, detail }

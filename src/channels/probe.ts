@@ -5,7 +5,7 @@ import type { Ports } from '../domain/ports.ts'
 import type { MailEgress } from './egress.ts'
 import { openPassword } from './mail-pools.ts'
 import { type MailNetwork, smtpOptions } from './smtp-options.ts'
-import { isCertificateFault, type SmtpFailure, wordsOf } from './smtp-outcome.ts'
+import { isCertificateFault, passwordForms, type SmtpFailure, wordsOf } from './smtp-outcome.ts'
 
 export type ProbeStep = {
   step: 'resolve' | 'connect' | 'tls' | 'login'
@@ -62,7 +62,8 @@ async function verify(options: SMTPPool.Options): Promise<SmtpFailure | null> {
     await pool.verify()
     return null
   } catch (error) {
-    return error as SmtpFailure
+    const { code, originalCode, response } = error as SmtpFailure
+    return { code, originalCode, response, passwords: passwordForms(options.auth) }
   } finally {
     pool.close()
   }
@@ -85,8 +86,8 @@ function reachedSteps(email: EmailChannel, failure: SmtpFailure | null): ProbeSt
 }
 
 function failedStep({ host, port, security }: EmailChannel, failure: SmtpFailure): ProbeStep {
-  const { code = '', originalCode = '', response = '' } = failure
-  const reply = response === '' ? '' : ` It said: ${wordsOf(response)}`
+  const { code = '', originalCode = '', response = '', passwords } = failure
+  const reply = response === '' ? '' : ` It said: ${wordsOf(response, undefined, passwords)}`
   if (code === 'EAUTH' || code === 'ENOAUTH') {
     const says = `The login was refused; check user and password, or make an app password.${reply}`
     return { step: 'login', ok: false, says }

@@ -7,9 +7,12 @@ export type SmtpFailure = {
   /** The server's reply, all its lines. */
   response?: string | undefined
   command?: string | undefined
+  /** What the reply may quote and nobody may read: see `passwordForms`. */
+  passwords?: string[] | undefined
 }
 
 type Secrets = Pick<Handover, 'recipient' | 'code'>
+type Login = { user?: string | undefined; pass?: string | undefined }
 type Reply = { basic: number; class: string; subject: string; detail: string }
 
 /**
@@ -25,18 +28,30 @@ export function outcomeOf(
   const reply = readReply(failure)
   if (!reply) return withoutReply(failure, dataBegun)
 
-  const detail = wordsOf(failure.response ?? '', secrets)
+  const detail = wordsOf(failure.response ?? '', secrets, failure.passwords)
   const cause = causeOf(reply, failure)
   if (cause === null) return { status: 'deferred', detail, ambiguous: false }
   return { status: 'refused', detail, cause }
 }
 
 /** A reply as one line of at most 200 characters, without control characters and secrets. */
-export function wordsOf(response: string, secrets?: Secrets): string {
-  const line = response.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+export function wordsOf(response: string, secrets?: Secrets, passwords: string[] = []): string {
+  let line = response.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+  for (const password of passwords) line = hide(line, password, '<password>')
   if (!secrets) return line.slice(0, 200)
   const { recipient, code } = secrets
-  return hide(hide(line, recipient, '<recipient>'), code, '<code>').slice(0, 200)
+  line = hide(line, recipient, '<recipient>')
+  // As it stands in the address of a page about the refusal.
+  line = hide(line, encodeURIComponent(recipient), '<recipient>')
+  return hide(line, code, '<code>').slice(0, 200)
+}
+
+/** A password as it was typed, and as AUTH LOGIN and AUTH PLAIN (RFC 4616) send it. */
+export function passwordForms(auth: Login | undefined): string[] {
+  const { user = '', pass = '' } = auth ?? {}
+  if (pass === '') return []
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  return [pass, base64(pass), base64(`\0${user}\0${pass}`)]
 }
 
 function hide(text: string, secret: string, by: string): string {
