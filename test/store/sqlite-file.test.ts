@@ -27,6 +27,18 @@ async function problemCode(promise: Promise<unknown>): Promise<string> {
   return error instanceof Problem ? error.code : String(error)
 }
 
+test('keeps no statistics, so that no plan for a small database meets a large one', async () => {
+  const path = newPath()
+  const store = openSqliteStore({ path, auditLink })
+  await store.verifications.start(startCommand())
+  store.close()
+
+  const database = new Database(path, { readonly: true })
+  const tables = database.query("select name from sqlite_schema where name like 'sqlite_stat%'")
+  expect(tables.all()).toEqual([])
+  database.close()
+})
+
 describe('group commit', () => {
   function openWriter(path = newPath()) {
     const database = openDatabase(path)

@@ -67,7 +67,8 @@ export function openSqliteStore({ path, auditLink, grouped = true }: StoreOption
     close() {
       writer.flush()
       try {
-        database.run('pragma optimize')
+        // No `pragma optimize`: what it learns of a small database makes SQLite scan the large one
+        // that it becomes. Without statistics the plans rest on the indexes alone.
         database.run('pragma wal_checkpoint(truncate)')
       } catch (error) {
         // On a full disk the log stays beside the database, and the next start reads it.
