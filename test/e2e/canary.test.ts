@@ -44,12 +44,14 @@ test.each([
     await eventually(() => server.metricsUrl() !== '')
     const token = adminToken(dataDir)
     guardAll(canary, token, readFileSync(join(dataDir, 'master.key'), 'utf8'))
+    const page = `https://mail.acme.test/?to=${encodeURIComponent(quoted)}`
     const recipient = await scriptedServer({
-      'RCPT TO': `550 5.1.1 <${quoted.toUpperCase()}> unknown, see https://x.test/?e=${encodeURIComponent(quoted)}`,
+      'RCPT TO': `550 5.1.1 <${quoted.toUpperCase()}> unknown, see ${page}`,
     })
+    const response = Buffer.from(`\0codes\0${secrets.password}`).toString('base64')
     const login = await scriptedServer({
       EHLO: '250-mail.acme.test\r\n250 AUTH PLAIN LOGIN',
-      AUTH: `535 5.7.8 no: ${secrets.password} ${Buffer.from(`\0codes\0${secrets.password}`).toString('base64')}`,
+      AUTH: `535 5.7.8 wrong: ${secrets.password} ${response}`,
     })
     const sink = await mailSink()
     const quotesMessage = await mailSink(

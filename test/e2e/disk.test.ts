@@ -93,7 +93,7 @@ function smallDisk(dataDir: string): string[] {
   return ['unshare', '--mount', '--map-root-user', 'sh', '-c', script, 'sh']
 }
 
-test('a full disk answers 503, approves and sends nothing, and recovers when there is room', async () => {
+test('a full disk answers 503, approves and sends nothing, and recovers', async () => {
   const dataDir = join(folder, 'full')
   const server = await start(
     ['serve'],
@@ -169,7 +169,7 @@ test('a mail whose outcome found no room on the disk carries the right code', as
   expect(new Set(sink.to(to).map(({ code }) => code)).size).toBe(1)
 })
 
-test('a server stops cleanly on a full disk, and what it acknowledged is there afterwards', async () => {
+test('a stop on a full disk is clean, and what was acknowledged is still there', async () => {
   const dataDir = join(folder, 'stopping')
   const env = { OTPMINT_DATA_DIR: dataDir }
   const server = await start(['serve'], env, { through: smallDisk(dataDir) })

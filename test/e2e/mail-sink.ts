@@ -12,8 +12,9 @@ export type MailSink = {
 }
 
 /**
- * Takes any login. Keeps every mail as soon as all of it is here, and says so to the client only after `delayMs`:
- * who dies in between has sent a mail and does not know it. `refusal` has the server's words.
+ * Takes any login. Keeps every mail as soon as all of it is here, and says so to the client only
+ * after `delayMs`: who dies in between has sent a mail and does not know it. `refusal` has the
+ * server's words.
  */
 export async function mailSink(
   delayMs: () => number = () => 0,

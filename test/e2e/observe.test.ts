@@ -108,7 +108,7 @@ test('wrong settings are all named at once, by name and without their values', a
   expect(ran.stderr).not.toContain('canary')
 })
 
-test('a port that is taken is refused with the setting to change, and nothing is left', async () => {
+test('a port that is taken is refused with the setting to change', async () => {
   const env = { OTPMINT_DATA_DIR: join(folder, 'first') }
   const server = await start(['serve'], env)
   const { port } = new URL(server.base)

@@ -79,9 +79,8 @@ test('a wrong master key and none at all end with 78 and say what is missing', a
   const again = await start(['serve'], env)
 
   expect(wrong.exitCode).toBe(78)
-  expect(wrong.stderr).toMatch(
-    /^otpmint: the master key is not this database's: key id [0-9a-f]{8} is needed, [0-9a-f]{8} was given\n$/,
-  )
+  expect(wrong.stderr).toStartWith("otpmint: the master key is not this database's: key id ")
+  expect(wrong.stderr).toMatch(/: key id [0-9a-f]{8} is needed, [0-9a-f]{8} was given\n$/)
   expect(none.exitCode).toBe(78)
   expect(none.stderr).toMatch(/master key/)
   expect(isMade).toBe(false)

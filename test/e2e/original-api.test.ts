@@ -157,7 +157,7 @@ test("no mail goes to a server whose certificate nobody's authority signed", asy
   expect(postfix.arrived).toHaveLength(before)
 })
 
-test('the same address gets its code again by its shareable key, with the same digits', async () => {
+test('by its shareable key an address gets the same digits again', async () => {
   const { otp, post, register, verify } = await install({ OTPMINT_RESEND_AFTER_SECONDS: '5' })
   await register()
   const before = postfix.arrived.length
