@@ -10,7 +10,7 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-test('SIGTERM during a hundred sends: each gets one code, some of them after the restart', async () => {
+test('SIGTERM during a hundred sends: each gets one code, some after the restart', async () => {
   const dataDir = join(folder, 'sends')
   const env = { OTPMINT_DATA_DIR: dataDir }
   const sink = await mailSink(() => 150)
