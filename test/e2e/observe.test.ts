@@ -1,6 +1,14 @@
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
-import { eventually, executable, killAll, run, scratch, start } from '../support/executable.ts'
+import {
+  eventually,
+  executable,
+  finished,
+  killAll,
+  run,
+  scratch,
+  start,
+} from '../support/executable.ts'
 import { adminToken, call, createApp, wrongCode } from './client.ts'
 import { mailSink } from './mail-sink.ts'
 
@@ -79,7 +87,9 @@ test('openapi prints what the server answers at /swagger/json', async () => {
   const answer = await call(`${server.base}/swagger/json`)
   const page = await call(`${server.base}/swagger`)
   await server.stop()
-  const printed = await run(['openapi'], {}, { cwd: folder })
+  // A pipe holds 64 KiB: what is printed must wait for a reader who takes his time.
+  const reader = '"$0" openapi | { read -rn 1 first; sleep 0.2; printf %s "$first"; cat; }'
+  const printed = await finished(['bash', '-c', reader, executable()])
 
   const served = { ...answer.json, servers: undefined }
   expect(printed.exitCode).toBe(0)
