@@ -23,18 +23,19 @@ export const memory: Measure = async (bench) => {
     started += (await load({ ...job, seconds: bench.seconds })).requests
     most = Math.max(most, served.residentBytes())
   }
-  await Bun.sleep(2_000)
+  // The runtime gives back what a flood made it take within seconds.
+  await Bun.sleep(15_000)
   const after = served.residentBytes()
   await served.stop('SIGKILL')
   sink.stop()
   const megabytes = (bytes: number) => bytes / 1e6
   return [
     {
-      what: 'resident memory after 100,000 verifications',
+      what: 'resident memory 15 s after 100,000 verifications at full speed',
       value: megabytes(after),
       unit: 'MB',
       judged: { figure: megabytes(after), atMost: 160 },
-      note: `${megabytes(atFirst).toFixed(0)} MB at first, ${megabytes(most).toFixed(0)} MB at most`,
+      note: `${megabytes(atFirst).toFixed(0)} MB at first, ${megabytes(most).toFixed(0)} MB at most under the flood`,
     },
   ]
 }
