@@ -7,8 +7,9 @@ export type Job = {
 }
 
 /**
- * Repeats `work` with `intervalMs` between the end of one run and the start of the next, so that
- * runs never overlap. A run that throws is logged as `<event>_failed` and the next one comes.
+ * Runs `work` at once, so that a process which never lives long gets to it too, and then with
+ * `intervalMs` between the end of one run and the start of the next: runs never overlap. One that
+ * throws is logged as `<event>_failed` and the next one comes.
  */
 export function every(
   intervalMs: number,
@@ -25,14 +26,14 @@ export function every(
       .catch((error: unknown) => {
         log.warn(`${event}_failed`, { detail: error instanceof Error ? error.name : 'unknown' })
       })
-      .then(schedule)
+      .then(() => schedule(intervalMs))
   }
-  const schedule = () => {
-    if (!stopped.signal.aborted) timer = setTimeout(tick, intervalMs)
+  const schedule = (waitMs: number) => {
+    if (!stopped.signal.aborted) timer = setTimeout(tick, waitMs)
   }
 
   return {
-    start: schedule,
+    start: () => schedule(0),
     stop: () => {
       stopped.abort()
       if (timer) clearTimeout(timer)

@@ -118,3 +118,14 @@ test('runs of a job never overlap, and one that throws is told and does not end 
   expect(lines.join('')).toContain('"event":"try_failed"')
   expect(lines.join('')).not.toContain('secret')
 })
+
+test('a job runs as soon as it is started, however rarely it runs after that', async () => {
+  const w = await world()
+  const { log } = job(w)
+  const ran = Promise.withResolvers<void>()
+  const rare = every(2 ** 31 - 1, 'try', log, async () => ran.resolve())
+
+  rare.start()
+  await ran.promise
+  await rare.stop()
+})

@@ -27,7 +27,8 @@ function configure(database: Database): void {
   if (Bun.semver.order(version, oldestSqlite) < 0) {
     throw new Error(`SQLite ${version} is too old: ${oldestSqlite} or newer is needed`)
   }
-  database.run('pragma busy_timeout = 2000')
+  // Waiting holds up everything else here, and other processes write for milliseconds only.
+  database.run('pragma busy_timeout = 500')
   database.run('pragma journal_mode = wal')
   database.run('pragma synchronous = full')
   database.run('pragma foreign_keys = on')
