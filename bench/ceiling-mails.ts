@@ -1,4 +1,4 @@
-/** PORT FILE COUNT: one finished message, sent over and over by nodemailer's pool. Prints mails/s. */
+/** PORT FILE COUNT: one finished message over and over through nodemailer's pool. */
 import { createTransport } from 'nodemailer'
 
 const [port = '', file = '', count = ''] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-/** A bare Elysia POST with the validation of a check and nothing behind it: what HTTP alone costs. */
+/** A bare Elysia POST with the validation of a check and nothing behind it. */
 import '../src/production.ts'
 import { Elysia } from 'elysia'
 import { check } from '../src/http/verification-docs.ts'

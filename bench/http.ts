@@ -12,7 +12,7 @@ const perSecondMax = { otpmint: 25_000, 'ungrouped-server': 8_000, 'ceiling-serv
 type Run = { perSecond: number; p50: number; p99: number; cpuMicros: number }
 type Subject = { served: Served; run(connections: number, seconds: number): Promise<Run> }
 
-/** Checks and starts over HTTP, on disk before the answer, beside HTTP alone and beside no groups. */
+/** Checks and starts, on disk before the answer, beside HTTP alone and beside no groups. */
 export const http: Measure = async (bench) => {
   const runs = new Map<string, Run[]>()
   const keep = (name: string, run: Run) => runs.set(name, [...(runs.get(name) ?? []), run])
@@ -50,7 +50,8 @@ function report(runs: Map<string, Run[]>, connections: number, sent: number): Fi
     unit: '/s',
     spread: spread(of(name)),
     note:
-      `p50 ${median(of(name, 'p50')).toFixed(1)} ms, p99 ${median(of(name, 'p99')).toFixed(1)} ms, ` +
+      `p50 ${median(of(name, 'p50')).toFixed(1)} ms, ` +
+      `p99 ${median(of(name, 'p99')).toFixed(1)} ms, ` +
       `${median(of(name, 'cpuMicros')).toFixed(0)} us of processor`,
   })
   const beside = (what: string, other: string) => ({ what, value: median(of(other)) })
@@ -103,7 +104,7 @@ async function timed(served: Served, job: Job): Promise<Run> {
   return { perSecond, p50, p99, cpuMicros: ((served.cpuSeconds() - cpu) * 1e6) / requests }
 }
 
-/** A new server every time: the mails that one round leaves behind are not in the next one's way. */
+/** A new server every time: no round has the mails of the one before in its way. */
 async function starting(bench: Bench, connections: number, smtpPort: number) {
   const directory = bench.directory()
   const { liveKey: authorization } = await seed(directory, 0, smtpPort)

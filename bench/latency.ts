@@ -5,7 +5,7 @@ import { compile, serve, smtpSink } from './support-servers.ts'
 
 const perSecond = 1_000
 
-/** How long checks take, a thousand a second, while a thousand verifications start and are mailed. */
+/** A thousand checks a second while a thousand verifications a second start and are mailed. */
 export const latency: Measure = async (bench) => {
   const sink = await smtpSink()
   const count = bench.seconds * perSecond

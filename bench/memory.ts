@@ -35,7 +35,9 @@ export const memory: Measure = async (bench) => {
       value: megabytes(after),
       unit: 'MB',
       judged: { figure: megabytes(after), atMost: 160 },
-      note: `${megabytes(atFirst).toFixed(0)} MB at first, ${megabytes(most).toFixed(0)} MB at most under the flood`,
+      note:
+        `${megabytes(atFirst).toFixed(0)} MB at first, ` +
+        `${megabytes(most).toFixed(0)} MB at most under the flood`,
     },
   ]
 }

@@ -13,7 +13,7 @@ export type Load = {
 
 export type Loaded = { perSecond: number; p50: number; p99: number; requests: number }
 
-/** wrk with one thread: it takes a third of a core where the bare server takes a whole one. */
+/** wrk with one thread: two thirds of the processor time that the bare server takes. */
 export async function load(job: Load): Promise<Loaded> {
   const { url, requests, authorization, connections, seconds, header } = job
   const script = join(import.meta.dir, 'wrk.lua')
