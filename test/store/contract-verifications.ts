@@ -209,6 +209,26 @@ export function verificationContract(open: OpenStore): void {
     expect(formats.filter((format) => format === 'crockford').length).toBe(195)
   })
 
+  test('failures stay counted when their verification is swept', async () => {
+    const { verifications, records } = await open()
+    const options = { budgetKey: bytes(16), budget: [{ max: 9, windowMs: 30 * dayMs }] }
+    const command = startCommand(options)
+    await verifications.start(command)
+    for (let i = 0; i < 5; i++) await verifications.chargeAttempt(attempt(command, false))
+
+    const now = noon + 8 * dayMs
+    const sweep = { limitsBefore: 0, eventsBefore: 0, auditBefore: 0, limit: 10 }
+    await records.sweep({ ...sweep, now, verificationsBefore: noon + dayMs })
+    expect(await verifications.get('app', command.verification.id)).toBeNull()
+
+    const formatAt = async (at: number) => {
+      const result = await verifications.start(startCommand({ ...options, now: at }))
+      return result.outcome === 'started' ? result.verification.codeFormat : result.outcome
+    }
+    expect(await formatAt(now)).toBe('crockford')
+    expect(await formatAt(noon + 31 * dayMs)).toBe('numeric')
+  })
+
   test('an exhausted budget without a long code refuses and stores nothing', async () => {
     const { verifications } = await open()
     const options = { budget: [{ max: 4, windowMs: dayMs }], long: false }

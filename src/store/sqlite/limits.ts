@@ -15,16 +15,16 @@ export function createLimits(database: Database) {
   const arrival = database.prepare<{ arrival_at: number }, { key: Uint8Array }>(
     'select arrival_at from limits where key = $key',
   )
-  const failuresSince = database.prepare<{ failures: number }, { key: Uint8Array; hour: number }>(`
+  // What a short code can still cost its recipient, or has: all its attempts while it lives, the
+  // failed ones after. Counted until its life and the window are over, so never too short.
+  const spentOn = database.prepare<{ failures: number }, Since>(`
+    select coalesce(sum(case when status = 'pending' and expires_at > $now then attempts_max
+      else attempts_spent - (status = 'approved') end), 0) as failures
+    from verifications
+    where budget_key = $key and expires_at > $since and code_format = 'numeric'`)
+  const spentEarlier = database.prepare<{ failures: number }, { key: Uint8Array; hour: number }>(`
     select coalesce(sum(failures), 0) as failures from guess_failures
     where budget_key = $key and hour >= $hour`)
-  const openAttempts = database.prepare<{ open: number }, { key: Uint8Array; now: number }>(`
-    select coalesce(sum(attempts_max - attempts_spent), 0) as open from verifications
-    where budget_key = $key and expires_at > $now
-      and status = 'pending' and code_format = 'numeric'`)
-  const addFailure = database.prepare<null, { key: Uint8Array; hour: number }>(`
-    insert into guess_failures (budget_key, hour, failures) values ($key, $hour, 1)
-    on conflict (budget_key, hour) do update set failures = failures + 1`)
 
   return {
     /** The time when one is free again, or null when one was taken. */
@@ -38,19 +38,22 @@ export function createLimits(database: Database) {
     },
     /** True when a short code's attempts fit into every window beside what is spent and open. */
     fits({ key, windows }: StartCommand['budget'], attempts: number, now: number): boolean {
-      const reserved = (openAttempts.get({ key, now })?.open ?? 0) + attempts
       return windows.every(({ max, windowMs }) => {
-        // Whole hours, the oldest counted in full: the sum is never too small.
-        const hour = Math.floor((now - windowMs) / hourMs)
-        return (failuresSince.get({ key, hour })?.failures ?? 0) + reserved <= max
+        const since = now - windowMs
+        const spent = spentOn.get({ key, now, since })?.failures ?? 0
+        const earlier = spentEarlier.get({ key, hour: hourOf(since) })?.failures ?? 0
+        return spent + earlier + attempts <= max
       })
-    },
-    fail(key: Uint8Array, now: number): void {
-      addFailure.run({ key, hour: Math.floor(now / hourMs) })
     },
   }
 }
 
+/** Whole hours, the oldest counted in full: a sum over them is never too small. */
+export function hourOf(at: number): number {
+  return Math.floor(at / hourMs)
+}
+
+type Since = { key: Uint8Array; now: number; since: number }
 type GcraParameters = { key: Uint8Array; now: number; step: number; window: number }
 
 export function createLimitStore(writer: Writer, limits: Limits): LimitStore {

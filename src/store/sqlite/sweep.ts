@@ -24,6 +24,12 @@ export function createSweep(database: Database) {
     return changes
   }
 
+  /** What failed against a recipient stays counted when the verification goes. */
+  function sweepVerifications({ verificationsBefore: before, limit }: SweepCommand): number {
+    steps.keepFailures.run({ before, limit, hourMs })
+    return steps.verifications.run({ before, limit }).changes
+  }
+
   function sweepAudit({ auditBefore, limit }: SweepCommand): number {
     const last = steps.auditOld.get({ before: auditBefore, limit })
     if (!last) return 0
@@ -36,7 +42,7 @@ export function createSweep(database: Database) {
     const hour = Math.floor(limitsBefore / hourMs)
     return (
       steps.forget.run({ now, limit }).changes +
-      steps.verifications.run({ before: verificationsBefore, limit }).changes +
+      sweepVerifications(command) +
       steps.deliveries.run({ before: verificationsBefore, limit }).changes +
       steps.idempotency.run({ before: now - dayMs, limit }).changes +
       steps.failures.run({ hour, limit }).changes +
@@ -50,6 +56,10 @@ export function createSweep(database: Database) {
 
 type Before = { before: number; limit: number }
 
+const oldVerifications = `
+  select seq from (select seq, created_at from verifications order by seq limit $limit)
+  where created_at < $before`
+
 // Each inner select reads in the order of age (rowid, timed id, index) and stops at `limit`.
 function prepareSweep(database: Database) {
   return {
@@ -57,10 +67,16 @@ function prepareSweep(database: Database) {
       update verifications set recipient_sealed = null, code_digest = null
       where seq in (select seq from verifications
         where recipient_sealed is not null and expires_at <= $now limit $limit)`),
-    verifications: database.prepare<null, Before>(`
-      delete from verifications where seq in (
-        select seq from (select seq, created_at from verifications order by seq limit $limit)
-        where created_at < $before)`),
+    keepFailures: database.prepare<null, Before & { hourMs: number }>(`
+      insert into guess_failures (budget_key, hour, failures)
+      select budget_key, expires_at / $hourMs, sum(attempts_spent - (status = 'approved'))
+      from verifications where seq in (${oldVerifications})
+        and code_format = 'numeric' and attempts_spent > (status = 'approved')
+      group by 1, 2
+      on conflict (budget_key, hour) do update set failures = failures + excluded.failures`),
+    verifications: database.prepare<null, Before>(
+      `delete from verifications where seq in (${oldVerifications})`,
+    ),
     deliveries: database.prepare<null, Before>(`
       delete from deliveries where id in (
         select id from (select id, created_at from deliveries order by id limit $limit)

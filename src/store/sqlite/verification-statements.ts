@@ -58,8 +58,9 @@ export function prepareVerifications(database: Database) {
       values ($deliveryId, $appId, $verificationId, $channel, 'queued', $dueAt, 1, $now,
         $expiresAt)`),
 
-    // Spends and judges at once. What an approval no longer needs goes in the same breath.
-    charge: database.prepare<VerificationRow & { budget_key: Blob }, Charge>(`
+    // Spends and judges at once, and is the count of failures that the recipient's budget adds up.
+    // What an approval no longer needs goes in the same breath.
+    charge: database.prepare<VerificationRow, Charge>(`
       update verifications
       set attempts_spent = attempts_spent + 1,
         status = case when code_digest in ($digest, $older) then 'approved' else status end,
@@ -69,7 +70,7 @@ export function prepareVerifications(database: Database) {
       where id = $id and app_id = $appId
         and status = 'pending' and attempts_spent < attempts_max and expires_at > $now
         and code_length = $length and code_format = $format
-      returning ${verificationColumns}, budget_key`),
+      returning ${verificationColumns}`),
 
     resend: database.prepare<
       VerificationRow,

@@ -47,7 +47,7 @@ export function createVerificationStore(parts: Parts): VerificationStore {
   }
 }
 
-function createOperations({ limits, journal }: Parts, statements: VerificationStatements) {
+function createOperations({ journal }: Pick<Parts, 'journal'>, statements: VerificationStatements) {
   function charge({ digests, now, ...attempt }: AttemptCommand): Verification | null {
     const [digest, older] = [digests[0] ?? null, digests[1] ?? null]
     const row = statements.charge.get({ ...attempt, digest, older, now })
@@ -55,7 +55,6 @@ function createOperations({ limits, journal }: Parts, statements: VerificationSt
 
     const { app_id: appId, id: verificationId } = row
     const valid = row.status === 'approved'
-    if (!valid && row.code_format === 'numeric') limits.fail(row.budget_key, now)
     const exhausted = !valid && row.attempts_spent >= row.attempts_max
     if (valid || exhausted) {
       const type = valid ? 'verification.approved' : 'verification.exhausted'

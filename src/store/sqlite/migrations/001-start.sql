@@ -101,6 +101,7 @@ create table limits (
   arrival_at integer not null
 ) strict, without rowid;
 
+-- Failures of verifications that were swept: a budget looks further back than they are kept.
 create table guess_failures (
   budget_key blob not null,
   hour integer not null,
