@@ -122,7 +122,7 @@ function buildCommand(
 
 /** The tighter of server and app. One recipient's limits share a prefix, so they lie together. */
 function startLimits({ keyring, settings }: StartPorts, app: App, folded: string): Limit[] {
-  const recipient = keyring.limitIndex('recipient', `${app.id}\0${folded}`)
+  const recipient = recipientLimits(keyring, app.id, folded)
   const anywhere = keyring.limitIndex('recipient_all_apps', folded)
   const whole = keyring.limitIndex('app', app.id)
   const daily = Math.min(
@@ -157,9 +157,13 @@ function tagged(prefix: Uint8Array, tag: number): Uint8Array {
   return key
 }
 
-/** Where an app's failures against one recipient are counted. */
+/** Where an app's failures against one recipient are counted: beside the recipient's limits. */
 export function budgetKey({ keyring }: Pick<Ports, 'keyring'>, appId: string, folded: string) {
-  return keyring.limitIndex('budget', `${appId}\0${folded}`)
+  return tagged(recipientLimits(keyring, appId, folded), 0)
+}
+
+function recipientLimits(keyring: Ports['keyring'], appId: string, folded: string): Uint8Array {
+  return keyring.limitIndex('recipient', `${appId}\0${folded}`)
 }
 
 function digitsFor({ app, codeLength }: StartRequest, settings: DomainSettings): number {

@@ -229,6 +229,23 @@ export function verificationContract(open: OpenStore): void {
     expect(await formatAt(noon + 31 * dayMs)).toBe('numeric')
   })
 
+  test('after a sweep of everything nobody pays for the failures of another', async () => {
+    const { verifications, records } = await open()
+    const budget = [{ max: 9, windowMs: 30 * dayMs }]
+    const mine = { budgetKey: bytes(16), budget }
+    await verifications.start(startCommand(mine))
+    const sweep = { limitsBefore: 0, eventsBefore: 0, auditBefore: 0, limit: 10 }
+    await records.sweep({ ...sweep, now: noon + dayMs, verificationsBefore: noon + dayMs })
+
+    const theirs = startCommand({ budgetKey: bytes(16), budget })
+    await verifications.start(theirs)
+    for (let i = 0; i < 5; i++) await verifications.chargeAttempt(attempt(theirs, false))
+
+    const result = await verifications.start(startCommand(mine))
+    if (result.outcome !== 'started') throw new Error(result.outcome)
+    expect(result.verification.codeFormat).toBe('numeric')
+  })
+
   test('an exhausted budget without a long code refuses and stores nothing', async () => {
     const { verifications } = await open()
     const options = { budget: [{ max: 4, windowMs: dayMs }], long: false }

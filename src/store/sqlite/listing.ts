@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Page, VerificationQuery } from '../../domain/stores.ts'
 import type { Status, Verification } from '../../domain/verification.ts'
+import { chainFrom } from './limits.ts'
 import { toVerification, type VerificationRow, verificationColumns } from './rows.ts'
 
 const conditions: Record<Status, string> = {
@@ -11,6 +12,8 @@ const conditions: Record<Status, string> = {
   canceled: "status = 'canceled'",
 }
 
+const latest = '(select latest_seq from limits where key = $key)'
+
 /** Pages of an app's verifications, the newest first; the cursor is the last row's place. */
 export function createListing(database: Database) {
   return {
@@ -18,16 +21,17 @@ export function createListing(database: Database) {
       const before = readCursor(cursor)
       const rows = database
         .query<VerificationRow, Record<string, string | number | Uint8Array>>(`
-          select ${verificationColumns} from verifications
+          ${recipient ? `with recursive chain as (${chainFrom(latest)})` : ''}
+          select ${verificationColumns} from ${recipient ? 'chain' : 'verifications'}
           where app_id = $appId and seq < $before
-            ${recipient ? 'and budget_key = $budgetKey and recipient_index = $index' : ''}
+            ${recipient ? 'and recipient_index = $index' : ''}
             ${status ? `and ${conditions[status]}` : ''}
           order by seq desc limit $limit`)
         .all({
           appId,
           before,
           limit: limit + 1,
-          ...(recipient && { budgetKey: recipient.budgetKey, index: recipient.index }),
+          ...(recipient && { key: recipient.budgetKey, index: recipient.index }),
           ...((status === 'pending' || status === 'expired') && { now }),
         })
       return toPage(rows, limit, (row) => row.seq, toVerification)

@@ -34,23 +34,26 @@ export function createStart({ limits, journal, statements }: Parts) {
       const retryAt = limits.take(limit, now)
       if (retryAt !== null) return undo({ outcome: 'limited', limit: limit.name, retryAt })
     }
-    const fits = limits.fits(budget, attemptsMax, now)
+    const earlierSeq = limits.latest(budget.key)
+    const fits = limits.fits(budget, earlierSeq, attemptsMax, now)
     if (!fits) journal.event(budgetEvent(command, now))
     const code = fits ? command.short : command.long?.()
     if (!code) return { outcome: 'budget_exhausted' }
 
-    statements.insert.run({
+    const { lastInsertRowid } = statements.insert.run({
       ...verification,
       metadata: verification.metadata && JSON.stringify(verification.metadata),
       recipientIndex: command.recipientIndex,
       recipientSealed: command.recipientSealed,
       budgetKey: budget.key,
+      earlierSeq,
       codeFormat: code.format,
       codeLength: code.length,
       codeGeneration: code.generation,
       codeDigest: code.digest,
       deliveryId: delivery.id,
     })
+    limits.setLatest(budget.key, Number(lastInsertRowid), now)
     const started = asStored(verification, code)
     queueDelivery(statements, started, delivery, now)
     if (idempotency) {

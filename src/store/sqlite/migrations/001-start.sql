@@ -51,6 +51,9 @@ create table verifications (
   recipient_masked text not null,
   recipient_sealed blob,
   budget_key blob not null,
+  -- The one before it of the same recipient: an index by recipient would write a page of its own
+  -- with every start, and be asked for the few latest only.
+  earlier_seq integer,
   channel text not null,
   purpose text not null,
   locale text,
@@ -74,7 +77,6 @@ create table verifications (
   delivery_detail text
 ) strict;
 create index verifications_by_app on verifications (app_id);
-create index verifications_by_budget on verifications (budget_key, expires_at);
 create index verifications_to_forget on verifications (expires_at)
   where recipient_sealed is not null;
 
@@ -98,7 +100,9 @@ create index deliveries_due on deliveries (due_at) where due_at is not null;
 -- GCRA: the theoretical arrival time of the next taker, epoch ms.
 create table limits (
   key blob primary key,
-  arrival_at integer not null
+  arrival_at integer not null,
+  -- In the row of a budget, which lies beside the recipient's rates: its latest verification.
+  latest_seq integer
 ) strict, without rowid;
 
 -- Failures of verifications that were swept: a budget looks further back than they are kept.
