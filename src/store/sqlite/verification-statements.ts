@@ -44,13 +44,13 @@ export function prepareVerifications(database: Database) {
     insert: database.prepare<null, Insert>(`
       insert into verifications (
         id, app_id, mode, recipient_index, recipient_masked, recipient_sealed, budget_key,
-        earlier_seq, channel, purpose, locale, metadata, status, code_key_id, code_format, code_length,
-        code_generation, code_digest, reference, attempts_max, resends_max,
+        earlier_seq, channel, purpose, locale, metadata, status, code_key_id, code_format,
+        code_length, code_generation, code_digest, reference, attempts_max, resends_max,
         created_at, expires_at, resend_at, delivery_id, delivery_status)
       values (
         $id, $appId, $mode, $recipientIndex, $to, $recipientSealed, $budgetKey,
-        $earlierSeq, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId, $codeFormat, $codeLength,
-        $codeGeneration, $codeDigest, $reference, $attemptsMax, $resendsMax,
+        $earlierSeq, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId, $codeFormat,
+        $codeLength, $codeGeneration, $codeDigest, $reference, $attemptsMax, $resendsMax,
         $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')`),
 
     insertDelivery: database.prepare<null, NewDeliveryRow>(`
