@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { dayMs } from '../../src/domain/limit.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
 import { createWriter } from '../../src/store/sqlite/group-commit.ts'
@@ -37,6 +38,34 @@ test('keeps no statistics, so that no plan for a small database meets a large on
   const tables = database.query("select name from sqlite_schema where name like 'sqlite_stat%'")
   expect(tables.all()).toEqual([])
   database.close()
+})
+
+test('forgets a recipient who did not come back for a month', async () => {
+  const path = newPath()
+  const store = openSqliteStore({ path, auditLink })
+  await store.verifications.start(startCommand())
+  const sweep = async (now: number) => {
+    const before = now - 7 * dayMs
+    const old = { verificationsBefore: before, eventsBefore: before, limitsBefore: before }
+    while ((await store.records.sweep({ ...old, now, auditBefore: 0, limit: 100 })) > 0);
+  }
+  const rows = () => {
+    const database = new Database(path, { readonly: true })
+    const { count } = database
+      .query<{ count: number }, []>(`
+      select (select count(*) from limits) + (select count(*) from verifications) as count`)
+      .get() ?? {
+      count: -1,
+    }
+    database.close()
+    return count
+  }
+
+  await sweep(noon + 30 * dayMs)
+  expect(rows()).toBe(1)
+  await sweep(noon + 31 * dayMs)
+  expect(rows()).toBe(0)
+  store.close()
 })
 
 describe('group commit', () => {

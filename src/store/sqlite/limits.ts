@@ -61,8 +61,8 @@ export function createLimits(database: Database) {
   }
 }
 
-/** Longer than any verification is kept, so that the sweep of limits cuts no chain. */
-const latestKeptMs = 400 * dayMs
+/** Longer than any verification is kept, as long as limits are (security.md G2). */
+const latestKeptMs = 31 * dayMs
 
 /**
  * The verifications of the recipient with this budget, from the one with this `seq` back. A number
