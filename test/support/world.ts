@@ -1,7 +1,6 @@
-import { newApiKey } from '../../src/domain/api-key.ts'
-import type { App, AppKey, Policy } from '../../src/domain/app.ts'
+import type { App, Policy } from '../../src/domain/app.ts'
 import type { Delivery, Handover } from '../../src/domain/delivery.ts'
-import { newId } from '../../src/domain/id.ts'
+import { createApp, type ManagePorts } from '../../src/domain/manage-apps.ts'
 import type { DeliveryState, DomainSettings, Ports } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
@@ -77,62 +76,18 @@ export async function world(
 
 /** An app with an email channel and one key of each mode. */
 export async function addApp(
-  ports: Pick<Ports, 'apps' | 'keyring' | 'clock' | 'random'>,
+  ports: Omit<ManagePorts, 'settings'>,
   { name = 'Acme', policy = {} }: { name?: string; policy?: Policy } = {},
 ): Promise<{ app: App; liveKey: string; testKey: string }> {
-  const now = ports.clock.now()
-  const id = newId(ports.random)
-  const app: App = {
-    id,
-    name,
-    policy,
-    email: {
-      host: 'mail.example.com',
-      port: 587,
-      security: 'starttls',
-      user: null,
-      from: 'codes@example.com',
-      fromName: name,
-      passwordSealed: null,
-      publicOnly: false,
-      updatedAt: now,
-    },
-    dataKey: ports.keyring.newDataKey(id),
-    createdAt: now,
-    updatedAt: now,
-    alarmAt: null,
+  const email = {
+    ...{ host: 'mail.example.com', port: 587, security: 'starttls', user: null },
+    ...{ from: 'codes@example.com', fromName: name },
   }
-  const liveKey = newApiKey(ports.random, 'live')
-  const testKey = newApiKey(ports.random, 'test')
-  const keys = [keyRow(ports, id, 'live', liveKey), keyRow(ports, id, 'test', testKey)]
-  const audit = {
-    at: now,
-    who: 'cli',
-    action: 'app.create' as const,
-    object: id,
-    detail: '',
-    requestId: null,
-  }
-  await ports.apps.create({ app, keys, secretKeyIndex: null }, audit)
-  return { app, liveKey, testKey }
-}
-
-function keyRow(
-  { clock, random }: Pick<Ports, 'clock' | 'random'>,
-  appId: string,
-  mode: 'live' | 'test',
-  text: string,
-): { key: AppKey; hash: Uint8Array } {
-  const key: AppKey = {
-    id: newId(random),
-    appId,
-    mode,
-    prefix: `otpm_${mode}_`,
-    lastFour: text.slice(-4),
-    createdAt: clock.now(),
-    revokedAt: null,
-  }
-  return { key, hash: new Bun.CryptoHasher('sha256').update(text).digest() }
+  return createApp(
+    { settings: defaultSettings, ...ports },
+    { who: 'cli', requestId: null },
+    { name, policy, email },
+  )
 }
 
 /** The code that a handed-over message carries. */
