@@ -2,11 +2,7 @@ import type { Random } from './ports.ts'
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** 22 characters of base62 hold 128 bits (ASVS 11.5.1 asks for 128 unguessable ones). */
-export const idLength = 22
-export const idPattern = /^[0-9A-Za-z]{22}$/
-
-/** A new unguessable id: 128 random bits as 22 characters of base62. */
+/** A new unguessable id: 128 random bits (ASVS 11.5.1) as 22 characters of base62. */
 export function newId(random: Random): string {
   return base62(random.bytes(16))
 }

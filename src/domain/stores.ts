@@ -4,7 +4,7 @@ import type { Delivery, DeliveryStatus } from './delivery.ts'
 import type { AuditEntry, AuditRecord, Event, EventType } from './event.ts'
 import type { WrappedKey } from './keyring.ts'
 import type { BudgetWindow, Limit } from './limit.ts'
-import type { ChannelName, Mode, Status, Verification } from './verification.ts'
+import type { Status, Verification } from './verification.ts'
 
 /**
  * Every method of a store is atomic and durable: when the promise resolves, the change is on disk;
@@ -45,24 +45,13 @@ export type CodeVariant = {
   digest: Uint8Array
 }
 
+/** What a start decides, or what every verification begins with. */
+type Begun =
+  | ('status' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
+  | ('codeFormat' | 'codeLength' | 'generation')
+
 export type StartCommand = {
-  verification: {
-    id: string
-    appId: string
-    mode: Mode
-    to: string
-    channel: ChannelName
-    purpose: string
-    locale: string | null
-    metadata: Record<string, string> | null
-    codeKeyId: string
-    reference: string
-    attemptsMax: number
-    resendsMax: number
-    createdAt: number
-    expiresAt: number
-    resendAt: number
-  }
+  verification: Omit<Verification, Begun>
   recipientIndex: Uint8Array
   recipientSealed: Uint8Array
   /** Stored if the budget holds; else the long one, or nothing where that is null. */
@@ -182,7 +171,6 @@ export type LimitStore = {
 export type RecordStore = {
   stats(query: StatsQuery): Promise<StatsRow[]>
   events(query: EventQuery): Promise<Page<Event>>
-  addEvent(event: Omit<Event, 'id'>): Promise<void>
   audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditRecord>>
   /** Oldest first, in batches, for verifying the chain. */
   auditAfter(id: number, limit: number): Promise<AuditRecord[]>

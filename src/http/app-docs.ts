@@ -1,4 +1,4 @@
-import { t } from 'elysia'
+import { type TSchema, t } from 'elysia'
 import type { ProblemCode } from '../domain/problem.ts'
 import { exampleKey } from './key-docs.ts'
 import { keySchema } from './present.ts'
@@ -139,7 +139,12 @@ export const page = object({
   limit: t.Optional(integer(1, 100, 'How many at most (default 20).')),
   cursor: t.Optional(t.String({ maxLength: 64, description: 'The `next_cursor` before.' })),
 })
-export const nextCursor = t.Union([t.String(), t.Null()], { description: 'Null on the last page.' })
+const nextCursor = t.Union([t.String(), t.Null()], { description: 'Null on the last page.' })
+
+/** One page of such items. */
+export function pageOf<Item extends TSchema>(item: Item) {
+  return object({ items: t.Array(item), next_cursor: nextCursor })
+}
 
 export const list = {
   tag,
@@ -148,7 +153,7 @@ export const list = {
   answers: {
     200: {
       description: 'One page.',
-      schema: object({ items: t.Array(object(appFields)), next_cursor: nextCursor }),
+      schema: pageOf(object(appFields)),
       example: { items: [exampleApp], next_cursor: null },
     },
   },

@@ -4,8 +4,6 @@ import { originOf, problemReply, toProblem } from './problems.ts'
 import { type Reply, toResponse } from './reply.ts'
 import type { Context, Route } from './route.ts'
 
-export type Pipeline = ReturnType<typeof createPipeline>
-
 type Answerable = Pick<Route, 'method' | 'path' | 'answer' | 'problemText'>
 
 /**

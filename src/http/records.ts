@@ -3,7 +3,7 @@ import { type Event, eventTypes } from '../domain/event.ts'
 import { dayMs, hourMs } from '../domain/limit.ts'
 import { invalidField, type ProblemCode } from '../domain/problem.ts'
 import { counterNames } from '../domain/stores.ts'
-import { nextCursor, page } from './app-docs.ts'
+import { page, pageOf } from './app-docs.ts'
 import type { HttpPorts } from './ports.ts'
 import { json, timestamp } from './reply.ts'
 import type { Route, RouteMakers } from './route.ts'
@@ -153,19 +153,16 @@ const eventsDoc = {
   answers: {
     200: {
       description: 'One page.',
-      schema: object({
-        items: t.Array(
-          object({
-            id: number,
-            at: t.String(),
-            app: t.String(),
-            type: oneOf(eventTypes, 'What happened.'),
-            verification: t.Optional(t.String()),
-            data: t.Record(t.String(), t.Union([t.String(), t.Number()])),
-          }),
-        ),
-        next_cursor: nextCursor,
-      }),
+      schema: pageOf(
+        object({
+          id: number,
+          at: t.String(),
+          app: t.String(),
+          type: oneOf(eventTypes, 'What happened.'),
+          verification: t.Optional(t.String()),
+          data: t.Record(t.String(), t.Union([t.String(), t.Number()])),
+        }),
+      ),
       example: {
         items: [
           {
@@ -192,20 +189,17 @@ const auditDoc = {
   answers: {
     200: {
       description: 'One page.',
-      schema: object({
-        items: t.Array(
-          object({
-            id: number,
-            at: t.String(),
-            who: t.String({ description: '`admin`, `cli`, `open` or a key’s id.' }),
-            action: t.String(),
-            object: t.String({ description: 'The id of what was changed.' }),
-            detail: t.String(),
-            request_id: t.Union([t.String(), t.Null()]),
-          }),
-        ),
-        next_cursor: nextCursor,
-      }),
+      schema: pageOf(
+        object({
+          id: number,
+          at: t.String(),
+          who: t.String({ description: '`admin`, `cli`, `open` or a key’s id.' }),
+          action: t.String(),
+          object: t.String({ description: 'The id of what was changed.' }),
+          detail: t.String(),
+          request_id: t.Union([t.String(), t.Null()]),
+        }),
+      ),
       example: {
         items: [
           {

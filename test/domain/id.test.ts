@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { newApiKey, readApiKey } from '../../src/domain/api-key.ts'
-import { idPattern, newId, newTimedId } from '../../src/domain/id.ts'
+import { newId, newTimedId } from '../../src/domain/id.ts'
 import { systemRandom } from '../../src/random.ts'
 
 const all = (byte: number) => ({ bytes: (count: number) => new Uint8Array(count).fill(byte) })
@@ -10,7 +10,7 @@ test('an id is 22 characters of base62 that hold all 128 bits', () => {
   expect(newId(all(255))).toBe('7n42DGM5Tflk9n8mt7Fhc7')
   const ids = new Set(Array.from({ length: 10_000 }, () => newId(systemRandom)))
   expect(ids.size).toBe(10_000)
-  for (const id of ids) expect(id).toMatch(idPattern)
+  for (const id of ids) expect(id).toMatch(/^[0-9A-Za-z]{22}$/)
 })
 
 test('timed ids sort by time', () => {

@@ -77,7 +77,7 @@ export function chainFrom(seq: string): string {
 }
 
 /** Whole hours, the oldest counted in full: a sum over them is never too small. */
-export function hourOf(at: number): number {
+function hourOf(at: number): number {
   return Math.floor(at / hourMs)
 }
 

@@ -38,9 +38,6 @@ export function createRecordStore(
   return {
     stats: async (query) => readStats(database, query),
     events: async (query) => readEvents(database, query),
-    addEvent: async (event) => {
-      await writer.write(() => journal.event(event))
-    },
     audit: async ({ limit, cursor }) => {
       const rows = statements.audit.all({ before: readCursor(cursor), limit: limit + 1 })
       return toPage(rows, limit, (row) => row.id, toAuditRecord)
