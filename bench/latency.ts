@@ -1,51 +1,125 @@
-import { type Measure, median, percentile, spread } from './support.ts'
-import { checkLines, pace, startLines } from './support-load.ts'
-import { seed } from './support-seed.ts'
-import { compile, serve, smtpSink } from './support-servers.ts'
+import { serve } from './executable.ts'
+import { checkLines, openClient, pace, startLines } from './load.ts'
+import { besides, finding, median, percentile } from './report.ts'
+import type { Bench, Measure } from './run.ts'
+import { seed } from './seed.ts'
+import { openSink } from './sink.ts'
+
+/** How long callers wait while others keep the server busy or have a mail server that hangs. */
+export const latency: Measure = async (bench) => {
+  return [await checksBesideStarts(bench), await appsBesideHangingServer(bench)]
+}
 
 const perSecond = 1_000
 
-/** A thousand checks a second while a thousand verifications a second start and are mailed. */
-export const latency: Measure = async (bench) => {
-  const sink = await smtpSink()
+/** A thousand checks a second, alone and while a thousand starts a second are mailed. */
+async function checksBesideStarts(bench: Bench) {
+  const sink = await openSink()
   const count = bench.seconds * perSecond
   const directory = bench.directory()
   const rounds = bench.rounds + 1
-  const { liveKey, pending } = await seed(directory, (count * rounds) / 5, sink.port)
-  const served = await serve(compile('otpmint'), directory)
-  const bare = await serve(compile('ceiling-server'), bench.directory())
-  const lines = checkLines(pending)
+  const pending = (2 * count * rounds) / 5
+  const { liveKey, pending: waiting } = await seed(directory, { smtpPort: sink.port, pending })
+  const served = await serve('otpmint', directory)
+  const client = openClient({ url: served.url, authorization: liveKey, connections: 128 })
+  const lines = checkLines(waiting)
 
-  const common = { authorization: liveKey, perSecond }
-  const measured: number[][] = []
-  const alone: number[][] = []
+  const runs = { alone: [] as number[][], beside: [] as number[][], refused: 0 }
   for (let round = 0; round < rounds; round++) {
-    bench.progress(`latency, round ${round} of ${bench.rounds}`)
-    const checks = lines.splice(0, count)
-    const quiet = await pace({ ...common, url: bare.url, lines: checks })
-    const [busy] = await Promise.all([
-      pace({ ...common, url: served.url, lines: checks }),
-      pace({ ...common, url: served.url, lines: startLines(`round-${round}`, count) }),
+    bench.progress(`checks beside starts, round ${round} of ${bench.rounds}`)
+    const alone = await pace({ client, perSecond, lines: lines.splice(0, count) })
+    const [beside, starts] = await Promise.all([
+      pace({ client, perSecond, lines: lines.splice(0, count) }),
+      pace({ client, perSecond, lines: startLines(`round-${round}`, count) }),
     ])
+    // The next round begins with nothing to send.
+    await sink.taken(count - starts.refused)
+    await Bun.sleep(100)
+    await sink.reset()
+    // The first round is for the compiler of the runtime.
     if (round === 0) continue
-    measured.push(busy)
-    alone.push(quiet)
+    runs.alone.push(alone.latencies)
+    runs.beside.push(beside.latencies)
+    runs.refused += starts.refused
   }
-  await Promise.all([served.stop(), bare.stop()])
+  client.close()
+  await served.stop('SIGKILL')
   sink.stop()
-  const p99 = measured.map((latencies) => percentile(latencies, 99))
-  return [
-    {
-      what: 'p99 of 1,000 checks a second, with 1,000 starts and mails',
-      value: median(p99),
-      unit: 'ms',
-      spread: spread(p99),
-      ceiling: {
-        what: 'bare POST, nothing else',
-        value: median(alone.map((latencies) => percentile(latencies, 99))),
-      },
-      judged: { figure: median(p99), atMost: 10 },
-      note: `p50 ${median(measured.map((latencies) => percentile(latencies, 50))).toFixed(1)} ms`,
+  const p99 = (latencies: number[][]) => latencies.map((each) => percentile(each, 99))
+  const p50 = (latencies: number[][]) => median(latencies.map((each) => percentile(each, 50)))
+  const what = 'p99 of 1,000 checks/s beside 1,000 starts/s and their mails'
+  const ceiling = { what: 'the checks alone', values: p99(runs.alone) }
+  const beside = p99(runs.beside)
+  const note =
+    `p50 ${p50(runs.beside).toFixed(2)} ms, alone ${p50(runs.alone).toFixed(2)} ms; ` +
+    `${runs.refused} of ${count * bench.rounds} starts refused (delivery_backlog)`
+  return { ...besides(finding(what, 'ms', beside), beside, ceiling, { atMost: 1.5 }), note }
+}
+
+const healthyPerSecond = 100
+const hangingPerSecond = 200
+
+/** Starts of one app until their mail is taken, with and without another whose server hangs. */
+async function appsBesideHangingServer(bench: Bench) {
+  const healthy = await openSink({ delayMs: 20 })
+  const hanging = await openSink({ hangs: true })
+  const seconds = bench.quick ? 4 : 10
+  const alone = await twoApps(bench, healthy.port, hanging.port)
+  const beside = await twoApps(bench, healthy.port, hanging.port)
+  const hang = (name: string, forSeconds: number) => {
+    const lines = startLines(name, hangingPerSecond * forSeconds)
+    return pace({ client: beside.hanging, perSecond: hangingPerSecond, lines })
+  }
+  const starts = (name: string, { healthy: client }: typeof alone) => {
+    const lines = startLines(name, healthyPerSecond * seconds)
+    return pace({ client, perSecond: healthyPerSecond, lines })
+  }
+  await Promise.all([starts('early', alone), starts('early', beside), hang('early', seconds)])
+  const runs = { alone: [] as number[], beside: [] as number[] }
+  const refused = { healthy: 0, hanging: 0 }
+  for (let round = 1; round <= bench.rounds; round++) {
+    bench.progress(`an app whose mail server hangs, round ${round} of ${bench.rounds}`)
+    const quiet = await starts(`round-${round}`, alone)
+    const [busy, hung] = await Promise.all([
+      starts(`round-${round}`, beside),
+      hang(`round-${round}`, seconds),
+    ])
+    runs.alone.push(percentile(quiet.latencies, 95))
+    runs.beside.push(percentile(busy.latencies, 95))
+    refused.healthy += busy.refused
+    refused.hanging += hung.refused
+  }
+  await Promise.all([alone, beside].map(({ stop }) => stop()))
+  healthy.stop()
+  hanging.stop()
+  const what =
+    `p95 of an app’s starts until the mail is taken (${healthyPerSecond}/s, 20 ms a mail) ` +
+    `beside ${hangingPerSecond} starts/s of an app whose mail server hangs`
+  const line = finding(what, 'ms', runs.beside)
+  const ceiling = { what: 'without that app', values: runs.alone }
+  const all = hangingPerSecond * seconds * bench.rounds
+  const note =
+    `refused (delivery_backlog): ${refused.hanging} of ${all} starts of the app whose server ` +
+    `hangs, ${refused.healthy} of the other`
+  return { ...besides(line, runs.beside, ceiling, { atMost: 1.2 }), note }
+}
+
+async function twoApps(bench: Bench, healthyPort: number, hangingPort: number) {
+  const directory = bench.directory()
+  const good = await seed(directory, { smtpPort: healthyPort })
+  const bad = await seed(directory, { smtpPort: hangingPort })
+  const served = await serve('otpmint', directory)
+  const common = { url: served.url, connections: 128 }
+  const header = 'Prefer: wait=20'
+  const healthy = openClient({ ...common, authorization: good.liveKey, header })
+  const hanging = openClient({ ...common, authorization: bad.liveKey })
+  return {
+    healthy,
+    hanging,
+    stop() {
+      healthy.close()
+      hanging.close()
+      return served.stop('SIGKILL')
     },
-  ]
+  }
 }

@@ -1,24 +1,55 @@
 /**
- * `bun run bench [measure ...] [--rounds N] [--seconds N]`: measures beside ceilings of the same
- * machine in the same run, prints a table, and writes dist/bench/results.json.
+ * `bun run bench [measure ...] [--quick] [--huge] [--rounds N] [--seconds N]` measures OtpMint
+ * beside ceilings of the same machine in the same run, prints the table of docs/performance.md, and
+ * writes dist/bench/results.json. It needs `wrk`.
+ *
+ * Every measure is a file of its name and answers lines of the table: `bursts`, `mails`, `checks`,
+ * `latency`, `memory`, `stored`. Subject and ceiling alternate; the middle of the repetitions is
+ * shown with the least and the most, and a ratio is the middle of the ratios of neighbours. The
+ * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
+ * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
+ * sink in a process of its own (sink.ts), and mail-client.ts is what can be sent without OtpMint.
+ *
+ * --quick takes about two minutes: one repetition, fewer rows in the databases. --huge adds ten
+ * million stored verifications. --pipelining has the sinks offer it.
  */
-import { cpus, loadavg, release } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { http } from './http.ts'
+import { bursts } from './bursts.ts'
+import { checks } from './checks.ts'
 import { latency } from './latency.ts'
 import { mails } from './mails.ts'
 import { memory } from './memory.ts'
+import { type Finding, meets, table } from './report.ts'
 import { stored } from './stored.ts'
-import { type Bench, type Finding, type Measure, meets, scratch, table } from './support.ts'
 
-const measures: Record<string, Measure> = { http, mails, latency, memory, stored }
+export type Bench = {
+  /** Repetitions; subject and ceiling alternate. */
+  rounds: number
+  /** Seconds of one repetition. */
+  seconds: number
+  quick: boolean
+  huge: boolean
+  pipelining: boolean
+  /** A new directory, which goes when the process does. */
+  directory(): string
+  progress(text: string): void
+}
+
+export type Measure = (bench: Bench) => Promise<Finding[]>
+
+const measures: Record<string, Measure> = { bursts, mails, checks, latency, memory, stored }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    quick: { type: 'boolean', default: false },
+    huge: { type: 'boolean', default: false },
+    pipelining: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
   },
 })
 process.exitCode = await run(positionals.length > 0 ? positionals : Object.keys(measures))
@@ -29,23 +60,34 @@ async function run(names: string[]): Promise<number> {
     process.stderr.write(`there is no ${unknown.join(', ')}; ${Object.keys(measures).join(', ')}\n`)
     return 2
   }
-  const bench: Bench = {
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
-    directory: scratch(),
-    progress: (text) => void process.stderr.write(`${text}\n`),
-  }
+  const { quick, huge, pipelining } = values
+  const rounds = Number(values.rounds ?? (quick ? 1 : 5))
+  const seconds = Number(values.seconds ?? 2)
+  const progress = (text: string) => void process.stderr.write(`${text}\n`)
+  const bench = { rounds, seconds, quick, huge, pipelining, directory: scratch(), progress }
   const [cpu] = cpus()
   const machine = `${cpus().length} x ${cpu?.model}, Linux ${release()}, Bun ${Bun.version}`
   const findings: Finding[] = []
   for (const name of names) {
     findings.push(...((await measures[name]?.(bench)) ?? []))
     const load = loadavg().map((value) => value.toFixed(1))
-    const results = { machine, load, rounds: bench.rounds, seconds: bench.seconds, findings }
+    const results = { machine, load, rounds, seconds, quick, findings }
     const file = join(import.meta.dir, '../dist/bench/results.json')
     await Bun.write(file, `${JSON.stringify(results, null, 2)}\n`)
   }
   const notes = findings.flatMap(({ what, note }) => (note ? [`- ${what}: ${note}`] : []))
   process.stdout.write(`${machine}\n\n${table(findings)}\n\n${notes.join('\n')}\n`)
   return findings.some((finding) => meets(finding) === false) ? 1 : 0
+}
+
+function scratch(): () => string {
+  const made: string[] = []
+  process.on('exit', () => {
+    for (const path of made) rmSync(path, { recursive: true, force: true })
+  })
+  return () => {
+    const path = mkdtempSync(join(tmpdir(), 'otpmint-bench-'))
+    made.push(path)
+    return path
+  }
 }

@@ -1,78 +1,84 @@
-import { join } from 'node:path'
-import { type Bench, type Finding, type Measure, median, medianRatio, spread } from './support.ts'
-import { fill } from './support-fill.ts'
-import { checkLines, load } from './support-load.ts'
-import { seed } from './support-seed.ts'
-import { compile, type Served, serve } from './support-servers.ts'
+import { type Served, serve } from './executable.ts'
+import { checkLines, wrk } from './load.ts'
+import { besides, type Finding, finding } from './report.ts'
+import type { Bench, Measure } from './run.ts'
+import { fillOld, seed } from './seed.ts'
 
-const perSecondMax = 25_000
+const perSecondMax = 30_000
 
 /** What a full database changes: how soon the server is ready, and how fast it checks. */
 export const stored: Measure = async (bench) => {
-  const executable = compile('otpmint')
-  bench.progress('databases are filled')
+  const counts = bench.quick ? [100_000] : [1_000_000, ...(bench.huge ? [10_000_000] : [])]
   const few = await filled(bench, 1_000)
-  const many = await filled(bench, 1_000_000)
+  const findings: Finding[] = []
+  for (const [index, count] of counts.entries()) {
+    const many = await filled(bench, count)
+    if (index === 0) findings.push(...(await readiness(bench, many)))
+    findings.push(await checks(bench, few, many))
+  }
+  return findings
+}
 
-  const empty: number[] = []
-  const full: number[] = []
+type Filled = { directory: string; count: number; authorization: string; takeLines(): string[] }
+
+async function readiness(bench: Bench, many: Filled): Promise<Finding[]> {
+  const times = { empty: [] as number[], full: [] as number[] }
   for (let round = 0; round < bench.rounds * 2; round++) {
-    empty.push(await readyMs(executable, bench.directory()))
-    full.push(await readyMs(executable, many.directory))
+    times.empty.push(await readyMs(bench.directory()))
+    times.full.push(await readyMs(many.directory))
   }
-  const servers = [await few.start(executable), await many.start(executable)] as const
-  const runs = [[], []] as [number[], number[]]
-  for (let round = 0; round <= bench.rounds; round++) {
-    bench.progress(`checks in a full database, round ${round} of ${bench.rounds}`)
-    for (const [index, server] of servers.entries()) {
-      const perSecond = await server.run(bench.seconds)
-      if (round > 0) runs[index]?.push(perSecond)
-    }
+  const ready = (what: string, values: number[], atMost: number): Finding => {
+    const line = finding(`ready after exec, ${what}`, 'ms', values)
+    return { ...line, judged: { figure: line.value, atMost } }
   }
-  await Promise.all(servers.map(({ served }) => served.stop()))
   return [
-    ready('ready after exec, new data directory', empty, 150),
-    ready('ready after exec, 1,000,000 verifications', full, 300),
-    {
-      what: 'checks with 1,000,000 verifications stored, 64 connections',
-      value: median(runs[1]),
-      unit: '/s',
-      spread: spread(runs[1]),
-      ceiling: { what: 'with 1,000', value: median(runs[0]) },
-      judged: { figure: medianRatio(runs[1], runs[0]), atLeast: 0.9 },
-    },
+    ready('new data directory', times.empty, 150),
+    ready(`${many.count.toLocaleString('en')} verifications`, times.full, 300),
   ]
 }
 
-function ready(what: string, values: number[], atMost: number): Finding {
-  const value = median(values)
-  return { what, value, unit: 'ms', spread: spread(values), judged: { figure: value, atMost } }
-}
-
-async function readyMs(executable: string, directory: string): Promise<number> {
-  const served = await serve(executable, directory)
+async function readyMs(directory: string): Promise<number> {
+  const served = await serve('otpmint', directory)
   await served.stop()
   return served.readyMs
 }
 
+async function checks(bench: Bench, few: Filled, many: Filled): Promise<Finding> {
+  const runs = { few: [] as number[], many: [] as number[] }
+  const servers = {
+    few: await serve('otpmint', few.directory),
+    many: await serve('otpmint', many.directory),
+  }
+  for (let round = 0; round <= bench.rounds; round++) {
+    bench.progress(`checks with ${many.count} stored, round ${round} of ${bench.rounds}`)
+    const pair = [await rate(bench, few, servers.few), await rate(bench, many, servers.many)]
+    // The first round is for the compiler of the runtime.
+    if (round === 0) continue
+    runs.few.push(pair[0] ?? 0)
+    runs.many.push(pair[1] ?? 0)
+  }
+  await Promise.all([servers.few.stop(), servers.many.stop()])
+  const what = `checks with ${many.count.toLocaleString('en')} stored, 64 connections`
+  const ceiling = { what: 'with 1,000', values: runs.few }
+  return besides(finding(what, '/s', runs.many), runs.many, ceiling, { atLeast: 0.95 })
+}
+
+async function rate(bench: Bench, { takeLines, ...rest }: Filled, served: Served) {
+  const { seconds } = bench
+  const { directory, authorization } = rest
+  const job = { url: served.url, directory, authorization, connections: 64, seconds }
+  return (await wrk({ ...job, lines: takeLines() })).perSecond
+}
+
 /** Old verifications, and above them recent ones that wait for their codes, as in real life. */
-async function filled(bench: Bench, old: number) {
+async function filled(bench: Bench, count: number): Promise<Filled> {
+  bench.progress(`a database is filled with ${count} verifications`)
   const directory = bench.directory()
   const each = Math.ceil((bench.seconds * perSecondMax) / 5)
-  await seed(directory, 1, null)
-  fill(directory, old)
-  const { liveKey: authorization, pending } = await seed(directory, each * (bench.rounds + 1), null)
-  return {
-    directory,
-    async start(executable: string) {
-      const served: Served = await serve(executable, directory)
-      const run = async (seconds: number) => {
-        const requests = join(directory, 'requests.txt')
-        await Bun.write(requests, checkLines(pending.splice(0, each)).join('\n'))
-        const job = { url: served.url, requests, authorization, connections: 64, seconds }
-        return (await load(job)).perSecond
-      }
-      return { served, run }
-    },
-  }
+  const rounds = (bench.rounds + 1) * (bench.huge && count === 1_000 ? 2 : 1)
+  await seed(directory, { smtpPort: null, pending: 1 })
+  fillOld(directory, count)
+  const { liveKey, pending } = await seed(directory, { smtpPort: null, pending: each * rounds })
+  const takeLines = () => checkLines(pending.splice(0, each))
+  return { directory, count, authorization: liveKey, takeLines }
 }

@@ -5,17 +5,13 @@ import { startRuntime } from '../src/runtime.ts'
 import { openSqliteStore } from '../src/store/sqlite/store.ts'
 
 process.umask(0o077)
-const read = loadSettings(process.env)
-if (!read.ok) throw new Error(read.mistakes.join(', '))
-
 const io = {
   write: (line: string) => void process.stdout.write(line),
   tell: null,
   pid: process.pid,
 }
-const running = await startRuntime(read.settings, io, (options) =>
+const running = await startRuntime(loadSettings(process.env), io, (options) =>
   openSqliteStore({ ...options, grouped: false }),
 )
-if (!running.ok) throw new Error(running.reasons.join(', '))
 
 process.on('SIGTERM', () => void running.stop().then(() => process.exit(0)))

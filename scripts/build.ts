@@ -5,7 +5,7 @@
  */
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { BunPlugin } from 'bun'
 
 type Target = { entry?: string; outfile: string; runtime: string; native: string }
@@ -14,6 +14,11 @@ const root = join(import.meta.dir, '..')
 const dist = join(root, 'dist')
 const targets = join(import.meta.dir, 'targets')
 const released = { x64: '@oven/bun-linux-x64', arm64: '@oven/bun-linux-aarch64' } as const
+
+// The code of a thread is an entry point too. Where it lies in the executable follows from the
+// folder that the entry points share: mail-thread.ts and inspect-thread.ts look for it below src/.
+const main = 'src/main.ts'
+const threads = ['src/channels/email/worker.ts', 'src/runtime/inspect-worker.ts']
 
 const [mode = '--host', ...rest] = process.argv.slice(2)
 process.exitCode = await run(mode)
@@ -84,14 +89,10 @@ async function buildAll(list: Target[]): Promise<number> {
   return 0
 }
 
-async function buildHere({
-  entry = 'src/main.ts',
-  outfile,
-  runtime,
-  native,
-}: Target): Promise<number> {
+async function buildHere({ entry = main, outfile, runtime, native }: Target): Promise<number> {
+  const entries = entry === main ? [main, ...threads] : [entry]
   const result = await Bun.build({
-    entrypoints: [join(root, entry)],
+    entrypoints: entries.map((path) => join(root, path)),
     target: 'bun',
     format: 'esm',
     // Elysia reads its handlers' source for the names of what they use.
@@ -111,8 +112,10 @@ async function buildHere({
     },
   })
   for (const log of result.logs) say(String(log))
-  // The executable carries its own copy.
-  await rm(`${outfile}.map`, { force: true })
+  // The executable carries its own copies.
+  for (const name of [basename(outfile), 'worker.js', 'inspect-worker.js']) {
+    await rm(join(dirname(outfile), `${name}.map`), { force: true })
+  }
   return result.success ? 0 : 1
 }
 

@@ -1,4 +1,4 @@
-# Sourced by scripts/start and scripts/test, with $root set. `need_bun` puts the Bun that
+# Sourced by scripts/build and scripts/test, with $root set. `need_bun` puts the Bun that
 # package.json pins on PATH: the one that is there, or one through npm (or through another Bun),
 # beside whatever this machine has and without touching it.
 

@@ -1,5 +1,9 @@
-/** Writes the pages that are made from code: docs/configuration.md. */
+/** Writes what is made from code: docs/configuration.md, and the field tables of docs/api.md. */
 import { join } from 'node:path'
 import { configurationPage } from '../src/config/describe.ts'
+import { withFieldTables } from './api-tables.ts'
 
-await Bun.write(join(import.meta.dir, '../docs/configuration.md'), configurationPage())
+const docs = join(import.meta.dir, '../docs')
+await Bun.write(join(docs, 'configuration.md'), configurationPage())
+const api = join(docs, 'api.md')
+await Bun.write(api, await withFieldTables(await Bun.file(api).text()))

@@ -8,12 +8,17 @@ const fieldNames: Record<keyof LogFields, string> = {
   requestId: 'request_id',
   appId: 'app_id',
   keyId: 'key_id',
+  endpointId: 'endpoint_id',
   verificationId: 'verification_id',
   deliveryId: 'delivery_id',
   method: 'method',
   route: 'route',
   status: 'status',
+  problem: 'problem',
+  client: 'client',
   outcome: 'outcome',
+  cause: 'cause',
+  alarm: 'alarm',
   durationMs: 'duration_ms',
   count: 'count',
   url: 'url',
@@ -47,4 +52,53 @@ export function createLog(options: {
       write(`${JSON.stringify(line)}\n`)
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** What a stream must do to carry a log: take text, and call back when it has gone out or failed. */
+export type LineStream = {
+  write(text: string, done: (error?: Error | null) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+export type LineSink = {
+  write(line: string): void
+  /** How many lines were dropped so far. */
+  lost(): number
+}
+
+/** What may wait for a slow reader, in characters. */
+export const sinkMax = 1_048_576
+
+/**
+ * Writes lines to a stream that may be slow, full or gone, and never waits, grows or fails: what
+ * finds no room, or fails on its way, is dropped and counted.
+ */
+export function createLineSink(stream: LineStream, max = sinkMax): LineSink {
+  let waiting = 0
+  let waitingLines = 0
+  let lost = 0
+  let isGone = false
+
+  stream.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') isGone = true
+    // The stream gives up all that it had in hand, and fails one callback at most for it.
+    lost += waitingLines
+    waitingLines = 0
+  })
+  return {
+    write(line) {
+      if (isGone || waiting + line.length > max) {
+        lost++
+        return
+      }
+      waiting += line.length
+      waitingLines++
+      stream.write(line, (error) => {
+        waiting -= line.length
+        if (waitingLines > 0) waitingLines--
+        if (error) lost++
+      })
+    },
+    lost: () => lost,
+  }
 }

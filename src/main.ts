@@ -1,14 +1,25 @@
 import './production.ts'
+import { readFileSync } from 'node:fs'
 import type { Io } from './cli/io.ts'
 import { run } from './cli/run.ts'
 import { systemClock } from './clock.ts'
-import { createLog } from './log.ts'
+import { createLineSink, createLog } from './log.ts'
 
-// Database, keys and tokens are their owner's only, whatever the shell's habit is.
+/** How long a server that ends waits until its last lines are taken. */
+const lastLinesMs = 1_000
+
+// Database, keys and tokens are readable by their owner only, whatever umask the shell has set.
 process.umask(0o077)
 
+const serves = process.argv[2] === 'serve'
+// A server goes on without a reader of its log; any other command waits for a slow one.
+const sink = serves ? createLineSink(process.stdout) : null
+// A reader that went away, as in `otpmint audit verify | head`, is no failure of the command.
+if (!serves) process.stdout.on('error', () => process.exit(0))
+process.stderr.on('error', () => {})
+
 const io: Io = {
-  out: (text) => void process.stdout.write(text),
+  out: (text) => void (sink ? sink.write(text) : process.stdout.write(text)),
   err: (text) => void process.stderr.write(text),
   env: process.env,
   pid: process.pid,
@@ -20,23 +31,27 @@ const io: Io = {
   readInput,
   askSecret,
   onStopSignal,
+  lostLines: () => sink?.lost() ?? 0,
 }
 
 process.on('uncaughtException', crash)
 process.on('unhandledRejection', crash)
-// A reader that went away, as in `otpmint audit verify | head`, is no failure of ours; but a server
-// that lost its log ends so that whoever watches it starts it again.
-process.stdout.on('error', () => process.exit(process.argv[2] === 'serve' ? 1 : 0))
+end(await run(process.argv.slice(2), io))
 
-const code = await run(process.argv.slice(2), io)
-// The end, not an empty write: only that waits until a slow reader of a pipe has everything.
-process.stdout.end(() => process.exit(code))
+/**
+ * Ends once everything is written, because only the end of a stream waits for a slow reader; a
+ * process that must end in any case waits for a second.
+ */
+function end(code: number, inAnyCase = serves): void {
+  process.stdout.end(() => process.exit(code))
+  if (inAnyCase) setTimeout(() => process.exit(code), lastLinesMs)
+}
 
 /** Fail closed: a process in an unknown state answers nobody. The message may hold a secret. */
 function crash(error: unknown): void {
   const log = createLog({ level: 'error', write: io.out, clock: systemClock })
   log.error('crashed', { detail: error instanceof Error ? origin(error) : typeof error })
-  process.stdout.write('', () => process.exit(1))
+  end(1, true)
 }
 
 /** The kind of an error and where it was thrown, without its message. */
@@ -46,10 +61,22 @@ function origin(error: Error): string {
 }
 
 function onStopSignal(stop: () => void): () => void {
-  const signals = ['SIGTERM', 'SIGINT'] as const
+  const signals = ignoresHangup()
+    ? (['SIGTERM', 'SIGINT'] as const)
+    : (['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
   for (const signal of signals) process.on(signal, stop)
   return () => {
     for (const signal of signals) process.off(signal, stop)
+  }
+}
+
+/** True under `nohup`, which has SIGHUP ignored: a handler would undo that. */
+function ignoresHangup(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+    return (Number.parseInt(mask?.slice(-1) ?? '0', 16) & 1) === 1
+  } catch {
+    return false
   }
 }
 

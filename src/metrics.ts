@@ -1,21 +1,16 @@
-import type { HistogramName, MetricName, Metrics } from './domain/ports.ts'
+import { alarmKinds } from './domain/alarm.ts'
+import { deliveryStatuses } from './domain/delivery/delivery.ts'
+import type { CounterMetric, GaugeMetric, HistogramMetric, Metrics } from './domain/ports.ts'
+import { limitNames } from './domain/verification/limits.ts'
 
 type Family = { help: string; label: string; values: readonly string[] }
 
-const limitNames = [
-  'recipient_spacing',
-  'recipient_quarter_hour',
-  'recipient_day',
-  'recipient_day_all_apps',
-  'app_minute',
-  'ip_failures',
-]
-const deliveries = ['sent', 'deferred', 'refused', 'undeliverable']
+const outcomes = deliveryStatuses.filter((status) => status !== 'queued')
 const classes = ['2xx', '3xx', '4xx', '5xx']
 
 // Closed sets: whatever is not in them is counted as `other`, so no address and no id can ever
 // become a label, and the number of series is known.
-const counters: Record<MetricName, Family> = {
+const counters: Record<CounterMetric, Family> = {
   otpmint_http_requests_total: {
     help: 'HTTP requests answered, by class of status.',
     label: 'status',
@@ -34,7 +29,7 @@ const counters: Record<MetricName, Family> = {
   otpmint_deliveries_total: {
     help: 'Tries to hand a message over, by their outcome.',
     label: 'outcome',
-    values: deliveries,
+    values: outcomes,
   },
   otpmint_limited_total: {
     help: 'Requests refused by a limit, by its name.',
@@ -44,11 +39,29 @@ const counters: Record<MetricName, Family> = {
   otpmint_swept_rows_total: {
     help: 'Rows deleted because their keeping time was over.',
     label: 'kind',
-    values: ['rows', 'deliveries'],
+    values: ['rows', 'audit'],
+  },
+  otpmint_log_lost_total: {
+    help: 'Lines of the log that nobody took: the reader is gone or too slow, or the disk is full.',
+    label: 'stream',
+    values: ['stdout'],
   },
 }
 
-const histograms: Record<HistogramName, Family> = {
+const gauges: Record<GaugeMetric, Family> = {
+  otpmint_alarms: {
+    help: 'Alarms that are on, by kind.',
+    label: 'kind',
+    values: alarmKinds,
+  },
+  otpmint_outbox: {
+    help: 'The outbox: messages waiting, the age of the oldest, connections, messages a second.',
+    label: 'what',
+    values: ['waiting', 'oldest_seconds', 'connections', 'rate'],
+  },
+}
+
+const histograms: Record<HistogramMetric, Family> = {
   otpmint_http_request_seconds: {
     help: 'Time to answer a request, in seconds, by class of status.',
     label: 'status',
@@ -57,7 +70,7 @@ const histograms: Record<HistogramName, Family> = {
   otpmint_delivery_seconds: {
     help: 'Time of one try to hand a message over, in seconds, by its outcome.',
     label: 'outcome',
-    values: deliveries,
+    values: outcomes,
   },
 }
 
@@ -67,6 +80,7 @@ const bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2.5, 10,
 /** Counts in memory; a restart starts from nothing, as Prometheus expects of counters. */
 export function createMetrics(): Metrics {
   const counts = filled(counters, () => 0)
+  const levels = filled(gauges, () => 0)
   const series = filled(histograms, () => ({ buckets: bounds.map(() => 0), sum: 0, count: 0 }))
 
   return {
@@ -74,6 +88,9 @@ export function createMetrics(): Metrics {
       const values = counts[name]
       const value = label in values ? label : 'other'
       values[value] = (values[value] ?? 0) + by
+    },
+    set(name, label, value) {
+      levels[name][label in levels[name] ? label : 'other'] = value
     },
     observe(name, label, seconds) {
       const entry = series[name][label] ?? series[name]['other']
@@ -84,27 +101,36 @@ export function createMetrics(): Metrics {
       if (index >= 0) entry.buckets[index] = (entry.buckets[index] ?? 0) + 1
     },
     render() {
-      const lines: string[] = []
-      for (const [name, values] of Object.entries(counts)) {
-        const { help, label } = counters[name as MetricName]
-        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} counter`)
-        for (const [value, count] of Object.entries(values)) {
-          lines.push(`${name}{${label}="${value}"} ${count}`)
-        }
-      }
-      for (const [name, values] of Object.entries(series)) {
-        const { help, label } = histograms[name as HistogramName]
-        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} histogram`)
-        for (const [value, entry] of Object.entries(values)) {
-          lines.push(...histogramLines(name, `${label}="${value}"`, entry))
-        }
-      }
+      const lines = [
+        ...families('counter', counters, counts, plainLine),
+        ...families('gauge', gauges, levels, plainLine),
+        ...families('histogram', histograms, series, histogramLines),
+      ]
       return `${lines.join('\n')}\n`
     },
   }
 }
 
 type Series = { buckets: number[]; sum: number; count: number }
+
+function families<Name extends string, Value>(
+  type: string,
+  all: Record<Name, Family>,
+  values: Record<Name, Record<string, Value>>,
+  render: (name: string, label: string, value: Value) => string[],
+): string[] {
+  return (Object.keys(all) as Name[]).flatMap((name) => [
+    `# HELP ${name} ${all[name].help}`,
+    `# TYPE ${name} ${type}`,
+    ...Object.entries(values[name]).flatMap(([value, entry]) => {
+      return render(name, `${all[name].label}="${value}"`, entry)
+    }),
+  ])
+}
+
+function plainLine(name: string, label: string, value: number): string[] {
+  return [`${name}{${label}} ${value}`]
+}
 
 function histogramLines(name: string, label: string, { buckets, sum, count }: Series): string[] {
   let total = 0
@@ -122,14 +148,14 @@ function histogramLines(name: string, label: string, { buckets, sum, count }: Se
 
 /** Every series from the start, so that a rate over it is right from its first increment. */
 function filled<Name extends string, Value>(
-  families: Record<Name, Family>,
+  all: Record<Name, Family>,
   empty: () => Value,
 ): Record<Name, Record<string, Value>> {
-  const all = {} as Record<Name, Record<string, Value>>
-  for (const name of Object.keys(families) as Name[]) {
+  const filledAll = {} as Record<Name, Record<string, Value>>
+  for (const name of Object.keys(all) as Name[]) {
     const series: Record<string, Value> = Object.create(null)
-    for (const value of [...families[name].values, 'other']) series[value] = empty()
-    all[name] = series
+    for (const value of [...all[name].values, 'other']) series[value] = empty()
+    filledAll[name] = series
   }
-  return all
+  return filledAll
 }

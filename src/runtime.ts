@@ -1,24 +1,39 @@
 import { createEgress } from './channels/egress.ts'
-import { createEmailChannel } from './channels/email.ts'
-import { createInbox } from './channels/inbox.ts'
+import { tryLogin } from './channels/email/probe.ts'
+import { inboxMax, listInbox } from './channels/inbox.ts'
+import { createChannels } from './channels/registry.ts'
 import { systemClock } from './clock.ts'
-import type { Settings } from './config/load.ts'
-import { dayMs } from './domain/limit.ts'
+import { redactedSettings, type Settings } from './config/load.ts'
+import { isLoopback } from './domain/app/endpoint.ts'
 import type { Log } from './domain/ports.ts'
+import { dayMs } from './domain/verification/limits.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
-import { createSender } from './jobs/send.ts'
+import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
-import { createRotationWatch, createSprayWatch } from './jobs/watch.ts'
+import {
+  createBeat,
+  createClockWatch,
+  createRotationWatch,
+  createSprayWatch,
+} from './jobs/watches.ts'
 import { followRotation } from './keys/rotate.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { adminTokenHash, type Tell } from './runtime/admin-token.ts'
-import { createDataDirectory, dataDirectory, holdDataDirectory } from './runtime/data-directory.ts'
+import { listenForControl, type ServerReport } from './runtime/control.ts'
+import {
+  dataDirectory,
+  holdDataDirectory,
+  prepareDataDirectory,
+  refuseHalfRestored,
+} from './runtime/data-directory.ts'
+import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
-import { type OpenPorts, openDirectory } from './runtime/open.ts'
-import { type Refusal, refused } from './runtime/refusal.ts'
+import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
+import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
 import { sendTestMail } from './runtime/test-delivery.ts'
+import { settingsAreWrong } from './startup-error.ts'
 import { version } from './version.ts'
 
 export type RuntimeIo = {
@@ -27,10 +42,13 @@ export type RuntimeIo = {
   /** Plain words to a person; null where nobody sits at a terminal. */
   tell: Tell | null
   pid: number
+  /** $RUNTIME_DIRECTORY, where the doctor's socket lies if the data directory cannot hold it. */
+  runtimeDirectory?: string | null | undefined
+  /** How many lines of the log nobody took so far. */
+  lostLines?: (() => number) | undefined
 }
 
 export type Running = {
-  ok: true
   /** Where it listens. */
   url: string
   ports: OpenPorts
@@ -39,173 +57,207 @@ export type Running = {
 }
 
 /**
- * Settings in, a serving OtpMint out: directory, lock, key, database, keyset, listeners, jobs, in
- * this order; what began is undone when a later step refuses. `openStore` is for the benchmark.
+ * Settings in, a serving OtpMint out: directory, lock, key, store, keyset, listeners, jobs, in this
+ * order; what began is undone when a later step throws. Throws `StartupError`.
  */
 export async function startRuntime(
   settings: Settings,
   io: RuntimeIo,
-  openStore?: Parameters<typeof openDirectory>[3],
-): Promise<Running | Refusal> {
+  openStore?: OpenOptions['openStore'],
+): Promise<Running> {
+  if (settings.developerMode && !isLoopback(settings.host)) {
+    throw settingsAreWrong('developer mode listens on loopback only: set OTPMINT_HOST to 127.0.0.1')
+  }
   const log = createLog({ level: settings.logLevel, write: io.write, clock: systemClock })
   const directory = dataDirectory(settings.dataDir)
-  const impossible = createDataDirectory(directory)
-  if (impossible) return impossible
+  const privacy = prepareDataDirectory(directory)
+  const detail = 'it was open to other users'
+  if (privacy !== 'private') log.warn(`data_directory_${privacy}`, { path: directory.root, detail })
   const held = holdDataDirectory(directory, io.pid)
-  if (refused(held)) return held
-  const opened = await openDirectory(settings, directory, directory.database, openStore)
-  if (refused(opened)) {
-    held.release()
-    return opened
-  }
-  const close = () => {
-    opened.close()
-    held.release()
-  }
+  const health = createHealth({ log, io })
   try {
-    const served = await serve(settings, { ports: opened.ports, log, tell: io.tell, close })
-    if (refused(served)) close()
-    return served
+    refuseHalfRestored(directory)
+    const { onDamage } = health
+    const options = { onDamage, ...(openStore && { openStore }) }
+    const opened = await openDirectory(settings, directory, directory.database, options)
+    const close = async () => {
+      await opened.close()
+      held.release()
+    }
+    try {
+      return await serve(settings, { ports: opened.ports, log, io, health, close })
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
   } catch (error) {
-    close()
+    held.release()
     throw error
   }
 }
 
-type Base = { ports: OpenPorts; log: Log; tell: Tell | null; close(): void }
+type Base = { ports: OpenPorts; log: Log; io: RuntimeIo; health: Health; close(): Promise<void> }
 
-async function serve(settings: Settings, base: Base): Promise<Running | Refusal> {
-  const { ports, log, tell } = base
+async function serve(settings: Settings, base: Base): Promise<Running> {
+  const { ports, log, io, health } = base
   const { directory, found } = ports
   if (found.generated) {
     const detail = 'keep a copy apart from backups; a systemd credential is a better place'
     log.info('master_key_generated', { path: directory.masterKey, detail })
   }
-  const admin = { token: settings.adminToken, directory, log, tell }
+  if (await isForeign(ports)) await adoptForeign(ports, log)
+  await markRun(ports)
+  const admin = { token: settings.adminToken, log, tell: io.tell }
   const tokenHash = await adminTokenHash(ports, admin)
-  await ports.deliveries.releaseAll()
+  await ports.deliveries.releaseLeases(ports.node)
 
   const assembly = assemble(settings, base, tokenHash)
+  await assembly.beat()
   const listeners = listen(settings, assembly)
-  if (refused(listeners)) {
-    assembly.closeChannels()
-    return listeners
-  }
-  for (const job of assembly.jobs) job.start()
   const { url, metricsUrl } = listeners
+  const control = listenForControl(directory, {
+    runtimeDirectory: io.runtimeDirectory ?? null,
+    log,
+    report: async (): Promise<ServerReport> => ({
+      settings: redactedSettings(settings),
+      findings: health.findings(url),
+    }),
+  })
+  for (const job of [assembly.outbox, ...assembly.watches]) job.start()
+  health.begin(ports, directory.database)
   log.info('listening', { url, version })
   if (metricsUrl) log.info('metrics_listening', { url: metricsUrl })
-  return { ok: true, url, ports, stop: createStop(settings, base, assembly, listeners) }
+  const stop = createStop(settings, base, { assembly, listeners, control })
+  return { url, ports, stop }
 }
 
 type Assembly = ReturnType<typeof assemble>
 
 /** Every part, connected; nothing runs yet. */
-function assemble(settings: Settings, { ports, log }: Base, tokenHash: Uint8Array) {
+function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHash: Uint8Array) {
+  const { keyring, node, nodes, clock, maintenance } = ports
   const metrics = createMetrics()
-  const egress = createEgress()
-  const inbox = createInbox({ clock: ports.clock })
-  const email = createEmailChannel({ ...ports, egress })
-  const outbox = createSender({ ...ports, channels: { email, inbox }, log, metrics })
-  const keys = { right: true }
+  const egress = createEgress({ timers: ports.timers })
+  const { connectionsMax } = settings
+  const channels = createChannels({ ...ports, connectionsMax })
+  const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax })
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
-  const http = { openRegistration, developerMode, trustedProxies, publicUrl }
   const server = createServer({
     ...ports,
-    ...{ outbox, egress, inbox, log, metrics, http, adminTokenHash: tokenHash },
-    ready: async () => {
-      const writes = await ports.records.ready().then(
-        () => true,
-        () => false,
-      )
-      return writes && keys.right
-    },
+    ...{ outbox, egress, log, metrics },
+    inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
+    http: { openRegistration, developerMode, trustedProxies, publicUrl },
+    adminTokenHash: tokenHash,
+    ready: () => health.ready(maintenance),
     stopping: () => state.stopping,
-    testDelivery: (app, recipient) => sendTestMail({ ...ports, egress }, email, { app, recipient }),
+    seeForwarded: health.seeForwarded,
+    testDelivery: (app, endpoint, recipient) => {
+      return sendTestMail({ ...ports, egress, channels }, app, endpoint, recipient)
+    },
+    tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
-  const { verificationDays, limitDays, eventDays, auditDays } = settings.retention
-  const retention = {
+  const beat = () => {
+    const { version: keysetVersion } = keyring.keyset()
+    return nodes.beat({ id: node, seenAt: clock.now(), keysetVersion })
+  }
+  const shared = { ...ports, log, metrics, beat }
+  const watches = [
+    createSweeper(shared, retentionOf(settings)),
+    createSprayWatch(shared),
+    createClockWatch(shared),
+    createBeat({ ...shared, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
+    createRotationWatch({ ...shared, follow: () => followRotation(ports), keys: health.keys }),
+  ]
+  const closeChannels = () => {
+    for (const channel of Object.values(channels)) channel.close()
+  }
+  return { server, metrics, outbox, watches, beat, state, closeChannels }
+}
+
+function retentionOf({ retention }: Settings) {
+  const { verificationDays, limitDays, eventDays, auditDays } = retention
+  return {
     verificationsMs: verificationDays * dayMs,
     limitsMs: limitDays * dayMs,
     eventsMs: eventDays * dayMs,
     auditMs: auditDays * dayMs,
   }
-  const watches = [
-    createSweeper({ ...ports, metrics, log }, retention),
-    createSprayWatch({ ...ports, log }),
-    createRotationWatch({ follow: () => followRotation(ports), keys, log }),
-  ]
-  const closeChannels = () => {
-    email.close()
-    inbox.close()
-  }
-  return {
-    server,
-    metrics,
-    outbox,
-    watches,
-    jobs: [outbox, ...watches],
-    state,
-    closeChannels,
-  }
 }
 
 type Listeners = {
-  ok: true
   url: string
   metricsUrl: string | null
   main: NonNullable<Assembly['server']['server']>
   metrics: ReturnType<ReturnType<typeof createMetricsServer>['listen']> | null
 }
 
-function listen(settings: Settings, { server, metrics }: Assembly): Listeners | Refusal {
+function listen(settings: Settings, { server, metrics, closeChannels }: Assembly): Listeners {
   const scrape = createMetricsServer(metrics)
   const { metricsListen } = settings
-  const scraped = metricsListen
-    ? listenOn(metricsListen, 'OTPMINT_METRICS_LISTEN (or "off")', (address) =>
+  let scraped: Listeners['metrics'] = null
+  try {
+    scraped =
+      metricsListen &&
+      listenOn(metricsListen, 'OTPMINT_METRICS_LISTEN (or "off")', (address) =>
         scrape.listen(address),
       )
-    : null
-  if (scraped && refused(scraped)) return scraped
-
-  const listened = listenOn(settings, 'OTPMINT_HOST and OTPMINT_PORT', (address) => {
-    server.listen(address)
-    if (!server.server) throw new Error('no listener')
-    return server.server
-  })
-  if (refused(listened)) {
-    void scraped?.server.stop(true)
-    return listened
+    const main = listenOn(settings, 'OTPMINT_HOST and OTPMINT_PORT', (address) => {
+      server.listen(address)
+      if (!server.server) throw new Error('no listener')
+      return server.server
+    })
+    const url = `http://${authority({ host: settings.host, port: main.port ?? 0 })}`
+    const metricsUrl =
+      metricsListen && scraped
+        ? `http://${authority({ host: metricsListen.host, port: scraped.port ?? 0 })}/metrics`
+        : null
+    return { url, metricsUrl, main, metrics: scraped }
+  } catch (error) {
+    void scraped?.stop(true)
+    closeChannels()
+    throw error
   }
-  const main = listened.server
-  const url = `http://${authority({ host: settings.host, port: main.port ?? 0 })}`
-  const metricsUrl =
-    metricsListen && scraped
-      ? `http://${authority({ host: metricsListen.host, port: scraped.server.port ?? 0 })}/metrics`
-      : null
-  return { ok: true, url, metricsUrl, main, metrics: scraped?.server ?? null }
+}
+
+/** What stopping may take beyond the time for running requests, the sender's ten seconds included. */
+const stopMaxMs = 20_000
+
+type Parts = {
+  assembly: Assembly
+  listeners: Listeners
+  control: ReturnType<typeof listenForControl>
 }
 
 /** Not ready, no new connections, what runs ends, the sender ends, the database closes. */
 function createStop(
-  settings: Settings,
-  { log, close }: Base,
-  { outbox, watches, state, closeChannels }: Assembly,
-  { main, metrics }: Listeners,
+  { shutdownSeconds }: Settings,
+  { ports, log, health, close }: Base,
+  { assembly, listeners, control }: Parts,
 ): () => Promise<void> {
-  let stopped: Promise<void> | null = null
-  const stop = async () => {
-    state.stopping = true
-    log.info('stopping')
-    await Promise.race([main.stop(), Bun.sleep(settings.shutdownSeconds * 1000)])
+  const { nodes, node, timers } = ports
+  const { outbox, watches, state, closeChannels } = assembly
+  const { main, metrics } = listeners
+  const finishMs = shutdownSeconds * 1000
+  const finish = async () => {
+    await Promise.race([main.stop(), timers.sleep(finishMs)])
     await main.stop(true)
     await Promise.all([outbox.stop(), ...watches.map((watch) => watch.stop())])
     closeChannels()
-    await metrics?.stop(true)
-    close()
+    await Promise.all([metrics?.stop(true), control.close(), nodes.leave(node).catch(() => {})])
+    await close()
     log.info('stopped')
   }
+  const stop = async () => {
+    state.stopping = true
+    log.info('stopping')
+    health.end()
+    const late = timers.sleep(finishMs + stopMaxMs)
+    await Promise.race([finish(), late]).catch((error: unknown) => {
+      log.error('stop_failed', { detail: error instanceof Error ? error.name : 'unknown' })
+    })
+  }
+  let stopped: Promise<void> | null = null
   return () => {
     stopped ??= stop()
     return stopped

@@ -31,17 +31,19 @@ test('every file that a page names in the source exists', () => {
   expect(missing).toEqual([])
 })
 
-test('the request that ARCHITECTURE traces goes through the files that it names', () => {
-  const trace = read('ARCHITECTURE.md').split('## One request, traced')[1]?.split('\n## ')[0] ?? ''
-  const files = [...trace.matchAll(/^\d\. `(src\/[\w./-]+)`/gm)].map(([, path = '']) => path)
-  expect(files.length).toBe(4)
-
-  const [http = '', domain = '', store = '', commit = ''] = files
-  expect(read(http)).toContain(domain.replace('src/', '../'))
-  expect(read(domain)).toContain('chargeAttempt')
-  expect(read(store)).toContain('chargeAttempt')
-  expect(read(store)).toContain('group-commit.ts')
-  expect(existsSync(join(root, commit))).toBe(true)
+test('ARCHITECTURE traces five paths, through files that are there', () => {
+  const text = read('ARCHITECTURE.md').split('## Five traces')[1]?.split('\n## ')[0] ?? ''
+  const traces = text.split(/\n\*\*/).slice(1)
+  expect(traces.length).toBe(5)
+  for (const trace of traces) {
+    const files = [...trace.matchAll(/`(src\/[\w./-]+\.ts)`/g)].map(([, path = '']) => path)
+    expect(files.length).toBeGreaterThan(2)
+    for (const file of files) expect([file, existsSync(join(root, file))]).toEqual([file, true])
+  }
+  const check = read('src/domain/verification/check.ts')
+  expect(check).toContain('chargeAttempt')
+  expect(read('src/http/v1/verifications.ts')).toContain('domain/verification/check.ts')
+  expect(read('src/store/sqlite/verifications.ts')).toContain("from './charge.ts'")
 })
 
 test('the README begins with the start, keeps its promises in sight and stays short', () => {

@@ -1,7 +1,8 @@
 import { promises as dns } from 'node:dns'
 import ipaddr from 'ipaddr.js'
-import type { Egress } from '../domain/ports.ts'
-import { readDomain } from '../domain/recipient.ts'
+import type { Egress, Timers } from '../domain/ports.ts'
+import { readDomain } from '../domain/verification/recipient.ts'
+import { systemTimers } from '../timers.ts'
 
 type Resolve = (host: string) => Promise<string[]>
 
@@ -22,14 +23,16 @@ const dnsTimeoutMs = 4_000
  * DNS all of whose addresses are global. Addresses in place of a name are never public here.
  */
 export function createEgress(
-  resolvers: { resolve4?: Resolve; resolve6?: Resolve } = {},
+  options: { resolve4?: Resolve; resolve6?: Resolve; timers?: Timers } = {},
 ): MailEgress {
-  const { resolve4 = dns.resolve4, resolve6 = dns.resolve6 } = resolvers
+  const { resolve4 = dns.resolve4, resolve6 = dns.resolve6, timers = systemTimers } = options
 
   const publicAddresses = async (host: string): Promise<Reached> => {
     const name = readDomain(host)
     if (name === null || isLocalName(name)) return { reach: 'not_public' }
-    const found = await Promise.all([records(resolve4, name), records(resolve6, name)])
+    const found = await Promise.all(
+      [resolve4, resolve6].map((resolve) => records(resolve, name, timers)),
+    )
     const addresses = found.flatMap((list) => list ?? [])
     if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
     // An answer that is missing might hold a private address: not known is not public.
@@ -43,19 +46,16 @@ export function createEgress(
 }
 
 /** The addresses of a name; none when it has none, null when the DNS did not say. */
-async function records(resolve: Resolve, name: string): Promise<string[] | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<null>((done) => {
-    timer = setTimeout(() => done(null), dnsTimeoutMs)
+function records(resolve: Resolve, name: string, timers: Timers): Promise<string[] | null> {
+  return new Promise((done) => {
+    const cancelLate = timers.after(dnsTimeoutMs, () => done(null))
+    resolve(name)
+      .catch((error: { code?: unknown }) => {
+        return error.code === 'ENOTFOUND' || error.code === 'ENODATA' ? [] : null
+      })
+      .then(done)
+      .finally(cancelLate)
   })
-  try {
-    return await Promise.race([resolve(name), late])
-  } catch (error) {
-    const code = (error as { code?: unknown }).code
-    return code === 'ENOTFOUND' || code === 'ENODATA' ? [] : null
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** Names that are answered inside a network (RFC 6761, RFC 8375, ICANN's `internal`). */

@@ -1,41 +1,108 @@
-import { renderMessage } from '../domain/message.ts'
-import type { Channel, Clock } from '../domain/ports.ts'
+import type { App } from '../domain/app/app.ts'
+import { channels } from '../domain/delivery/channel.ts'
+import type { Handover } from '../domain/delivery/delivery.ts'
+import { handover } from '../domain/delivery/handover.ts'
+import type { SealPlace } from '../domain/keyring.ts'
+import type { Channel, Ports } from '../domain/ports.ts'
+import type { InboxRow } from '../domain/stores.ts'
+import type { Recipient } from '../domain/verification/recipient.ts'
+import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
+import { renderMessage } from '../messages/render.ts'
 
 /** A message that a test key asked for, as a person would have got it. */
 export type InboxMessage = {
   deliveryId: string
   appId: string
-  appName: string
+  appName: string | null
+  verificationId: string
   to: string
   subject: string
   text: string
   html: string
   code: string
   reference: string
+  /** How the verification stands: an expired or used code is shown as one. */
+  status: Status
   /** When it was delivered here, epoch ms. */
   at: number
   expiresAt: number
 }
 
-export type Inbox = Channel & {
-  /** Newest first. */
-  list(): InboxMessage[]
-}
+/** The newest messages of all apps that are kept. */
+export const inboxMax = 200
 
-/** Keeps the last `max` messages in memory, and nowhere else. */
-export function createInbox({ clock, max = 200 }: { clock: Clock; max?: number }): Inbox {
-  const messages: InboxMessage[] = []
+/** Keeps what test keys send in the store, without its code: nothing leaves the machine. */
+export function createInboxChannel({
+  inbox,
+  keyring,
+  clock,
+}: Pick<Ports, 'inbox' | 'keyring' | 'clock'>): Channel {
   return {
-    async deliver(handover) {
-      const { deliveryId, app, recipient, code, reference, expiresAt } = handover
-      const { subject, text, html } = renderMessage(handover)
-      const names = { appId: app.id, appName: app.name, to: recipient }
-      const at = clock.now()
-      messages.push({ deliveryId, ...names, subject, text, html, code, reference, at, expiresAt })
-      if (messages.length > max) messages.shift()
-      return { status: 'sent', detail: 'kept in the inbox of this server' }
+    async deliver({ deliveryId, app, verificationId, recipient }) {
+      const { id: appId, dataKey } = app
+      const place = inboxPlace(deliveryId)
+      const recipientSealed = keyring.seal(appId, dataKey, place, recipient.address)
+      const row = { deliveryId, appId, verificationId, recipientSealed, at: clock.now() }
+      try {
+        await inbox.add({ row, keep: inboxMax })
+      } catch {
+        const detail = 'the database cannot take writes now'
+        const outcome = { status: 'deferred', cause: 'busy', ambiguous: false } as const
+        return { ...outcome, retryAfterMs: null, code: null, detail }
+      }
+      const detail = 'kept in the inbox of this server'
+      return { status: 'sent', code: null, detail, remoteId: null }
     },
-    list: () => messages.toReversed(),
     close: () => {},
   }
+}
+
+type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'verifications' | 'keyring' | 'clock'>
+
+/** The messages of one app or of all, newest first, each rendered anew as it was sent. */
+export async function listInbox(
+  ports: ListPorts,
+  query: { appId: string | null; limit: number },
+): Promise<InboxMessage[]> {
+  const rows = await ports.inbox.list(query)
+  const messages = await Promise.all(rows.map((row) => readMessage(ports, row)))
+  return messages.filter((message) => message !== null)
+}
+
+/** Null when the verification was deleted, or its key is gone. */
+async function readMessage(ports: ListPorts, row: InboxRow): Promise<InboxMessage | null> {
+  const { deliveryId, appId, verificationId: id, at } = row
+  const [app, verification] = await Promise.all([
+    ports.apps.get(appId),
+    ports.verifications.get({ appId, mode: 'test', id }),
+  ])
+  if (!app || !verification) return null
+  const message = readHandover(ports, { app, verification, row })
+  if (message === null) return null
+  const { code, reference, expiresAt } = message
+  const { subject, text, html } = renderMessage(message)
+  const status = statusOf(verification, ports.clock.now())
+  const to = message.recipient.address
+  const names = { deliveryId, appId, appName: app.name, verificationId: id, to }
+  return { ...names, subject, text, html, code, reference, status, at, expiresAt }
+}
+
+function readHandover(
+  ports: ListPorts,
+  { app, verification, row }: { app: App; verification: Verification; row: InboxRow },
+): Handover | null {
+  const { deliveryId: id, recipientSealed, at: createdAt } = row
+  try {
+    const address = ports.keyring.open(app.id, app.dataKey, inboxPlace(id), recipientSealed)
+    const recipient: Recipient = { kind: channels.inbox.takes, address }
+    const delivery = { id, endpointId: null, createdAt }
+    return handover(ports, { app, verification, delivery, recipient })
+  } catch {
+    return null
+  }
+}
+
+/** Where the address of a message in the inbox belongs. */
+export function inboxPlace(deliveryId: string): SealPlace {
+  return { table: 'inbox', row: deliveryId, column: 'recipient_sealed' }
 }

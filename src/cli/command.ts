@@ -1,47 +1,51 @@
 import { parseArgs } from 'node:util'
-import { nearest } from '../runtime/settings.ts'
-import type { Io } from './io.ts'
+import { nearest } from '../nearest.ts'
+import { StartupError } from '../startup-error.ts'
+import { exitCodes, type Io } from './io.ts'
 
-/** One command: what is parsed, what its help says and what it does all come from here. */
+/** One command. Parsing, help and the list of commands all come from this description. */
 export type Command = {
   /** As it is typed: `app create`. */
   name: string
   /** One line for the list of commands. */
   summary: string
-  /** What it does, for a person who never saw it; lines of at most 80 columns. */
+  /** What it does, for a person who never saw it; lines of at most 100 columns. */
   about: string
   operands: Operand[]
-  flags: Record<string, Flag>
+  flags: Flags
   examples: string[]
   /** What follows the help page, where it is long. */
   more?: () => string
-  run(words: Words, io: Io): Promise<number>
+  run(args: Args, io: Io): Promise<number>
 }
 
 export type Operand = { name: string; help: string; optional?: true }
 
 /** `value` is the placeholder of what the flag takes; a flag without one is a switch. */
 export type Flag = { help: string; value?: string }
+export type Flags = Record<string, Flag>
 
-/** What was typed, checked against the command's operands and flags. */
-export type Words = {
+/** The arguments, checked against the command's operands and flags. */
+export type Args = {
   operand(index: number): string
   text(flag: string): string | undefined
   has(flag: string): boolean
 }
 
-export const jsonFlag: Record<string, Flag> = { json: { help: 'Print JSON for programs.' } }
-const helpFlag: Record<string, Flag> = { help: { help: 'Show this page.' } }
+export const jsonFlag: Flags = { json: { help: 'Print JSON, with the field names of the API.' } }
+const helpFlag: Flags = { help: { help: 'Show this page.' } }
 
-export function allFlags(command: Command): Record<string, Flag> {
+export function allFlags(command: Command): Flags {
   return { ...command.flags, ...helpFlag }
 }
 
-/** A mistake is one sentence in words of ours and names of flags; values are never repeated. */
-export function parseWords(
-  command: Command,
-  argv: string[],
-): { ok: true; words: Words } | { ok: false; mistake: string } {
+/** The refusal of what was typed: exit status 2. The reason names flags and repeats no value. */
+export function wrongUsage(reason: string): StartupError {
+  return new StartupError(exitCodes.usage, [reason])
+}
+
+/** Throws `wrongUsage` for the first flag or operand that the command does not take. */
+export function readArgs(command: Command, argv: string[]): Args {
   const flags = allFlags(command)
   const { values, positionals, tokens } = parseArgs({
     args: argv,
@@ -56,20 +60,46 @@ export function parseWords(
     tokens: true,
   })
   for (const token of tokens) {
-    if (token.kind !== 'option' || token.rawName === '-h') continue
-    const mistake = flagMistake(flags, token)
-    if (mistake) return { ok: false, mistake }
+    if (token.kind === 'option' && token.rawName !== '-h') checkFlag(flags, token)
   }
   const help = values['help'] === true || tokens.some((token) => isShortHelp(token))
-  const mistake = help ? null : operandMistake(command, positionals)
-  if (mistake) return { ok: false, mistake }
+  if (!help) checkOperands(command, positionals)
 
-  const text = (flag: string) => {
-    const value = values[flag]
-    return typeof value === 'string' ? value : undefined
+  return {
+    operand: (index) => positionals[index] ?? '',
+    text: (flag) => {
+      const value = values[flag]
+      return typeof value === 'string' ? value : undefined
+    },
+    has: (flag) => (flag === 'help' ? help : values[flag] !== undefined),
   }
-  const has = (flag: string) => (flag === 'help' ? help : values[flag] !== undefined)
-  return { ok: true, words: { operand: (index) => positionals[index] ?? '', text, has } }
+}
+
+/** The value of a flag that takes one of these words. Throws `wrongUsage` for another. */
+export function oneOf<const Word extends string>(
+  args: Args,
+  flag: string,
+  words: readonly Word[],
+): Word | undefined {
+  const text = args.text(flag)
+  const word = words.find((candidate) => candidate === text)
+  if (text !== undefined && word === undefined) {
+    throw wrongUsage(`--${flag} must be one of ${words.join(', ')}`)
+  }
+  return word
+}
+
+/** The value of a flag that takes a whole number. Throws `wrongUsage` for anything else. */
+export function wholeNumber(
+  args: Args,
+  flag: string,
+  { min, max, usual }: { min: number; max: number; usual: number },
+): number {
+  const text = args.text(flag)
+  if (text === undefined) return usual
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  throw wrongUsage(`--${flag} must be a whole number from ${min} to ${max}`)
 }
 
 type OptionToken = {
@@ -83,24 +113,29 @@ function isShortHelp(token: { kind: string; rawName?: string }): boolean {
   return token.kind === 'option' && token.rawName === '-h'
 }
 
-function flagMistake(flags: Record<string, Flag>, token: OptionToken): string | null {
+function checkFlag(flags: Flags, token: OptionToken): void {
   const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined
   if (!flag) {
     const meant = nearest(token.name, Object.keys(flags))
-    return `there is no flag ${token.rawName}${meant ? `; did you mean --${meant}?` : ''}`
+    const hint = meant ? `; did you mean --${meant}?` : ''
+    throw wrongUsage(`there is no flag ${token.rawName}${hint}`)
   }
-  if (!flag.value) return token.inlineValue ? `--${token.name} takes no value` : null
+  if (!flag.value) {
+    if (token.inlineValue) throw wrongUsage(`--${token.name} takes no value`)
+    return
+  }
   const isFlagLike = !token.inlineValue && /^-./.test(token.value ?? '')
-  return token.value === undefined || isFlagLike ? `--${token.name} needs ${flag.value}` : null
+  if (token.value === undefined || isFlagLike) {
+    throw wrongUsage(`--${token.name} needs ${flag.value}`)
+  }
 }
 
-function operandMistake({ operands }: Command, positionals: string[]): string | null {
+function checkOperands({ operands }: Command, positionals: string[]): void {
   const needed = operands.filter(({ optional }) => !optional)
   const missing = needed[positionals.length]
-  if (missing) return `${missing.name} is missing: ${missing.help}`
+  if (missing) throw wrongUsage(`${missing.name} is missing: ${missing.help}`)
   if (positionals.length > operands.length) {
     const most = operands.length === 0 ? 'no operands' : operands.map(({ name }) => name).join(' ')
-    return `there are too many words; it takes ${most}`
+    throw wrongUsage(`there are too many words; it takes ${most}`)
   }
-  return null
 }

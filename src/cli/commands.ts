@@ -1,20 +1,18 @@
-import { appCreate } from './app-create.ts'
-import { appDelete } from './app-delete.ts'
-import { appNewKey, appRevokeKey } from './app-keys.ts'
-import { appList } from './app-list.ts'
-import { appShow } from './app-show.ts'
-import { appUpdate } from './app-update.ts'
-import { auditVerify } from './audit-verify.ts'
-import { backup } from './backup.ts'
+import { appCreate, appDelete, appList, appShow, appUpdate } from './app.ts'
+import { appNewKey, appRevokeKey } from './app-key.ts'
+import { auditVerify } from './audit.ts'
+import { backup, restoreCommand } from './backup.ts'
 import type { Command } from './command.ts'
 import { doctor } from './doctor.ts'
+import { endpointAdd, endpointList, endpointRemove, endpointUpdate } from './endpoint.ts'
+import { eventsCommand } from './event.ts'
 import { healthcheck } from './healthcheck.ts'
 import { createHelp } from './help.ts'
-import { keyGenerate } from './key-generate.ts'
-import { keyRotate } from './key-rotate.ts'
+import { keyGenerate, keyRotate } from './key.ts'
 import { openapi } from './openapi.ts'
-import { restoreCommand } from './restore.ts'
 import { serve } from './serve.ts'
+import { statsCommand } from './stats.ts'
+import { verificationsCommand } from './verification.ts'
 import { versionCommand } from './version.ts'
 
 /** Every command, in the order of the help page. */
@@ -27,6 +25,13 @@ export const commands: Command[] = [
   appDelete,
   appNewKey,
   appRevokeKey,
+  endpointAdd,
+  endpointList,
+  endpointUpdate,
+  endpointRemove,
+  verificationsCommand,
+  eventsCommand,
+  statsCommand,
   keyGenerate,
   keyRotate,
   backup,

@@ -1,99 +1,139 @@
-import type { App } from '../domain/app.ts'
+import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Settings } from '../config/load.ts'
+import type { App } from '../domain/app/app.ts'
+import { endpointsOf } from '../domain/app/endpoint.ts'
+import { effectivePolicy } from '../domain/app/policy.ts'
 import { Problem } from '../domain/problem.ts'
-import { readRecipient } from '../domain/recipient.ts'
+import type { DomainSettings } from '../domain/settings.ts'
+import { guessBoundPerYear, guessBudget, guessesPerYear } from '../domain/verification/limits.ts'
+import { type Recipient, readRecipient } from '../domain/verification/recipient.ts'
+import { askServer, type RuntimeFinding } from '../runtime/control.ts'
 import { dataDirectory } from '../runtime/data-directory.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
-import type { Settings } from '../runtime/settings.ts'
-import { allApps } from './app-list.ts'
-import { type Command, jsonFlag, type Words } from './command.ts'
-import { checkGuessBound, checkMailServers, checkPolicies } from './doctor-apps.ts'
-import { checkClock, checkDataDirectory, checkDisk, checkEnvironment } from './doctor-machine.ts'
-import { type Finding, failed, ok, warning } from './findings.ts'
+import { probeEndpoint, sendTestMail, type TestStep } from '../runtime/test-delivery.ts'
+import { StartupError } from '../startup-error.ts'
+import { type Args, type Command, jsonFlag } from './command.ts'
+import {
+  allApps,
+  dataFlag,
+  environmentOf,
+  findApp,
+  settingsBeside,
+  settingsFor,
+} from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
-import { dataFlag, settingsFor } from './open.ts'
-import { painter, printJson } from './output.ts'
+import { painter, printJson, timeText } from './output.ts'
+
+/** What one check found; a running server has findings of its own. */
+export type Finding = RuntimeFinding
 
 export const doctor: Command = {
   name: 'doctor',
   summary: 'Check everything and say what to do about it.',
   about: [
-    'Checks settings, environment, data directory, disk, clock, master key, database and each',
-    "app's mail server: DNS, connection, TLS and login. No mail is sent unless --send-to names",
-    'who gets it. Prints how likely blind guessing is with the settings in force. Works beside a',
-    'running server. Exit status 1 when anything failed.',
+    'Checks settings, environment, data directory, disk, clock, master key, database, alarms and',
+    "each app's mail servers: DNS, connection, TLS and login. No mail is sent unless --send-to names",
+    'who gets it. Prints how likely blind guessing is with the settings in force: those of the',
+    'server that runs on the data directory; without one, those of --env-file and the environment.',
+    'Exit status 1 when anything failed.',
   ].join('\n'),
   operands: [],
   flags: {
-    app: { value: 'ID', help: 'Try the mail server of this app only.' },
+    app: { value: 'ID', help: 'Try the mail servers of this app only.' },
     'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
     ...dataFlag,
     ...jsonFlag,
   },
   examples: [
     'otpmint doctor',
+    'otpmint doctor --data-dir /var/lib/otpmint --env-file /etc/otpmint/environment',
     'otpmint doctor --app 3kTMd0Pz0a6uYxQWtqGmVb --send-to me@example.com',
   ],
-  async run(words, io) {
-    const settings = settingsFor(words, io)
-    if (!settings) return exitCodes.wrongSettings
-    const sendTo = words.text('send-to')
-    if (sendTo !== undefined) readRecipient(sendTo, 'send-to')
-
-    const { root, adminToken, database } = dataDirectory(settings.dataDir)
-    const findings = [ok('settings', 'complete'), ...checkEnvironment(io)]
-    const opened = await openPorts(settings)
-    if (opened.ok) {
-      try {
-        findings.push(...checkDataDirectory(root, adminToken), checkDisk(root))
-        findings.push(checkClock(root, opened.ports.clock.now()))
-        findings.push(checkKey(opened.ports), checkDatabase(opened.ports, database))
-        findings.push(...checkExposure(settings))
-        findings.push(...(await checkApps(opened.ports, settings, words)))
-      } finally {
-        opened.close()
-      }
-    } else {
-      const next = 'see docs/deployment.md, or "otpmint help restore" if it is lost'
-      findings.push(...opened.reasons.map((reason) => failed('installation', reason, next)))
-    }
-    if (words.has('json')) printJson(io, { findings })
+  async run(args, io) {
+    const findings = await examine(args, io)
+    if (args.has('json')) printJson(io, { findings })
     else report(findings, io)
     const isSick = findings.some(({ status }) => status === 'failed')
     return isSick ? exitCodes.failed : exitCodes.done
   },
 }
 
-async function checkApps(ports: OpenPorts, settings: Settings, words: Words): Promise<Finding[]> {
-  const all = await allApps(ports)
-  const id = words.text('app')
-  const chosen: App[] = id === undefined ? all : all.filter((app) => app.id === id)
-  if (id !== undefined && chosen.length === 0) throw new Problem('app_not_found')
-  return [
-    ...checkPolicies(settings.domain, all),
-    ...checkGuessBound(settings.domain, all),
-    ...(await checkMailServers(ports, chosen, words.text('send-to'))),
+async function examine(args: Args, io: Io): Promise<Finding[]> {
+  const own = settingsFor(args, io)
+  const sendTo = args.text('send-to')
+  const recipient = sendTo === undefined ? null : readRecipient('email', sendTo, 'send-to')
+  const server = await askServer(own.dataDir)
+  const settings = server ? settingsBeside(server.settings, own) : own
+  const { root, adminToken, database } = dataDirectory(settings.dataDir)
+  const findings = [
+    checkSource(args, root, server !== null),
+    ...checkEnvironment(environmentOf(args, io)),
+    ...checkExposure(settings),
+    ...(server?.findings ?? []),
   ]
+  const broken = await failure(async () => {
+    const { ports, close } = await openPorts(settings)
+    try {
+      findings.push(...checkDataDirectory(root, adminToken), checkDisk(root))
+      findings.push(checkClock(root, ports.clock.now()), checkKey(ports))
+      findings.push(await checkDatabase(ports, database), ...(await checkAlarms(ports)))
+      findings.push(...(await checkApps({ ports, settings, recipient, args })))
+    } finally {
+      await close()
+    }
+  })
+  return [...findings, ...broken]
 }
 
-/** The keyset is the canary: it has opened, or nothing would be here. */
-function checkKey({ keyring, found }: OpenPorts): Finding {
-  const detail = `key ${keyring.codeKeyId()} from ${sources[found.source]}`
-  if (found.source !== 'data_dir') return ok('master key', `${detail}; not in backups: keep a copy`)
-  const next = 'move it to a systemd credential or to another disk; keep a copy apart from backups'
-  return warning('master key', `${detail}, beside what it protects`, next)
+/** Runs checks that need the database; what keeps them from it becomes findings. */
+async function failure(check: () => Promise<void>): Promise<Finding[]> {
+  try {
+    await check()
+    return []
+  } catch (error) {
+    if (error instanceof StartupError) {
+      const next = 'see docs/deployment.md, or "otpmint help restore" if it is lost'
+      return error.reasons.map((reason) => failed('installation', reason, next))
+    }
+    if (!(error instanceof Problem) || error.code !== 'store_unavailable') throw error
+    return [failed('database', 'the database cannot be read: it is damaged or locked', restoreIt)]
+  }
 }
 
-const sources = {
-  credential: 'a credential',
-  file: 'OTPMINT_MASTER_KEY_FILE',
-  environment: 'OTPMINT_MASTER_KEY',
-  data_dir: 'the data directory',
-} as const
+const restoreIt = 'stop the server and restore a backup: "otpmint help restore"'
 
-function checkDatabase({ store }: OpenPorts, path: string): Finding {
-  const faults = store.faults()
-  if (faults.length === 0) return ok('database', `${path} is sound; commits reach the disk`)
-  return failed('database', faults.join('; '), 'stop the server and restore a backup')
+function checkSource(args: Args, root: string, isServed: boolean): Finding {
+  if (isServed) return ok('settings', `those of the server that runs on ${root}`)
+  const file = args.text('env-file')
+  const source = file === undefined ? 'those of this environment' : `those of ${file}`
+  return ok('settings', `${source}; no server runs on ${root}`)
+}
+
+/** What changes how the executable itself behaves, whatever OtpMint does. */
+const hazards: Record<string, string> = {
+  BUN_BE_BUN: 'it turns the executable into a general JavaScript runtime',
+  BUN_OPTIONS: 'it can load other code into the process',
+  BUN_INSPECT: 'it opens a debugger',
+  BUN_INSPECT_NOTIFY: 'it opens a debugger',
+  BUN_INSPECT_PRELOAD: 'it loads other code into the process',
+  NAPI_RS_NATIVE_LIBRARY_PATH: 'it loads another native library',
+  LD_PRELOAD: 'it loads other code into the process',
+  NODE_TLS_REJECT_UNAUTHORIZED: 'it can switch off the check of certificates',
+}
+
+function checkEnvironment(env: Io['env']): Finding[] {
+  const found = Object.entries(hazards)
+    .filter(([name]) => env[name] !== undefined)
+    .map(([name, why]) => failed('environment', `${name} is set: ${why}`, `unset ${name}`))
+  const inherited = ['OTPMINT_MASTER_KEY', 'OTPMINT_ADMIN_TOKEN']
+    .filter((name) => env[name] !== undefined)
+    .map((name) => {
+      const detail = `${name} is in the environment, which child processes inherit`
+      return warning('environment', detail, `use ${name}_FILE or a systemd credential`)
+    })
+  const all = [...found, ...inherited]
+  return all.length > 0 ? all : [ok('environment', 'nothing in it changes how otpmint runs')]
 }
 
 function checkExposure({ developerMode, openRegistration }: Settings): Finding[] {
@@ -108,7 +148,181 @@ function checkExposure({ developerMode, openRegistration }: Settings): Finding[]
   }
   return findings.length > 0
     ? findings
-    : [ok('exposure', 'developer mode and registration are off')]
+    : [ok('exposure', 'developer mode and open registration are off')]
+}
+
+/** Only the owner may read what lies in the data directory. */
+function checkDataDirectory(root: string, leftToken: string): Finding[] {
+  const findings: Finding[] = []
+  const open = [root, ...filesIn(root)].filter((path) => (modeOf(path) & 0o077) !== 0)
+  if (modeOf(root) === 0) {
+    return [failed('data directory', `${root} cannot be read`, 'run it as the user of the server')]
+  }
+  for (const path of open) {
+    const next = `chmod ${path === root ? 700 : 600} ${path}`
+    findings.push(failed('data directory', `${path} is open to other users`, next))
+  }
+  if (open.length === 0) findings.push(ok('data directory', `${root} is its owner's only`))
+  if (modeOf(leftToken) !== 0) {
+    const detail = `the admin token still lies in ${leftToken}`
+    findings.push(warning('data directory', detail, 'store it elsewhere and delete the file'))
+  }
+  return findings
+}
+
+const mebibyte = 1_048_576
+
+function checkDisk(root: string): Finding {
+  const { bavail, bsize } = statfsSync(root)
+  const free = Math.floor((Number(bavail) * Number(bsize)) / mebibyte)
+  const detail = `${free} MiB free`
+  if (free < 100) return failed('disk', detail, 'free some space: without it nothing is sent')
+  return free < 1024 ? warning('disk', detail, 'free some space soon') : ok('disk', detail)
+}
+
+/** When this was written: no right clock is before it. */
+const earliest = Date.UTC(2026, 10, 1)
+const toleranceMs = 60_000
+
+function checkClock(root: string, now: number): Finding {
+  const newest = Math.max(...[root, ...filesIn(root)].map((path) => statSync(path).mtimeMs))
+  const text = new Date(now).toISOString()
+  const next = 'set the clock, and keep it set by NTP (timedatectl set-ntp true)'
+  if (now < earliest) return failed('clock', `${text} lies before this version was made`, next)
+  if (newest > now + toleranceMs) {
+    return failed('clock', `${text} lies before the last write to the database`, next)
+  }
+  return ok('clock', text)
+}
+
+/** The master key is the right one, because the keyset has opened. */
+function checkKey({ keyring, found }: OpenPorts): Finding {
+  const detail = `key ${keyring.codeKeyId()} from ${sources[found.source]}`
+  if (found.source !== 'data_dir') return ok('master key', `${detail}; not in backups: keep a copy`)
+  const next = 'move it to a systemd credential or to another disk; keep a copy apart from backups'
+  return warning('master key', `${detail}, beside what it protects`, next)
+}
+
+const sources = {
+  credential: 'a credential',
+  file: 'OTPMINT_MASTER_KEY_FILE',
+  environment: 'OTPMINT_MASTER_KEY',
+  data_dir: 'the data directory',
+} as const
+
+async function checkDatabase({ maintenance }: OpenPorts, path: string): Promise<Finding> {
+  const faults = await maintenance.faults()
+  if (faults.length === 0) return ok('database', `${path} is sound; commits reach the disk`)
+  return failed('database', faults.join('; '), restoreIt)
+}
+
+const alarmsShown = 20
+
+async function checkAlarms({ alarms }: OpenPorts): Promise<Finding[]> {
+  const { items } = await alarms.list({ appId: null, open: true, limit: alarmsShown, cursor: null })
+  return items.map(({ kind, appId, since }) => {
+    const where = appId === null ? '' : ` (app ${appId})`
+    const detail = `${kind}${where} since ${timeText(since)}`
+    return warning('alarm', detail, 'see docs/deployment.md#alarms')
+  })
+}
+
+type AppChecks = { ports: OpenPorts; settings: Settings; recipient: Recipient | null; args: Args }
+
+async function checkApps({ ports, settings, recipient, args }: AppChecks): Promise<Finding[]> {
+  const all = await allApps(ports)
+  const id = args.text('app')
+  const chosen = id === undefined ? all : [await findApp(ports, id)]
+  return [
+    ...checkCodeLife(settings.domain, all),
+    ...checkGuessBound(settings.domain, all),
+    ...checkLockOut(settings.domain, all),
+    ...(await checkMailServers(ports, chosen, recipient)),
+  ]
+}
+
+/** ASVS 6.5.5 and NIST SP 800-63B-4 3.1.3.2: a short code lives ten minutes at most. */
+const lifeMaxSeconds = 600
+
+function checkCodeLife(settings: DomainSettings, apps: App[]): Finding[] {
+  const lives: [string, number][] = [
+    ['the server', settings.ttlSeconds],
+    ...apps.map(({ id, policy }): [string, number] => [`app ${id}`, policy.ttlSeconds ?? 0]),
+  ]
+  const long = lives
+    .filter(([, seconds]) => seconds > lifeMaxSeconds)
+    .map(([whose, seconds]) =>
+      warning('code life', `${whose}: ${seconds} s`, `${lifeMaxSeconds} s or less is advised`),
+    )
+  return long.length > 0 ? long : [ok('code life', `${settings.ttlSeconds} s`)]
+}
+
+/** How likely blind guessing is in a year, for the default length and every other in use. */
+function checkGuessBound(settings: DomainSettings, apps: App[]): Finding[] {
+  const windows = guessBudget(settings)
+  const guesses = guessesPerYear(windows)
+  const { guessBudgetPerDay: day, guessBudgetPerMonth: month } = settings
+  const lengths = apps.map(({ policy }) => policy.codeLength ?? settings.codeLength)
+  const all = [...new Set([settings.codeLength, ...lengths])].sort((a, b) => a - b)
+  return all.map((length) => {
+    const percent = guessBoundPerYear(windows, length) * 100
+    const detail =
+      `${length} digits: at most ${guesses} guesses a year, ${Number(percent.toPrecision(3))} %, ` +
+      'for one recipient of one app, in the worst case ' +
+      `(${day} wrong codes in 24 hours, ${month} in 30 days)`
+    return percent > 0.1
+      ? warning('guess bound', detail, 'use longer codes or a smaller budget')
+      : ok('guess bound', detail)
+  })
+}
+
+/** `on_budget_exhausted: refuse` lets whoever knows an address lock its owner out. */
+function checkLockOut(settings: DomainSettings, apps: App[]): Finding[] {
+  const { guessBudgetPerDay: day, guessBudgetPerMonth: month } = settings
+  return apps
+    .filter((app) => effectivePolicy(app.policy, settings).onBudgetExhausted === 'refuse')
+    .map(({ id }) => {
+      const detail =
+        `app ${id} refuses a recipient after ${day} wrong codes in 24 hours or ${month} in ` +
+        '30 days: whoever can start verifications for an address locks its owner out so'
+      return warning('lock-out', detail, 'set on_budget_exhausted to long_code unless it is meant')
+    })
+}
+
+/** Each mail server, and with a recipient a real mail through it. */
+async function checkMailServers(
+  ports: OpenPorts,
+  apps: App[],
+  recipient: Recipient | null,
+): Promise<Finding[]> {
+  const routes = apps.flatMap((app) => endpointsOf(app, 'email').map((server) => ({ app, server })))
+  if (routes.length === 0) {
+    const detail = 'no app has a mail server, so there is none to try'
+    const next = 'name one: "otpmint help app update" has the --smtp flags'
+    return [recipient ? failed('mail', `${detail} and nothing was sent`, next) : ok('mail', detail)]
+  }
+  const findings = await Promise.all(
+    routes.map(async ({ app, server }) => {
+      const { host, port } = server.settings
+      const check = `mail of ${app.name ?? `app ${app.id}`}`
+      const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
+      if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
+      const { status, detail, steps } = await sendTestMail(ports, app, server, recipient)
+      if (steps.some((step) => !step.ok)) return steps.map(place)
+      const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
+      const next = 'read what the mail server said; its log has more'
+      const end = status === 'sent' ? ok(check, sent) : failed(check, sent, next)
+      return [...steps.map(place), end]
+    }),
+  )
+  return findings.flat()
+}
+
+/** A probe's sentence says what was found and, after the semicolon, what to do. */
+function fromStep(check: string, server: string, { name, ok: isOk, detail }: TestStep): Finding {
+  const [found = '', ...next] = (detail ?? '').split('; ')
+  const text = `${server} ${name}: ${found}`
+  return isOk ? ok(check, text) : failed(check, text, next.join('; ') || 'try again')
 }
 
 function report(findings: Finding[], io: Io): void {
@@ -122,5 +336,34 @@ function report(findings: Finding[], io: Io): void {
   for (const { check, status, detail, next } of findings) {
     io.out(`${marks[status]}  ${check.padEnd(width)}  ${detail}\n`)
     if (next) io.out(`${' '.repeat(9)}${' '.repeat(width)}  ${paint('dim', `-> ${next}`)}\n`)
+  }
+}
+
+function ok(check: string, detail: string): Finding {
+  return { check, status: 'ok', detail, next: null }
+}
+
+function warning(check: string, detail: string, next: string): Finding {
+  return { check, status: 'warning', detail, next }
+}
+
+function failed(check: string, detail: string, next: string): Finding {
+  return { check, status: 'failed', detail, next }
+}
+
+function filesIn(root: string): string[] {
+  try {
+    return readdirSync(root).map((name) => join(root, name))
+  } catch {
+    return []
+  }
+}
+
+/** The permission bits; 0 when there is nothing to see. */
+function modeOf(path: string): number {
+  try {
+    return statSync(path).mode & 0o777
+  } catch {
+    return 0
   }
 }

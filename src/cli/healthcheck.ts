@@ -1,47 +1,66 @@
-import type { Command } from './command.ts'
+import { systemTimers } from '../timers.ts'
+import { type Command, wholeNumber } from './command.ts'
+import { envFileFlag, settingsFor } from './installation.ts'
 import { exitCodes } from './io.ts'
-import { dataFlag, settingsFor } from './open.ts'
 
 const timeoutMs = 5_000
+const retryMs = 200
 
 export const healthcheck: Command = {
   name: 'healthcheck',
   summary: 'Ask the server on this machine whether it is ready.',
   about: [
     'Asks the server at the configured host and port for /readyz: exit status 0 when its database',
-    'takes writes and its keys are the right ones, else 1. For HEALTHCHECK of a container.',
+    'takes writes and its keys are the right ones, else 1; 78 when the settings are wrong. For',
+    'HEALTHCHECK of a container, and for ExecStartPost= of a unit with --wait.',
   ].join('\n'),
   operands: [],
   flags: {
     host: { value: 'HOST', help: 'Its address; else OTPMINT_HOST.' },
     port: { value: 'PORT', help: 'Its port; else OTPMINT_PORT.' },
-    ...dataFlag,
+    wait: {
+      value: 'SECONDS',
+      help: 'Ask again for so long until it is ready: 0 (default) to 600.',
+    },
+    ...envFileFlag,
   },
-  examples: ['otpmint healthcheck'],
-  async run(words, io) {
-    const settings = settingsFor(words, io)
-    if (!settings) return exitCodes.wrongSettings
-    const url = `http://${reachable(settings.host)}:${settings.port}/readyz`
-    try {
-      const answer = await fetch(url, {
-        signal: AbortSignal.timeout(timeoutMs),
-        redirect: 'manual',
-        // A proxy of the environment knows nothing of this machine's loopback.
-        proxy: false,
-      })
-      if (answer.ok) {
+  examples: ['otpmint healthcheck', 'otpmint healthcheck --wait 20'],
+  async run(args, io) {
+    const waitMs = wholeNumber(args, 'wait', { min: 0, max: 600, usual: 0 }) * 1000
+    const { host, port } = settingsFor(args, io)
+    const url = `http://${reachable(host)}:${port}/readyz`
+    const until = systemTimers.monotonic() + waitMs
+    for (;;) {
+      const fault = await faultOf(url)
+      if (fault === null) {
         io.out('ready\n')
         return exitCodes.done
       }
-      io.err(`otpmint healthcheck: ${url} answers ${answer.status}: not ready\n`)
-    } catch {
-      io.err(`otpmint healthcheck: nothing answers at ${url}\n`)
+      if (systemTimers.monotonic() >= until) {
+        io.err(`otpmint healthcheck: ${fault}\n`)
+        return exitCodes.failed
+      }
+      await systemTimers.sleep(retryMs)
     }
-    return exitCodes.failed
   },
 }
 
-/** Every address of the machine is reached by its loopback one; IPv6 is bracketed. */
+/** Why the server is not ready, as a sentence; null when it is. */
+async function faultOf(url: string): Promise<string | null> {
+  try {
+    const answer = await fetch(url, {
+      signal: AbortSignal.timeout(timeoutMs),
+      redirect: 'manual',
+      // A proxy that the environment names cannot reach this machine's loopback.
+      proxy: false,
+    })
+    return answer.ok ? null : `${url} answers ${answer.status}: not ready`
+  } catch {
+    return `nothing answers at ${url}`
+  }
+}
+
+/** The loopback address where the server listens on every address; IPv6 in brackets. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'

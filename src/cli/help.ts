@@ -1,9 +1,13 @@
-import { allFlags, type Command } from './command.ts'
-import { exitCodes, type Io } from './io.ts'
+import { allFlags, type Command, wrongUsage } from './command.ts'
+import { exitCodes } from './io.ts'
 import { painter } from './output.ts'
 
+type Paint = ReturnType<typeof painter>
+
+const columnsMax = 100
+
 /** The page that `otpmint`, `otpmint help` and `otpmint --help` show. */
-export function overview(commands: Command[], paint: ReturnType<typeof painter>): string {
+export function overview(commands: Command[], paint: Paint): string {
   return [
     'OtpMint: one-time codes by mail, self-hosted, in one executable.',
     '',
@@ -16,12 +20,12 @@ export function overview(commands: Command[], paint: ReturnType<typeof painter>)
     '  otpmint serve --dev          try it on this machine, nothing to set up',
     '  otpmint COMMAND --help       what a command does, its flags and an example',
     '',
-    'Exit status: 0 done, 1 failed, 2 wrong words, 78 wrong settings.',
+    'Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong settings.',
     '',
   ].join('\n')
 }
 
-export function commandHelp(command: Command, paint: ReturnType<typeof painter>): string {
+export function commandHelp(command: Command, paint: Paint): string {
   const flags = Object.entries(allFlags(command)).map(([name, { value, help }]): Row => {
     const head = name === 'help' ? '-h, --help' : `--${name}`
     return [value ? `${head} ${value}` : head, help]
@@ -43,7 +47,7 @@ export function commandHelp(command: Command, paint: ReturnType<typeof painter>)
   ].join('\n')
 }
 
-/** `help [COMMAND]`; the list is asked for late because it holds this command too. */
+/** `help [COMMAND]`. The list comes as a function because it holds this command too. */
 export function createHelp(list: () => Command[]): Command {
   return {
     name: 'help',
@@ -55,10 +59,10 @@ export function createHelp(list: () => Command[]): Command {
     ],
     flags: {},
     examples: ['otpmint help app create'],
-    async run(words, io) {
-      const name = [words.operand(0), words.operand(1)].filter(Boolean).join(' ')
+    async run(args, io) {
+      const name = [args.operand(0), args.operand(1)].filter(Boolean).join(' ')
       const page = helpFor(list(), name, painter(io, io.terminal.output))
-      if (page === null) return unknownHelp(name, io)
+      if (page === null) throw wrongUsage('there is no such command; "otpmint help" lists them')
       io.out(page)
       return exitCodes.done
     },
@@ -66,11 +70,7 @@ export function createHelp(list: () => Command[]): Command {
 }
 
 /** The page of a command or of a group such as `app`; null when there is neither. */
-export function helpFor(
-  commands: Command[],
-  name: string,
-  paint: ReturnType<typeof painter>,
-): string | null {
+export function helpFor(commands: Command[], name: string, paint: Paint): string | null {
   if (name === '') return overview(commands, paint)
   const command = commands.find((candidate) => candidate.name === name)
   if (command) return commandHelp(command, paint)
@@ -80,22 +80,33 @@ export function helpFor(
   return [`${paint('bold', `otpmint ${name}`)} ...`, '', ...columns(rows), ''].join('\n')
 }
 
-function unknownHelp(name: string, io: Io): number {
-  io.err(`otpmint: there is no command "${name}"; "otpmint help" lists them\n`)
-  return exitCodes.wrongWords
-}
-
 function usage({ name, operands }: Command): string {
   const words = operands.map((operand) => (operand.optional ? `[${operand.name}]` : operand.name))
   return [name, ...words].join(' ')
 }
 
-type Row = [string, string]
+type Row = [head: string, text: string]
 
-/** Two columns; a help text of several lines keeps its column. */
+/** Two columns; the text is wrapped within its own. */
 function columns(rows: Row[]): string[] {
   const width = Math.max(...rows.map(([head]) => head.length)) + 2
   return rows.flatMap(([head, text]) =>
-    text.split('\n').map((line, index) => `  ${(index === 0 ? head : '').padEnd(width)}${line}`),
+    wrap(text, columnsMax - width - 2).map((line, index) => {
+      return `  ${(index === 0 ? head : '').padEnd(width)}${line}`
+    }),
   )
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else {
+      line = line === '' ? word : `${line} ${word}`
+    }
+  }
+  return [...lines, line]
 }

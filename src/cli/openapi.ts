@@ -13,7 +13,7 @@ export const openapi: Command = {
   operands: [],
   flags: {},
   examples: ['otpmint openapi > otpmint-openapi.json'],
-  async run(_words, io) {
+  async run(_args, io) {
     printJson(io, await openApi())
     return exitCodes.done
   },

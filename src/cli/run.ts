@@ -1,12 +1,13 @@
 import { Problem } from '../domain/problem.ts'
-import { nearest } from '../runtime/settings.ts'
-import { type Command, parseWords } from './command.ts'
+import { nearest } from '../nearest.ts'
+import { StartupError } from '../startup-error.ts'
+import { type Args, type Command, readArgs } from './command.ts'
 import { commands } from './commands.ts'
 import { helpFor } from './help.ts'
 import { exitCodes, type Io } from './io.ts'
 import { painter } from './output.ts'
 
-/** Runs what was typed; answers the exit status. Whatever it throws is a bug. */
+/** Runs the command line; answers the exit status. Whatever it throws is a bug. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const [first = ''] = argv
   if (first === '--version' || first === '-V') return run(['version', ...argv.slice(1)], io)
@@ -16,35 +17,40 @@ export async function run(argv: string[], io: Io): Promise<number> {
   return found ? runCommand(found.command, found.rest, io) : explain(argv, io)
 }
 
+/** The one place where refusals become words and an exit status. */
 async function runCommand(command: Command, rest: string[], io: Io): Promise<number> {
-  const parsed = parseWords(command, rest)
-  if (!parsed.ok) {
-    io.err(`otpmint ${command.name}: ${parsed.mistake}\n`)
+  let args: Args
+  try {
+    args = readArgs(command, rest)
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error
+    const status = tellStartupError(error, command, io)
     io.err(`"otpmint ${command.name} --help" shows what it takes\n`)
-    return exitCodes.wrongWords
+    return status
   }
-  if (parsed.words.has('help')) {
+  if (args.has('help')) {
     io.out(helpFor(commands, command.name, painter(io, io.terminal.output)) ?? '')
     return exitCodes.done
   }
   try {
-    return await command.run(parsed.words, io)
+    return await command.run(args, io)
   } catch (error) {
-    if (!(error instanceof Problem)) throw error
-    return refused(error, command, io)
+    if (error instanceof Problem) return tellProblem(error, command, io)
+    if (error instanceof StartupError) return tellStartupError(error, command, io)
+    throw error
   }
 }
 
 function findCommand(argv: string[]): { command: Command; rest: string[] } | null {
-  for (const words of [2, 1]) {
-    const name = argv.slice(0, words).join(' ')
+  for (const count of [2, 1]) {
+    const name = argv.slice(0, count).join(' ')
     const command = commands.find((candidate) => candidate.name === name)
-    if (command) return { command, rest: argv.slice(words) }
+    if (command) return { command, rest: argv.slice(count) }
   }
   return null
 }
 
-/** No command was found: show a group's page, suggest the nearest command, or the overview. */
+/** No command was found: shows a group's page, suggests the nearest command, or the overview. */
 function explain(argv: string[], io: Io): number {
   const [first = '', second = ''] = argv
   const isGroup = commands.some(({ name }) => name.startsWith(`${first} `))
@@ -55,13 +61,13 @@ function explain(argv: string[], io: Io): number {
   }
   if (first === '' || (isGroup && typed === first)) {
     io.err(helpFor(commands, first, painter(io, io.terminal.errors)) ?? '')
-    return exitCodes.wrongWords
+    return exitCodes.usage
   }
   const names = commands.map(({ name }) => name)
   const meant = nearest(typed, names) ?? nearest(first, names)
   const hint = meant ? `; did you mean "otpmint ${meant}"?` : ''
   io.err(`otpmint: there is no command ${quoted(typed)}${hint}\n"otpmint help" lists them\n`)
-  return exitCodes.wrongWords
+  return exitCodes.usage
 }
 
 /** At most forty printable characters of what was typed. */
@@ -69,17 +75,22 @@ function quoted(typed: string): string {
   return `"${typed.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 40)}"`
 }
 
-/** A refusal of the domain, with the names of the fields as the wire has them. */
-function refused(problem: Problem, command: Command, io: Io): number {
+function tellStartupError({ exitCode, reasons }: StartupError, command: Command, io: Io): number {
+  const who = exitCode === exitCodes.usage ? `otpmint ${command.name}` : 'otpmint'
+  for (const reason of reasons) io.err(`${who}: ${reason}\n`)
+  return exitCode
+}
+
+function tellProblem(problem: Problem, command: Command, io: Io): number {
   const { errors = [] } = problem.extra
   if (errors.length === 0) io.err(`otpmint ${command.name}: ${problem.message}\n`)
   for (const { field, reason } of errors) {
     io.err(`otpmint ${command.name}: ${flagFor(command, field)} ${reason}\n`)
   }
-  return problem.code === 'invalid_request' ? exitCodes.wrongWords : exitCodes.failed
+  return problem.code === 'invalid_request' ? exitCodes.usage : exitCodes.failed
 }
 
-/** `email.from_name` is typed as `--smtp-from-name`: say it as this command has it. */
+/** The flag that sets a field of the wire: `--smtp-from-name` for `email.from_name`. */
 function flagFor(command: Command, field: string): string {
   const name = field
     .replaceAll('_', '-')

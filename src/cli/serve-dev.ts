@@ -1,28 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { App } from '../domain/app.ts'
-import { createApp, newKey, revokeKey } from '../domain/manage-apps.ts'
+import type { Settings } from '../config/load.ts'
+import type { App } from '../domain/app/app.ts'
+import { createApp, newKey, revokeKey } from '../domain/app/manage.ts'
+import { randomBase62 } from '../domain/id.ts'
 import type { OpenPorts } from '../runtime/open.ts'
-import type { Settings } from '../runtime/settings.ts'
 import { startRuntime } from '../runtime.ts'
-import { allApps } from './app-list.ts'
-import type { Words } from './command.ts'
-import { exitCodes, type Io } from './io.ts'
-import { cliActor } from './open.ts'
+import type { Args } from './command.ts'
+import { allApps, cliActor } from './installation.ts'
+import type { Io } from './io.ts'
 import { painter } from './output.ts'
-import { untilStopped } from './serve.ts'
+import { runtimeIoOf, untilStopped } from './serve.ts'
 
 const appName = 'OtpMint demo'
 
-/** Everything at hand on one machine: what a person reads goes to stderr, the log to stdout. */
-export async function serveDev(settings: Settings, words: Words, io: Io): Promise<number> {
-  if (!isLoopback(settings.host)) {
-    io.err('otpmint serve: --dev listens on loopback only: the host must be 127.0.0.1 or ::1\n')
-    return words.has('host') ? exitCodes.wrongWords : exitCodes.wrongSettings
-  }
+/** Runs a server to try things with: words for a person go to stderr, the log to stdout. */
+export async function serveDev(settings: Settings, args: Args, io: Io): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), 'otpmint-dev-'))
-  const isNamed = words.has('data-dir') || Boolean(io.env['OTPMINT_DATA_DIR'])
+  const isNamed = args.has('data-dir') || Boolean(io.env['OTPMINT_DATA_DIR'])
   const dev: Settings = {
     ...settings,
     dataDir: isNamed ? settings.dataDir : join(scratch, 'data'),
@@ -30,23 +26,22 @@ export async function serveDev(settings: Settings, words: Words, io: Io): Promis
     developerMode: true,
     // The usual port may belong to a real server on this machine.
     metricsListen: io.env['OTPMINT_METRICS_LISTEN'] ? settings.metricsListen : null,
-    // A person reads what is printed below, and then only what is wrong.
+    // Whoever sits at the terminal reads what is printed below, and then only what is wrong.
     logLevel: io.terminal.output && !io.env['OTPMINT_LOG_LEVEL'] ? 'warn' : settings.logLevel,
   }
   const told: string[] = []
-  const runtimeIo = {
-    write: io.out,
-    tell: (text: string) => void told.push(text),
-    pid: io.pid,
-  }
+  const runtimeIo = { ...runtimeIoOf(io), tell: (text: string) => void told.push(text) }
   try {
     return await untilStopped(
       io,
       () => startRuntime(dev, runtimeIo),
       async ({ url, ports }) => {
         const testKey = await readyKey(ports)
+        // Another one each time: a secretKey that is taken cannot be registered again.
+        const secretKey = `dev-${randomBase62(ports.random, 12)}`
         const place = isNamed ? `data in ${dev.dataDir}` : 'data is thrown away at the end'
-        io.err(welcome({ url, testKey, place, scratch, told }, painter(io, io.terminal.errors)))
+        const facts = { url, testKey, secretKey, place, scratch, told }
+        io.err(welcome(facts, painter(io, io.terminal.errors)))
       },
     )
   } finally {
@@ -69,12 +64,17 @@ async function revokeTestKeys(ports: OpenPorts, { id }: App): Promise<void> {
   for (const key of active) await revokeKey(ports, cliActor, { appId: id, keyId: key.id })
 }
 
-type Welcome = { url: string; testKey: string; place: string; scratch: string; told: string[] }
+type Facts = {
+  url: string
+  testKey: string
+  secretKey: string
+  place: string
+  scratch: string
+  told: string[]
+}
 
-function welcome(
-  { url, testKey, place, scratch, told }: Welcome,
-  paint: ReturnType<typeof painter>,
-): string {
+function welcome(facts: Facts, paint: ReturnType<typeof painter>): string {
+  const { url, testKey, place, told } = facts
   return [
     `${paint('bold', `OtpMint runs at ${url}`)} (developer mode; ${place})`,
     '',
@@ -85,7 +85,11 @@ function welcome(
     ...told,
     paint('bold', 'Mint a code, read it in the inbox, check it:'),
     '',
-    ...curlLines(url, testKey, scratch),
+    ...apiLines(facts),
+    '',
+    paint('bold', 'The same through the original API; "smtp_host":"inbox" keeps its mails here:'),
+    '',
+    ...originalLines(facts),
     '',
     'Ctrl-C ends it.',
     '',
@@ -96,13 +100,13 @@ function welcome(
  * Three lines that work as they stand, one after another and again: the third reads what the other
  * two kept, and the address changes, because one address gets one code in 30 seconds.
  */
-function curlLines(url: string, testKey: string, scratch: string): string[] {
+function apiLines({ url, testKey, scratch }: Facts): string[] {
   const started = join(scratch, 'started.json')
   const inbox = join(scratch, 'inbox.json')
   const id = `$(sed 's/^{"id":"\\([^"]*\\)".*/\\1/' ${started})`
-  const code = `$(sed 's/^[^}]*"code":"\\([^"]*\\)".*/\\1/' ${inbox})`
+  const code = `$(${newestCode} ${inbox})`
   const curl = `curl -sS -w '\\n' ${url}`
-  const post = `-H 'Authorization: Bearer ${testKey}' -H 'Content-Type: application/json'`
+  const post = `-H 'Authorization: Bearer ${testKey}' ${jsonHeader}`
   const start = `-H 'Prefer: wait=5' -d '{"to":"ada-'$(date +%s)'@example.com"}'`
   return [
     `${curl}/v1/verifications ${post} ${start} | tee ${started}`,
@@ -111,6 +115,27 @@ function curlLines(url: string, testKey: string, scratch: string): string[] {
   ]
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+/** Register, send, verify, with the fields of the original README; the second and third repeat. */
+function originalLines({ url, secretKey, scratch }: Facts): string[] {
+  const shareable = join(scratch, 'shareable-key')
+  const curl = `curl -sS -w '\\n' ${url}`
+  const server = [
+    `"secretKey":"${secretKey}"`,
+    '"smtp_host":"inbox"',
+    '"smtp_port":587',
+    '"smtp_mail":"codes@example.com"',
+    '"smtp_password":"none"',
+  ]
+  const code = `$(curl -sS ${url}/dev/inbox.json | ${newestCode})`
+  const otp = `{"shareableKey":"'$(cat ${shareable})'","otp":"'${code}'"}`
+  return [
+    `${curl}/reg_secretkey ${jsonHeader} -d '{${server.join(',')}}'`,
+    `${curl}/otp ${jsonHeader} ` +
+      `-d '{"mail":"ada-'$(date +%s)'@example.com","secretKey":"${secretKey}"}' | tee ${shareable}`,
+    `${curl}/verify-otp ${jsonHeader} -d '${otp}'`,
+  ]
 }
+
+const jsonHeader = `-H 'Content-Type: application/json'`
+/** The code of the first message of /dev/inbox.json, which is the newest. */
+const newestCode = `sed 's/^[^}]*"code":"\\([^"]*\\)".*/\\1/'`

@@ -1,22 +1,22 @@
-import { refused } from '../runtime/refusal.ts'
-import { describeSettings } from '../runtime/settings.ts'
-import { type Running, startRuntime } from '../runtime.ts'
+import { describeSettings } from '../config/describe.ts'
+import { type Running, type RuntimeIo, startRuntime } from '../runtime.ts'
 import type { Command } from './command.ts'
+import { settingsFor } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
-import { settingsFor, tellRefusal } from './open.ts'
 import { serveDev } from './serve-dev.ts'
 
 export const serve: Command = {
   name: 'serve',
   summary: 'Run the server.',
   about: [
-    'Runs the server until SIGTERM or SIGINT: then it is not ready any more, finishes what runs,',
-    'keeps what is queued, and ends. A second signal ends it at once. Logs are JSON lines on',
+    'Runs the server until SIGTERM, SIGINT or SIGHUP: then it is not ready any more, finishes what',
+    'runs, keeps what is queued, and ends. A second signal ends it at once. Logs are JSON lines on',
     'standard output. The first start makes the data directory, a master key and an admin token.',
     '',
     '--dev tries everything on this machine with nothing to set up: loopback only, a throw-away',
-    'data directory unless one is named, open registration, reasons in error answers, a ready app',
-    'with a test key, an inbox page in place of a mail server, and three curl lines to copy.',
+    'data directory unless one is named, open registration for any mail server, reasons in error',
+    'answers, a ready app with a test key, an inbox page in place of a mail server, and curl lines',
+    'to copy for /v1 and for the original API.',
   ].join('\n'),
   operands: [],
   flags: {
@@ -29,30 +29,33 @@ export const serve: Command = {
   },
   examples: ['otpmint serve --dev', 'OTPMINT_DATA_DIR=/var/lib/otpmint otpmint serve --port 8080'],
   more: () => `Settings (environment)\n\n${describeSettings()}`,
-  async run(words, io) {
-    const settings = settingsFor(words, io)
-    if (!settings) return exitCodes.wrongSettings
-    if (words.has('dev')) return serveDev(settings, words, io)
-    return untilStopped(io, () =>
-      startRuntime(settings, {
-        write: io.out,
-        tell: io.terminal.errors ? (text) => io.err(`${text}\n`) : null,
-        pid: io.pid,
-      }),
-    )
+  async run(args, io) {
+    const settings = settingsFor(args, io)
+    if (args.has('dev')) return serveDev(settings, args, io)
+    return untilStopped(io, () => startRuntime(settings, runtimeIoOf(io)))
   },
+}
+
+export function runtimeIoOf({ out, err, env, pid, terminal, lostLines }: Io): RuntimeIo {
+  return {
+    write: out,
+    tell: terminal.errors ? (text) => err(`${text}\n`) : null,
+    pid,
+    // systemd lists several with colons; the first is ours.
+    runtimeDirectory: env['RUNTIME_DIRECTORY']?.split(':')[0] || null,
+    lostLines,
+  }
 }
 
 /** Serves until the first stop signal; a second one does not wait for what still runs. */
 export async function untilStopped(
   io: Io,
-  start: () => ReturnType<typeof startRuntime>,
+  start: () => Promise<Running>,
   started: (running: Running) => Promise<void> = async () => {},
 ): Promise<number> {
   const signals = stopSignals(io)
   try {
     const running = await start()
-    if (refused(running)) return tellRefusal(io, running)
     await started(running)
     await signals.first
     return await Promise.race([

@@ -10,8 +10,8 @@ export const versionCommand: Command = {
   operands: [],
   flags: jsonFlag,
   examples: ['otpmint version'],
-  async run(words, io) {
-    if (words.has('json')) printJson(io, { version, bun: Bun.version })
+  async run(args, io) {
+    if (args.has('json')) printJson(io, { version, bun: Bun.version })
     else io.out(`otpmint ${version} (bun ${Bun.version})\n`)
     return exitCodes.done
   },

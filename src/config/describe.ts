@@ -1,5 +1,4 @@
 import { type Option, sections } from './kinds.ts'
-import type { Settings } from './load.ts'
 import { type OptionName, optionList } from './options.ts'
 
 /** Every setting with its default, for `serve --help`. */
@@ -29,16 +28,6 @@ export function configurationPage(): string {
   return `${introduction}\n\n${tables.join('\n\n')}\n`
 }
 
-/** The settings in force, for a person to read: whether a secret is set, never what it is. */
-export function redactedSettings(settings: Settings): Settings {
-  const { masterKey, adminToken } = settings
-  return {
-    ...settings,
-    masterKey: { ...masterKey, raw: masterKey.raw && '(set)' },
-    adminToken: adminToken && '(set)',
-  }
-}
-
 const introduction = `# Configuration
 
 <!-- Written by scripts/docs.ts from src/config/options.ts. Change the table there. -->
@@ -46,16 +35,17 @@ const introduction = `# Configuration
 Settings are environment variables; the few that a person types are also flags of
 \`otpmint serve\`, and a flag wins. A variable that is empty counts as not set, except for a
 secret, where it is a mistake. \`otpmint\` names all mistakes at once, an unknown \`OTPMINT_\`
-variable among them, and exits with status 78.
+variable among them, and exits with status 78. \`otpmint doctor\` says which settings a running
+server has read.
 
-A secret can also lie in a file that \`<name>_FILE\` names; setting both is a mistake. The master
-key is looked for in this order: \`$CREDENTIALS_DIRECTORY/master_key\` (systemd's
-\`LoadCredential=\`), \`OTPMINT_MASTER_KEY_FILE\`, \`OTPMINT_MASTER_KEY\`, \`master.key\` in the
-data directory. Without the master key a database and its backups are worthless: keep a copy of it
-elsewhere.
+A secret can also lie in a file that \`<name>_FILE\` names, which only its owner can read (mode
+0600 or 0400); setting both is a mistake. The master key is looked for in this order:
+\`$CREDENTIALS_DIRECTORY/master_key\` (systemd's \`LoadCredential=\`), \`OTPMINT_MASTER_KEY_FILE\`,
+\`OTPMINT_MASTER_KEY\`, \`master.key\` in the data directory. Without the master key a database and
+its backups are worthless: keep a copy of it elsewhere.
 
 An app may choose the length and the life of its codes in its policy; everything else it can only
-make stricter than it is here.`
+make stricter than it is here. A limit that is tightened here later holds for every app at once.`
 
 function inSection(section: Option['section']): [OptionName, Option][] {
   return optionList.filter(([, option]) => option.section === section)
@@ -65,7 +55,7 @@ function defaultOf({ default: value, defaultText }: Option): string {
   return defaultText ?? String(value)
 }
 
-/** Help on a terminal has no use for Markdown's code marks. */
+/** Without Markdown's code marks, for a terminal. */
 function plain(text: string): string {
   return text.replaceAll('`', '')
 }

@@ -1,8 +1,11 @@
-import { readFileSync } from 'node:fs'
-import type { DomainSettings } from '../domain/ports.ts'
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { isLoopback } from '../domain/app/endpoint.ts'
+import type { DomainSettings } from '../domain/settings.ts'
 import type { LogLevel } from '../log.ts'
-import { nearest } from './nearest.ts'
-import { type OptionName, optionList, options, type Values } from './options.ts'
+import { nearest } from '../nearest.ts'
+import { settingsAreWrong } from '../startup-error.ts'
+import { type OptionName, optionList, options, settingNames, type Values } from './options.ts'
 
 export type Settings = {
   host: string
@@ -11,14 +14,15 @@ export type Settings = {
   /** Without a slash at the end; null: from host and port, once that is known. */
   publicUrl: string | null
   dataDir: string
-  databaseUrl: 'sqlite'
-  /** Where to look for the master key; keys/ reads and judges it. */
+  /** Where to look for the master key; keys/master-key.ts reads and judges it. */
   masterKey: { raw: string | null; file: string | null; credentialsDirectory: string | null }
   adminToken: string | null
   openRegistration: boolean
   developerMode: boolean
   /** CIDR ranges in canonical form. */
   trustedProxies: string[]
+  /** Connections to mail servers at a time. */
+  connectionsMax: number
   metricsListen: { host: string; port: number } | null
   logLevel: LogLevel
   shutdownSeconds: number
@@ -34,29 +38,35 @@ export type Settings = {
 export type Environment = Record<string, string | undefined>
 /** What was typed, by the flag's name without its dashes. */
 export type Flags = Record<string, string | boolean | undefined>
-export type LoadedSettings = { ok: true; settings: Settings } | { ok: false; mistakes: string[] }
 
 /** Limits must outlive the longest window that they count in, which is 30 days. */
 const limitDays = 31
 
 /**
- * Reads every setting, a flag before the environment, and reports all mistakes at once, by name
- * and without the value. An empty variable counts as absent, but for a secret it is a mistake:
- * there it is a substitution that failed.
+ * Reads every setting, a flag before the environment. Throws `StartupError` (exit code 78) with all
+ * mistakes at once, by name and without the value. An empty variable counts as absent; an empty
+ * secret is a mistake, because it is most likely a substitution that failed.
  */
-export function loadSettings(
-  environment: Environment,
-  flags: Flags = {},
-  readFile = (path: string) => readFileSync(path, 'utf8'),
-): LoadedSettings {
+export function loadSettings(environment: Environment, flags: Flags = {}): Settings {
   const mistakes: string[] = []
   const entries = optionList.map(([name]) => [name, readOption(name, environment, flags, mistakes)])
   const values = Object.fromEntries(entries) as Values
 
   mistakes.push(...unknownNames(environment), ...contradictions(values))
-  const adminToken = values.OTPMINT_ADMIN_TOKEN ?? readAdminToken(values, readFile, mistakes)
-  if (mistakes.length > 0) return { ok: false, mistakes }
-  return { ok: true, settings: assemble(values, environment, adminToken) }
+  const adminToken =
+    values.OTPMINT_ADMIN_TOKEN ?? readAdminToken(values, credentials(environment), mistakes)
+  if (mistakes.length > 0) throw settingsAreWrong(...mistakes)
+  return assemble(values, environment, adminToken)
+}
+
+/** The settings in force, for a person to read: whether a secret is set, never what it is. */
+export function redactedSettings(settings: Settings): Settings {
+  const { masterKey, adminToken } = settings
+  return {
+    ...settings,
+    masterKey: { ...masterKey, raw: masterKey.raw && '(set)' },
+    adminToken: adminToken && '(set)',
+  }
 }
 
 function readOption(
@@ -103,18 +113,28 @@ function contradictions(values: Values): string[] {
   if (values.OTPMINT_ATTEMPTS_MAX > perDay) {
     found.push('OTPMINT_ATTEMPTS_MAX must be at most OTPMINT_GUESS_BUDGET_PER_DAY')
   }
+  if (values.OTPMINT_DEVELOPER_MODE && !isLoopback(values.OTPMINT_HOST)) {
+    found.push('OTPMINT_DEVELOPER_MODE needs OTPMINT_HOST on loopback: 127.0.0.1 or ::1')
+  }
   return found
 }
 
 function readAdminToken(
   { OTPMINT_ADMIN_TOKEN_FILE: path }: Values,
-  readFile: (path: string) => string,
+  credentialsDirectory: string | null,
   mistakes: string[],
 ): string | null {
   if (path === null) return null
   const { allowed, parse } = options.OTPMINT_ADMIN_TOKEN
   try {
-    const token = parse(readFile(path).trim())
+    const text = readFileSync(path, 'utf8').trim()
+    // systemd guards its credentials by their directory, with access lists that look like 0440.
+    const isCredential = credentialsDirectory === dirname(resolve(path))
+    if (!isCredential && (statSync(path).mode & 0o077) !== 0) {
+      mistakes.push('OTPMINT_ADMIN_TOKEN_FILE must be readable by its owner only: chmod 600')
+      return null
+    }
+    const token = parse(text)
     if (token) return token
     mistakes.push(`OTPMINT_ADMIN_TOKEN_FILE must hold ${allowed}`)
   } catch {
@@ -129,16 +149,16 @@ function assemble(values: Values, environment: Environment, adminToken: string |
     port: values.OTPMINT_PORT,
     publicUrl: values.OTPMINT_PUBLIC_URL,
     dataDir: values.OTPMINT_DATA_DIR ?? stateDirectory(environment) ?? './otpmint-data',
-    databaseUrl: values.OTPMINT_DATABASE_URL,
     masterKey: {
       raw: values.OTPMINT_MASTER_KEY,
       file: values.OTPMINT_MASTER_KEY_FILE,
-      credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] || null,
+      credentialsDirectory: credentials(environment),
     },
     adminToken,
     openRegistration: values.OTPMINT_OPEN_REGISTRATION,
     developerMode: values.OTPMINT_DEVELOPER_MODE,
     trustedProxies: values.OTPMINT_TRUSTED_PROXIES,
+    connectionsMax: values.OTPMINT_CONNECTIONS_MAX,
     metricsListen: values.OTPMINT_METRICS_LISTEN,
     logLevel: values.OTPMINT_LOG_LEVEL,
     shutdownSeconds: values.OTPMINT_SHUTDOWN_SECONDS,
@@ -153,24 +173,15 @@ function assemble(values: Values, environment: Environment, adminToken: string |
 }
 
 function domainSettings(values: Values): DomainSettings {
-  return {
-    codeLength: values.OTPMINT_CODE_LENGTH,
-    ttlSeconds: values.OTPMINT_CODE_TTL_SECONDS,
-    attemptsMax: values.OTPMINT_ATTEMPTS_MAX,
-    resendAfterSeconds: values.OTPMINT_RESEND_AFTER_SECONDS,
-    resendsMax: values.OTPMINT_RESENDS_MAX,
-    recipientStartSpacingSeconds: values.OTPMINT_LIMIT_RECIPIENT_SPACING_SECONDS,
-    recipientStartsPerQuarterHour: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_QUARTER_HOUR,
-    recipientStartsPerDay: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY,
-    recipientStartsPerDayAcrossApps: values.OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY_ACROSS_APPS,
-    appStartsPerMinute: values.OTPMINT_LIMIT_APP_STARTS_PER_MINUTE,
-    ipFailuresPerMinute: values.OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE,
-    guessBudgetPerDay: values.OTPMINT_GUESS_BUDGET_PER_DAY,
-    guessBudgetPerMonth: values.OTPMINT_GUESS_BUDGET_PER_MONTH,
-  }
+  const entries = Object.entries(settingNames).map(([setting, name]) => [setting, values[name]])
+  return Object.fromEntries(entries) as DomainSettings
 }
 
 /** systemd lists several with colons; the first is ours. */
 function stateDirectory(environment: Environment): string | undefined {
   return environment['STATE_DIRECTORY']?.split(':')[0] || undefined
+}
+
+function credentials(environment: Environment): string | null {
+  return environment['CREDENTIALS_DIRECTORY'] || null
 }

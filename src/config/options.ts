@@ -1,5 +1,5 @@
+import { type SettingName, settingFields } from '../domain/settings.ts'
 import { logLevels } from '../log.ts'
-import { codes, limits, retention } from './domain-options.ts'
 import {
   boolean,
   choice,
@@ -9,6 +9,7 @@ import {
   type Option,
   path,
   ranges,
+  type Section,
   secret,
   url,
 } from './kinds.ts'
@@ -16,7 +17,7 @@ import {
 const server = {
   OTPMINT_HOST: host({
     section: 'Server',
-    description: 'The address to listen on; 127.0.0.1 leaves the world to a reverse proxy.',
+    description: 'The address to listen on; keep 127.0.0.1 behind a reverse proxy.',
     default: '127.0.0.1',
     flag: 'host',
   }),
@@ -42,20 +43,13 @@ const server = {
     defaultText: '`$STATE_DIRECTORY`, else `./otpmint-data`',
     flag: 'data-dir',
   }),
-  OTPMINT_DATABASE_URL: choice({
-    section: 'Server',
-    description: 'The database: SQLite, in the data directory.',
-    allowed: 'sqlite (PostgreSQL comes later)',
-    of: ['sqlite'],
-    default: 'sqlite',
-  }),
 }
 
 const keys = {
   OTPMINT_MASTER_KEY: secret({
     section: 'Keys',
     description: 'The key that seals every secret in the database; a file or credential is safer.',
-    // Its bytes are judged by keys/, which also knows the other places where it may lie.
+    // keys/master-key.ts decodes it, and knows the other places where it may lie.
     allowed: '32 random bytes in base64, or passphrase: and 16 characters or more',
     pattern: /^(\s*[A-Za-z0-9+/_-]{43}=?\s*|passphrase:[^\n]{16,})$/,
     default: null,
@@ -69,7 +63,7 @@ const keys = {
   }),
   OTPMINT_ADMIN_TOKEN: secret({
     section: 'Keys',
-    description: 'The bearer token of the operator, for everything that manages apps.',
+    description: 'The bearer token of the admin, for everything that manages apps.',
     allowed: '32 to 256 printable ASCII characters without spaces',
     pattern: /^[!-~]{32,256}$/,
     default: null,
@@ -77,7 +71,7 @@ const keys = {
   }),
   OTPMINT_ADMIN_TOKEN_FILE: path({
     section: 'Keys',
-    description: 'A file with the admin token.',
+    description: 'A file with the admin token, readable by its owner only (mode 0600 or 0400).',
     default: null,
     defaultText: 'none',
   }),
@@ -86,12 +80,12 @@ const keys = {
 const access = {
   OTPMINT_OPEN_REGISTRATION: boolean({
     section: 'Access',
-    description: 'Lets anybody register an app, with a mail server that has public addresses only.',
+    description: 'Lets anybody register an app, with a public mail server that takes its login.',
     default: false,
   }),
   OTPMINT_DEVELOPER_MODE: boolean({
     section: 'Access',
-    description: 'Shows the test inbox and the reasons of failures; not for production.',
+    description: 'Shows the test inbox and the reasons of failures; on a loopback host only.',
     default: false,
   }),
   OTPMINT_TRUSTED_PROXIES: ranges({
@@ -102,7 +96,59 @@ const access = {
   }),
 }
 
+const codes = numbers('Codes', {
+  codeLength: 'OTPMINT_CODE_LENGTH',
+  ttlSeconds: 'OTPMINT_CODE_TTL_SECONDS',
+  attemptsMax: 'OTPMINT_ATTEMPTS_MAX',
+  resendAfterSeconds: 'OTPMINT_RESEND_AFTER_SECONDS',
+  resendsMax: 'OTPMINT_RESENDS_MAX',
+})
+
+const limits = numbers('Limits', {
+  recipientStartSpacingSeconds: 'OTPMINT_LIMIT_RECIPIENT_SPACING_SECONDS',
+  recipientStartsPerQuarterHour: 'OTPMINT_LIMIT_RECIPIENT_STARTS_PER_QUARTER_HOUR',
+  recipientStartsPerDay: 'OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY',
+  recipientStartsPerDayAcrossApps: 'OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY_ACROSS_APPS',
+  appStartsPerMinute: 'OTPMINT_LIMIT_APP_STARTS_PER_MINUTE',
+  appStartsPerDay: 'OTPMINT_LIMIT_APP_STARTS_PER_DAY',
+  ipFailuresPerMinute: 'OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE',
+  guessBudgetPerDay: 'OTPMINT_GUESS_BUDGET_PER_DAY',
+  guessBudgetPerMonth: 'OTPMINT_GUESS_BUDGET_PER_MONTH',
+})
+
+/** The maxima are those of data protection, not of the disk. */
+const retention = {
+  OTPMINT_RETENTION_VERIFICATION_DAYS: integer({
+    section: 'Retention',
+    description: 'Days that a verification is kept after it ended.',
+    min: 1,
+    max: 7,
+    default: 7,
+  }),
+  OTPMINT_RETENTION_EVENT_DAYS: integer({
+    section: 'Retention',
+    description: 'Days that events, alarms and statistics are kept.',
+    min: 1,
+    max: 31,
+    default: 31,
+  }),
+  OTPMINT_RETENTION_AUDIT_DAYS: integer({
+    section: 'Retention',
+    description: 'Days that the audit log is kept.',
+    min: 30,
+    max: 400,
+    default: 400,
+  }),
+}
+
 const operations = {
+  OTPMINT_CONNECTIONS_MAX: integer({
+    section: 'Operations',
+    description: 'Connections to mail servers at a time, over all apps.',
+    min: 1,
+    max: 5000,
+    default: 500,
+  }),
   OTPMINT_METRICS_LISTEN: listen({
     section: 'Operations',
     description: 'Where `/metrics` and nothing else is served.',
@@ -118,7 +164,7 @@ const operations = {
   }),
   OTPMINT_SHUTDOWN_SECONDS: integer({
     section: 'Operations',
-    description: 'How long running requests may take to finish after SIGTERM.',
+    description: 'Seconds that running requests may take to finish after SIGTERM.',
     min: 0,
     max: 300,
     default: 10,
@@ -127,14 +173,14 @@ const operations = {
 
 /**
  * Every setting there is, in the order in which people meet them. Reading the environment, help,
- * docs/configuration.md and the dump all come from here.
+ * docs/configuration.md and the redacted dump all come from here.
  */
 export const options = {
   ...server,
   ...keys,
   ...access,
-  ...codes,
-  ...limits,
+  ...codes.options,
+  ...limits.options,
   ...retention,
   ...operations,
 }
@@ -146,3 +192,23 @@ export type Values = {
 
 /** The same table for those who treat all settings alike. */
 export const optionList = Object.entries(options) as [OptionName, Option][]
+
+/** Which variable sets which number of the domain. */
+export const settingNames = { ...codes.names, ...limits.names } satisfies Record<
+  SettingName,
+  OptionName
+>
+
+/** An option for each number of the domain, whose bounds, default and sentence are its field's. */
+function numbers<const Names extends Partial<Record<SettingName, string>>>(
+  section: Section,
+  names: Names,
+) {
+  const entries = Object.entries(names) as [SettingName, string][]
+  const list = entries.map(([setting, name]) => {
+    const { min, max, default: usual, says } = settingFields[setting]
+    return [name, integer({ section, description: says, min, max, default: usual })]
+  })
+  type Options = { [Name in Extract<Names[keyof Names], string>]: Option<number> }
+  return { names, options: Object.fromEntries(list) as Options }
+}

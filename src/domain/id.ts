@@ -4,30 +4,40 @@ const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /** A new unguessable id: 128 random bits (ASVS 11.5.1) as 22 characters of base62. */
 export function newId(random: Random): string {
-  return base62(random.bytes(16))
+  return base62(random.bytes(16), 22)
 }
 
 /**
- * An id that sorts by time, 48 bits of milliseconds before 80 random ones: rows that are written
- * together lie together. Not a secret to rely on.
+ * A new unguessable id that sorts by time: 48 bits of epoch ms, then 128 random bits, as 30
+ * characters of base62. Rows that are written together then lie together.
  */
 export function newTimedId(random: Random, now: number): string {
-  const bytes = random.bytes(16)
+  const bytes = new Uint8Array(22)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(now) << 16n)
-  bytes.set(random.bytes(2), 6)
-  return base62(bytes)
+  bytes.set(random.bytes(16), 6)
+  return base62(bytes, 30)
+}
+
+/** True for text that can be an id of `newTimedId`. */
+export function isTimedId(text: string): boolean {
+  return /^[0-9A-Za-z]{30}$/.test(text)
 }
 
 /** Eight digits at a time: 62^8 is the largest power that a number holds exactly. */
 const chunk = 62n ** 8n
 
-function base62(bytes: Uint8Array): string {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 16)
-  const value = (view.getBigUint64(0) << 64n) | view.getBigUint64(8)
-  const high = value / chunk
-  return (
-    base62Digits(high / chunk, 6) + base62Digits(high % chunk, 8) + base62Digits(value % chunk, 8)
-  )
+function base62(bytes: Uint8Array, length: number): string {
+  let value = 0n
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 0
+  for (; at + 8 <= bytes.length; at += 8) value = (value << 64n) | view.getBigUint64(at)
+  for (; at + 2 <= bytes.length; at += 2) value = (value << 16n) | BigInt(view.getUint16(at))
+  let text = ''
+  for (let left = length; left > 0; left -= 8) {
+    text = base62Digits(value % chunk, Math.min(8, left)) + text
+    value /= chunk
+  }
+  return text
 }
 
 function base62Digits(value: bigint, length: number): string {

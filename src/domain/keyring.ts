@@ -1,6 +1,9 @@
-import type { CodePlace } from './code.ts'
+import type { CodePlace } from './verification/code.ts'
 
-/** A key for one app's fields, wrapped under the master key whose id it carries. */
+/**
+ * The key of one app's fields, wrapped under the master key whose id it carries, and with it the
+ * former ones, which a rotation retired and which still open what they sealed.
+ */
 export type WrappedKey = { keyId: string; bytes: Uint8Array }
 
 /**
@@ -9,16 +12,21 @@ export type WrappedKey = { keyId: string; bytes: Uint8Array }
  */
 export type SealPlace = { table: string; row: string; column: string; binding?: string }
 
+/** What a code must hash to if it was made with this key. */
+export type CodeDigest = { keyId: string; digest: Uint8Array }
+
 /** Everything that needs the master key. All of it is synchronous and takes microseconds. */
 export type Keyring = {
   /** The id of the key that new codes are made with. */
   codeKeyId(): string
+  /** False for a key that was deleted, a week after another took its place. */
+  hasCodeKey(keyId: string): boolean
   /** 32 bytes of HMAC-SHA-256 that a code is read from; blocks count up from 0. */
   codeBlock(keyId: string, place: CodePlace, block: number): Uint8Array
   /** What the store keeps of a code: HMAC-SHA-256 with a key that is not in the database. */
   codeDigest(keyId: string, appId: string, verificationId: string, code: string): Uint8Array
-  /** The digests of a code under every key that live codes may have, the newest first. */
-  codeDigests(appId: string, verificationId: string, code: string): Uint8Array[]
+  /** The digest of a code under every key that a live code may have been made with. */
+  codeDigests(appId: string, verificationId: string, code: string): CodeDigest[]
   /** Keyed hash of a normalised address, to find a recipient without storing the address. */
   recipientIndex(appId: string, recipient: string): Uint8Array
   /** Keyed hash for limits and budgets; `scope` keeps equal values of different limits apart. */
@@ -27,8 +35,8 @@ export type Keyring = {
   secretKeyIndex(secretKey: string): Uint8Array
   /** Keyed fingerprint of a request body, for Idempotency-Key. */
   fingerprint(appId: string, text: string): Uint8Array
-  /** One link of the audit chain: HMAC(previous, record). */
-  auditLink(previous: Uint8Array, record: string): Uint8Array
+  /** HMAC of the audit chain: over the link before and a text. */
+  auditMac(previous: Uint8Array, text: string): Uint8Array
   newDataKey(appId: string): WrappedKey
   seal(appId: string, key: WrappedKey, place: SealPlace, text: string): Uint8Array
   /** Throws when the key, the place or the bytes are not those of the sealing. */

@@ -1,60 +1,70 @@
-import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery.ts'
+import type { AlarmKind } from './alarm.ts'
+import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery/delivery.ts'
+import type { Lane } from './delivery/handover.ts'
 import type { Keyring } from './keyring.ts'
-import type {
-  AppStore,
-  DeliveryStore,
-  LimitStore,
-  RecordStore,
-  VerificationStore,
-} from './stores.ts'
+import type { DomainSettings } from './settings.ts'
+import type { Stores } from './stores.ts'
 
 /** Everything the domain needs from the world. A use case takes `Pick<Ports, ...>`. */
-export type Ports = {
+export type Ports = Stores & {
   clock: Clock
+  timers: Timers
   random: Random
   keyring: Keyring
-  verifications: VerificationStore
-  deliveries: DeliveryStore
-  apps: AppStore
-  limits: LimitStore
-  records: RecordStore
   outbox: Outbox
   egress: Egress
   settings: DomainSettings
+  /** The name of this process among those that serve the database. */
+  node: string
 }
 
 /** Epoch milliseconds, read once per operation. */
 export type Clock = { now(): number }
 
+/** Waiting, and time that never jumps. */
+export type Timers = {
+  /** Resolves after so long. */
+  sleep(ms: number): Promise<void>
+  /** Calls back after so long, unless the returned function was called before. */
+  after(ms: number, callback: () => void): () => void
+  /** Calls back once the running turn of the event loop is over. */
+  soon(callback: () => void): void
+  /** Milliseconds since some moment, never backwards. */
+  monotonic(): number
+}
+
 /** Cryptographically secure bytes. */
 export type Random = { bytes(count: number): Uint8Array }
 
-/** The server's defaults, which an app's policy may make stricter. */
-export type DomainSettings = {
-  codeLength: number
-  ttlSeconds: number
-  attemptsMax: number
-  resendAfterSeconds: number
-  resendsMax: number
-  recipientStartSpacingSeconds: number
-  recipientStartsPerQuarterHour: number
-  recipientStartsPerDay: number
-  recipientStartsPerDayAcrossApps: number
-  appStartsPerMinute: number
-  ipFailuresPerMinute: number
-  guessBudgetPerDay: number
-  guessBudgetPerMonth: number
-}
-
 /** The sender, as the use cases see it. */
 export type Outbox = {
+  /** How long a new message in this lane would wait now, in ms; Infinity when nothing leaves. */
+  expectedWaitMs(lane: Lane): number
+  /**
+   * A place in this node's queue of the lane, to be used by `offer` or given back by `release`.
+   * False when there is none: the delivery is then queued without a lease.
+   */
+  reserve(lane: Lane): boolean
+  release(lane: Lane): void
   /** Hands over now what was just queued and leased. Never throws, never waits. */
   offer(delivery: Delivery, handover: Handover): void
-  /** The delivery's next settled state, or null when the wait ends first. */
-  settled(deliveryId: string, waitMs: number): Promise<DeliveryState | null>
+  /** Looks for what is due in this lane, because it was queued without a lease. */
+  wake(lane: Lane): void
+  /** Nothing of this verification that waits here is sent any more. */
+  withdraw(verificationId: string): void
+  /**
+   * How the verification's message stands once a try of it has ended and no other endpoint is tried
+   * at once; null when the wait ends first.
+   */
+  settled(verificationId: string, waitMs: number): Promise<DeliveryState | null>
 }
 
-export type DeliveryState = { status: DeliveryStatus; detail: string | null }
+export type DeliveryState = {
+  status: DeliveryStatus
+  detail: string | null
+  /** The other side took the message, or may have taken it. */
+  maybeTaken: boolean
+}
 
 /** A way for messages to leave. A delivery that fails is an outcome, never a throw. */
 export type Channel = {
@@ -82,13 +92,20 @@ export type LogFields = {
   requestId?: string
   appId?: string
   keyId?: string
+  endpointId?: string
   verificationId?: string
   deliveryId?: string
   method?: string
   /** The route's pattern, never the path that was asked for. */
   route?: string
   status?: number
+  /** The code of a refusal. */
+  problem?: string
+  /** The client's address: IPv4 whole, IPv6 by its /64. */
+  client?: string
   outcome?: string
+  cause?: string
+  alarm?: string
   durationMs?: number
   count?: number
   url?: string
@@ -97,20 +114,25 @@ export type LogFields = {
   detail?: string
 }
 
-/** Counters and histograms with closed label sets; no addresses, no ids. */
+/** Counters, gauges and histograms with closed label sets; no addresses, no ids. */
 export type Metrics = {
-  count(name: MetricName, label: string, by?: number): void
-  observe(name: HistogramName, label: string, seconds: number): void
+  count(name: CounterMetric, label: string, by?: number): void
+  set(name: GaugeMetric, label: string, value: number): void
+  observe(name: HistogramMetric, label: string, seconds: number): void
   /** Prometheus text exposition format 0.0.4. */
   render(): string
 }
 
-export type MetricName =
+export type CounterMetric =
   | 'otpmint_http_requests_total'
   | 'otpmint_verifications_started_total'
   | 'otpmint_checks_total'
   | 'otpmint_deliveries_total'
   | 'otpmint_limited_total'
   | 'otpmint_swept_rows_total'
+  | 'otpmint_log_lost_total'
 
-export type HistogramName = 'otpmint_http_request_seconds' | 'otpmint_delivery_seconds'
+export type GaugeMetric = 'otpmint_alarms' | 'otpmint_outbox'
+export type AlarmLabel = AlarmKind
+
+export type HistogramMetric = 'otpmint_http_request_seconds' | 'otpmint_delivery_seconds'

@@ -1,6 +1,6 @@
 /**
  * The closed catalogue of refusals. A code is public API and never changes its meaning; titles and
- * details are for people and may. Each has an HTTP status in http/problems.ts and a section in
+ * details are for people and may. Each has an HTTP status in http/core/problems.ts and a section in
  * docs/api.md, both checked (by the compiler and by test/docs.test.ts).
  */
 export const problemTitles = {
@@ -10,14 +10,19 @@ export const problemTitles = {
   unsupported_media_type: 'The body must be application/json',
   method_not_allowed: 'This path does not answer that method',
   not_found: 'There is nothing here',
+  misdirected_request: 'This host name is not served here',
   unauthorized: 'A valid key is needed',
   registration_closed: 'Registration is closed',
   secret_key_taken: 'This secretKey is taken',
   app_not_found: 'No such app',
+  app_paused: 'This app is paused',
   key_not_found: 'No such key',
   too_many_keys: 'Two keys of this mode are active already',
-  password_required: 'Changing the mail server needs its password again',
+  endpoint_not_found: 'No such endpoint',
+  too_many_endpoints: 'The app has ten endpoints of this channel already',
+  secret_required: 'Changing where an endpoint leads needs its password again',
   host_not_public: 'The mail server must have public addresses only',
+  login_refused: 'The mail server refused the login',
   channel_not_configured: 'This app has no such channel',
   verification_not_found: 'No such verification',
   verification_expired: 'The verification has expired',
@@ -26,10 +31,10 @@ export const problemTitles = {
   verification_canceled: 'The verification was canceled',
   rate_limited: 'Too many requests',
   budget_exhausted: 'Too many wrong codes for this recipient',
+  delivery_backlog: 'Messages cannot be sent in time now',
   resend_too_early: 'It is too early to send again',
   sends_exhausted: 'No further message can be sent for this verification',
-  idempotency_key_reused: 'This Idempotency-Key was used with another body',
-  idempotency_in_flight: 'A request with this Idempotency-Key is being answered',
+  idempotency_key_reused: 'This Idempotency-Key was used with another request',
   store_unavailable: 'The database cannot take writes now',
   shutting_down: 'The server is stopping',
   internal_error: 'Something went wrong here',
@@ -69,4 +74,25 @@ export class Problem extends Error {
 /** The refusal of one field, by name and without its value. */
 export function invalidField(field: string, reason: string): Problem {
   return new Problem('invalid_request', { errors: [{ field, reason }] })
+}
+
+/** Throws `invalid_request` with every mistake, if there is any. */
+export function refuseIfAny(mistakes: FieldError[]): void {
+  if (mistakes.length > 0) throw new Problem('invalid_request', { errors: mistakes })
+}
+
+/** Runs a reader that throws `invalid_request`, and keeps what it says is wrong. */
+export function collected<Value>(mistakes: FieldError[], read: () => Value): Value | null {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof Problem) || !error.extra.errors) throw error
+    mistakes.push(...error.extra.errors)
+    return null
+  }
+}
+
+/** Whole seconds from `now` until `at`, at least 1, for `retryAfterSeconds`. */
+export function secondsUntil(at: number, now: number): number {
+  return Math.max(1, Math.ceil((at - now) / 1000))
 }

@@ -1,41 +1,66 @@
-import type { App, AppKey, EmailChannel, Policy } from './app.ts'
-import type { CodeFormat } from './code.ts'
-import type { Delivery, DeliveryStatus } from './delivery.ts'
-import type { AuditEntry, AuditRecord, Event, EventType } from './event.ts'
-import type { WrappedKey } from './keyring.ts'
-import type { BudgetWindow, Limit } from './limit.ts'
-import type { Status, Verification } from './verification.ts'
+import type { Alarm, AlarmPlace } from './alarm.ts'
+import type { App, AppKey } from './app/app.ts'
+import type { Endpoint } from './app/endpoint.ts'
+import type { Policy } from './app/policy.ts'
+import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
+import type { ChannelKind } from './delivery/channel.ts'
+import type { Delivery, DeliveryStatus, Try } from './delivery/delivery.ts'
+import type { Lane } from './delivery/handover.ts'
+import type { Event, EventType } from './event.ts'
+import type { CodeDigest, WrappedKey } from './keyring.ts'
+import type { CodeFormat } from './verification/code.ts'
+import type { BudgetWindow, LimitName, LimitRow } from './verification/limits.ts'
+import type { Mode, Status, Verification, VerificationKey } from './verification/verification.ts'
 
 /**
- * Every method of a store is atomic and durable: when the promise resolves, the change is on disk;
- * when it rejects, nothing has changed. Any method throws `Problem('store_unavailable')` when the
- * database cannot write (full, read-only, locked too long).
+ * Every method of a store is atomic and durable: when the promise resolves, the change is on disk.
+ * It rejects with `Problem('store_unavailable')` when the change could not be made (disk full,
+ * read-only, locked too long) or when it is unknown whether it was (a connection lost in a commit):
+ * an unknown check may have spent its attempt and an unknown start may have sent, never the other
+ * way round. Rules and numbers come with the command: a store decides nothing of its own.
  */
+export type Stores = {
+  verifications: VerificationStore
+  deliveries: DeliveryStore
+  apps: AppStore
+  limits: LimitStore
+  events: EventStore
+  alarms: AlarmStore
+  audit: AuditStore
+  stats: StatsStore
+  inbox: InboxStore
+  nodes: NodeStore
+  meta: MetaStore
+  maintenance: MaintenanceStore
+}
+
 export type VerificationStore = {
   /**
-   * Takes every limit, reserves the budget and stores verification and delivery. A limit that
-   * refuses leaves everything as it was; a budget that does leaves the limits taken and an event.
+   * In one transaction: answers an Idempotency-Key that is kept, else takes every limit, reserves
+   * the budget and stores verification and delivery. What a limit refuses leaves everything as it
+   * was; what a budget refuses leaves the limits taken and an event.
    */
   start(command: StartCommand): Promise<StartResult>
   /**
-   * Spends one attempt and judges it in one statement; null when there is nothing to spend it on:
-   * unknown, not pending, expired, exhausted, or a code of another length or format. A failure is
-   * counted against the recipient in the same transaction.
+   * Spends one attempt and judges it in one statement, or spends none and answers `refused` with
+   * the verification as it was then: unknown (null), not pending, expired, exhausted, forgotten, a
+   * code of another length or format, or none of `digests` under the key that the row names. With
+   * an Idempotency-Key that is kept nothing is spent. An approval forgets digest and address.
    */
-  chargeAttempt(attempt: AttemptCommand): Promise<Verification | null>
+  chargeAttempt(command: AttemptCommand): Promise<AttemptResult>
   /** Counts a resend and queues its delivery, if one is due; null when none is. */
-  claimResend(command: ResendCommand): Promise<{ verification: Verification } | null>
-  /** Ends a pending, unexpired verification; null when there is none. */
-  cancel(command: { appId: string; id: string; now: number }): Promise<Verification | null>
-  get(appId: string, id: string): Promise<Verification | null>
-  /** The app that a shareable key belongs to, for the original API, which names no app. */
-  findApp(id: string): Promise<App | null>
-  /** Newest first. */
+  claimResend(command: ResendCommand): Promise<Verification | null>
+  /** Ends a pending, unexpired verification and its deliveries; null when there is none. */
+  cancel(command: VerificationKey & { now: number; event: EventType }): Promise<Verification | null>
+  get(key: VerificationKey): Promise<Verification | null>
+  /** Where a shareable key belongs, if `/otp` made it; the original API names no app. */
+  findShareable(id: string): Promise<VerificationKey | null>
+  /** Newest first, by id. */
   list(query: VerificationQuery): Promise<Page<Verification>>
   /** The sealed address; null once forgotten. */
-  sealedRecipient(appId: string, id: string): Promise<Uint8Array | null>
-  /** Keeps the answer of a start that carried an Idempotency-Key, to be replayed for 24 hours. */
-  keepAnswer(command: { appId: string; key: Uint8Array; answer: string }): Promise<void>
+  sealedRecipient(key: VerificationKey): Promise<Uint8Array | null>
+  /** Expires everything pending of every app, and forgets digests and addresses; how many. */
+  expirePending(now: number): Promise<number>
 }
 
 export type CodeVariant = {
@@ -47,155 +72,246 @@ export type CodeVariant = {
 
 /** What a start decides, or what every verification begins with. */
 type Begun =
-  | ('status' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
+  | ('status' | 'forgotten' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
   | ('codeFormat' | 'codeLength' | 'generation')
 
+export type NewVerification = Omit<Verification, Begun>
+
 export type StartCommand = {
-  verification: Omit<Verification, Begun>
+  verification: NewVerification
   recipientIndex: Uint8Array
   recipientSealed: Uint8Array
   /** Stored if the budget holds; else the long one, or nothing where that is null. */
   short: CodeVariant
-  long: (() => CodeVariant) | null
-  limits: Limit[]
-  /** `key` is the folded recipient's index within the app. */
-  budget: { key: Uint8Array; windows: BudgetWindow[] }
+  long: CodeVariant | null
+  /** The first is the recipient's, whose row also names its latest verification. */
+  limits: LimitRow[]
+  /** The recipient row is kept so long after its latest verification. */
+  recipientKeptMs: number
+  budget: BudgetWindow[]
+  /** What happens when the budget does not fit. */
+  budgetEvent: { type: EventType; data: Event['data'] }
   delivery: NewDelivery
-  idempotency: { key: Uint8Array; fingerprint: Uint8Array } | null
+  idempotency: KeptRequest | null
+}
+
+/** An Idempotency-Key: the same fingerprint is answered again, another one is refused. */
+export type KeptRequest = {
+  key: Uint8Array
+  fingerprint: Uint8Array
+  /** What was kept before this counts as forgotten. */
+  since: number
 }
 
 export type NewDelivery = {
   id: string
-  /** Until then the process that queued it hands it over; later any process may. */
-  leaseUntil: number
+  channel: ChannelKind
+  endpointId: string | null
+  createdAt: number
+  /** Leased to this node until then; null where no lane has room, so that any node may claim it. */
+  lease: { node: string; until: number } | null
 }
 
 export type StartResult =
   | { outcome: 'started'; verification: Verification }
-  | { outcome: 'limited'; limit: string; retryAt: number }
+  | { outcome: 'limited'; limit: LimitName; retryAt: number }
   | { outcome: 'budget_exhausted' }
-  | { outcome: 'replayed'; verificationId: string; answer: string | null; keptAt: number }
+  /** `verification` as it was right after its start. */
+  | { outcome: 'replayed'; verification: Verification }
   | { outcome: 'key_reused' }
 
-export type AttemptCommand = {
-  appId: string
-  id: string
+export type AttemptCommand = VerificationKey & {
   format: CodeFormat
   length: number
   /** The code's digest under every live key. */
-  digests: Uint8Array[]
+  digests: CodeDigest[]
   now: number
+  events: { approved: EventType; exhausted: EventType }
+  idempotency: KeptRequest | null
 }
 
-export type ResendCommand = {
-  appId: string
-  id: string
+export type AttemptResult =
+  | { outcome: 'judged'; verification: Verification }
+  /** `verification` as it was right after the attempt, which was at `at`. */
+  | { outcome: 'replayed'; verification: Verification; at: number }
+  | { outcome: 'key_reused' }
+  | { outcome: 'refused'; verification: Verification | null }
+
+export type ResendCommand = VerificationKey & {
   now: number
-  nextResendAt: number
+  /** The wait between two; a `resend_at` further away was written by a clock that was wrong. */
+  resendAfterMs: number
   delivery: NewDelivery
 }
 
 export type VerificationQuery = {
   appId: string
-  /** One recipient's; `budgetKey` finds the folded neighbours, `index` picks among them. */
-  recipient?: { index: Uint8Array; budgetKey: Uint8Array }
+  mode: Mode
+  /** One recipient's; `key` names the recipient's limit row, `index` the exact address. */
+  recipient?: { index: Uint8Array; key: Uint8Array }
   status?: Status
   now: number
   limit: number
+  /** The id of the last one of the page before. */
   cursor: string | null
 }
 
 export type Page<T> = { items: T[]; nextCursor: string | null }
 
-/** The outbox's rows. */
+/** The outbox's rows. A delivery is due when its time has come or its holder is gone. */
 export type DeliveryStore = {
-  /** Leases deliveries that are due to this process, oldest first. */
-  claimDue(command: { now: number; leaseUntil: number; limit: number }): Promise<Delivery[]>
-  /** Gives up every lease; for a process that starts alone on its data directory. */
-  releaseAll(): Promise<void>
-  /** Writes what became of a try; `retryAt` null ends it. */
+  /** The lanes that have something due, behind `after` in the order of lanes. */
+  dueLanes(query: Due & { after: Lane | null; limit: number }): Promise<Lane[]>
+  /** Leases what is due in one lane, oldest first. */
+  claim(command: Due & { lane: Lane; leaseUntil: number; limit: number }): Promise<Delivery[]>
+  /** Gives up the leases of a node that starts anew. */
+  releaseLeases(node: string): Promise<void>
+  /** Gives up one node's leases of these deliveries, which no lane of it holds any more. */
+  release(command: { node: string; ids: string[] }): Promise<void>
+  /** Records a try and what follows it. A delivery that has ended meanwhile stays ended. */
   settle(command: SettleCommand): Promise<void>
-  /** Ends what can no longer be delivered because its code expired; answers how many. */
-  expire(command: { now: number; limit: number }): Promise<number>
-  get(appId: string, id: string): Promise<Delivery | null>
+  /** Ends what can no longer be delivered because its code expired; how many. */
+  expire(command: { now: number; limit: number; event: EventType }): Promise<number>
+  /** The tries of one delivery, oldest first. */
+  tries(deliveryId: string): Promise<Try[]>
+  /** Every delivery of a verification with its tries, oldest first. */
+  history(key: VerificationKey): Promise<(Delivery & { history: Try[] })[]>
+  /** What has not ended yet. */
+  backlog(): Promise<{ waiting: number; oldestAt: number | null }>
+}
+
+export type Due = {
+  node: string
+  now: number
+  /** No delivery is due later than this from now; a clock that was wrong wrote what is. */
+  dueWithinMs: number
+  /** Leases of nodes that were not seen since are free. */
+  silentSince: number
 }
 
 export type SettleCommand = {
-  appId: string
-  id: string
-  verificationId: string
+  delivery: Pick<Delivery, 'id' | 'appId' | 'mode' | 'verificationId'>
+  /** Null when the delivery ended without a try. */
+  made: Try | null
   status: DeliveryStatus
   detail: string | null
-  retryAt: number | null
+  event: EventType
+  /** When and through which endpoint it is tried again; null ends it. */
+  again: { endpointId: string | null; at: number; lease: NewDelivery['lease'] } | null
+  /** A new delivery through another channel. */
+  follow: NewDelivery | null
   now: number
 }
 
 export type AppStore = {
-  create(command: NewApp, audit: AuditEntry): Promise<'created' | 'secret_key_taken'>
+  create(command: NewApp, audit: AuditAppend): Promise<'created' | 'secret_key_taken' | HeadMoved>
   get(id: string): Promise<App | null>
   /** By SHA-256 of a generated key; revoked keys are unknown. */
   findByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey } | null>
   findBySecretKey(index: Uint8Array): Promise<App | null>
   list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
-  update(id: string, change: AppChange, audit: AuditEntry): Promise<App | null>
-  /** Deletes the app, its keys, verifications, events and counts; nothing of it answers again. */
-  remove(id: string, audit: AuditEntry): Promise<boolean>
+  /** How many apps strangers have registered: in all, and from one address. */
+  countOpen(from: Uint8Array): Promise<{ all: number; fromAddress: number }>
+  /** Null for an unknown app; `changed` when its version is not the expected one. */
+  update(id: string, change: AppChange, audit: AuditAppend): Promise<UpdateResult>
+  /** Deletes the app, its keys, endpoints, verifications, events, alarms, inbox and counts. */
+  remove(id: string, audit: AuditAppend): Promise<boolean | HeadMoved>
   keys(appId: string): Promise<AppKey[]>
-  /** At most two active keys of a mode. */
-  addKey(key: AppKey, hash: Uint8Array, audit: AuditEntry): Promise<'added' | 'too_many'>
-  revokeKey(appId: string, keyId: string, audit: AuditEntry): Promise<boolean>
-  /** Data keys wrapped under other keys than `keyId`, for rotation. */
-  wrappedOtherwise(keyId: string, limit: number): Promise<{ appId: string; key: WrappedKey }[]>
-  rewrap(items: { appId: string; from: WrappedKey; to: WrappedKey }[]): Promise<void>
+  addKey(command: NewKey, audit: AuditAppend): Promise<'added' | 'too_many' | HeadMoved>
+  revokeKey(
+    command: { appId: string; keyId: string; now: number },
+    audit: AuditAppend,
+  ): Promise<boolean | HeadMoved>
+  /** Apps whose data keys are wrapped under other keys than `keyId`, for a rotation. */
+  wrappedOtherwise(keyId: string, limit: number): Promise<App[]>
+  /**
+   * Gives apps new data keys and the secrets that are sealed with them; counts their versions up.
+   * An app that has changed since `expectedVersion` stays as it is.
+   */
+  renewKeys(renewals: KeyRenewal[]): Promise<void>
+}
+
+/** A new data key (which still opens what the former one sealed) and every secret of the app. */
+export type KeyRenewal = {
+  appId: string
+  expectedVersion: number
+  dataKey: WrappedKey
+  secrets: { endpointId: string; sealed: Uint8Array }[]
+}
+
+export type NewKey = {
+  key: AppKey
+  hash: Uint8Array
+  /** Active keys of a mode that an app may have. */
+  activeMax: number
 }
 
 export type NewApp = {
   app: App
-  keys: { key: AppKey; hash: Uint8Array }[]
+  keys: Omit<NewKey, 'activeMax'>[]
   secretKeyIndex: Uint8Array | null
+  /** The keyed hash of the address that registered it openly; null for an admin. */
+  registeredFrom: Uint8Array | null
 }
 
+/** What is absent stays. `endpoints` are all of the app's, with their ranks. */
 export type AppChange = {
+  expectedVersion: number
   name?: string
   policy?: Policy
-  email?: EmailChannel | null
+  endpoints?: Endpoint[]
   updatedAt: number
 }
+export type UpdateResult = App | 'changed' | HeadMoved | null
 
 export type LimitStore = {
-  /** Takes one from the limit; the time when one is free again if there is none. */
-  take(limit: Limit, now: number): Promise<{ taken: true } | { taken: false; retryAt: number }>
+  /** Takes one from every rate of a row, or from none. */
+  take(row: LimitRow, now: number): Promise<LimitResult>
+  /** Remembers a key until then; for addresses that showed a valid credential. */
+  remember(key: Uint8Array, until: number): Promise<void>
+  /** `withinMs` is the longest that anything is remembered; a wrong clock wrote what is longer. */
+  remembers(query: { key: Uint8Array; now: number; withinMs: number }): Promise<boolean>
 }
 
-/** Statistics, events, audit, and small facts about the installation. */
-export type RecordStore = {
-  stats(query: StatsQuery): Promise<StatsRow[]>
-  events(query: EventQuery): Promise<Page<Event>>
-  audit(query: { limit: number; cursor: string | null }): Promise<Page<AuditRecord>>
-  /** Oldest first, in batches, for verifying the chain. */
-  auditAfter(id: number, limit: number): Promise<AuditRecord[]>
-  addAudit(entry: AuditEntry): Promise<void>
-  /** Raises or clears spray alarms from the last ten minutes' counts; answers what changed. */
-  watchSpray(command: { now: number }): Promise<{ appId: string; alarmed: boolean }[]>
-  /** Deletes one small batch of what is past its keeping time; answers how many rows went. */
-  sweep(command: SweepCommand): Promise<number>
-  readFact(name: string): Promise<Uint8Array | null>
-  /** Writes all facts at once, if those of `expected` still hold; false when they do not. */
-  writeFacts(facts: Facts, expected?: Facts): Promise<boolean>
-  /** Throws `store_unavailable` unless a write reaches the disk. */
-  ready(): Promise<void>
+export type LimitResult = { taken: true } | { taken: false; name: LimitName; retryAt: number }
+
+export type EventStore = {
+  list(query: EventQuery): Promise<Page<Event>>
+  add(event: Omit<Event, 'id'>): Promise<void>
 }
 
-/** Null deletes. */
-export type Facts = Record<string, Uint8Array | null>
-
-export type SweepCommand = {
-  now: number
-  verificationsBefore: number
-  limitsBefore: number
-  eventsBefore: number
-  auditBefore: number
+export type EventQuery = {
+  appId: string | null
+  type: EventType | null
   limit: number
+  cursor: string | null
+}
+
+export type AlarmStore = {
+  /** True when it was not on already; then the event is written too. */
+  raise(command: AlarmChange): Promise<boolean>
+  /** True when it was on. */
+  clear(command: AlarmChange): Promise<boolean>
+  /** Newest first. */
+  list(query: AlarmQuery): Promise<Page<Alarm>>
+}
+
+export type AlarmChange = AlarmPlace & { now: number; event: EventType; data: Event['data'] }
+export type AlarmQuery = {
+  appId: string | null
+  open: boolean
+  limit: number
+  cursor: string | null
+}
+
+export type AuditStore = {
+  list(query: { limit: number; cursor: string | null }): Promise<Page<AuditRecord>>
+  /** Oldest first, in batches, for verifying the chain. */
+  after(id: number, limit: number): Promise<AuditRecord[]>
+  state(): Promise<AuditState | null>
+  append(append: AuditAppend): Promise<'appended' | HeadMoved>
+  /** Deletes the records up to `state.cutId`; how many. */
+  cut(command: { expected: number; state: AuditState }): Promise<number | HeadMoved>
 }
 
 export const counterNames = [
@@ -212,12 +328,69 @@ export const counterNames = [
 ] as const
 export type CounterName = (typeof counterNames)[number]
 
+export type StatsStore = {
+  read(query: StatsQuery): Promise<StatsRow[]>
+  /** Every app with failures since then or with its spray alarm on. */
+  failures(query: { since: number }): Promise<AppFailures[]>
+}
+
 export type StatsQuery = { appId: string | null; from: number; to: number; bucketMs: number }
 export type StatsRow = { at: number } & Record<CounterName, number>
+export type AppFailures = { appId: string; checks: number; failures: number; alarmed: boolean }
 
-export type EventQuery = {
-  appId: string | null
-  type: EventType | null
+/** What test keys sent: never the code, which is derived again when it is read. */
+export type InboxStore = {
+  /** Keeps the newest `keep` of all apps. */
+  add(command: { row: InboxRow; keep: number }): Promise<void>
+  /** Newest first. */
+  list(query: { appId: string | null; limit: number }): Promise<InboxRow[]>
+}
+
+export type InboxRow = {
+  deliveryId: string
+  appId: string
+  verificationId: string
+  recipientSealed: Uint8Array
+  at: number
+}
+
+/** The processes that serve this database. */
+export type NodeStore = {
+  beat(node: Node): Promise<void>
+  leave(id: string): Promise<void>
+  list(): Promise<Node[]>
+}
+
+/** `keysetVersion` is the newest that the node has taken up. */
+export type Node = { id: string; seenAt: number; keysetVersion: number }
+
+/** Small facts about the installation, by name. Null deletes. */
+export type MetaStore = {
+  read(name: string): Promise<Uint8Array | null>
+  /** Writes all facts at once, if those of `expected` still hold; false when they do not. */
+  write(facts: Facts, options?: { expected?: Facts; audit?: AuditAppend }): Promise<boolean>
+}
+export type Facts = Record<string, Uint8Array | null>
+
+export type MaintenanceStore = {
+  /** Deletes one small batch of what is past its keeping time. */
+  sweep(command: SweepCommand): Promise<{ rows: number; limitsAfter: Uint8Array }>
+  /** True for the one node that may run this job until then. */
+  takeTurn(command: { job: string; node: string; now: number; until: number }): Promise<boolean>
+  /** Throws `store_unavailable` unless a write reaches the disk. */
+  ready(): Promise<void>
+  /** One sentence for each thing that is wrong with the database; empty when it is sound. */
+  faults(): Promise<string[]>
+}
+
+export type SweepCommand = {
+  now: number
+  verificationsBefore: number
+  eventsBefore: number
+  /** Failures of swept verifications, and answers kept for an Idempotency-Key. */
+  failuresBefore: number
+  idempotencyBefore: number
+  /** Rows of limits are walked by key; an empty one begins again. */
+  limitsAfter: Uint8Array
   limit: number
-  cursor: string | null
 }

@@ -1,25 +1,33 @@
+import { isLoopback } from '../domain/app/endpoint.ts'
 import type { Metrics } from '../domain/ports.ts'
+import { hostOf, isLoopbackHost } from './core/host.ts'
 
-/** Metrics are for the operator's network only, so they have a listener of their own. */
+/**
+ * Metrics are for the admin's network only, so they have a listener of their own. One that listens
+ * on loopback answers to the names of loopback only.
+ */
 export function createMetricsServer(metrics: Pick<Metrics, 'render'>) {
+  function answer(request: Request, isLocal: boolean): Response {
+    const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+    const host = hostOf(request)
+    if (host === null || (isLocal && !isLoopbackHost(host))) {
+      return new Response('This host name is not served here', { status: 421, headers })
+    }
+    if (URL.parse(request.url)?.pathname !== '/metrics') {
+      return new Response('Not found', { status: 404, headers })
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return new Response('Only GET', { status: 405, headers: { ...headers, allow: 'GET, HEAD' } })
+    }
+    const type = 'text/plain; version=0.0.4; charset=utf-8'
+    return new Response(metrics.render(), { headers: { ...headers, 'content-type': type } })
+  }
+
   return {
-    fetch(request: Request): Response {
-      const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
-      if (URL.parse(request.url)?.pathname !== '/metrics') {
-        return new Response('Not found', { status: 404, headers })
-      }
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        return new Response('Only GET', {
-          status: 405,
-          headers: { ...headers, allow: 'GET, HEAD' },
-        })
-      }
-      const type = 'text/plain; version=0.0.4; charset=utf-8'
-      return new Response(metrics.render(), { headers: { ...headers, 'content-type': type } })
-    },
     /** Port 0 takes a free one. */
     listen({ hostname, port }: { hostname: string; port: number }) {
-      return Bun.serve({ hostname, port, development: false, idleTimeout: 15, fetch: this.fetch })
+      const fetch = (request: Request) => answer(request, isLoopback(hostname))
+      return Bun.serve({ hostname, port, development: false, idleTimeout: 15, fetch })
     },
   }
 }

@@ -1,55 +1,128 @@
 import { Elysia } from 'elysia'
-import { appRoutes } from './apps.ts'
-import { createGuard } from './authenticate.ts'
-import { createClientIp } from './client-ip.ts'
-import { docsRoutes } from './docs.ts'
-import { elsewhere } from './elsewhere.ts'
-import { describeRoute } from './openapi.ts'
-import { openApiDocument } from './openapi-document.ts'
-import { operationRoutes } from './operations.ts'
-import { originalRoutes } from './original-api.ts'
-import { createPipeline } from './pipeline.ts'
+import { version } from '../version.ts'
+import type { Api } from './core/api.ts'
+import { createClientIp } from './core/client-ip.ts'
+import { createCredentialLimit } from './core/credential-limit.ts'
+import { createCredentialWatch } from './core/credential-watch.ts'
+import { createGuard } from './core/guard.ts'
+import { methodsOf, pathOf, shadowed, unanswered } from './core/not-found.ts'
+import { type Answering, createPipeline } from './core/pipeline.ts'
+import type { Route, RoutePorts } from './core/route.ts'
+import { openApiDocument } from './openapi/document.ts'
+import { original } from './original/api.ts'
+import { originalRoutes } from './original/routes.ts'
 import type { HttpPorts } from './ports.ts'
-import { recordRoutes } from './records.ts'
-import { createRouteMakers } from './route.ts'
-import { verificationRoutes } from './verifications.ts'
+import { service } from './service/api.ts'
+import { healthRoutes, inboxRoutes, pageRoutes } from './service/routes.ts'
+import { v1 } from './v1/api.ts'
+import { v1Routes } from './v1/routes.ts'
+
+/** Every API. A path that no route has is answered by the first that owns it. */
+const apis: Api[] = [v1, original, service]
 
 /**
- * Elysia finds the route; everything else is ours, spelt out in pipeline.ts and route.ts: its own
- * body parser goes by one character of the content type, its validation echoes what was submitted,
- * and its hooks run in another order than who-then-what (platform.md section 3).
+ * Elysia finds the route; everything else is in core/: its own body parser goes by one character of
+ * the content type, its validation echoes what was submitted, and its hooks run in another order
+ * than who-then-what.
  */
 export function createServer(ports: HttpPorts) {
   const server = new Elysia({ normalize: false, serve: serveOptions })
   const peer =
     ports.peerAddress ?? ((request) => server.server?.requestIP(request)?.address ?? null)
   const clientIp = createClientIp(ports.http.trustedProxies)
-  const guard = createGuard(ports, (request) => clientIp(request, peer(request)))
-  const makers = createRouteMakers(guard)
-  const answer = createPipeline(ports, (request, seconds) => {
-    server.server?.timeout(request, seconds)
+  const watch = createCredentialWatch(ports)
+  const routePorts: RoutePorts = {
+    ...ports,
+    guard: createGuard(ports, createCredentialLimit(ports, watch.note)),
+  }
+  const run = createPipeline(ports, {
+    clientOf: (request) => {
+      const isForwarded = request.headers.has('x-forwarded-for')
+      if (isForwarded && ports.http.trustedProxies.length === 0) ports.seeForwarded?.()
+      return clientIp(request, peer(request))
+    },
+    setPatience: (request, seconds) => server.server?.timeout(request, seconds),
   })
 
-  const routes = [
-    ...originalRoutes(makers, { ...ports, guard }),
-    ...verificationRoutes(makers, ports),
-    ...appRoutes(makers, ports),
-    ...recordRoutes(makers, ports),
-    ...operationRoutes(makers, ports),
-    ...docsRoutes(makers, () => openApiDocument(server, ports.http.publicUrl)),
-  ]
-  for (const route of routes) {
+  const { developerMode, publicUrl } = ports.http
+  const routes = routesFor(developerMode, () =>
+    openApiDocument({ routes, apis }, { version: null, publicUrl, ceilings: ports.settings }),
+  )
+  for (const { method, path, api, answer } of routes) {
     server.route(
-      route.method,
-      route.path,
-      async ({ request, params }) => {
-        return answer(route, { request, params: params as Record<string, string> })
-      },
-      { parse: 'none', detail: describeRoute(route) as object },
+      method,
+      path,
+      ({ request, params }) =>
+        run(
+          {
+            api,
+            path,
+            answer: (context) => answer(routePorts, context, params as Record<string, string>),
+          },
+          request,
+        ),
+      { parse: 'none' },
     )
   }
-  server.onError(({ request, error }) => answer(elsewhere(routes, error), { request, params: {} }))
+  const unrouted = ({ request }: { request: Request }) =>
+    run(unroutedAnswer(routes, request), request)
+  for (const { method, path } of shadowed(routes)) {
+    server.route(method, path, unrouted, { parse: 'none' })
+  }
+  server.onError(({ request, error }) => {
+    const isUnrouted = error instanceof Error && 'code' in error && error.code === 'NOT_FOUND'
+    return isUnrouted ? unrouted({ request }) : run(failed(request, error), request)
+  })
+  server.onStop(watch.stop)
   return server
+}
+
+export type Server = ReturnType<typeof createServer>
+
+/** Every route of a server. */
+function routesFor(developerMode: boolean, openApi: () => Promise<unknown>): Route[] {
+  return [
+    ...v1Routes,
+    ...originalRoutes,
+    ...healthRoutes,
+    ...pageRoutes(developerMode, openApi),
+    ...(developerMode ? inboxRoutes : []),
+  ]
+}
+
+type DescribedServer = {
+  developerMode: boolean
+  publicUrl: string | null
+  ceilings: Record<string, number>
+}
+
+/** The OpenAPI document of a server with these settings, and the version of this executable. */
+export async function describeServer({ developerMode, ...about }: DescribedServer) {
+  const routes = routesFor(developerMode, async () => null)
+  return openApiDocument({ routes, apis }, { ...about, version })
+}
+
+function owner(request: Request): Api {
+  const path = pathOf(request.url)
+  return apis.find((api) => api.owns(path)) ?? service
+}
+
+function unroutedAnswer(routes: Route[], request: Request): Answering {
+  const methods = methodsOf(routes, request.url)
+  const api = owner(request)
+  return {
+    api,
+    path: '(none)',
+    async answer({ requestId }) {
+      const reply = api.toResponse(unanswered(methods), { requestId, debugDetail: null })
+      const allow = methods.length > 0 ? { allow: methods.join(', ') } : {}
+      return { ...reply, headers: { ...reply.headers, ...allow } }
+    },
+  }
+}
+
+function failed(request: Request, error: unknown): Answering {
+  return { api: owner(request), path: '(none)', answer: () => Promise.reject(error) }
 }
 
 const serveOptions = {
@@ -60,5 +133,3 @@ const serveOptions = {
   maxRequestBodySize: 1024 * 1024,
   development: false,
 } as const
-
-export type Server = ReturnType<typeof createServer>

@@ -1,54 +1,123 @@
+import { cutAudit } from '../domain/audit.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
-import { every, type Job } from './every.ts'
+import { idempotencyMs } from '../domain/verification/start.ts'
+import { type Job, periodic } from './periodic.ts'
 
 /** How long things are kept, in ms (security.md G2). */
 export type Retention = {
   verificationsMs: number
+  /** Failures of swept verifications: longer than the longest window that counts them. */
   limitsMs: number
   eventsMs: number
   auditMs: number
 }
 
-type SweepPorts = Pick<Ports, 'records' | 'deliveries' | 'clock'> & { metrics: Metrics; log: Log }
+type SweepPorts = Pick<
+  Ports,
+  'maintenance' | 'deliveries' | 'audit' | 'keyring' | 'clock' | 'timers' | 'node'
+> & { metrics: Metrics; log: Log }
 
 /** Rows a commit may delete, and the pause after it: nobody waits long behind a sweep. */
 const batchRows = 500
 const pauseMs = 10
-const intervalMs = 60_000
+const everyMs = 60_000
+/** Batches of one run that only walk over limits and delete nothing. */
+const idleBatchesMax = 100
+/** How long the node that sweeps has the job for itself. */
+const turnMs = 5 * everyMs
 
-/** Deletes every minute what is past its keeping time, and ends deliveries whose code is dead. */
+/**
+ * Deletes every minute what is past its keeping time, and ends deliveries whose code has expired;
+ * on one node at a time.
+ */
 export function createSweeper(ports: SweepPorts, retention: Retention): Job {
-  return every(intervalMs, 'sweep', ports.log, (signal) => sweepOnce(ports, retention, signal))
+  const { maintenance, clock, node } = ports
+  const cursor = { limitsAfter: new Uint8Array(0) }
+  return periodic(ports, { everyMs, event: 'sweep' }, async (signal) => {
+    const now = clock.now()
+    if (!(await maintenance.takeTurn({ job: 'sweep', node, now, until: now + turnMs }))) return
+    await sweepOnce(ports, { retention, signal, cursor })
+  })
 }
 
+/** `cursor` is where the walk over the limits stands, from one run to the next. */
 export async function sweepOnce(
-  { records, deliveries, clock, metrics, log }: SweepPorts,
-  retention: Retention,
-  signal: AbortSignal,
+  ports: SweepPorts,
+  {
+    retention,
+    signal,
+    cursor,
+  }: { retention: Retention; signal: AbortSignal; cursor: { limitsAfter: Uint8Array } },
 ): Promise<void> {
-  const now = clock.now()
-  await inBatches(signal, () => deliveries.expire({ now, limit: batchRows }))
-  const swept = await inBatches(signal, () =>
-    records.sweep({
+  const { deliveries, clock, metrics, log } = ports
+  await inBatches(ports, signal, async () => {
+    const ended = await deliveries.expire({
+      now: clock.now(),
+      limit: batchRows,
+      event: 'delivery.undeliverable',
+    })
+    return { rows: ended, more: ended > 0 }
+  })
+  const rows = await inBatches(ports, signal, rowSweep(ports, { retention, cursor }))
+  const records = await inBatches(ports, signal, async () => {
+    const cut = await cutAuditBefore(ports, clock.now() - retention.auditMs)
+    return { rows: cut, more: cut > 0 }
+  })
+  metrics.count('otpmint_swept_rows_total', 'rows', rows)
+  metrics.count('otpmint_swept_rows_total', 'audit', records)
+  if (rows + records > 0) log.debug('swept', { count: rows + records })
+}
+
+/** Reads the clock for each batch: one that was wrong may be right again in the next. */
+function rowSweep(
+  { maintenance, clock }: SweepPorts,
+  { retention, cursor }: { retention: Retention; cursor: { limitsAfter: Uint8Array } },
+) {
+  let idle = 0
+  return async () => {
+    const now = clock.now()
+    const { rows, limitsAfter } = await maintenance.sweep({
       now,
       verificationsBefore: now - retention.verificationsMs,
-      limitsBefore: now - retention.limitsMs,
       eventsBefore: now - retention.eventsMs,
-      auditBefore: now - retention.auditMs,
+      failuresBefore: now - retention.limitsMs,
+      idempotencyBefore: now - idempotencyMs,
+      limitsAfter: cursor.limitsAfter,
       limit: batchRows,
-    }),
-  )
-  metrics.count('otpmint_swept_rows_total', 'rows', swept)
-  if (swept > 0) log.debug('swept', { count: swept })
+    })
+    cursor.limitsAfter = limitsAfter
+    if (rows === 0) idle++
+    return { rows, more: rows > 0 || (limitsAfter.length > 0 && idle < idleBatchesMax) }
+  }
 }
 
-async function inBatches(signal: AbortSignal, batch: () => Promise<number>): Promise<number> {
+/** Deletes one batch of the oldest audit records, with the seal that says so; how many. */
+async function cutAuditBefore(
+  { audit, keyring }: Pick<SweepPorts, 'audit' | 'keyring'>,
+  before: number,
+): Promise<number> {
+  const state = await audit.state()
+  if (!state) return 0
+  const oldest = await audit.after(state.cutId, batchRows)
+  const kept = oldest.findIndex(({ at }) => at >= before)
+  const last = (kept < 0 ? oldest : oldest.slice(0, kept)).at(-1)
+  if (!last) return 0
+  const cut = await audit.cut({ expected: state.id, state: cutAudit(keyring, state, last) })
+  // Another record came in between: the next run cuts.
+  return cut === 'head_moved' ? 0 : cut
+}
+
+async function inBatches(
+  { timers }: Pick<SweepPorts, 'timers'>,
+  signal: AbortSignal,
+  batch: () => Promise<{ rows: number; more: boolean }>,
+): Promise<number> {
   let total = 0
   while (!signal.aborted) {
-    const rows = await batch()
-    if (rows === 0) break
+    const { rows, more } = await batch()
     total += rows
-    await Bun.sleep(pauseMs)
+    if (!more) break
+    await timers.sleep(pauseMs)
   }
   return total
 }

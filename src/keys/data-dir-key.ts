@@ -1,40 +1,36 @@
-import type { Clock, Random } from '../domain/ports.ts'
-import type { RecordStore } from '../domain/stores.ts'
-import { moveKeyFile, readKeyFile, writeKeyFile } from './key-file.ts'
-import { keyIdOf } from './keyset.ts'
-import { type LoadedKeyset, loadKeyset } from './load-keyset.ts'
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cannotStart, StartupError, settingsAreWrong } from '../startup-error.ts'
+import { codeOf, moveDurably, readKeyFile, writeKeyFile } from './key-file.ts'
+import { type Keyset, keyIdOf, loadKeyset } from './keyset.ts'
 import {
   dataDirKeyPath,
   type FoundMasterKey,
   generateMasterKey,
-  type Mistake,
-  mistake,
   parseMasterKey,
   readMasterKeyFile,
 } from './master-key.ts'
-import { type Rotated, type Rotation, rotateMasterKey } from './rotate.ts'
+import { type Rotated, type Rotation, type RotationPorts, rotateMasterKey } from './rotate.ts'
 
 /**
  * The keyset of a start: `loadKeyset`, which also ends a rotation of `<data dir>/master.key` that
  * was killed after the database had changed to the new key and before the file had.
  */
-export async function unlockKeyset(options: {
-  records: Pick<RecordStore, 'readFact' | 'writeFacts'>
-  found: FoundMasterKey
-  dataDir: string
-  random: Random
-  clock: Clock
-}): Promise<LoadedKeyset> {
-  const { found, dataDir, ...rest } = options
-  const loaded = await loadKeyset({ ...rest, masterKey: found.masterKey })
-  if (loaded.ok || found.source !== 'data_dir') return loaded
-
-  const next = readMasterKeyFile(nextKeyPath(dataDir), 'master.key.next')
-  if (!next.ok) return loaded
-  const loadedNext = await loadKeyset({ ...rest, masterKey: next.masterKey })
-  if (!loadedNext.ok) return loaded
-  const failed = promoteNextKey(dataDir)
-  return failed ?? loadedNext
+export async function unlockKeyset(
+  ports: Parameters<typeof loadKeyset>[0],
+  { found, dataDir }: { found: FoundMasterKey; dataDir: string },
+): Promise<Keyset> {
+  try {
+    return await loadKeyset(ports, found.masterKey)
+  } catch (error) {
+    const isStaged = found.source === 'data_dir' && readKeyFile(nextKeyPath(dataDir)).found
+    if (!isStaged || !(error instanceof StartupError)) throw error
+    const next = readMasterKeyFile(nextKeyPath(dataDir), 'master.key.next')
+    const keyset = await loadKeyset(ports, next).catch(() => null)
+    if (!keyset) throw error
+    promoteNextKey(dataDir)
+    return keyset
+  }
 }
 
 /**
@@ -42,44 +38,67 @@ export async function unlockKeyset(options: {
  * depends on it, and the old one stays as `master.key.<its id>`, which backups made before need.
  */
 export async function rotateDataDirKey(
-  rotation: Omit<Rotation, 'oldMaster' | 'newMaster'> & { dataDir: string },
+  ports: RotationPorts,
+  { dataDir, ...rotation }: Omit<Rotation, 'oldMaster' | 'newMaster'> & { dataDir: string },
 ): Promise<Rotated> {
-  const { dataDir, records, random } = rotation
   const old = readMasterKeyFile(dataDirKeyPath(dataDir), 'master.key')
-  if (!old.ok) return old
-
   const isStaged = readKeyFile(nextKeyPath(dataDir)).found
-  if (!isStaged && (await records.readFact('rotation_bridge'))) {
-    return rotateMasterKey({ ...rotation, oldMaster: old.masterKey, newMaster: old.masterKey })
+  if (!isStaged && (await ports.meta.read('rotation_bridge'))) {
+    return rotateMasterKey(ports, { ...rotation, oldMaster: old, newMaster: old })
   }
   if (!isStaged) {
-    const failure = writeKeyFile(nextKeyPath(dataDir), generateMasterKey(random))
-    if (failure) return mistake(`master.key.next cannot be written (${failure})`)
+    try {
+      writeKeyFile(nextKeyPath(dataDir), generateMasterKey(ports.random))
+    } catch (error) {
+      throw cannotStart(`master.key.next cannot be written (${codeOf(error)})`)
+    }
   }
   const next = readMasterKeyFile(nextKeyPath(dataDir), 'master.key.next')
-  if (!next.ok) return next
-  const keys = { oldMaster: old.masterKey, newMaster: next.masterKey }
-  const rotated = await rotateMasterKey({ ...rotation, ...keys })
-  if (!rotated.ok) return rotated
-  return promoteNextKey(dataDir) ?? rotated
+  const rotated = await rotateMasterKey(ports, { ...rotation, oldMaster: old, newMaster: next })
+  promoteNextKey(dataDir)
+  return rotated
 }
 
+/**
+ * Looks after the files of former master keys: one that holds the key in use is removed; any other
+ * stays, because the backups that were made under it cannot be opened without it.
+ */
+export function tidyKeyFiles(
+  dataDir: string,
+  keyId: string,
+): { path: string; kept: string | null }[] {
+  const names = readdirSync(dataDir).filter((name) => {
+    return /^master\.key\.([0-9a-f]{8}|passphrase)$/.test(name)
+  })
+  return names.sort().map((name) => {
+    const path = join(dataDir, name)
+    if (!name.endsWith(`.${keyId}`)) return { path, kept: keptBecause }
+    rmSync(path, { force: true })
+    return { path, kept: null }
+  })
+}
+
+const keptBecause =
+  'backups that were made before the rotation need it; delete it when the last of them is gone'
+
 /** Keeps the old key under its id, then lets the next one take its place in one rename. */
-function promoteNextKey(dataDir: string): Mistake | null {
+function promoteNextKey(dataDir: string): void {
   const path = dataDirKeyPath(dataDir)
   const next = nextKeyPath(dataDir)
   // The server that follows a rotation may have been here first.
-  if (!readKeyFile(next).found) return null
+  if (!readKeyFile(next).found) return
   const old = readKeyFile(path)
-  const parsed = old.found ? parseMasterKey(old.text, 'master.key') : null
-  if (old.found && parsed?.ok) {
-    const { masterKey } = parsed
-    const id = masterKey.kind === 'bytes' ? keyIdOf(masterKey.bytes) : 'passphrase'
-    const failure = writeKeyFile(`${path}.${id}`, old.text)
-    if (failure) return mistake(`the old master.key cannot be kept (${failure})`)
+  try {
+    if (old.found) writeKeyFile(`${path}.${idOf(old.text)}`, old.text)
+    moveDurably(next, path)
+  } catch (error) {
+    throw settingsAreWrong(`master.key.next cannot become master.key (${codeOf(error)})`)
   }
-  const failure = moveKeyFile(next, path)
-  return failure ? mistake(`master.key.next cannot be renamed to master.key (${failure})`) : null
+}
+
+function idOf(text: string): string {
+  const masterKey = parseMasterKey(text, 'master.key')
+  return masterKey.kind === 'bytes' ? keyIdOf(masterKey.bytes) : 'passphrase'
 }
 
 function nextKeyPath(dataDir: string): string {

@@ -41,43 +41,40 @@ export function readKeyFile(path: string, { anyMode = false } = {}): KeyFile {
 }
 
 /**
- * Writes a key so that it is on disk, whole and with mode 0600, or not there at all. Null when
- * done, else the system's error code.
+ * Writes a small file so that it is on disk, whole and with mode 0600, or not there at all; replaces
+ * what is there. Throws the system's error.
  */
-export function writeKeyFile(path: string, text: string): string | null {
+export function writeKeyFile(path: string, text: string): void {
   const temporary = `${path}.tmp`
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  rmSync(temporary, { force: true })
+  const file = openSync(temporary, 'wx', 0o600)
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    rmSync(temporary, { force: true })
-    const file = openSync(temporary, 'wx', 0o600)
-    try {
-      writeSync(file, `${text}\n`)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    return moveKeyFile(temporary, path)
-  } catch (error) {
-    return codeOf(error)
+    writeSync(file, `${text}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  moveDurably(temporary, path)
+}
+
+/** Renames, replacing what is there; the new name is on disk when this returns. */
+export function moveDurably(from: string, to: string): void {
+  renameSync(from, to)
+  syncDirectory(dirname(to))
+}
+
+/** What was created, renamed or removed in the directory is on disk when this returns. */
+export function syncDirectory(path: string): void {
+  const directory = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
   }
 }
 
-/** Renames durably, replacing what is there. Null when done, else the system's error code. */
-export function moveKeyFile(from: string, to: string): string | null {
-  try {
-    renameSync(from, to)
-    const directory = openSync(dirname(to), constants.O_RDONLY)
-    try {
-      fsyncSync(directory)
-    } finally {
-      closeSync(directory)
-    }
-    return null
-  } catch (error) {
-    return codeOf(error)
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+/** A system error by its code, which names no path and no value. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 }

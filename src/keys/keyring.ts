@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import type { Keyring, SealPlace, WrappedKey } from '../domain/keyring.ts'
+import type { Random } from '../domain/ports.ts'
 import { openBytes, sealBytes } from './envelope.ts'
-import type { CodeKey, Keyset } from './keyset.ts'
+import { auditMac, type CodeKey, hmac, type Keyset, retiredKeepingMs } from './keyset.ts'
 
 export type LiveKeyring = Keyring & {
   keyset(): Keyset
@@ -13,10 +13,9 @@ const indexLength = 16
 const dataKeysMax = 10_000
 
 /** Everything that needs the master key, in memory and synchronous: an HMAC takes 0.5 us. */
-export function createKeyring(first: Keyset): LiveKeyring {
+export function createKeyring(first: Keyset, random: Random): LiveKeyring {
   let keyset = first
-  let newestFirst = codeKeysOf(first)
-  const dataKeyOf = createDataKeys(() => keyset)
+  const dataKeysOf = createDataKeys(() => keyset)
 
   const codeKey = (keyId: string): CodeKey => {
     const key = keyset.codeKeys[keyId]
@@ -30,68 +29,113 @@ export function createKeyring(first: Keyset): LiveKeyring {
     keyset: () => keyset,
     replace(next) {
       keyset = next
-      newestFirst = codeKeysOf(next)
     },
-    codeKeyId: () => keyset.kekId,
+    codeKeyId: () => keyset.currentId,
+    hasCodeKey: (keyId) => Object.hasOwn(keyset.codeKeys, keyId),
     codeBlock: (keyId, { appId, verificationId, generation }, block) =>
       hmac(codeKey(keyId).code, `${appId}\0${verificationId}\0${generation}\0${block}`),
     codeDigest: (keyId, appId, verificationId, code) =>
       digestWith(codeKey(keyId), appId, verificationId, code),
     codeDigests: (appId, verificationId, code) =>
-      newestFirst.map((key) => digestWith(key, appId, verificationId, code)),
+      Object.entries(keyset.codeKeys).map(([keyId, key]) => ({
+        keyId,
+        digest: digestWith(key, appId, verificationId, code),
+      })),
     recipientIndex: (appId, recipient) => index(keyset.recipientIndex, `${appId}\0${recipient}`),
     limitIndex: (scope, value) => index(keyset.limitIndex, `${scope}\0${value}`),
     secretKeyIndex: (secretKey) => index(keyset.secretKeyIndex, secretKey),
     fingerprint: (appId, text) => hmac(keyset.fingerprint, `${appId}\0${text}`),
-    auditLink: (previous, record) =>
-      new Bun.CryptoHasher('sha256', keyset.audit).update(previous).update(record).digest(),
-    newDataKey: (appId) => wrapDataKey(keyset, appId, new Uint8Array(randomBytes(32))),
-    seal: (appId, key, place, text) =>
-      sealBytes(dataKeyOf(appId, key), fieldPlace(appId, place), Buffer.from(text)),
-    open: (appId, key, place, sealed) =>
-      Buffer.from(openBytes(dataKeyOf(appId, key), fieldPlace(appId, place), sealed)).toString(),
+    auditMac: (previous, text) => auditMac(keyset, previous, text),
+    newDataKey: (appId) => wrapDataKeys(keyset, appId, { current: random.bytes(32), former: [] }),
+    seal: (appId, key, place, text) => {
+      const { current } = dataKeysOf(appId, key)
+      return sealBytes(current, fieldPlace(appId, place), Buffer.from(text))
+    },
+    open: (appId, key, place, sealed) => {
+      const bytes = openWithAny(dataKeysOf(appId, key), fieldPlace(appId, place), sealed)
+      return Buffer.from(bytes).toString()
+    },
   }
 }
 
-/** Wraps a data key under the current KEK, for this app only. */
-export function wrapDataKey(keyset: Keyset, appId: string, dataKey: Uint8Array): WrappedKey {
-  const keyId = keyset.kekId
-  const kek = keyset.keks[keyId]
-  if (!kek) throw new Error('the keyset lacks its current key')
-  return { keyId, bytes: sealBytes(kek, dataKeyPlace(appId, keyId), dataKey) }
+/** The data key that seals an app's fields, and the retired ones that still open some. */
+export type DataKeys = { current: Uint8Array; former: { key: Uint8Array; retiredAt: number }[] }
+
+/** A new data key for an app; the one that it follows stays beside it for a week. */
+export function renewDataKey(
+  { keyset, random, now }: { keyset: Keyset; random: Random; now: number },
+  appId: string,
+  key: WrappedKey,
+): WrappedKey {
+  const { current, former } = unwrapDataKeys(keyset, appId, key)
+  const kept = former.filter(({ retiredAt }) => retiredAt + retiredKeepingMs > now)
+  const keys = { current: random.bytes(32), former: [{ key: current, retiredAt: now }, ...kept] }
+  return wrapDataKeys(keyset, appId, keys)
 }
 
-/** Throws when the key is not this app's or its KEK is gone. */
-export function unwrapDataKey(keyset: Keyset, appId: string, key: WrappedKey): Uint8Array {
+/** Wraps an app's data keys under the current KEK, for this app only. */
+export function wrapDataKeys(keyset: Keyset, appId: string, keys: DataKeys): WrappedKey {
+  const keyId = keyset.currentId
+  const kek = keyset.keks[keyId]
+  if (!kek) throw new Error('the keyset lacks its current key')
+  const former = keys.former.flatMap(({ key, retiredAt }) => [timeBytes(retiredAt), key])
+  const plain = new Uint8Array(Buffer.concat([keys.current, ...former]))
+  return { keyId, bytes: sealBytes(kek, dataKeyPlace(appId, keyId), plain) }
+}
+
+/** Throws when the keys are not this app's or their KEK is gone. */
+export function unwrapDataKeys(keyset: Keyset, appId: string, key: WrappedKey): DataKeys {
   const kek = keyset.keks[key.keyId]
   if (!kek) throw new Error('no key of this id is left to unwrap a data key with')
-  return openBytes(kek, dataKeyPlace(appId, key.keyId), key.bytes)
+  const plain = openBytes(kek, dataKeyPlace(appId, key.keyId), key.bytes)
+  const former: DataKeys['former'] = []
+  for (let at = 32; at < plain.length; at += 40) {
+    const view = new DataView(plain.buffer, plain.byteOffset + at, 8)
+    former.push({ key: plain.slice(at + 8, at + 40), retiredAt: Number(view.getBigUint64(0)) })
+  }
+  return { current: plain.slice(0, 32), former }
+}
+
+function openWithAny({ current, former }: DataKeys, place: string, sealed: Uint8Array): Uint8Array {
+  const oldest = former.at(-1)
+  if (!oldest) return openBytes(current, place, sealed)
+  for (const key of [current, ...former.slice(0, -1).map(({ key }) => key)]) {
+    const plain = tryOpen(key, place, sealed)
+    if (plain) return plain
+  }
+  return openBytes(oldest.key, place, sealed)
+}
+
+function tryOpen(key: Uint8Array, place: string, sealed: Uint8Array): Uint8Array | null {
+  try {
+    return openBytes(key, place, sealed)
+  } catch {
+    return null
+  }
 }
 
 /**
- * Unwrapped data keys by app and wrapped bytes. They outlive a change of keyset: a rotation wraps
- * the same data keys anew, and what was read before it still opens.
+ * Unwrapped data keys by app and wrapped bytes. They outlive a change of keyset: what was read
+ * before a rotation still opens.
  */
 function createDataKeys(keyset: () => Keyset) {
-  const known = new Map<string, Uint8Array>()
-  return (appId: string, key: WrappedKey): Uint8Array => {
+  const known = new Map<string, DataKeys>()
+  return (appId: string, key: WrappedKey): DataKeys => {
     const name = `${appId}\0${key.keyId}\0${Buffer.from(key.bytes).toString('latin1')}`
     const hit = known.get(name)
     if (hit) return hit
-    const dataKey = unwrapDataKey(keyset(), appId, key)
+    const dataKeys = unwrapDataKeys(keyset(), appId, key)
     const [oldest] = known.keys()
     if (known.size >= dataKeysMax && oldest !== undefined) known.delete(oldest)
-    known.set(name, dataKey)
-    return dataKey
+    known.set(name, dataKeys)
+    return dataKeys
   }
 }
 
-function codeKeysOf({ codeKeys, kekId }: Keyset): CodeKey[] {
-  const age = (id: string, key: CodeKey) =>
-    id === kekId ? Number.POSITIVE_INFINITY : (key.retiredAt ?? 0)
-  return Object.entries(codeKeys)
-    .sort(([idA, a], [idB, b]) => age(idB, b) - age(idA, a))
-    .map(([, key]) => key)
+function timeBytes(time: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(time))
+  return bytes
 }
 
 function dataKeyPlace(appId: string, keyId: string): string {
@@ -104,8 +148,4 @@ function fieldPlace(appId: string, { table, row, column, binding = '' }: SealPla
 
 function index(key: Uint8Array, text: string): Uint8Array {
   return hmac(key, text).subarray(0, indexLength)
-}
-
-function hmac(key: Uint8Array, text: string): Uint8Array {
-  return new Bun.CryptoHasher('sha256', key).update(text).digest()
 }

@@ -1,7 +1,13 @@
 import { createHash, hkdfSync } from 'node:crypto'
+import { linkAudit } from '../domain/audit.ts'
+import type { Clock, Random } from '../domain/ports.ts'
+import type { MetaStore } from '../domain/stores.ts'
+import { cannotStart, settingsAreWrong } from '../startup-error.ts'
 import { openBytes, sealBytes } from './envelope.ts'
+import type { MasterKey } from './master-key.ts'
+import { saltLength, stretchPassphrase } from './passphrase.ts'
 
-/** What codes are derived and judged with; kept for a while after it is retired. */
+/** What codes are derived and judged with; `retiredAt` is null until another makes new codes. */
 export type CodeKey = { code: Uint8Array; digest: Uint8Array; retiredAt: number | null }
 
 /**
@@ -12,8 +18,11 @@ export type CodeKey = { code: Uint8Array; digest: Uint8Array; retiredAt: number 
 export type Keyset = {
   /** Counts up with every change, so that a running server notices one. */
   version: number
-  kekId: string
-  /** By key id: the current one, and the former one while a rotation runs. */
+  /** The id of the master key that the keyset itself is sealed under. */
+  masterId: string
+  /** Whose KEK wraps new data keys and whose code key makes new codes. */
+  currentId: string
+  /** By key id: the current one, and others while a rotation runs. */
   keks: Record<string, Uint8Array>
   codeKeys: Record<string, CodeKey>
   recipientIndex: Uint8Array
@@ -21,20 +30,88 @@ export type Keyset = {
   secretKeyIndex: Uint8Array
   fingerprint: Uint8Array
   audit: Uint8Array
-  session: Uint8Array
 }
 
-/** Codes live 24 hours at most; an hour more covers clocks that disagree. */
-export const codeKeyKeepingMs = 25 * 3_600_000
+/**
+ * How long a retired key still judges codes and opens addresses. Codes live 24 hours at most; the
+ * rest of the week covers clocks that were wrong.
+ */
+export const retiredKeepingMs = 7 * 86_400_000
 
-const carried = [
-  'recipientIndex',
-  'limitIndex',
-  'secretKeyIndex',
-  'fingerprint',
-  'audit',
-  'session',
-] as const
+const carried = ['recipientIndex', 'limitIndex', 'secretKeyIndex', 'fingerprint', 'audit'] as const
+
+type KeysetPorts = {
+  meta: Pick<MetaStore, 'read' | 'write'>
+  random: Random
+  clock: Clock
+}
+
+/**
+ * The stored keyset, or the first one of a new database, which is written together with the audit
+ * log's first record. A master key that does not open the keyset is not this database's: throws
+ * `StartupError`.
+ */
+export async function loadKeyset(ports: KeysetPorts, masterKey: MasterKey): Promise<Keyset> {
+  const { meta, clock } = ports
+  const sealed = await meta.read('keyset')
+  if (!sealed) return createKeyset(ports, masterKey)
+
+  const master = await masterBytes(masterKey, await meta.read('passphrase_salt'))
+  const keyset = master && openKeyset(sealed, keyIdOf(master), deriveKek(master))
+  if (keyset) return withoutOldCodeKeys(keyset, clock.now())
+  throw await misfit(meta, master)
+}
+
+async function createKeyset(
+  { meta, random, clock }: KeysetPorts,
+  masterKey: MasterKey,
+): Promise<Keyset> {
+  const salt = masterKey.kind === 'passphrase' ? random.bytes(saltLength) : null
+  const master = await masterBytes(masterKey, salt)
+  if (!master) throw new Error('a passphrase needs a salt')
+  const keyset = firstKeyset(master)
+  const mac = { auditMac: (link: Uint8Array, text: string) => auditMac(keyset, link, text) }
+  const audit = linkAudit(mac, null, {
+    at: clock.now(),
+    who: 'server',
+    action: 'store.create',
+    object: 'database',
+    detail: `key ${keyset.masterId}`,
+    requestId: null,
+  })
+  const facts = { ...keysetFacts(keyset), passphrase_salt: salt }
+  const expected = { keyset: null, keyset_key_id: null }
+  if (await meta.write(facts, { expected, audit })) return keyset
+  throw cannotStart('the keyset of this database is missing or just being made: restore or retry')
+}
+
+async function misfit(meta: Pick<MetaStore, 'read'>, master: Uint8Array | null): Promise<Error> {
+  const needed = textOf(await meta.read('keyset_key_id')) ?? 'unknown'
+  const given = master ? keyIdOf(master) : 'a passphrase'
+  return settingsAreWrong(
+    given === needed
+      ? 'the keyset of this database is damaged: restore a backup'
+      : `the master key is not this database's: key id ${needed} is needed, ${given} was given`,
+  )
+}
+
+/** What is stored of a keyset: itself, sealed, and what may be read without its key. */
+export function keysetFacts(keyset: Keyset): Record<string, Uint8Array> {
+  return {
+    keyset: sealKeyset(keyset),
+    keyset_key_id: textFact(keyset.masterId),
+    keyset_version: textFact(keyset.version),
+  }
+}
+
+/** The bytes of a master key; null for a passphrase where the database keeps no salt. */
+export async function masterBytes(
+  masterKey: MasterKey,
+  salt: Uint8Array | null,
+): Promise<Uint8Array | null> {
+  if (masterKey.kind === 'bytes') return masterKey.bytes
+  return salt && stretchPassphrase(masterKey.passphrase, salt)
+}
 
 /** HKDF-SHA-256 (RFC 5869) without salt: the master key is uniformly random already. */
 export function deriveKey(master: Uint8Array, info: string): Uint8Array {
@@ -51,12 +128,23 @@ export function deriveKek(master: Uint8Array): Uint8Array {
   return deriveKey(master, 'otpmint/kek/v1')
 }
 
+/** HMAC-SHA-256. */
+export function hmac(key: Uint8Array, text: string): Uint8Array {
+  return new Bun.CryptoHasher('sha256', key).update(text).digest()
+}
+
+/** HMAC of the audit chain: over the link before and a text. */
+export function auditMac({ audit }: Keyset, previous: Uint8Array, text: string): Uint8Array {
+  return new Bun.CryptoHasher('sha256', audit).update(previous).update(text).digest()
+}
+
 /** The keyset of an installation that starts with this master key. */
 export function firstKeyset(master: Uint8Array): Keyset {
   const id = keyIdOf(master)
   return {
     version: 1,
-    kekId: id,
+    masterId: id,
+    currentId: id,
     keks: { [id]: deriveKek(master) },
     codeKeys: { [id]: codeKeyOf(master) },
     recipientIndex: deriveKey(master, 'otpmint/recipient-index/v1'),
@@ -64,81 +152,98 @@ export function firstKeyset(master: Uint8Array): Keyset {
     secretKeyIndex: deriveKey(master, 'otpmint/secret-key-index/v1'),
     fingerprint: deriveKey(master, 'otpmint/fingerprint/v1'),
     audit: deriveKey(master, 'otpmint/audit/v1'),
-    session: deriveKey(master, 'otpmint/session/v1'),
   }
 }
 
-/** The same installation under a new master key: new codes and seals, everything else carried. */
-export function succeedKeyset(keyset: Keyset, master: Uint8Array, now: number): Keyset {
+/** First step of a rotation: sealed under the new master key, whose keys nobody uses yet. */
+export function preparedKeyset(keyset: Keyset, master: Uint8Array): Keyset {
   const id = keyIdOf(master)
-  const codeKeys: Keyset['codeKeys'] = {}
-  for (const [keyId, key] of Object.entries(keyset.codeKeys)) {
-    codeKeys[keyId] = { ...key, retiredAt: key.retiredAt ?? now }
+  return {
+    ...keyset,
+    version: keyset.version + 1,
+    masterId: id,
+    keks: { ...keyset.keks, [id]: deriveKek(master) },
+    codeKeys: { ...keyset.codeKeys, [id]: codeKeyOf(master) },
   }
-  return dropOldCodeKeys(
-    {
-      ...keyset,
-      version: keyset.version + 1,
-      kekId: id,
-      keks: { ...keyset.keks, [id]: deriveKek(master) },
-      codeKeys: { ...codeKeys, [id]: codeKeyOf(master) },
-    },
-    now,
-  )
+}
+
+/** Second step, once every node has the new keys: they wrap and make codes from now on. */
+export function switchedKeyset(keyset: Keyset, now: number): Keyset {
+  const codeKeys: Keyset['codeKeys'] = {}
+  for (const [id, key] of Object.entries(keyset.codeKeys)) {
+    codeKeys[id] =
+      id === keyset.masterId
+        ? { ...key, retiredAt: null }
+        : { ...key, retiredAt: key.retiredAt ?? now }
+  }
+  const switched = { ...keyset, version: keyset.version + 1, currentId: keyset.masterId, codeKeys }
+  return withoutOldCodeKeys(switched, now)
+}
+
+/** Last step, once nothing is wrapped under another key: from here on the old one opens nothing. */
+export function finishedKeyset(keyset: Keyset): Keyset {
+  const { currentId, keks, version } = keyset
+  const current = Object.entries(keks).filter(([id]) => id === currentId)
+  return { ...keyset, version: version + 1, keks: Object.fromEntries(current) }
+}
+
+/** True unless a rotation runs or was cut off. */
+export function isFinished({ keks }: Keyset): boolean {
+  return Object.keys(keks).length === 1
 }
 
 /** Without the code keys that no live code can have been made with. */
-export function dropOldCodeKeys(keyset: Keyset, now: number): Keyset {
+function withoutOldCodeKeys(keyset: Keyset, now: number): Keyset {
   const live = Object.entries(keyset.codeKeys).filter(
-    ([, key]) => key.retiredAt === null || key.retiredAt + codeKeyKeepingMs > now,
+    ([, key]) => key.retiredAt === null || key.retiredAt + retiredKeepingMs > now,
   )
   return { ...keyset, codeKeys: Object.fromEntries(live) }
 }
 
-/** The keyset as it is stored: sealed under its own current KEK. */
-export function sealKeyset(keyset: Keyset): Uint8Array {
-  const kek = keyset.keks[keyset.kekId]
-  if (!kek) throw new Error('the keyset lacks its current key')
-  const codeKeys = Object.entries(keyset.codeKeys).map(([id, { code, digest, retiredAt }]) => [
-    id,
-    { code: toBase64(code), digest: toBase64(digest), retiredAt },
-  ])
+/** The keyset as it is stored: sealed under the KEK of its master key. */
+function sealKeyset(keyset: Keyset): Uint8Array {
+  const kek = keyset.keks[keyset.masterId]
+  if (!kek) throw new Error('the keyset lacks its master key')
+  const codeKeys = mapValues(keyset.codeKeys, ({ code, digest, retiredAt }) => {
+    return { code: toBase64(code), digest: toBase64(digest), retiredAt }
+  })
   const stored: StoredKeyset = {
     version: keyset.version,
-    kekId: keyset.kekId,
+    masterId: keyset.masterId,
+    currentId: keyset.currentId,
     keks: mapValues(keyset.keks, toBase64),
-    codeKeys: Object.fromEntries(codeKeys),
+    codeKeys,
     carried: Object.fromEntries(carried.map((name) => [name, toBase64(keyset[name])])),
   }
-  return sealBytes(kek, placeOf(keyset.kekId), Buffer.from(JSON.stringify(stored)))
+  return sealBytes(kek, placeOf(keyset.masterId), Buffer.from(JSON.stringify(stored)))
 }
 
 /** Null when this key does not open it, which makes the keyset the canary of the master key. */
-export function openKeyset(sealed: Uint8Array, kekId: string, kek: Uint8Array): Keyset | null {
+export function openKeyset(sealed: Uint8Array, masterId: string, kek: Uint8Array): Keyset | null {
   let plain: Uint8Array
   try {
-    plain = openBytes(kek, placeOf(kekId), sealed)
+    plain = openBytes(kek, placeOf(masterId), sealed)
   } catch {
     return null
   }
   const stored: StoredKeyset = JSON.parse(Buffer.from(plain).toString())
-  const codeKeys = Object.entries(stored.codeKeys).map(([id, { code, digest, retiredAt }]) => [
-    id,
-    { code: fromBase64(code), digest: fromBase64(digest), retiredAt },
-  ])
-  const keys = mapValues(stored.carried, fromBase64)
+  const codeKeys = mapValues(stored.codeKeys, ({ code, digest, retiredAt }) => {
+    return { code: fromBase64(code), digest: fromBase64(digest), retiredAt }
+  })
   return {
     version: stored.version,
-    kekId: stored.kekId,
+    masterId: stored.masterId,
+    currentId: stored.currentId,
     keks: mapValues(stored.keks, fromBase64),
-    codeKeys: Object.fromEntries(codeKeys),
-    ...(keys as Record<(typeof carried)[number], Uint8Array>),
+    codeKeys,
+    ...(mapValues(stored.carried, fromBase64) as Record<(typeof carried)[number], Uint8Array>),
   }
 }
 
 type StoredKeyset = {
   version: number
-  kekId: string
+  masterId: string
+  currentId: string
   keks: Record<string, string>
   codeKeys: Record<string, { code: string; digest: string; retiredAt: number | null }>
   carried: Record<string, string>
@@ -152,8 +257,17 @@ function codeKeyOf(master: Uint8Array): CodeKey {
   }
 }
 
-function placeOf(kekId: string): string {
-  return `keyset\0${kekId}`
+/** A fact that is text. */
+export function textFact(text: string | number): Uint8Array {
+  return new TextEncoder().encode(String(text))
+}
+
+export function textOf(fact: Uint8Array | null): string | null {
+  return fact && new TextDecoder().decode(fact)
+}
+
+function placeOf(masterId: string): string {
+  return `keyset\0${masterId}`
 }
 
 function mapValues<A, B>(record: Record<string, A>, map: (value: A) => B): Record<string, B> {

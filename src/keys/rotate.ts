@@ -1,204 +1,252 @@
-import type { Clock, Random } from '../domain/ports.ts'
-import type { AppStore, RecordStore } from '../domain/stores.ts'
+import type { App } from '../domain/app/app.ts'
+import { secretPlace } from '../domain/app/endpoint.ts'
+import { type AuditEntry, linkAudit } from '../domain/audit.ts'
+import type { Ports } from '../domain/ports.ts'
+import type { KeyRenewal, MetaStore } from '../domain/stores.ts'
+import { cannotStart } from '../startup-error.ts'
 import { openBytes, sealBytes } from './envelope.ts'
-import { type LiveKeyring, unwrapDataKey, wrapDataKey } from './keyring.ts'
-import { deriveKek, type Keyset, keyIdOf, openKeyset, sealKeyset, succeedKeyset } from './keyset.ts'
-import { masterBytes, textFact } from './load-keyset.ts'
-import { type MasterKey, type Mistake, mistake } from './master-key.ts'
+import { createKeyring, type LiveKeyring, renewDataKey } from './keyring.ts'
+import {
+  deriveKek,
+  finishedKeyset,
+  isFinished,
+  type Keyset,
+  keyIdOf,
+  keysetFacts,
+  masterBytes,
+  openKeyset,
+  preparedKeyset,
+  switchedKeyset,
+  textFact,
+  textOf,
+} from './keyset.ts'
+import type { MasterKey } from './master-key.ts'
 import { saltLength } from './passphrase.ts'
 
-type FactStore = Pick<RecordStore, 'readFact' | 'writeFacts'>
+export type RotationPorts = Pick<
+  Ports,
+  'meta' | 'nodes' | 'apps' | 'audit' | 'random' | 'clock' | 'timers'
+>
 
 export type Rotation = {
-  records: FactStore
-  apps: Pick<AppStore, 'wrappedOtherwise' | 'rewrap'>
-  random: Random
-  clock: Clock
   oldMaster: MasterKey
   newMaster: MasterKey
-  /** Whether a server holds the data directory; it must take up the new keyset before the end. */
+  /** Whether any server serves the database; every one must take up the new keyset. */
   serverRuns(): Promise<boolean>
-  /** Between two looks at a running server. */
-  pause?(): Promise<unknown>
-  /** How many data keys are wrapped anew so far. */
-  onProgress?(rewrapped: number): void
+  /** How many apps have new data keys so far. */
+  onProgress?(renewed: number): void
 }
 
-export type Rotated = { ok: true; keyId: string; rewrapped: number } | Mistake
+export type Rotated = { keyId: string; renewed: number }
 
 const batchSize = 100
+const lookEveryMs = 500
 const looksMax = 60
+/** A node that was not seen for so long is gone; a running one is seen every 5 s. */
+export const nodeSilentMs = 15_000
 
 /**
- * Puts a new master key in the place of the old one while a server runs. One write seals the
- * keyset under the new key, with the old KEK inside and a bridge for the server; then the data
- * keys are wrapped anew; then the old KEK and the bridge go. Killed anywhere, it is finished by
- * running it again. Codes made before it stay valid for their life.
+ * Puts a new master key in the place of the old one while servers run, in three writes. First the
+ * keyset is sealed under the new key, with the new keys prepared; once every node has it, they are
+ * used for new codes and data keys; then every app gets a new data key and its secrets are sealed
+ * with it; then the old key goes. Killed anywhere, it is finished by running it again. Codes made
+ * before it stay valid for their life. Throws `StartupError`.
  */
-export async function rotateMasterKey(rotation: Rotation): Promise<Rotated> {
-  const begun = await begin(rotation)
-  if (!begun.ok) return begun
-  const { keyset } = begun
-  const keyId = keyset.kekId
-  if (Object.keys(keyset.keks).length === 1) return { ok: true, keyId, rewrapped: 0 }
-
-  if (!(await followed(rotation, keyset.version))) {
-    return mistake('the running server has not taken up the new key: run it again, or stop it')
+export async function rotateMasterKey(ports: RotationPorts, rotation: Rotation): Promise<Rotated> {
+  const { meta } = ports
+  const sealed = await meta.read('keyset')
+  if (!sealed) throw cannotStart('there is no keyset to rotate')
+  const salt = await meta.read('passphrase_salt')
+  const current = openWith(sealed, await masterBytes(rotation.oldMaster, salt))
+  const next = openWith(sealed, await masterBytes(rotation.newMaster, salt))
+  if (next) {
+    if (!isFinished(next)) return finish(ports, rotation, next)
+    if (current) throw cannotStart('the new master key is the one in use')
+    return { keyId: next.masterId, renewed: 0 }
   }
-  const before = await rewrapAll(rotation, keyset, 0)
-  if (typeof before !== 'number') return before
-  if (!(await dropOldKeks(rotation.records, keyset))) return mistake(overtaken)
-  // What another process may have wrapped under the old KEK while it was still there.
-  const after = await rewrapAll(rotation, keyset, before)
-  return typeof after === 'number' ? { ok: true, keyId, rewrapped: after } : after
+  if (!current) throw cannotStart("neither master key is this database's")
+  if (!isFinished(current)) {
+    await finish(ports, rotation, current)
+    return rotateMasterKey(ports, rotation)
+  }
+  return finish(ports, rotation, await prepare(ports, current, rotation.newMaster))
 }
 
 /**
- * What a running server calls every second: takes up a changed keyset, by the bridge if it is
- * sealed under a key that came after this server's start, and acknowledges it to the rotation.
+ * What a running server calls every second: takes up a changed keyset, across the bridge if it is
+ * sealed under a key that came after this server's start. `lost`: no key here opens it.
  */
 export async function followRotation({
-  records,
+  meta,
   keyring,
 }: {
-  records: FactStore
+  meta: Pick<MetaStore, 'read'>
   keyring: LiveKeyring
-}): Promise<{ ok: true; changed: boolean } | Mistake> {
-  const stored = Number(textOf(await records.readFact('keyset_version')))
-  const changed = stored !== keyring.keyset().version
-  if (changed) {
-    const next = await takeUp(records, keyring.keyset())
-    if (!next) return mistake('the keyset has changed and this server has no key to it')
-    keyring.replace(next)
-  }
-  const { version, keks } = keyring.keyset()
-  if (Object.keys(keks).length > 1) {
-    const seen = textOf(await records.readFact('rotation_seen'))
-    if (seen !== String(version)) await records.writeFacts({ rotation_seen: textFact(version) })
-  }
-  return { ok: true, changed }
+}): Promise<'same' | 'changed' | 'lost'> {
+  const stored = textOf(await meta.read('keyset_version'))
+  if (stored === String(keyring.keyset().version)) return 'same'
+  const next = await takeUp(meta, keyring.keyset())
+  if (!next) return 'lost'
+  keyring.replace(next)
+  return 'changed'
 }
 
-const overtaken = 'another rotation has come between: run it again'
-
-/** Step 1, unless an earlier run has done it: the keyset under the new key. */
-async function begin(rotation: Rotation): Promise<{ ok: true; keyset: Keyset } | Mistake> {
-  const { records, oldMaster, newMaster, random, clock } = rotation
-  const sealed = await records.readFact('keyset')
-  if (!sealed) return mistake('there is no keyset to rotate')
-  const salt = await records.readFact('passphrase_salt')
-  const current = openWith(sealed, await masterBytes(oldMaster, salt))
-  const done = openWith(sealed, await masterBytes(newMaster, salt))
-  if (done) {
-    const isSame = current !== null && Object.keys(done.keks).length === 1
-    return isSame ? mistake('the new master key is the one in use') : { ok: true, keyset: done }
-  }
-  if (!current) return mistake("neither master key is this database's")
-
-  const newSalt = newMaster.kind === 'passphrase' ? random.bytes(saltLength) : null
-  const master = await masterBytes(newMaster, newSalt)
+async function prepare(
+  { meta, random }: RotationPorts,
+  current: Keyset,
+  newMaster: MasterKey,
+): Promise<Keyset> {
+  const salt = newMaster.kind === 'passphrase' ? random.bytes(saltLength) : null
+  const master = await masterBytes(newMaster, salt)
   if (!master) throw new Error('a passphrase needs a salt')
-  const keyset = succeedKeyset(current, master, clock.now())
+  const keyset = preparedKeyset(current, master)
   const facts = {
-    keyset: sealKeyset(keyset),
-    keyset_key_id: textFact(keyset.kekId),
-    keyset_version: textFact(keyset.version),
-    passphrase_salt: newSalt,
+    ...keysetFacts(keyset),
+    passphrase_salt: salt,
     rotation_bridge: sealBridge(current, keyset),
   }
-  const expected = { keyset_version: textFact(current.version) }
-  const written = await records.writeFacts(facts, expected)
-  return written ? { ok: true, keyset } : mistake(overtaken)
+  return written(await meta.write(facts, { expected: versionOf(current) }), keyset)
 }
 
-/** Waits until no server runs or the one that does has the keyset of this version. */
-async function followed(rotation: Rotation, version: number): Promise<boolean> {
-  const { records, serverRuns, pause = () => Bun.sleep(500) } = rotation
-  for (let looks = 0; looks < looksMax; looks++) {
-    if (!(await serverRuns())) return true
-    if (textOf(await records.readFact('rotation_seen')) === String(version)) return true
-    await pause()
+/** Everything that follows the first step. */
+async function finish(
+  ports: RotationPorts,
+  rotation: Rotation,
+  prepared: Keyset,
+): Promise<Rotated> {
+  const { meta, clock } = ports
+  let keyset = prepared
+  if (keyset.currentId !== keyset.masterId) {
+    await untilFollowed(ports, rotation, keyset.version)
+    const switched = switchedKeyset(keyset, clock.now())
+    const expected = versionOf(keyset)
+    keyset = written(await meta.write(keysetFacts(switched), { expected }), switched)
   }
-  return false
+  await untilFollowed(ports, rotation, keyset.version)
+  const before = await renewAll(ports, rotation, keyset, 0)
+  await dropOldKeks(ports, keyset, before)
+  // What a command beside the servers wrapped under the old KEK while it was still there.
+  const renewed = await renewAll(ports, rotation, keyset, before)
+  return { keyId: keyset.masterId, renewed }
 }
 
-/** Step 2: every data key under the current KEK. Answers how many have been, from `count` on. */
-async function rewrapAll(
-  { apps, onProgress }: Rotation,
+/** Waits until no server runs or every one that does has the keyset of this version. */
+async function untilFollowed(
+  { nodes, clock, timers }: RotationPorts,
+  { serverRuns }: Rotation,
+  version: number,
+): Promise<void> {
+  for (let looks = 0; looks < looksMax; looks++) {
+    if (!(await serverRuns())) return
+    const now = clock.now()
+    const alive = (await nodes.list()).filter(({ seenAt }) => Math.abs(now - seenAt) < nodeSilentMs)
+    if (alive.length > 0 && alive.every((node) => node.keysetVersion >= version)) return
+    await timers.sleep(lookEveryMs)
+  }
+  throw cannotStart('a running server has not taken up the new key: run it again, or stop it')
+}
+
+/** New data keys for every app that has one under another KEK; how many, from `count` on. */
+async function renewAll(
+  ports: RotationPorts,
+  { onProgress }: Rotation,
   keyset: Keyset,
   count: number,
-): Promise<number | Mistake> {
-  let rewrapped = count
+): Promise<number> {
+  let renewed = count
   for (;;) {
-    const batch = await apps.wrappedOtherwise(keyset.kekId, batchSize)
-    if (batch.length === 0) return rewrapped
-    const items = []
-    for (const { appId, key } of batch) {
-      try {
-        const dataKey = unwrapDataKey(keyset, appId, key)
-        items.push({ appId, from: key, to: wrapDataKey(keyset, appId, dataKey) })
-      } catch {
-        return mistake(
-          `the data key of app ${appId} cannot be unwrapped: restore or delete the app`,
-        )
-      }
-    }
-    await apps.rewrap(items)
-    rewrapped += items.length
-    onProgress?.(rewrapped)
+    const apps = await ports.apps.wrappedOtherwise(keyset.currentId, batchSize)
+    if (apps.length === 0) return renewed
+    await ports.apps.renewKeys(apps.map((app) => renewal(ports, keyset, app)))
+    renewed += apps.length
+    onProgress?.(renewed)
   }
 }
 
-/** Step 3: from here on the old master key opens nothing. */
-async function dropOldKeks(records: FactStore, keyset: Keyset): Promise<boolean> {
-  const { kekId, keks, version } = keyset
-  const current = Object.entries(keks).filter(([id]) => id === kekId)
-  const last = { ...keyset, version: version + 1, keks: Object.fromEntries(current) }
-  const facts = {
-    keyset: sealKeyset(last),
-    keyset_version: textFact(last.version),
-    rotation_bridge: null,
-    rotation_seen: null,
+function renewal({ random, clock }: RotationPorts, keyset: Keyset, app: App): KeyRenewal {
+  const { id: appId, version: expectedVersion } = app
+  const keyring = createKeyring(keyset, random)
+  try {
+    const renewing = { keyset, random, now: clock.now() }
+    const dataKey = renewDataKey(renewing, appId, app.dataKey)
+    const secrets = app.endpoints.flatMap((endpoint) => {
+      if (!endpoint.secretSealed) return []
+      const place = secretPlace(endpoint)
+      const secret = keyring.open(appId, app.dataKey, place, endpoint.secretSealed)
+      return [{ endpointId: endpoint.id, sealed: keyring.seal(appId, dataKey, place, secret) }]
+    })
+    return { appId, expectedVersion, dataKey, secrets }
+  } catch {
+    throw cannotStart(`the secrets of app ${appId} cannot be opened: restore or delete the app`)
   }
-  return records.writeFacts(facts, { keyset_version: textFact(version) })
+}
+
+/** The last write, with its audit record: from here on the old master key opens nothing. */
+async function dropOldKeks(ports: RotationPorts, keyset: Keyset, renewed: number): Promise<void> {
+  const { meta, audit, clock, random } = ports
+  const facts = { ...keysetFacts(finishedKeyset(keyset)), rotation_bridge: null }
+  const expected = versionOf(keyset)
+  const entry: AuditEntry = {
+    at: clock.now(),
+    who: 'cli',
+    action: 'master_key.rotate',
+    object: keyset.masterId,
+    detail: `data keys ${renewed}`,
+    requestId: null,
+  }
+  for (;;) {
+    const append = linkAudit(createKeyring(keyset, random), await audit.state(), entry)
+    if (await meta.write(facts, { expected, audit: append })) return
+    // The audit log has grown meanwhile, unless the keyset itself is another.
+    written(textOf(await meta.read('keyset_version')) === String(keyset.version), null)
+  }
+}
+
+function written<Value>(isWritten: boolean, value: Value): Value {
+  if (!isWritten) throw cannotStart('another rotation has come between: run it again')
+  return value
+}
+
+function versionOf({ version }: Keyset) {
+  return { keyset_version: textFact(version) }
 }
 
 /** The stored keyset, by a key at hand or across the bridge. */
-async function takeUp(records: FactStore, { keks, kekId }: Keyset): Promise<Keyset | null> {
-  const sealed = await records.readFact('keyset')
+async function takeUp(
+  meta: Pick<MetaStore, 'read'>,
+  { keks, masterId }: Keyset,
+): Promise<Keyset | null> {
+  const sealed = await meta.read('keyset')
   if (!sealed) return null
   for (const [id, kek] of Object.entries(keks)) {
     const keyset = openKeyset(sealed, id, kek)
     if (keyset) return keyset
   }
-  const bridge = await records.readFact('rotation_bridge')
-  const kek = keks[kekId]
+  const bridge = await meta.read('rotation_bridge')
+  const kek = keks[masterId]
   if (!bridge || !kek) return null
   try {
-    const plain = openBytes(kek, bridgePlace(kekId), bridge)
-    const crossed: { kekId: string; kek: string } = JSON.parse(Buffer.from(plain).toString())
-    return openKeyset(sealed, crossed.kekId, new Uint8Array(Buffer.from(crossed.kek, 'base64')))
+    const plain = openBytes(kek, bridgePlace(masterId), bridge)
+    const crossed: { id: string; kek: string } = JSON.parse(Buffer.from(plain).toString())
+    return openKeyset(sealed, crossed.id, new Uint8Array(Buffer.from(crossed.kek, 'base64')))
   } catch {
     return null
   }
 }
 
+/** The new KEK under the old one, for servers that started with the old master key. */
 function sealBridge(from: Keyset, to: Keyset): Uint8Array {
-  const fromKek = from.keks[from.kekId]
-  const toKek = to.keks[to.kekId]
-  if (!fromKek || !toKek) throw new Error('a keyset lacks its current key')
-  const plain = JSON.stringify({ kekId: to.kekId, kek: Buffer.from(toKek).toString('base64') })
-  return sealBytes(fromKek, bridgePlace(from.kekId), Buffer.from(plain))
+  const fromKek = from.keks[from.masterId]
+  const toKek = to.keks[to.masterId]
+  if (!fromKek || !toKek) throw new Error('a keyset lacks its master key')
+  const plain = JSON.stringify({ id: to.masterId, kek: Buffer.from(toKek).toString('base64') })
+  return sealBytes(fromKek, bridgePlace(from.masterId), Buffer.from(plain))
 }
 
-function bridgePlace(fromKekId: string): string {
-  return `bridge\0${fromKekId}`
+function bridgePlace(fromId: string): string {
+  return `bridge\0${fromId}`
 }
 
 function openWith(sealed: Uint8Array, master: Uint8Array | null): Keyset | null {
   return master && openKeyset(sealed, keyIdOf(master), deriveKek(master))
-}
-
-function textOf(fact: Uint8Array | null): string | null {
-  return fact && new TextDecoder().decode(fact)
 }

@@ -1,8 +1,8 @@
-import { chmodSync, writeFileSync } from 'node:fs'
-import { newApiKey } from '../domain/api-key.ts'
-import { hashKey } from '../domain/authenticate.ts'
-import type { Log, Ports } from '../domain/ports.ts'
-import type { DataDirectory } from './data-directory.ts'
+import { hashKey, newApiKey } from '../domain/app/api-key.ts'
+import type { Log } from '../domain/ports.ts'
+import { codeOf, writeKeyFile } from '../keys/key-file.ts'
+import { settingsAreWrong } from '../startup-error.ts'
+import type { OpenPorts } from './open.ts'
 
 const fact = 'admin_token_hash'
 
@@ -12,12 +12,11 @@ const fact = 'admin_token_hash'
  * no log.
  */
 export async function adminTokenHash(
-  { records, random }: Pick<Ports, 'records' | 'random'>,
-  options: { token: string | null; directory: DataDirectory; log: Log; tell: Tell | null },
+  { meta, random, directory }: Pick<OpenPorts, 'meta' | 'random' | 'directory'>,
+  { token, log, tell }: { token: string | null; log: Log; tell: Tell | null },
 ): Promise<Uint8Array> {
-  const { token, directory, log, tell } = options
   if (token !== null) return hashKey(token)
-  const known = await records.readFact(fact)
+  const known = await meta.read(fact)
   if (known) return known
 
   const made = newApiKey(random, 'admin')
@@ -25,15 +24,17 @@ export async function adminTokenHash(
   if (tell) {
     tell(`Your admin token, shown this once (store it now):\n\n  ${made}\n`)
   } else {
-    writeFileSync(directory.adminToken, `${made}\n`, { mode: 0o600 })
-    chmodSync(directory.adminToken, 0o600)
-    log.info('admin_token_generated', {
-      path: directory.adminToken,
-      detail: 'store the token elsewhere and delete this file',
-    })
+    const path = directory.adminToken
+    try {
+      writeKeyFile(path, made)
+    } catch (error) {
+      throw settingsAreWrong(`the admin token cannot be written to ${path} (${codeOf(error)})`)
+    }
+    const detail = 'store the token elsewhere and delete this file'
+    log.info('admin_token_generated', { path, detail })
   }
-  // After it was told: a token that nobody has seen must not become the valid one.
-  await records.writeFacts({ [fact]: hash })
+  // After it was told or is on disk: a token that nobody has seen must not become the valid one.
+  await meta.write({ [fact]: hash })
   return hash
 }
 

@@ -5,69 +5,111 @@ import {
   copyFileSync,
   existsSync,
   fsyncSync,
+  linkSync,
   openSync,
   renameSync,
   rmSync,
-  statSync,
 } from 'node:fs'
-import { resolve } from 'node:path'
 import { systemClock } from '../clock.ts'
 import type { Settings } from '../config/load.ts'
+import { revokeKey } from '../domain/app/manage.ts'
+import { type AuditRecord, audited } from '../domain/audit.ts'
+import type { Stores } from '../domain/stores.ts'
+import { codeOf, syncDirectory } from '../keys/key-file.ts'
+import { cannotStart, StartupError } from '../startup-error.ts'
 import { inspectDatabase } from '../store/sqlite/inspect.ts'
+import type { SqliteStore } from '../store/sqlite/store.ts'
 import {
-  codeOf,
-  createDataDirectory,
+  absolute,
   type DataDirectory,
   dataDirectory,
   holdDataDirectory,
+  prepareDataDirectory,
+  requireDatabase,
 } from './data-directory.ts'
-import { type OpenPorts, openDirectory } from './open.ts'
-import { exits, type Refusal, refusal } from './refusal.ts'
+import { type Opened, type OpenPorts, openDirectory, openStore } from './open.ts'
+import {
+  type ActiveKey,
+  activeKeys,
+  expirePending,
+  isActive,
+  markRun,
+  markSuccessor,
+} from './run-id.ts'
 
-/** Writes a consistent copy beside a running server. Null when it is done and sound. */
-export function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Refusal | null {
-  const target = resolve(file)
-  if (existsSync(target)) return refusal(exits.failed, `${target} exists: name another file`)
+/** Writes a consistent copy beside a running server; it is sound and on disk when this resolves. */
+export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Promise<void> {
+  const target = absolute(file)
+  if (existsSync(target)) throw cannotStart(`${target} exists: name another file`)
   try {
-    store.backup(target)
+    await store.backup(target)
   } catch (error) {
-    return refusal(exits.failed, `${target} cannot be written (${codeOf(error)})`)
+    throw cannotStart(`${target} cannot be written (${codeOf(error)})`)
   }
-  const inspected = inspectDatabase(target)
-  return inspected.ok ? null : refusal(exits.failed, `the copy is unusable: ${inspected.fault}`)
+  const fault = inspectDatabase(target)
+  if (fault !== null) throw cannotStart(`the copy is unusable: ${fault}`)
 }
 
 export type Restored = {
-  ok: true
   database: string
   /** Verifications that were live in the backup and are not any more. */
   expired: number
+  /** Keys that were revoked after the backup was made, and are revoked again. */
+  revoked: number
+  /** False where the database that was there could not be read. */
+  revocationsKnown: boolean
+  /** Every key that opens something now. */
+  activeKeys: ActiveKey[]
   /** Where the database that was there lies now; null where there was none. */
   keptAside: string | null
 }
 
 /**
  * Puts a backup in the place of the database. What was live in it is expired, so that no code is
- * revived. Everything happens in a file beside, which takes the place in one rename.
+ * revived, and what was revoked since stays revoked. Everything happens in a file beside, which
+ * takes the place in one rename: killed anywhere, the old database or the new one is there.
  */
 export async function restore(
   settings: Settings,
   options: { file: string; force: boolean; pid: number },
-): Promise<Restored | Refusal> {
-  const file = resolve(options.file)
-  const inspected = inspectDatabase(file)
-  if (!inspected.ok) return refusal(exits.failed, `${file} cannot be restored: ${inspected.fault}`)
+): Promise<Restored> {
+  const file = absolute(options.file)
+  const fault = inspectDatabase(file)
+  if (fault !== null) throw cannotStart(`${file} cannot be restored: ${fault}`)
   const directory = dataDirectory(settings.dataDir)
-  const impossible = createDataDirectory(directory)
-  if (impossible) return impossible
+  prepareDataDirectory(directory)
   const held = holdDataDirectory(directory, options.pid)
-  if (!held.ok) return held
   try {
     if (existsSync(directory.database) && !options.force) {
       const advice = '--force moves it aside and restores'
-      return refusal(exits.failed, `${directory.database} exists: ${advice}`)
+      throw cannotStart(`${directory.database} exists: ${advice}`)
     }
     return await restoreHeld(settings, directory, file)
+  } finally {
+    held.release()
+  }
+}
+
+/**
+ * Does by hand what a start does with a database that is not the one that was served here last:
+ * for a copy that was put back together with everything beside it.
+ */
+export async function restoreInPlace(
+  settings: Settings,
+  { pid }: { pid: number },
+): Promise<{ expired: number; activeKeys: ActiveKey[] }> {
+  const directory = dataDirectory(settings.dataDir)
+  requireDatabase(directory)
+  const held = holdDataDirectory(directory, pid)
+  try {
+    const { ports, close } = await openDirectory(settings, directory, directory.database)
+    try {
+      const expired = await expirePending(ports, { who: 'cli', requestId: null })
+      await markRun(ports)
+      return { expired, activeKeys: await activeKeys(ports) }
+    } finally {
+      await close()
+    }
   } finally {
     held.release()
   }
@@ -77,67 +119,156 @@ async function restoreHeld(
   settings: Settings,
   directory: DataDirectory,
   file: string,
-): Promise<Restored | Refusal> {
-  const draft = `${directory.database}.restoring`
+): Promise<Restored> {
+  const { database } = directory
+  const draft = `${database}.restoring`
   removeDatabase(draft)
   try {
     copyFileSync(file, draft, constants.COPYFILE_EXCL)
     chmodSync(draft, 0o600)
   } catch (error) {
-    return refusal(exits.failed, `the copy cannot be made (${codeOf(error)})`)
+    throw cannotStart(`the copy cannot be made (${codeOf(error)})`)
   }
-  const opened = await openDirectory(settings, directory, draft)
-  if (!opened.ok) {
-    removeDatabase(draft)
-    return { ...opened, reasons: [...opened.reasons, keyAdvice] }
+  await refuseKeyless(draft, file)
+  const opened = await openDraft(settings, directory, draft)
+  const old = await openOld(database)
+  let drafted: Drafted
+  try {
+    drafted = await prepareDraft(opened.ports, old)
+  } finally {
+    await opened.close()
+    await old?.close()
   }
-  const { store, records } = opened.ports
-  const now = systemClock.now()
-  const expired = store.expirePending(now)
-  await records.addAudit({
-    at: now,
-    who: 'cli',
-    action: 'store.restore',
-    object: 'database',
-    detail: `expired ${expired}`,
-    requestId: null,
-  })
-  opened.close()
-  // Closing has emptied the log into the draft, which goes on without one.
-  if (sizeOf(`${draft}-wal`) > 0) throw new Error('the log of the draft is not empty')
-  const keptAside = moveAside(directory, now)
-  renameSync(draft, directory.database)
-  removeDatabase(draft)
+  // Closing has emptied each log into its database, unless somebody else has it open.
+  syncFile(draft)
+  if (existsSync(`${draft}-wal`)) throw new Error('the log of the draft is not empty')
+  if (old && existsSync(`${database}-wal`)) {
+    throw cannotStart(`another otpmint uses ${database}: try again when it has ended`)
+  }
+  const keptAside = keepAside(directory, old !== null)
+  renameSync(draft, database)
   syncDirectory(directory.root)
-  return { ok: true, database: directory.database, expired, keptAside }
+  return { ...drafted, database, revocationsKnown: old !== null, keptAside }
+}
+
+/** Opening it would make keys, and a database with other keys is not the one that was saved. */
+async function refuseKeyless(draft: string, file: string): Promise<void> {
+  const store = await openStore(draft)
+  const keyset = await store.meta.read('keyset')
+  await store.close()
+  if (keyset !== null) return
+  removeDatabase(draft)
+  throw cannotStart(`${file} cannot be restored: it holds no keys, because it was never served`)
+}
+
+async function openDraft(
+  settings: Settings,
+  directory: DataDirectory,
+  draft: string,
+): Promise<Opened> {
+  try {
+    return await openDirectory(settings, directory, draft)
+  } catch (error) {
+    removeDatabase(draft)
+    if (!(error instanceof StartupError)) throw error
+    throw new StartupError(error.exitCode, [...error.reasons, keyAdvice])
+  }
 }
 
 const keyAdvice =
   'put the master key of that installation in its place first: it is not in the backup; ' +
   'a rotation kept the former one as master.key.<its id>'
 
-/** A log that belongs to the old database must never be applied to the new one: it goes along. */
-function moveAside({ database }: DataDirectory, now: number): string | null {
-  if (!existsSync(database)) return null
-  const stamp = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')
-  const aside = `${database}.before-${stamp}`
-  for (const ending of ['-wal', '-shm', '']) {
-    if (existsSync(database + ending)) renameSync(database + ending, aside + ending)
+/** The database that is there; null where there is none or it cannot be read. */
+async function openOld(path: string): Promise<SqliteStore | null> {
+  if (!existsSync(path) || inspectDatabase(path) !== null) return null
+  return openStore(path).catch(() => null)
+}
+
+type Drafted = Pick<Restored, 'expired' | 'revoked' | 'activeKeys'>
+
+/** Everything that the restored database has to know before it takes the place. */
+async function prepareDraft(ports: OpenPorts, old: Stores | null): Promise<Drafted> {
+  const now = systemClock.now()
+  const expired = await ports.verifications.expirePending(now)
+  const revoked = old ? await carryRevocations(ports, old) : 0
+  const entry = { at: now, who: 'cli', action: 'store.restore', object: 'database' } as const
+  const detail = `expired ${expired} revoked ${revoked}`
+  await audited(ports, { ...entry, detail, requestId: null }, ports.audit.append)
+  await markSuccessor(ports)
+  return { expired, revoked, activeKeys: await activeKeys(ports) }
+}
+
+/** Revokes what was revoked after the backup was made, by itself or with its app; how many. */
+async function carryRevocations(ports: OpenPorts, old: Stores): Promise<number> {
+  const deleted = await deletedApps(old)
+  let revoked = 0
+  for (const { id: keyId, appId } of await activeKeys(ports)) {
+    const before = (await old.apps.keys(appId)).find(({ id }) => id === keyId)
+    if (before ? isActive(before) : !deleted.has(appId)) continue
+    await revokeKey(ports, { who: 'cli', requestId: null }, { appId, keyId })
+    revoked++
   }
-  return aside
+  return revoked
+}
+
+/** The apps whose deletion the audit log still tells. */
+async function deletedApps({ audit }: Stores): Promise<Set<string>> {
+  const deleted = new Set<string>()
+  let records: AuditRecord[] = []
+  do {
+    records = await audit.after(records.at(-1)?.id ?? 0, 500)
+    for (const { action, object } of records) if (action === 'app.delete') deleted.add(object)
+  } while (records.length > 0)
+  return deleted
+}
+
+/**
+ * Gives the old database a second name, so that it stays when the new one takes the first. One that
+ * could not be opened may have a log that belongs to it: both are renamed, the database first, and
+ * a start in between refuses.
+ */
+function keepAside({ database, root }: DataDirectory, isClosed: boolean): string | null {
+  const stamp = new Date(systemClock.now()).toISOString().replace(/[-:]|\.\d+/g, '')
+  const aside = freeName(`${database}.before-${stamp}`)
+  const wasThere = existsSync(database)
+  if (wasThere && isClosed) {
+    linkOrCopy(database, aside)
+  } else {
+    for (const ending of ['', '-wal']) {
+      if (existsSync(database + ending)) renameSync(database + ending, aside + ending)
+    }
+  }
+  rmSync(`${database}-shm`, { force: true })
+  syncDirectory(root)
+  return wasThere ? aside : null
+}
+
+/** Not every file system has links. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to)
+  } catch {
+    copyFileSync(from, to, constants.COPYFILE_EXCL)
+    syncFile(to)
+  }
+}
+
+function freeName(path: string): string {
+  let free = path
+  for (let count = 2; existsSync(free); count++) free = `${path}-${count}`
+  return free
 }
 
 function removeDatabase(path: string): void {
   for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true })
 }
 
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
-}
-
-/** A rename is on disk when its directory is. */
-function syncDirectory(path: string): void {
-  const directory = openSync(path, constants.O_RDONLY)
-  fsyncSync(directory)
-  closeSync(directory)
+function syncFile(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
 }

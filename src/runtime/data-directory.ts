@@ -1,62 +1,133 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, isAbsolute, join, resolve } from 'node:path'
+import { codeOf } from '../keys/key-file.ts'
+import { cannotStart, settingsAreWrong } from '../startup-error.ts'
 import { lockDataDirectory } from '../store/sqlite/lock.ts'
-import { exits, type Refusal, refusal } from './refusal.ts'
 
 export type DataDirectory = ReturnType<typeof dataDirectory>
 
 /** Where everything of one installation lies; nothing here touches the disk. */
 export function dataDirectory(path: string) {
-  const root = resolve(path)
+  const root = absolute(path)
   return {
     root,
     database: join(root, 'otpmint.db'),
     masterKey: join(root, 'master.key'),
     adminToken: join(root, 'admin.token'),
+    runId: join(root, 'run.id'),
     pid: join(root, 'serve.pid'),
+    control: join(root, 'control.sock'),
   }
 }
 
-/** Created for its owner only. Null when done. */
-export function createDataDirectory({ root }: DataDirectory): Refusal | null {
+/**
+ * The path from the root. Throws where the working directory was deleted: an executable would then
+ * take the directory that it lies in itself.
+ */
+export function absolute(path: string): string {
+  if (isAbsolute(path)) return resolve(path)
+  try {
+    realpathSync.native('.')
+  } catch {
+    throw settingsAreWrong(
+      'the working directory is gone: change to one that exists, or name an absolute path ' +
+        '(OTPMINT_DATA_DIR for the data directory)',
+    )
+  }
+  return resolve(path)
+}
+
+/**
+ * Creates the directory for its owner only. One that is there and open to other users is closed to
+ * them: answers `repaired`, or `open` where it belongs to somebody else and cannot be closed.
+ */
+export function prepareDataDirectory({ root }: DataDirectory): 'private' | 'repaired' | 'open' {
+  let mode: number
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 })
-    return null
+    mode = statSync(root).mode & 0o777
   } catch (error) {
     const reason = `the data directory ${root} cannot be created (${codeOf(error)})`
-    return refusal(exits.settings, `${reason}: set OTPMINT_DATA_DIR to one that can`)
+    throw settingsAreWrong(`${reason}: set OTPMINT_DATA_DIR to one that can`)
+  }
+  if ((mode & 0o077) === 0) return 'private'
+  try {
+    chmodSync(root, 0o700)
+    return 'repaired'
+  } catch {
+    return 'open'
   }
 }
 
-/** The right to serve the directory; who has it is named when it is taken. */
-export function holdDataDirectory(
-  directory: DataDirectory,
-  pid: number,
-): { ok: true; release(): void } | Refusal {
-  const unwritable = (error: unknown) => {
-    const reason = `the data directory ${directory.root} cannot be written (${codeOf(error)})`
-    const advice = 'it must belong to the user that otpmint runs as, on a disk with room'
-    return refusal(exits.settings, `${reason}: ${advice}`)
+/** Throws `StartupError` when there is no database, or none that this user can reach. */
+export function requireDatabase(directory: DataDirectory): void {
+  const { root, database } = directory
+  try {
+    statSync(database)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw unreachable(directory, error)
+    refuseHalfRestored(directory)
+    const advice = 'start "otpmint serve" once, or name the directory with OTPMINT_DATA_DIR'
+    throw cannotStart(`there is no database in ${root}: ${advice}`)
   }
+}
+
+/**
+ * Throws when the database is missing beside files of a restore that was cut off: an empty one in
+ * its place would hide that.
+ */
+export function refuseHalfRestored(directory: DataDirectory): void {
+  const { root, database } = directory
+  if (existsSync(database)) return
+  let names: string[]
+  try {
+    names = readdirSync(root)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw unreachable(directory, error)
+  }
+  const name = basename(database)
+  const left = names.filter((entry) => {
+    return entry === `${name}.restoring` || entry.startsWith(`${name}.before-`)
+  })
+  if (left.length === 0) return
+  throw cannotStart(
+    `${database} is missing and a restore left ${left.sort().join(', ')}: run "otpmint restore" ` +
+      `again, or rename the newest ${name}.before-... to ${name}`,
+  )
+}
+
+/** The right to serve the directory; throws `StartupError` naming who has it. */
+export function holdDataDirectory(directory: DataDirectory, pid: number): { release(): void } {
   let lock: ReturnType<typeof lockDataDirectory>
   try {
     lock = lockDataDirectory(directory.root)
   } catch (error) {
-    return unwritable(error)
+    throw unwritable(directory, error)
   }
   if (!lock) {
     const reason = `another otpmint (${holder(directory)}) holds the data directory`
-    return refusal(exits.failed, `${reason} ${directory.root}: stop it, or name another directory`)
+    const advice = 'stop it, or name another directory'
+    throw cannotStart(`${reason} ${directory.root}: ${advice}`)
   }
   const { release } = lock
   try {
     writeFileSync(directory.pid, `${pid}\n`, { mode: 0o600 })
   } catch (error) {
     release()
-    return unwritable(error)
+    throw unwritable(directory, error)
   }
   return {
-    ok: true,
     release: () => {
       rmSync(directory.pid, { force: true })
       release()
@@ -72,15 +143,21 @@ export function isHeld(directory: DataDirectory): boolean {
   return lock === null
 }
 
-/** A system error by its code, which names no path and no value. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-}
-
 function holder({ pid }: DataDirectory): string {
   try {
     return `pid ${readFileSync(pid, 'utf8').trim()}`
   } catch {
     return 'its pid is unknown'
   }
+}
+
+function unreachable({ root }: DataDirectory, error: unknown): Error {
+  const reason = `the data directory ${root} cannot be read (${codeOf(error)})`
+  return settingsAreWrong(`${reason}: run otpmint as the user that it belongs to`)
+}
+
+function unwritable({ root }: DataDirectory, error: unknown): Error {
+  const reason = `the data directory ${root} cannot be written (${codeOf(error)})`
+  const advice = 'it must belong to the user that otpmint runs as, on a disk with room'
+  return settingsAreWrong(`${reason}: ${advice}`)
 }

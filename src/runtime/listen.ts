@@ -1,20 +1,20 @@
-import { codeOf } from './data-directory.ts'
-import { exits, type Refusal, refusal } from './refusal.ts'
+import { codeOf } from '../keys/key-file.ts'
+import { settingsAreWrong } from '../startup-error.ts'
 
 type Address = { host: string; port: number }
 
-/** Listens, or says which setting is in the way. */
+/** Listens, or throws `StartupError` naming the setting that is in the way. */
 export function listenOn<Server>(
   { host, port }: Address,
   settingNames: string,
   listen: (address: { hostname: string; port: number }) => Server,
-): { ok: true; server: Server } | Refusal {
+): Server {
   try {
-    return { ok: true, server: listen({ hostname: host, port }) }
+    return listen({ hostname: host, port })
   } catch (error) {
     const code = codeOf(error)
     const reason = reasons[code] ?? `cannot be listened on (${code})`
-    return refusal(exits.settings, `${authority({ host, port })} ${reason}: set ${settingNames}`)
+    throw settingsAreWrong(`${authority({ host, port })} ${reason}: set ${settingNames}`)
   }
 }
 

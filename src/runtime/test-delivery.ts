@@ -1,12 +1,17 @@
-import { createEgress, type MailEgress } from '../channels/egress.ts'
-import { createEmailChannel } from '../channels/email.ts'
-import { probeSmtp } from '../channels/probe.ts'
-import type { App } from '../domain/app.ts'
-import { newId } from '../domain/id.ts'
+import { createEgress } from '../channels/egress.ts'
+import type { MailNetwork } from '../channels/email/dial.ts'
+import { probeSmtp } from '../channels/email/probe.ts'
+import { createChannels } from '../channels/registry.ts'
+import type { App } from '../domain/app/app.ts'
+import type { Endpoint } from '../domain/app/endpoint.ts'
+import type { ChannelKind } from '../domain/delivery/channel.ts'
+import type { Handover } from '../domain/delivery/delivery.ts'
+import { newTimedId } from '../domain/id.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
-import { readRecipient } from '../domain/recipient.ts'
+import type { Recipient } from '../domain/verification/recipient.ts'
 
-type ProbePorts = Pick<Ports, 'keyring' | 'clock' | 'random'> & { egress: MailEgress }
+type ProbePorts = Pick<Ports, 'keyring' | 'inbox' | 'clock' | 'random' | 'timers'> &
+  Partial<Pick<MailNetwork, 'egress'>>
 
 export type TestDelivery = {
   status: 'sent' | 'deferred' | 'refused'
@@ -14,55 +19,63 @@ export type TestDelivery = {
   steps: TestStep[]
 }
 
-/** The ports of a command, with its own way out. */
-export function withEgress<Some extends object>(ports: Some): Some & { egress: MailEgress } {
-  return { ...ports, egress: createEgress() }
-}
-
 /** One step towards the mail server; `detail` is a sentence that says what to do next. */
 export type TestStep = { name: string; ok: boolean; detail: string | null }
 
 /** Connects, agrees on encryption and logs in; sends nothing. */
-export async function probeApp(ports: ProbePorts, app: App): Promise<TestStep[]> {
-  const steps = await probeSmtp(ports, app)
+export async function probeEndpoint(
+  ports: ProbePorts,
+  app: App,
+  endpoint: Endpoint,
+): Promise<TestStep[]> {
+  const steps = await probeSmtp({ ...ports, egress: ports.egress ?? createEgress() }, app, endpoint)
   return steps.map(({ step, ok, says }) => ({ name: step, ok, detail: says }))
 }
 
-/** A real mail, laid out like any other, whose code belongs to no verification. */
+/**
+ * Sends a real message, laid out like any other, whose code belongs to no verification. Without
+ * `channels` it opens connections of its own.
+ */
 export async function sendTestMail(
-  ports: ProbePorts,
-  email: Channel,
-  { app, recipient }: { app: App; recipient: string },
+  ports: ProbePorts & { channels?: Record<ChannelKind, Channel> },
+  app: App,
+  endpoint: Endpoint,
+  recipient: Recipient,
 ): Promise<TestDelivery> {
-  const steps = await probeApp(ports, app)
+  const steps = await probeEndpoint(ports, app, endpoint)
   const broken = steps.find(({ ok }) => !ok)
   if (broken) return { status: 'refused', detail: broken.detail, steps }
 
-  const now = ports.clock.now()
-  const handover = {
-    deliveryId: newId(ports.random),
-    app,
-    recipient: readRecipient(recipient),
+  const own = ports.channels ? null : createChannels({ ...ports, connectionsMax: 1 })
+  const channel = (ports.channels ?? own)?.[endpoint.channel]
+  if (!channel) throw new Error('an endpoint without a channel')
+  try {
+    const handover = testMessage(ports, app, endpoint, recipient)
+    const { status, detail } = await channel.deliver(handover, new AbortController().signal)
+    return { status, detail, steps }
+  } finally {
+    for (const each of Object.values(own ?? {})) each.close()
+  }
+}
+
+const lifeMs = 600_000
+
+function testMessage(
+  { clock, random }: ProbePorts,
+  app: App,
+  endpoint: Endpoint,
+  recipient: Recipient,
+): Handover {
+  const now = clock.now()
+  return {
+    ...{ deliveryId: newTimedId(random, now), verificationId: newTimedId(random, now) },
+    ...{ app, endpoint, recipient },
+    mode: 'live',
     code: '000000',
-    codeFormat: 'numeric' as const,
+    codeFormat: 'numeric',
     reference: 'TEST',
     locale: null,
     createdAt: now,
-    expiresAt: now + 600_000,
-  }
-  const { status, detail } = await email.deliver(handover, new AbortController().signal)
-  return { status, detail, steps }
-}
-
-/** The same without a server, with connections of its own. */
-export async function sendTestMailOnce(
-  ports: ProbePorts,
-  request: { app: App; recipient: string },
-): Promise<TestDelivery> {
-  const email = createEmailChannel(ports)
-  try {
-    return await sendTestMail(ports, email, request)
-  } finally {
-    email.close()
+    expiresAt: now + lifeMs,
   }
 }

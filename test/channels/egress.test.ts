@@ -92,11 +92,11 @@ describe('an app that a stranger registered', () => {
       resolve4: async () => answers.shift() ?? ['127.0.0.1'],
       resolve6: notFound,
     })
-    const email = { host: 'rebind.example.com', port: internal.port, publicOnly: true }
+    const email = { host: 'rebind.example.com', port: internal.port }
     const channel = openChannel({ egress })
 
     expect(await egress.reach(email.host)).toBe('public')
-    const outcome = await channel.send(appWith({ email }))
+    const outcome = await channel.send(appWith({ email, registeredBy: 'open' }))
 
     expect(outcome).toMatchObject({ status: 'refused', cause: 'policy' })
     expect(internal.connections()).toBe(0)
@@ -104,17 +104,17 @@ describe('an app that a stranger registered', () => {
     internal.close()
   })
 
-  test('names no internal server by address, while one of the operator may', async () => {
+  test('names no internal server by address, while one of the admin may', async () => {
     const internal = await scriptedServer()
     const channel = openChannel()
     const email = { host: '127.0.0.1', port: internal.port }
 
-    const stranger = await channel.send(appWith({ id: 'b', email: { ...email, publicOnly: true } }))
+    const stranger = await channel.send(appWith({ id: 'b', email, registeredBy: 'open' }))
     expect(stranger).toMatchObject({ status: 'refused', cause: 'policy' })
     expect(internal.connections()).toBe(0)
 
-    const operator = await channel.send(appWith({ email: { ...email, host: 'localhost' } }))
-    expect(operator).toMatchObject({ status: 'sent' })
+    const admins = await channel.send(appWith({ email: { ...email, host: 'localhost' } }))
+    expect(admins).toMatchObject({ status: 'sent' })
     channel.close()
     internal.close()
   })
@@ -123,9 +123,10 @@ describe('an app that a stranger registered', () => {
     const channel = openChannel({
       egress: createEgress({ resolve4: notFound, resolve6: notFound }),
     })
-    const email = { host: 'gone.example.com', publicOnly: true }
+    const email = { host: 'gone.example.com' }
 
-    expect(await channel.send(appWith({ email }))).toMatchObject({ status: 'deferred' })
+    const outcome = await channel.send(appWith({ email, registeredBy: 'open' }))
+    expect(outcome).toMatchObject({ status: 'deferred', cause: 'network' })
     channel.close()
   })
 })

@@ -1,38 +1,109 @@
 import { expect, test } from 'bun:test'
-import { createInbox } from '../../src/channels/inbox.ts'
-import { renderMessage } from '../../src/domain/message.ts'
-import { appWith, handoverOf, noon } from './mail-fixtures.ts'
+import { createInboxChannel, inboxMax, listInbox } from '../../src/channels/inbox.ts'
+import { readHandover } from '../../src/domain/delivery/handover.ts'
+import { cancelVerification } from '../../src/domain/verification/cancel.ts'
+import { checkVerification } from '../../src/domain/verification/check.ts'
+import { startVerification } from '../../src/domain/verification/start.ts'
+import { renderMessage } from '../../src/messages/render.ts'
+import { type World, world } from '../support/world.ts'
 
 const { signal } = new AbortController()
 
-test('the inbox shows a message as it was rendered', async () => {
-  const inbox = createInbox({ clock: { now: () => noon + 5 } })
-  const handover = handoverOf(appWith())
+/** Starts with the test key and delivers to the inbox, as the sender does. */
+async function deliver(w: World, to: string) {
+  const { app } = w
+  const { verification } = await startVerification(w, {
+    ...{ app, mode: 'test', startedBy: 'v1', to },
+  })
+  const last = w.sent.at(-1)
+  if (!last) throw new Error('nothing was handed over')
+  const outcome = await createInboxChannel(w).deliver(last.handover, signal)
+  return { verification, outcome, ...last }
+}
 
-  expect(await inbox.deliver(handover, signal)).toMatchObject({ status: 'sent' })
+test('the inbox shows a message as it was rendered', async () => {
+  const w = await world()
+  const { outcome, handover, delivery, verification } = await deliver(w, 'ada@example.com')
+
+  expect(outcome).toMatchObject({ status: 'sent' })
   const { subject, text, html } = renderMessage(handover)
-  expect(inbox.list()).toEqual([
+  expect(await listInbox(w, { appId: null, limit: 10 })).toEqual([
     {
-      deliveryId: handover.deliveryId,
-      appId: 'app-1',
+      deliveryId: delivery.id,
+      appId: w.app.id,
       appName: 'Acme',
+      verificationId: verification.id,
       to: 'ada@example.com',
       subject,
       text,
       html,
-      code: '483920',
-      reference: 'KX47',
-      at: noon + 5,
-      expiresAt: noon + 600_000,
+      code: handover.code,
+      reference: verification.reference,
+      status: 'pending',
+      at: w.clock.now(),
+      expiresAt: verification.expiresAt,
     },
   ])
+  await w.store.close()
 })
 
-test('the inbox keeps the newest messages, newest first', async () => {
-  const inbox = createInbox({ clock: { now: () => noon }, max: 2 })
-  for (const code of ['1111', '2222', '3333']) {
-    await inbox.deliver(handoverOf(appWith(), { code }), signal)
-  }
+test('the inbox shows the newest messages first, and what became of their codes', async () => {
+  const w = await world()
+  const used = await deliver(w, 'ada@example.com')
+  w.clock.advance(1)
+  const canceled = await deliver(w, 'bob@example.com')
+  w.clock.advance(1)
+  await deliver(w, 'eve@example.com')
+  await checkVerification(w, { ...used.verification, code: used.handover.code })
+  await cancelVerification(w, canceled.verification)
 
-  expect(inbox.list().map(({ code }) => code)).toEqual(['3333', '2222'])
+  const messages = await listInbox(w, { appId: w.app.id, limit: 10 })
+
+  expect(messages.map(({ to, status }) => [to, status])).toEqual([
+    ['eve@example.com', 'pending'],
+    ['bob@example.com', 'canceled'],
+    ['ada@example.com', 'approved'],
+  ])
+  await w.store.close()
+})
+
+test('the inbox keeps no more than its greatest number, and neither address nor code', async () => {
+  const w = await world()
+  const { handover } = await deliver(w, 'ada@example.com')
+  for (let i = 0; i < inboxMax; i++) {
+    w.clock.advance(1)
+    await createInboxChannel(w).deliver({ ...handover, deliveryId: `delivery-${i}` }, signal)
+  }
+  const rows = await w.inbox.list({ appId: null, limit: 1_000 })
+
+  expect(rows).toHaveLength(inboxMax)
+  const kept = rows.map((row) => Buffer.from(row.recipientSealed).toString('latin1')).join()
+  expect(kept).not.toContain('ada@example.com')
+  expect(JSON.stringify(rows)).not.toContain(handover.code)
+  await w.store.close()
+})
+
+test('the inbox leaves out what cannot be read any more', async () => {
+  const w = await world()
+  const { delivery } = await deliver(w, 'ada@example.com')
+  const [row] = await w.inbox.list({ appId: null, limit: 1 })
+  if (!row) throw new Error('the inbox is empty')
+  await w.inbox.add({ row: { ...row, deliveryId: 'another row' }, keep: 10 })
+
+  const messages = await listInbox(w, { appId: null, limit: 10 })
+
+  expect(messages.map(({ deliveryId }) => deliveryId)).toEqual([delivery.id])
+  await w.store.close()
+})
+
+test('a message waits while the database takes no writes', async () => {
+  const w = await world()
+  const { delivery } = await deliver(w, 'ada@example.com')
+  const handover = await readHandover(w, delivery)
+  await w.store.close()
+  if (!handover) throw new Error('there is no message')
+
+  const outcome = await createInboxChannel(w).deliver(handover, signal)
+
+  expect(outcome).toMatchObject({ status: 'deferred', cause: 'busy', ambiguous: false })
 })

@@ -1,74 +1,118 @@
 import { createEgress } from '../../src/channels/egress.ts'
-import { createEmailChannel } from '../../src/channels/email.ts'
-import type { MailNetwork } from '../../src/channels/smtp-options.ts'
-import { type App, type EmailChannel, type Policy, passwordPlace } from '../../src/domain/app.ts'
-import type { DeliveryOutcome, Handover } from '../../src/domain/delivery.ts'
-import type { Channel } from '../../src/domain/ports.ts'
+import type { MailNetwork } from '../../src/channels/email/dial.ts'
+import { createEmailChannel } from '../../src/channels/email/email.ts'
+import { createMailer } from '../../src/channels/email/mailer.ts'
+import type { App } from '../../src/domain/app/app.ts'
+import { type Endpoint, type SmtpSettings, sealSecret } from '../../src/domain/app/endpoint.ts'
+import type { Policy } from '../../src/domain/app/policy.ts'
+import type { DeliveryOutcome, Handover } from '../../src/domain/delivery/delivery.ts'
+import type { Channel, Timers } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
+import { systemRandom } from '../../src/random.ts'
+import { systemTimers } from '../../src/timers.ts'
 
-export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)))
+export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
 
 type AppParts = {
   id?: string
-  name?: string
+  name?: string | null
   policy?: Policy
-  email?: Partial<Omit<EmailChannel, 'passwordSealed'>>
+  version?: number
+  registeredBy?: App['registeredBy']
+  email?: Partial<SmtpSettings>
   password?: string
 }
 
-export function appWith({ id = 'app-1', name = 'Acme', policy = {}, ...rest }: AppParts = {}): App {
+/** An app with one mail server, named after the app. */
+export function appWith(parts: AppParts = {}): App {
+  const { id = 'app-1', name = 'Acme', policy = {}, version = 1, registeredBy = 'admin' } = parts
   const dataKey = keyring.newDataKey(id)
-  const endpoint = {
+  const times = { createdAt: noon, updatedAt: noon }
+  const app: App = {
+    ...{ id, name, registeredBy, policy, endpoints: [], dataKey, version, ...times },
+    sprayAlarmSince: null,
+  }
+  const settings: SmtpSettings = {
+    channel: 'email',
     host: '127.0.0.1',
     port: 25,
-    security: 'none' as const,
-    user: rest.password === undefined ? null : 'codes',
+    security: 'none',
+    user: parts.password === undefined ? null : 'codes',
     from: 'codes@acme.test',
     fromName: name,
-    publicOnly: false,
-    updatedAt: noon,
-    ...rest.email,
+    connectionsMax: null,
+    ...parts.email,
   }
-  const place = passwordPlace(id, endpoint)
-  const passwordSealed =
-    rest.password === undefined ? null : keyring.seal(id, dataKey, place, rest.password)
-  const email = { ...endpoint, passwordSealed }
-  return { id, name, policy, email, dataKey, createdAt: noon, updatedAt: noon, alarmAt: null }
+  return { ...app, endpoints: [endpointOf(app, settings, parts.password)] }
+}
+
+/** An endpoint of the app, by default its only one. */
+export function endpointOf(
+  app: App,
+  settings: SmtpSettings,
+  password?: string,
+  id = `${app.id}-mail`,
+): Endpoint {
+  const place = { id, settings }
+  const secret = { password: password === undefined ? ('none' as const) : { set: password } }
+  const secretSealed = sealSecret({ keyring }, app, place, { ...secret, current: null })
+  const times = { createdAt: noon, updatedAt: noon }
+  return { ...place, appId: app.id, channel: 'email', rank: 1, secretSealed, ...times }
 }
 
 let handovers = 0
 
-export function handoverOf(app: App, parts: Partial<Handover> = {}): Handover {
+/** A hand-over through the app's first endpoint. */
+export function handoverOf(app: App, parts: Partial<Handover> & { to?: string } = {}): Handover {
+  const { to = 'ada@example.com', ...rest } = parts
   return {
     deliveryId: `delivery-${++handovers}`,
     app,
-    recipient: 'ada@example.com',
+    endpoint: app.endpoints[0] ?? null,
+    verificationId: 'verification-1',
+    mode: 'live',
+    recipient: { kind: 'email', address: to },
     code: '483920',
     codeFormat: 'numeric',
     reference: 'KX47',
     locale: null,
     createdAt: noon,
     expiresAt: noon + 600_000,
-    ...parts,
+    ...rest,
   }
 }
 
-/** An email channel with a clock that moves when told, and a short way to send one message. */
-export function openChannel(network: Partial<MailNetwork> = {}) {
-  let now = noon
-  const channel: Channel = createEmailChannel({
-    keyring,
-    clock: { now: () => now },
-    egress: createEgress(),
-    ...network,
-  })
+/** Timers whose monotonic clock and long waits move when told; short waits are real. */
+export function movableTimers(): Timers & { advance(ms: number): void } {
+  let skipped = 0
   return {
-    advance: (ms: number) => {
-      now += ms
+    ...systemTimers,
+    monotonic: () => systemTimers.monotonic() + skipped,
+    advance: (ms) => {
+      skipped += ms
     },
-    send: (app: App, parts: Partial<Handover> = {}): Promise<DeliveryOutcome> =>
+  }
+}
+
+/** Timers that wait a part only of what they are told. */
+export function quickTimers(times: number): Timers {
+  return {
+    ...systemTimers,
+    sleep: (ms) => systemTimers.sleep(ms / times),
+    after: (ms, callback) => systemTimers.after(ms / times, callback),
+  }
+}
+
+/** An email channel in this thread, and a short way to send one message. */
+export function openChannel(network: Partial<MailNetwork & { connectionsMax: number }> = {}) {
+  const timers = movableTimers()
+  const options = { egress: createEgress(), timers, connectionsMax: 100, ...network }
+  const channel: Channel = createEmailChannel({ keyring }, createMailer(options))
+  return {
+    advance: timers.advance,
+    send: (app: App, parts: Parameters<typeof handoverOf>[1] = {}): Promise<DeliveryOutcome> =>
       channel.deliver(handoverOf(app, parts), new AbortController().signal),
     deliver: channel.deliver,
     close: channel.close,

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readApiKey } from '../../src/domain/api-key.ts'
+import { readApiKey } from '../../src/domain/app/api-key.ts'
+import { smtpFieldList } from '../../src/domain/app/endpoint.ts'
+import { policyFieldList } from '../../src/domain/app/policy.ts'
 import { command, installation } from './terminal.ts'
 
 let place: Awaited<ReturnType<typeof installation>>
@@ -24,6 +26,10 @@ async function show(id: string) {
   return JSON.parse(out)
 }
 
+function withPassword() {
+  return create('Acme', [...mail, ...from, '--smtp-password-file', '-'], { input: 'hunter2' })
+}
+
 test('a new app shows its two keys once', async () => {
   const app = await create('Acme')
 
@@ -34,6 +40,20 @@ test('a new app shows its two keys once', async () => {
   expect(shown.out).toContain('Acme')
   expect(shown.out).not.toContain(app.live_key)
   expect(shown.out).toContain(app.live_key.slice(-4))
+})
+
+test('every field of a policy and of a mail server has a flag with its sentence', async () => {
+  for (const name of ['create', 'update']) {
+    const { out } = await command(['app', name, '--help'])
+    const words = out.replace(/\s+/g, ' ')
+    for (const [, { wire, says }] of policyFieldList) {
+      expect(out).toContain(`--${wire.replaceAll('_', '-')} `)
+      expect(words).toContain(says)
+    }
+    for (const [, { wire }] of smtpFieldList) {
+      expect(out).toContain(`--smtp-${wire.replaceAll('_', '-')}`)
+    }
+  }
 })
 
 test('a mail password comes from a file, from a pipe or from a question', async () => {
@@ -51,8 +71,9 @@ test('a mail password comes from a file, from a pipe or from a question', async 
   })
 
   for (const app of [fromFile, fromPipe, JSON.parse(asked.out)]) {
-    expect(app.email).toMatchObject({ host: 'smtp.example.com', security: 'tls' })
-    expect(app.email.has_password).toBe(true)
+    expect(app.endpoints).toHaveLength(1)
+    expect(app.endpoints[0].email).toMatchObject({ host: 'smtp.example.com', security: 'tls' })
+    expect(app.endpoints[0].email.has_password).toBe(true)
     expect(JSON.stringify(app)).not.toContain('hunter2')
   }
 })
@@ -66,6 +87,19 @@ test('a password that is missing is asked for by the name of its flag', async ()
   expect(err).toContain('--smtp-password-file is missing')
 })
 
+test('a password file that cannot be read is refused by the name of its flag', async () => {
+  const file = ['--smtp-password-file', join(place.path, 'no-such-file')]
+  const { code, err } = await command([
+    ...['app', 'create', 'Acme', ...mail, ...from],
+    ...[...file, ...place.at],
+  ])
+
+  expect([code, err]).toEqual([
+    2,
+    'otpmint app create: --smtp-password-file names a file that cannot be read\n',
+  ])
+})
+
 test('every wrong flag is named at once and no value is repeated', async () => {
   const flags = ['--smtp-host', 'http://evil', '--smtp-port', 'evil', '--code-length', 'evil']
 
@@ -77,7 +111,7 @@ test('every wrong flag is named at once and no value is repeated', async () => {
 })
 
 test('an update changes what is given and leaves the rest', async () => {
-  const flags = ['--code-length', '8', '--code-in-subject', 'no']
+  const flags = ['--code-length', '8', '--code-in-subject', 'no', '--starts-per-day', '1000']
   const { id } = await create('Before', flags)
 
   const update = ['--name', 'After', '--code-length', 'default', '--ttl-seconds', '300']
@@ -86,15 +120,26 @@ test('an update changes what is given and leaves the rest', async () => {
   expect(code).toBe(0)
   const app = await show(id)
   expect(app.name).toBe('After')
-  expect(app.policy).toEqual({ ttl_seconds: 300, code_in_subject: false })
+  expect(app.policy).toEqual({ ttl_seconds: 300, code_in_subject: false, starts_per_day: 1000 })
+})
+
+test('an update with a mistake anywhere changes nothing and names all mistakes', async () => {
+  const { id } = await withPassword()
+
+  const flags = ['--name', 'After', '--smtp-port', '0', '--code-length', '99']
+  const { code, err } = await command(['app', 'update', id, ...flags, ...place.at])
+
+  expect(code).toBe(2)
+  for (const name of ['--smtp-port', '--code-length']) expect(err).toContain(name)
+  expect((await show(id)).name).toBe('Acme')
 })
 
 test('a password is not carried to another mail server', async () => {
-  const given = { input: 'hunter2' }
-  const { id } = await create('Acme', [...mail, ...from, '--smtp-password-file', '-'], given)
+  const { id } = await withPassword()
 
-  const moved = ['--smtp-host', 'other.example.com']
+  const moved = ['--name', 'Moved', '--smtp-host', 'other.example.com']
   const refused = await command(['app', 'update', id, ...moved, ...place.at])
+  const kept = await show(id)
   const asked = await command(['app', 'update', id, ...moved, ...place.at], {
     isTerminal: true,
     secret: 'hunter3',
@@ -102,16 +147,66 @@ test('a password is not carried to another mail server', async () => {
 
   expect(refused.code).toBe(1)
   expect(refused.err).toContain('password')
+  expect(kept.name).toBe('Acme')
   expect(asked.code).toBe(0)
 })
 
-test('a mail server can be taken away', async () => {
-  const given = { input: 'hunter2' }
-  const { id } = await create('Acme', [...mail, ...from, '--smtp-password-file', '-'], given)
+test('app update names the first mail server where there is none', async () => {
+  const { id } = await create('Acme')
+  const flags = ['--smtp-host', '127.0.0.1', '--smtp-port', '25', '--smtp-no-login', ...from]
 
-  await command(['app', 'update', id, '--smtp-remove', ...place.at])
+  const { code } = await command(['app', 'update', id, ...flags, ...place.at])
 
-  expect((await show(id)).email).toBe(null)
+  expect(code).toBe(0)
+  const [endpoint] = (await show(id)).endpoints
+  expect(endpoint.email).toMatchObject({ host: '127.0.0.1', security: 'opportunistic', user: null })
+})
+
+test("the sender's name and the number of connections can be taken back", async () => {
+  const flags = ['--smtp-from-name', 'Acme', '--smtp-connections-max', '3', '--smtp-no-login']
+  const { id, endpoints } = await create('Acme', [...mail, ...from, ...flags])
+
+  const update = ['--smtp-from-name', 'default', '--smtp-connections-max', 'default']
+  await command(['app', 'update', id, ...update, ...place.at])
+
+  expect(endpoints[0].email).toMatchObject({ from_name: 'Acme', connections_max: 3 })
+  const [after] = (await show(id)).endpoints
+  expect(after.email).toMatchObject({ from_name: null, connections_max: null })
+})
+
+test('several mail servers are added, put in order, changed and removed', async () => {
+  const { id, endpoints } = await withPassword()
+  const [first] = endpoints
+  const other = ['--smtp-host', '127.0.0.1', '--smtp-port', '2525', '--smtp-no-login', ...from]
+
+  const added = await command(['endpoint', 'add', id, ...other, '--json', ...place.at])
+  const second = JSON.parse(added.out)
+  const moved = await command(['endpoint', 'update', id, second.id, '--rank', '1', ...place.at])
+  const listed = JSON.parse((await command(['endpoint', 'list', id, '--json', ...place.at])).out)
+  const seen = await command(['endpoint', 'list', id, ...place.at], { isTerminal: true })
+  const removed = await command(['endpoint', 'remove', id, first.id, ...place.at])
+  const again = await command(['endpoint', 'remove', id, first.id, ...place.at])
+
+  expect([added.code, moved.code, removed.code, again.code]).toEqual([0, 0, 0, 1])
+  expect(second.rank).toBe(2)
+  const ranked = listed.items.map((item: { id: string; rank: number }) => [item.id, item.rank])
+  expect(ranked).toEqual([
+    [second.id, 1],
+    [first.id, 2],
+  ])
+  expect(seen.out).toMatch(/ID +RANK +MAIL SERVER +LOGIN +SENDER/)
+  expect((await show(id)).endpoints.map((item: { id: string }) => item.id)).toEqual([second.id])
+})
+
+test('a mail server that lacks something is refused by the names of the flags', async () => {
+  const { id } = await create('Acme')
+
+  const { code, err } = await command(['endpoint', 'add', id, '--rank', '11', ...place.at])
+
+  expect(code).toBe(2)
+  for (const name of ['--smtp-host', '--smtp-port', '--smtp-from', '--rank']) {
+    expect(err).toContain(`endpoint add: ${name} `)
+  }
 })
 
 test('two keys of a mode may be active, a revoked one makes room', async () => {
@@ -140,12 +235,13 @@ test('a pipe gets one tab-separated line for each app, a terminal a table', asyn
 })
 
 test('more apps than a page holds are all listed', async () => {
-  const known = JSON.parse((await command(['app', 'list', '--json', ...place.at])).out).length
-  for (let count = known; count < 102; count++) await create(`App ${count}`)
+  const known = JSON.parse((await command(['app', 'list', '--json', ...place.at])).out).items
+  for (let count = known.length; count < 102; count++) await create(`App ${count}`)
 
   const { out } = await command(['app', 'list', '--json', ...place.at])
 
-  expect(new Set(JSON.parse(out).map(({ id }: { id: string }) => id)).size).toBe(102)
+  const ids = JSON.parse(out).items.map(({ id }: { id: string }) => id)
+  expect(new Set(ids).size).toBe(102)
 })
 
 test('a deleted app is gone, and an unknown one is a failure', async () => {

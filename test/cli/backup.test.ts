@@ -68,7 +68,7 @@ test('no command leaves more than the database, its key and its lock', async () 
   await command(['restore', file, '--force', ...at])
 
   const kept = readdirSync(dataDir).filter((name) => !name.includes('.before-'))
-  expect(kept.sort()).toEqual(['admin.token', 'master.key', 'otpmint.db', 'serve.lock'])
+  expect(kept.sort()).toEqual(['admin.token', 'master.key', 'otpmint.db', 'run.id', 'serve.lock'])
 })
 
 test('a restored installation has its apps, and none of its live codes', async () => {
@@ -137,6 +137,51 @@ test('without the right master key nothing is restored and the advice says why',
   expect(readdirSync(join(path, 'elsewhere'))).not.toContain('otpmint.db')
 })
 
+test('a key that was revoked after the backup stays revoked, and the active ones are listed', async () => {
+  const { at, file } = await place()
+  const app = await newApp(at)
+  await command(['backup', file, ...at])
+  const { keys } = JSON.parse((await command(['app', 'show', app.id, '--json', ...at])).out)
+  const [test, live] = ['test', 'live'].map((mode) => {
+    return keys.find((key: { mode: string }) => key.mode === mode).id
+  })
+  await command(['app', 'revoke-key', app.id, test, ...at])
+
+  const { code, err } = await command(['restore', file, '--force', ...at])
+  const shown = JSON.parse((await command(['app', 'show', app.id, '--json', ...at])).out)
+  const json = JSON.parse((await command(['restore', file, '--force', '--json', ...at])).out)
+
+  expect(code).toBe(0)
+  expect(err).toContain('revoked since the backup, revoked again: 1\n')
+  expect(err).toContain(`Acme (${app.id})  otpm_live_...`)
+  expect(err).not.toContain(test)
+  const revoked = shown.keys.filter((key: { revoked_at?: string }) => key.revoked_at)
+  expect(revoked.map(({ id }: { id: string }) => id)).toEqual([test])
+  expect(json.active_keys.map(({ app, id }: { app: string; id: string }) => [app, id])).toEqual([
+    [app.id, live],
+  ])
+})
+
+test('a copy that was put back by hand is told of, and revives no code', async () => {
+  const { at } = await place()
+  const app = await newApp(at)
+  const before = await start(at)
+  const id = await mint(before, app.test_key)
+  const running = await command(['restore', '--in-place', ...at])
+  await before.stop()
+
+  const { code, err } = await command(['restore', '--in-place', ...at])
+  const after = await start(at)
+
+  expect([running.code, code]).toEqual([1, 0])
+  expect(running.err).toContain('pid 4242')
+  expect(err).toContain('Live verifications expired: 1\n')
+  expect(err).toContain(`Acme (${app.id})  otpm_test_...`)
+  const headers = { authorization: `Bearer ${app.test_key}` }
+  const answer = await fetch(`${after.url}/v1/verifications/${id}`, { headers })
+  expect(await answer.json()).toMatchObject({ status: 'expired' })
+})
+
 test('what is no database of OtpMint is not restored', async () => {
   const { at, file } = await place()
   writeFileSync(file, 'no database at all\n'.repeat(500))
@@ -144,7 +189,7 @@ test('what is no database of OtpMint is not restored', async () => {
   const { code, err } = await command(['restore', file, '--force', ...at])
   const missing = await command(['restore', `${file}.none`, '--force', ...at])
   const foreign = new Database(`${file}.foreign`)
-  foreign.run('create table facts (name text, value blob)')
+  foreign.run('create table meta (name text, value blob)')
   foreign.close()
   const other = await command(['restore', `${file}.foreign`, '--force', ...at])
 

@@ -1,7 +1,16 @@
+import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
-import { chmodSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import type { Finding } from '../../src/cli/findings.ts'
+import type { Finding } from '../../src/cli/doctor.ts'
 import { command, installation, served } from './terminal.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -26,40 +35,153 @@ function bad(findings: Finding[]): string[] {
   return findings.filter(({ status }) => status === 'failed').map(({ check }) => check)
 }
 
+async function start(at: string[], env = {}) {
+  const server = await served(at, { env })
+  cleanups.push(server.stop)
+  return server
+}
+
+function of(findings: Finding[], check: string): Finding[] {
+  return findings.filter((finding) => finding.check === check)
+}
+
+async function newApp(at: string[], ...flags: string[]): Promise<string> {
+  const { out } = await command(['app', 'create', 'Acme', '--json', ...flags, ...at])
+  return JSON.parse(out).id
+}
+
 test('a fresh installation is well, beside a running server too', async () => {
   const { at, dataDir } = await place()
-  const server = await served(at)
-  cleanups.push(server.stop)
+  const before = await examine(at)
+  await start(at)
   await Bun.$`chmod -R go= ${dataDir}`
 
   const { code, findings } = await examine(at)
 
+  expect([before.code, bad(before.findings)]).toEqual([0, []])
   expect(bad(findings)).toEqual([])
   expect(code).toBe(0)
   const checks = findings.map(({ check }) => check)
   for (const check of ['disk', 'clock', 'master key', 'database']) expect(checks).toContain(check)
 })
 
-test('the guess bound of the defaults is 0.097 % a year', async () => {
+test('the settings of a running server are read, not those of the shell', async () => {
+  const { at, dataDir } = await place()
+  await start(at, { OTPMINT_GUESS_BUDGET_PER_MONTH: '500', OTPMINT_DEVELOPER_MODE: 'true' })
+
+  const { findings } = await examine(at, { OTPMINT_GUESS_BUDGET_PER_MONTH: '50' })
+
+  expect(of(findings, 'settings')[0]?.detail).toBe(`those of the server that runs on ${dataDir}`)
+  expect(of(findings, 'guess bound')[0]?.detail).toContain('500 in 30 days')
+  expect(of(findings, 'exposure')[0]?.detail).toContain('developer mode')
+})
+
+test('an app is judged by the settings of the running server', async () => {
   const { at } = await place()
-  await command(['app', 'create', 'Long', '--code-length', '8', ...at])
+  await start(at, { OTPMINT_ATTEMPTS_MAX: '3' })
+
+  const { code, err } = await command(['app', 'create', 'Acme', '--attempts-max', '4', ...at])
+
+  expect(code).toBe(2)
+  expect(err).toContain('--attempts-max must be no more than the server allows, which is 3')
+})
+
+test('without a server the settings of an environment file are read', async () => {
+  const { at, path, dataDir } = await place()
+  const file = join(path, 'environment')
+  writeFileSync(file, 'OTPMINT_OPEN_REGISTRATION=true\nBUN_OPTIONS=--smol\n')
+
+  const named = await examine(['--env-file', file, ...at])
+  const plain = await examine(at)
+
+  const [source] = of(named.findings, 'settings')
+  expect(source?.detail).toBe(`those of ${file}; no server runs on ${dataDir}`)
+  expect(of(named.findings, 'exposure')[0]?.detail).toContain('registration is open')
+  expect(bad(named.findings)).toEqual(['environment'])
+  const [own] = of(plain.findings, 'settings')
+  expect(own?.detail).toBe(`those of this environment; no server runs on ${dataDir}`)
+  expect(of(plain.findings, 'exposure')[0]?.status).toBe('ok')
+})
+
+test('the guess bound of the defaults is 988 guesses a year, told with its unit', async () => {
+  const { at } = await place()
+  await newApp(at, '--code-length', '8')
 
   const { findings } = await examine(at)
 
-  const bounds = findings.filter(({ check }) => check === 'guess bound')
-  expect(bounds.map(({ detail }) => detail.split(' (')[0])).toEqual([
-    '6 digits: at most 0.097 % a year per recipient',
-    '8 digits: at most 0.00097 % a year per recipient',
+  const unit = 'for one recipient of one app, in the worst case'
+  const budget = '25 wrong codes in 24 hours, 76 in 30 days'
+  expect(of(findings, 'guess bound').map(({ detail }) => detail)).toEqual([
+    `6 digits: at most 988 guesses a year, 0.0988 %, ${unit} (${budget})`,
+    `8 digits: at most 988 guesses a year, 0.000988 %, ${unit} (${budget})`,
   ])
 })
 
 test('a looser budget is a warning', async () => {
   const { at } = await place()
 
-  const { findings } = await examine(at, { OTPMINT_GUESS_BUDGET_PER_MONTH: '500' })
+  const { findings } = await examine(at, { OTPMINT_GUESS_BUDGET_PER_MONTH: '77' })
 
-  const bound = findings.find(({ check }) => check === 'guess bound')
+  const [bound] = of(findings, 'guess bound')
   expect(bound).toMatchObject({ status: 'warning', next: expect.any(String) })
+})
+
+test('an app that refuses recipients is a warning that says how little locks one out', async () => {
+  const { at } = await place()
+  const id = await newApp(at, '--on-budget-exhausted', 'refuse')
+
+  const { findings } = await examine(at)
+
+  const [cost] = of(findings, 'lock-out')
+  expect(cost?.status).toBe('warning')
+  expect(cost?.detail).toStartWith(
+    `app ${id} refuses a recipient after 25 wrong codes in 24 hours or 76 in 30 days`,
+  )
+})
+
+test('X-Forwarded-For from a proxy that is not trusted is a warning', async () => {
+  const { at } = await place()
+  const { url } = await start(at)
+  const before = await examine(at)
+  await fetch(`${url}/v1/apps`, { headers: { 'x-forwarded-for': '192.0.2.1' } })
+
+  const { findings } = await examine(at)
+
+  const told = ({ detail }: Finding) => detail.includes('X-Forwarded-For')
+  expect(before.findings.filter(told)).toEqual([])
+  expect(findings.filter(told)).toMatchObject([
+    { status: 'warning', next: expect.stringContaining('OTPMINT_TRUSTED_PROXIES') },
+  ])
+})
+
+test('an alarm that is on is a warning', async () => {
+  const { at, dataDir } = await place()
+  const database = new Database(join(dataDir, 'otpmint.db'))
+  database.run("insert into alarms (kind, since) values ('unknown_credentials', 1780000000000)")
+  database.close()
+
+  const { findings } = await examine(at)
+
+  expect(of(findings, 'alarm')).toMatchObject([
+    { status: 'warning', detail: 'unknown_credentials since 2026-05-28T20:26:40Z' },
+  ])
+})
+
+test('a damaged database is a failure that says to restore a backup, not a crash', async () => {
+  const { at, dataDir } = await place()
+  const file = join(dataDir, 'otpmint.db')
+  const { size } = statSync(file)
+  const descriptor = openSync(file, 'r+')
+  for (let page = 4096; page < size; page += 8192) {
+    writeSync(descriptor, Buffer.alloc(64, 0xa5), 0, 64, page)
+  }
+  closeSync(descriptor)
+
+  const { code, findings } = await examine(at)
+
+  expect(code).toBe(1)
+  const failures = findings.filter(({ status }) => status === 'failed')
+  expect(JSON.stringify(failures)).toContain('restore')
 })
 
 test('a code life beyond ten minutes is a warning', async () => {
@@ -67,7 +189,7 @@ test('a code life beyond ten minutes is a warning', async () => {
 
   const { findings } = await examine(at, { OTPMINT_CODE_TTL_SECONDS: '900' })
 
-  expect(findings.find(({ check }) => check === 'code life')?.status).toBe('warning')
+  expect(of(findings, 'code life')[0]?.status).toBe('warning')
 })
 
 test('files that others can read are failures with the command that mends them', async () => {
@@ -135,6 +257,18 @@ test('a person reads lines with the next step below', async () => {
 
   expect(out).toMatch(/ok +database +\S+otpmint\.db is sound/)
   expect(out).toMatch(/failed +data directory .*\n +-> chmod 700/)
+})
+
+test('a test mail without a mail server to send it through is a failure', async () => {
+  const { at } = await place()
+  const id = await newApp(at)
+
+  const { code, findings } = await examine(['--app', id, '--send-to', 'me@example.com', ...at])
+
+  expect(code).toBe(1)
+  expect(of(findings, 'mail')).toMatchObject([
+    { status: 'failed', detail: expect.stringContaining('nothing was sent') },
+  ])
 })
 
 test('an address that is none is refused before anything is tried', async () => {

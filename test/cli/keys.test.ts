@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { command, installation, type Served, served } from './terminal.ts'
 
@@ -42,11 +42,26 @@ test('the key in the data directory is rotated while the server runs', async () 
   const again = await start(at)
 
   expect(rotated.code).toBe(0)
-  expect(JSON.parse(rotated.out)).toEqual({ key_id: expect.any(String), rewrapped: 1 })
+  expect(JSON.parse(rotated.out)).toEqual({
+    key_id: expect.any(String),
+    renewed: 1,
+    old_key_files: [{ path: expect.stringMatching(/master\.key\.[0-9a-f]{8}$/), kept: whyKept }],
+  })
   expect(followed).toContain('keys_changed')
   expect(ready.status).toBe(200)
   expect((await fetch(`${again.url}/readyz`)).status).toBe(200)
   expect((await command(['audit', 'verify', ...at])).code).toBe(0)
+})
+
+const whyKept = expect.stringContaining('backups')
+
+test('a rotation says which files of old keys lie there, and why', async () => {
+  const { at, dataDir } = await place()
+
+  const { code, err } = await command(['key', 'rotate', ...at])
+
+  expect(code).toBe(0)
+  expect(err).toMatch(new RegExp(`^${dataDir}/master\\.key\\.[0-9a-f]{8} was kept: backups`))
 })
 
 test('after a rotation to a file only the new key opens the database', async () => {
@@ -73,48 +88,71 @@ test('a key that comes from the environment is rotated to a file only', async ()
   expect(err).toContain('--new-key-file')
 })
 
-test('an untouched audit log verifies', async () => {
-  const { at } = await place()
-  for (const name of ['One', 'Two', 'Three']) await command(['app', 'create', name, ...at])
+test('an untouched audit log verifies, and its head can be kept elsewhere', async () => {
+  const { at } = await logged()
 
   const plain = await command(['audit', 'verify', ...at])
   const json = await command(['audit', 'verify', '--json', ...at])
+  const { head } = JSON.parse(json.out)
+  await command(['app', 'create', 'Four', ...at])
+  const later = await command(['audit', 'verify', '--expect-head', head, ...at])
 
-  expect([plain.code, plain.out]).toEqual([0, '3 audit records, unbroken\n'])
-  expect(JSON.parse(json.out)).toEqual({ records: 3, broken_record: null })
+  expect([plain.code, plain.out]).toEqual([0, `4 audit records, unbroken; head ${head}\n`])
+  expect(JSON.parse(json.out)).toEqual({ ok: true, records: 4, head })
+  expect(head).toMatch(/^4:[0-9a-f]{64}$/)
+  expect(later.code).toBe(0)
 })
 
-const tampering: [string, string, number][] = [
-  ['edited', "update audit set detail = 'nothing' where id = 2", 2],
-  ['deleted', 'delete from audit where id = 2', 3],
-  ['moved', 'update audit set id = id + 10 where id = 3', 13],
+test('a log that was put back to an older state is found by the head that was kept', async () => {
+  const { at, file } = await logged()
+  const copy = `${file}.copy`
+  copyFileSync(file, copy)
+  await command(['app', 'create', 'Four', ...at])
+  const { head } = JSON.parse((await command(['audit', 'verify', '--json', ...at])).out)
+  for (const ending of ['', '-wal', '-shm']) rmSync(file + ending, { force: true })
+  copyFileSync(copy, file)
+
+  const plain = await command(['audit', 'verify', ...at])
+  const expecting = await command(['audit', 'verify', '--expect-head', head, ...at])
+
+  expect([plain.code, expecting.code]).toEqual([0, 1])
+  expect(expecting.out).toBe('the audit log is broken: the expected head is not in the log\n')
+})
+
+const tampering: [how: string, sql: string, says: string][] = [
+  ['edited', "update audit set detail = 'x' where id = 3", 'record 3 was changed'],
+  ['deleted', 'delete from audit where id = 3', 'record 3 is missing'],
+  ['moved', 'update audit set id = id + 10 where id = 3', 'record 3 is missing'],
+  ['deleted with all before it', 'delete from audit where id < 4', 'record 1 is missing'],
+  ['deleted at the end', 'delete from audit where id = 4', 'the newest records are missing'],
+  ['deleted with all others', 'delete from audit', 'the newest records are missing'],
+  [
+    'deleted with all others and the head',
+    'delete from audit; delete from audit_state',
+    'the audit log and its sealed head were deleted',
+  ],
+  [
+    'deleted as if its time were over',
+    'delete from audit where id < 4; update audit_state set cut_id = 3',
+    'the sealed head was changed',
+  ],
 ]
 
-const missing: [string, string][] = [
-  ['the newest', 'delete from audit where id = 3'],
-  ['all', 'delete from audit'],
-  ['the newest, and the mark of the end with them,', "delete from facts where name = 'audit_head'"],
-]
-
-test.each(missing)('that %s audit records are missing is seen', async (_which, sql) => {
-  const at = await tampered(sql)
-  const { code, out } = await command(['audit', 'verify', ...at])
-  expect([code, out]).toEqual([1, 'the newest audit records are missing\n'])
-})
-
-test.each(tampering)('an audit record that was %s is named', async (_how, sql, broken) => {
-  const at = await tampered(sql)
-  const { code, out } = await command(['audit', 'verify', ...at])
-  expect(code).toBe(1)
-  expect(out).toContain(`audit record ${broken} is broken`)
-})
-
-/** An installation with three audit records, edited by hand. */
-async function tampered(sql: string): Promise<string[]> {
-  const { at, dataDir } = await place()
-  for (const name of ['One', 'Two', 'Three']) await command(['app', 'create', name, ...at])
-  const database = new Database(join(dataDir, 'otpmint.db'))
+test.each(tampering)('that an audit record was %s is seen', async (_how, sql, says) => {
+  const { at, file } = await logged()
+  const database = new Database(file)
   database.run(sql)
   database.close()
-  return at
+
+  const { code, out } = await command(['audit', 'verify', ...at])
+
+  expect(code).toBe(1)
+  expect(out).toStartWith(`the audit log is broken: ${says}`)
+})
+
+/** An installation with four audit records: of its creation and of three apps. */
+async function logged() {
+  const { at, dataDir } = await place()
+  for (const name of ['One', 'Two', 'Three']) await command(['app', 'create', name, ...at])
+  return { at, file: join(dataDir, 'otpmint.db') }
 }

@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { commands } from '../../src/cli/commands.ts'
-import { command } from './terminal.ts'
+import { command, temporary } from './terminal.ts'
 
-const wrongWords: [string[], string][] = [
+const wrongUsage: [string[], string][] = [
   [[], 'Usage'],
   [['servve'], 'did you mean "otpmint serve"?'],
   [['app'], 'app create NAME'],
@@ -18,11 +20,19 @@ const wrongWords: [string[], string][] = [
   [['serve', '--port'], '--port needs PORT'],
   [['serve', '--port', '--dev'], '--port needs PORT'],
   [['app', 'delete', 'one'], 'add --yes'],
-  [['app', 'new-key', 'one', '--mode', 'admin'], 'live or test'],
-  [['help', 'frobnicate'], 'there is no command "frobnicate"'],
+  [['app', 'new-key', 'one', '--mode', 'admin'], '--mode must be one of live, test'],
+  [['endpoint'], 'endpoint add ID'],
+  [['endpoint', 'remove', 'one'], 'ENDPOINT_ID is missing'],
+  [['restore'], 'FILE is missing'],
+  [['restore', 'file', '--in-place'], '--in-place takes no FILE'],
+  [['restore', '--in-place', '--force'], '--in-place takes no FILE and no --force'],
+  [['healthcheck', '--wait', 'long'], '--wait must be a whole number from 0 to 600'],
+  [['healthcheck', '--data-dir', 'x'], 'there is no flag --data-dir'],
+  [['audit', 'verify', '--expect-head', 'x'], '--expect-head must be a head'],
+  [['help', 'frobnicate'], 'there is no such command'],
 ]
 
-test.each(wrongWords)('wrong words %j end with 2 and say what was wrong', async (argv, says) => {
+test.each(wrongUsage)('wrong usage %j ends with 2 and say what was wrong', async (argv, says) => {
   const { code, out, err } = await command(argv)
 
   expect(code).toBe(2)
@@ -87,6 +97,20 @@ test('a secret that was typed as a flag is not repeated', async () => {
   expect(err).not.toContain('hunter2')
 })
 
+test('settings are read from an environment file before the environment', async () => {
+  const { path, remove } = temporary()
+  const file = join(path, 'environment')
+  writeFileSync(file, '# of the unit\nOTPMINT_PORT="hunter2"\n')
+
+  const wrong = await command(['app', 'list', '--env-file', file], { env: { OTPMINT_PORT: '80' } })
+  const missing = await command(['doctor', '--env-file', join(path, 'none')])
+  remove()
+
+  expect([wrong.code, missing.code]).toEqual([78, 78])
+  expect(wrong.err).toBe('otpmint: OTPMINT_PORT must be a whole number from 0 to 65535\n')
+  expect(missing.err).toBe('otpmint: --env-file must name a file that this user can read\n')
+})
+
 test('what was typed cannot move the cursor of the terminal', async () => {
   const { err } = await command(['\x1b[2Jserve'], { isTerminal: true })
 
@@ -101,6 +125,12 @@ test('colours are for a terminal, and not for one that does not want them', asyn
   expect(plain.out).not.toContain('\x1b')
   expect(coloured.out).toContain('\x1b[1m')
   expect(declined.out).toBe(plain.out)
+})
+
+test('a command is called by one name in its help, and an admin is called an admin', async () => {
+  const pages = await Promise.all(commands.map(({ name }) => command(['help', ...name.split(' ')])))
+  for (const { out } of pages) expect(out).not.toMatch(/operator/i)
+  expect(new Set(commands.map(({ name }) => name)).size).toBe(commands.length)
 })
 
 test('the version is told to people and to programs', async () => {

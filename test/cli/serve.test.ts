@@ -2,8 +2,9 @@ import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readApiKey } from '../../src/domain/api-key.ts'
-import { command, installation, type Served, served, temporary } from './terminal.ts'
+import { run } from '../../src/cli/run.ts'
+import { readApiKey } from '../../src/domain/app/api-key.ts'
+import { command, installation, type Served, served, temporary, terminal } from './terminal.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -26,6 +27,12 @@ async function start(argv: string[], given = {}): Promise<Served> {
   const server = await served(argv, given)
   cleanups.push(server.stop)
   return server
+}
+
+async function freePort(): Promise<number> {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  listener.stop(true)
+  return listener.port
 }
 
 test('a server starts in an empty place, answers, and ends with 0 when told to', async () => {
@@ -100,7 +107,7 @@ test('at a terminal the admin token is shown once, and written nowhere', async (
 })
 
 test('the admin token of the settings is the valid one', async () => {
-  const token = `operator-${'x'.repeat(32)}`
+  const token = `admin-${'x'.repeat(32)}`
   const server = await start(['--data-dir', directory()], { env: { OTPMINT_ADMIN_TOKEN: token } })
 
   const headers = { authorization: `Bearer ${token}` }
@@ -168,6 +175,24 @@ test('healthcheck tells a ready server from none', async () => {
   expect(gone.code).toBe(1)
 })
 
+test('healthcheck waits as long as it is told for a server that comes up', async () => {
+  const port = await freePort()
+  const waiting = command(['healthcheck', '--port', String(port), '--wait', '20'])
+  const server = terminal()
+  const ended = run(['serve', '--port', String(port), '--data-dir', directory()], server)
+  await server.logged('listening')
+  const ready = await waiting
+  server.signal()
+  await ended
+  const since = performance.now()
+  const gone = await command(['healthcheck', '--port', String(port), '--wait', '1'])
+
+  expect([ready.code, ready.out, ready.err]).toEqual([0, 'ready\n', ''])
+  expect(gone.code).toBe(1)
+  expect(gone.err).toBe(`otpmint healthcheck: nothing answers at http://127.0.0.1:${port}/readyz\n`)
+  expect(performance.now() - since).toBeGreaterThan(1_000)
+})
+
 test('healthcheck does not take any answer for a good one', async () => {
   const other = Bun.serve({ port: 0, fetch: () => new Response('no', { status: 503 }) })
   cleanups.push(() => other.stop(true))
@@ -182,8 +207,8 @@ test('a server that has no key to the keyset of its database is not ready', asyn
   const dataDir = directory()
   const server = await start(['--data-dir', dataDir])
   const database = new Database(join(dataDir, 'otpmint.db'))
-  database.run("update facts set value = cast('9' as blob) where name = 'keyset_version'")
-  database.run("update facts set value = zeroblob(64) where name = 'keyset'")
+  database.run("update meta set value = cast('9' as blob) where name = 'keyset_version'")
+  database.run("update meta set value = zeroblob(64) where name = 'keyset'")
   database.close()
 
   await server.io.logged('keys_lost')

@@ -49,6 +49,7 @@ export function terminal({ env = {}, isTerminal = false, input = '', secret = nu
       stops.add(stop)
       return () => stops.delete(stop)
     },
+    lostLines: () => 0,
     output: () => output,
     errors: () => errors,
     signal: () => {

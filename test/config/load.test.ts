@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { type Flags, loadSettings } from '../../src/config/load.ts'
+import { type Flags, loadSettings, redactedSettings } from '../../src/config/load.ts'
 import { optionList, options } from '../../src/config/options.ts'
-import { defaultSettings } from '../support/world.ts'
+import { defaultSettings } from '../../src/domain/settings.ts'
+import { StartupError } from '../../src/startup-error.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'otpmint-config-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -14,14 +15,18 @@ const masterKey = Buffer.from(new Uint8Array(32).map((_, i) => i * 5)).toString(
 const adminToken = 'canary-admin-token-0123456789abcdef'
 
 function settingsOf(environment: Record<string, string>, flags: Flags = {}) {
-  const loaded = loadSettings(environment, flags)
-  if (!loaded.ok) throw new Error(loaded.mistakes.join('\n'))
-  return loaded.settings
+  return loadSettings(environment, flags)
 }
 
+/** What is wrong with the settings; empty when they are right. */
 function mistakesOf(environment: Record<string, string>, flags: Flags = {}): string[] {
-  const loaded = loadSettings(environment, flags)
-  return loaded.ok ? [] : loaded.mistakes
+  try {
+    loadSettings(environment, flags)
+    return []
+  } catch (error) {
+    if (!(error instanceof StartupError) || error.exitCode !== 78) throw error
+    return error.reasons
+  }
 }
 
 const tryAll = (name: string, texts: string[]) =>
@@ -34,12 +39,12 @@ describe('settings', () => {
       port: 5000,
       publicUrl: null,
       dataDir: './otpmint-data',
-      databaseUrl: 'sqlite',
       masterKey: { raw: null, file: null, credentialsDirectory: null },
       adminToken: null,
       openRegistration: false,
       developerMode: false,
       trustedProxies: [],
+      connectionsMax: 500,
       metricsListen: { host: '127.0.0.1', port: 9464 },
       logLevel: 'info',
       shutdownSeconds: 10,
@@ -52,7 +57,8 @@ describe('settings', () => {
     const read = new Set<string>()
     for (const [name, option] of optionList) {
       if (typeof option.default !== 'number') continue
-      const changed = settingsOf({ [name]: String(option.default + 1 - 2 * +/DAYS/.test(name)) })
+      // One less where the default is the largest that is allowed.
+      const changed = settingsOf({ [name]: String(option.default + 1 - 2 * +/_DAYS/.test(name)) })
       read.add(JSON.stringify(changed))
     }
     const numbers = optionList.filter(([, option]) => typeof option.default === 'number')
@@ -143,12 +149,6 @@ describe('each kind of setting', () => {
     )
   })
 
-  test('PostgreSQL is refused with the word that it comes later', () => {
-    expect(mistakesOf({ OTPMINT_DATABASE_URL: 'postgres://u:canary@db/otp' })).toEqual([
-      'OTPMINT_DATABASE_URL must be sqlite (PostgreSQL comes later)',
-    ])
-  })
-
   test('a master key looks like one; a passphrase may hold spaces', () => {
     const right = [masterKey, `${masterKey}\n`, 'passphrase:correct horse battery']
     const wrong = [
@@ -163,7 +163,7 @@ describe('each kind of setting', () => {
 
   test('an admin token has 32 characters or more and may lie in a file', () => {
     const file = join(root, 'token')
-    writeFileSync(file, `${adminToken}\n`)
+    writeFileSync(file, `${adminToken}\n`, { mode: 0o600 })
     expect(settingsOf({ OTPMINT_ADMIN_TOKEN_FILE: file }).adminToken).toBe(adminToken)
     expect(settingsOf({ OTPMINT_ADMIN_TOKEN: adminToken }).adminToken).toBe(adminToken)
     const wrong = [adminToken.slice(0, 31), `${adminToken} `, 'ü'.repeat(40), 'a'.repeat(257)]
@@ -172,6 +172,23 @@ describe('each kind of setting', () => {
     writeFileSync(file, 'short')
     expect(mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: file })[0]).toContain('must hold')
     expect(mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: '/nowhere' })[0]).toContain('must name a file')
+  })
+
+  test('an admin token file that others can read is refused, unless systemd guards it', () => {
+    const file = join(root, 'open-token')
+    writeFileSync(file, `${adminToken}\n`)
+    for (const mode of [0o644, 0o640, 0o604, 0o660]) {
+      chmodSync(file, mode)
+      const [mistake, ...more] = mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: file })
+      expect([mistake, more]).toEqual([
+        'OTPMINT_ADMIN_TOKEN_FILE must be readable by its owner only: chmod 600',
+        [],
+      ])
+    }
+    chmodSync(file, 0o440)
+    const credential = { OTPMINT_ADMIN_TOKEN_FILE: file, CREDENTIALS_DIRECTORY: root }
+    expect(settingsOf(credential).adminToken).toBe(adminToken)
+    expect(mistakesOf({ ...credential, CREDENTIALS_DIRECTORY: '/run/other' })).toHaveLength(1)
   })
 })
 
@@ -225,6 +242,19 @@ describe('mistakes', () => {
     expect(mistakesOf({ OTPMINT_GUESS_BUDGET_PER_DAY: '5' })).toEqual([])
   })
 
+  test('include developer mode where other machines can reach it', () => {
+    const mistakes = (host: string) =>
+      mistakesOf({ OTPMINT_DEVELOPER_MODE: 'true', OTPMINT_HOST: host })
+    for (const host of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) {
+      expect(mistakes(host)).toEqual([])
+    }
+    for (const host of ['0.0.0.0', '::', '192.0.2.1', 'otp.example.com', '127.0.0.1.example.com']) {
+      expect(mistakes(host)).toEqual([
+        'OTPMINT_DEVELOPER_MODE needs OTPMINT_HOST on loopback: 127.0.0.1 or ::1',
+      ])
+    }
+  })
+
   test('are all that a wrong value of any setting can cause (S26)', () => {
     const names = Object.keys(options)
     const text = fc.oneof(
@@ -239,14 +269,34 @@ describe('mistakes', () => {
     const environment = fc.dictionary(fc.constantFrom(...names), text, { maxKeys: 4 })
     fc.assert(
       fc.property(environment, (values) => {
-        const loaded = loadSettings(values)
-        if (loaded.ok) return
-        expect(loaded.mistakes.length).toBeGreaterThan(0)
-        for (const mistake of loaded.mistakes) {
+        for (const mistake of mistakesOf(values)) {
           expect(Object.keys(values).some((name) => mistake.includes(name))).toBe(true)
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     )
+  })
+})
+
+describe('the settings as they are shown', () => {
+  test('say of a secret that it is set, and nothing of what it is', () => {
+    const secrets = {
+      OTPMINT_MASTER_KEY: 'passphrase:canary horse battery staple',
+      OTPMINT_ADMIN_TOKEN: 'canary-admin-token-0123456789abcdef',
+    }
+    const hidden = optionList.filter(([, option]) => option.secret).map(([name]) => name)
+    expect(hidden).toEqual(Object.keys(secrets) as typeof hidden)
+    const settings = settingsOf(secrets)
+
+    const shown = redactedSettings(settings)
+
+    expect(shown.adminToken).toBe('(set)')
+    expect(shown.masterKey.raw).toBe('(set)')
+    expect(JSON.stringify(shown)).not.toContain('canary')
+    expect(shown.domain).toEqual(settings.domain)
+  })
+
+  test('say of a secret that is not set just that', () => {
+    expect(redactedSettings(settingsOf({}))).toEqual(settingsOf({}))
   })
 })

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { deriveCode, digits, readCode } from '../../src/domain/code.ts'
+import { deriveCode, digits, readCode } from '../../src/domain/verification/code.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
+import { systemRandom } from '../../src/random.ts'
 
-const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7, 0, 31)))
+const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7, 0, 31)), systemRandom)
 const keyId = keyring.codeKeyId()
 
 function codes(count: number, length: number): string[] {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { newApiKey, readApiKey } from '../../src/domain/api-key.ts'
+import { newApiKey, readApiKey } from '../../src/domain/app/api-key.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
 import { systemRandom } from '../../src/random.ts'
 
@@ -11,6 +11,15 @@ test('an id is 22 characters of base62 that hold all 128 bits', () => {
   const ids = new Set(Array.from({ length: 10_000 }, () => newId(systemRandom)))
   expect(ids.size).toBe(10_000)
   for (const id of ids) expect(id).toMatch(/^[0-9A-Za-z]{22}$/)
+})
+
+test('a timed id is 30 characters that hold its time and 128 random bits', () => {
+  expect(newTimedId(all(0), 0)).toBe('0'.repeat(30))
+  const last = newTimedId(all(255), 2 ** 48 - 1)
+  expect(last).toMatch(/^[0-9A-Za-z]{30}$/)
+  expect(newTimedId(all(255), 1) < newTimedId(all(0), 2)).toBe(true)
+  const ids = new Set(Array.from({ length: 10_000 }, () => newTimedId(systemRandom, 1)))
+  expect(ids.size).toBe(10_000)
 })
 
 test('timed ids sort by time', () => {

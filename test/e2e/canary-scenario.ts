@@ -149,11 +149,13 @@ async function meetRefusals(
   { app, live }: Keys,
 ): Promise<void> {
   const ports = [mail.quotesRecipient, mail.quotesLogin, mail.quotesMessage.port]
+  const listed = await ask(`/v1/apps/${app}/endpoints`, undefined, { token })
+  const endpoint = `/v1/apps/${app}/endpoints/${listed.json.items?.[0]?.id}`
   for (const port of ports) {
     const user = port === mail.quotesRecipient ? null : 'codes'
     const login = user && port === mail.quotesLogin ? { user, password: secrets.password } : {}
     const email = { host: '127.0.0.1', port, security: 'none', user: null, ...login }
-    const patched = await ask(`/v1/apps/${app}`, { email }, { token, method: 'PATCH' })
+    const patched = await ask(endpoint, { email }, { token, method: 'PATCH' })
     if (patched.status !== 200) throw new Error(`the mail server was not changed: ${patched.text}`)
     await ask(`/v1/apps/${app}/test-delivery`, { to: quoted }, { token })
     const headers = { prefer: 'wait=5' }

@@ -17,9 +17,12 @@ afterAll(remove)
 
 /** Where secrets live by design. */
 const keyFiles = /^(master\.key|admin\.token)/
+const sockets = /\.sock$/
 
 function filesOf(dataDir: string): [name: string, content: Uint8Array][] {
-  const names = readdirSync(dataDir).filter((name) => !keyFiles.test(name))
+  const names = readdirSync(dataDir).filter((name) => {
+    return !keyFiles.test(name) && !sockets.test(name)
+  })
   return names.map((name) => [name, readFileSync(join(dataDir, name))])
 }
 

@@ -18,6 +18,7 @@ export type Json = {
   attempts_left?: number
   code?: string
   delivery?: { status: string; detail?: string }
+  deliveries?: { channel: string; status: string; tries: Record<string, unknown>[] }[]
   live_key?: string
   test_key?: string
   items?: { id: string; to: string; code: string }[]
@@ -80,7 +81,7 @@ export async function createApp(
 
 /** The digits of a mail, which stand on the first line of its text and in its subject. */
 export function codeOf(raw: string): string {
-  const code = /^Subject: (\d{4,10}) is /m.exec(raw)?.[1]
+  const code = /^Subject: (?:Your code: )?(\d{6,10})( is |\r?$)/m.exec(raw)?.[1]
   if (code === undefined) throw new Error('a mail without a code in its subject')
   return code
 }

@@ -155,7 +155,7 @@ test('a mail whose outcome found no room on the disk carries the right code', as
   const { json } = await call(url, { to }, { token: liveKey })
   await eventually(() => sink.mails.length === 1)
   fill(join(inside, 'filler'))
-  await eventually(() => server.stdout().includes('"delivery_failed"'))
+  await eventually(() => server.stdout().includes('"delivery_not_written"'))
   rmSync(join(inside, 'filler'))
   const checked = await call(
     `${url}/${json.id}/check`,

@@ -91,9 +91,14 @@ test('openapi prints what the server answers at /swagger/json', async () => {
   const reader = '"$0" openapi | { read -rn 1 first; sleep 0.2; printf %s "$first"; cat; }'
   const printed = await finished(['bash', '-c', reader, executable()])
 
-  const served = { ...answer.json, servers: undefined }
+  // A server tells strangers no version.
+  const common = ({ info, ...rest }: Record<string, unknown>) => ({
+    ...rest,
+    info: { ...Object(info), version: '' },
+    servers: undefined,
+  })
   expect(printed.exitCode).toBe(0)
-  expect({ ...JSON.parse(printed.stdout), servers: undefined }).toEqual(served)
+  expect(common(JSON.parse(printed.stdout))).toEqual(common(answer.json))
   expect(Object.keys(answer.json['paths'] as object)).toEqual(
     expect.arrayContaining(['/reg_secretkey', '/otp', '/verify-otp', '/v1/verifications']),
   )

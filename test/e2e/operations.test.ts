@@ -121,7 +121,7 @@ test('rotating the key under load leaves live codes valid and the old key dead',
   await sink.close()
 
   expect(rotated.exitCode, rotated.stderr).toBe(0)
-  expect(JSON.parse(rotated.stdout)).toMatchObject({ rewrapped: 1 })
+  expect(JSON.parse(rotated.stdout)).toMatchObject({ renewed: 1 })
   expect(readFileSync(keyFile, 'utf8')).not.toBe(old)
   expect(count).toBeGreaterThan(5)
   expect(new Set(statuses)).toEqual(new Set([true]))
@@ -196,13 +196,15 @@ test('doctor tells a good mail server from bad ones, beside a running server', a
 
   expect(ofWorks.exitCode, ofWorks.stdout).toBe(0)
   expect(good.arrived.map(({ recipients }) => recipients)).toEqual([['me@example.com']])
-  expect(ofWorks.stdout).toMatch(/6 digits: at most 0\.\d+ % a year per recipient/)
+  expect(ofWorks.stdout).toMatch(
+    /6 digits: at most 988 guesses a year, 0\.0988 %, for one recipient of one app/,
+  )
   expect([ofWrong.exitCode, ofWrong.stdout]).toEqual([
     1,
     expect.stringMatching(/login was refused.*535 5\.7\.8/s),
   ])
   expect(ofSilent.exitCode).toBe(1)
-  expect(ofSilent.stdout).toMatch(/failed {3}mail of Silent +connect/)
+  expect(ofSilent.stdout).toMatch(/failed {3}mail of Silent +localhost:\d+ connect/)
   for (const { stdout, stderr } of [ofWorks, ofWrong, ofSilent]) {
     expect(stdout + stderr).not.toMatch(/(right|wrong)-password|me@example/)
   }
@@ -213,12 +215,13 @@ test('an edited audit record is found; before that, the chain holds', async () =
   const during = await run(['audit', 'verify', '--json'], env)
   await server.stop()
   const database = new Database(join(dataDir, 'otpmint.db'))
-  database.run("update audit set detail = 'name Mallory' where id = 1")
+  database.run("update audit set detail = 'name Mallory' where id = 2")
   database.close()
   const after = await run(['audit', 'verify', '--json'], env)
 
   expect(during.exitCode).toBe(0)
-  expect(JSON.parse(during.stdout)).toEqual({ records: 1, broken_record: null })
+  expect(JSON.parse(during.stdout)).toMatchObject({ ok: true, records: 2 })
   expect(after.exitCode).toBe(1)
-  expect(JSON.parse(after.stdout)).toEqual({ records: 0, broken_record: 1 })
+  const fault = 'record 2 was changed, or the one before it'
+  expect(JSON.parse(after.stdout)).toMatchObject({ ok: false, records: 1, fault })
 })

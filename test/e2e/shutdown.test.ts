@@ -13,7 +13,7 @@ afterAll(remove)
 test('SIGTERM during a hundred sends: each gets one code, some after the restart', async () => {
   const dataDir = join(folder, 'sends')
   const env = { OTPMINT_DATA_DIR: dataDir }
-  const sink = await mailSink(() => 150)
+  const sink = await mailSink(() => 1500)
   const first = await start(['serve'], env)
   const { liveKey } = await createApp(first, adminToken(dataDir), { port: sink.port })
   const asked = Array.from({ length: 100 }, async (_, index) => {

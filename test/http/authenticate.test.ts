@@ -1,34 +1,110 @@
 import { expect, test } from 'bun:test'
-import { newApiKey } from '../../src/domain/api-key.ts'
-import { adminToken, site } from './fixture.ts'
+import { createGoodRecords } from '../../src/http/core/credential-limit.ts'
+import { addApp, strangeKey } from '../support/world.ts'
+import { adminToken, type CallOptions, operations, type Site, site } from './fixture.ts'
 
-const open = ['/healthz', '/readyz', '/reg_secretkey', '/otp', '/verify-otp']
+const open = ['/', '/healthz', '/otp', '/readyz', '/reg_secretkey', '/start.css', '/verify-otp']
 
 test('every route of /v1 answers 401 first, whatever was sent', async () => {
   const at = await site()
   const routes = at.server.routes.filter(({ path }) => path.startsWith('/v1/'))
-  expect(routes.length).toBeGreaterThan(15)
+  const described = operations.filter(([name]) => name.includes('/v1/'))
+  expect(described.length).toBeGreaterThan(20)
 
-  for (const { method, path } of routes) {
-    const place = path.replace(/:[a-z_]+/g, 'x')
+  for (const [name] of described) {
+    const [method = '', path = ''] = name.split(' ')
+    const place = path.replace(/\{[a-z_]+\}/g, 'x')
     const raw = method === 'POST' || method === 'PATCH' ? '{"not json' : undefined
     const answer = await at.call(method, `${place}?wrong=1`, {
       token: null,
       ...(raw && { raw, headers: { 'content-type': 'text/plain' } }),
     })
-    expect([path, answer.status]).toEqual([path, 401])
+    expect([name, answer.status]).toEqual([name, 401])
     expect(answer.json.code).toBe('unauthorized')
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
   }
+  expect(routes.length).toBeGreaterThanOrEqual(described.length)
 })
 
 test('outside of /v1 only these routes and pages answer without a key', async () => {
   const at = await site()
   const paths = at.server.routes.map(({ path }) => path).filter((path) => !path.startsWith('/v1/'))
-  expect(paths.filter((path) => !path.startsWith('/swagger')).sort()).toEqual(open.sort())
+  expect(paths.filter((path) => !path.startsWith('/swagger')).sort()).toEqual(open)
 })
 
-test("an app's key opens no operator route, and the admin token no app route", async () => {
+test('no route takes a credential that is not its own', async () => {
+  const at = await site()
+  const admin = (method: string, path: string, options: CallOptions = {}) =>
+    at.call(method, path, { token: adminToken, ...options })
+  const { app, id, endpoint, key } = await furnished(at)
+  const other = await addApp(at, { name: 'Other' })
+  const revoked = await admin('POST', `/v1/apps/${other.app.id}/keys`, { body: { mode: 'live' } })
+  await admin('DELETE', `/v1/apps/${other.app.id}/keys/${revoked.json.id}`)
+  const deleted = await addApp(at, { name: 'Deleted' })
+  await admin('DELETE', `/v1/apps/${deleted.app.id}`)
+  const before = await Promise.all([snapshot(at, app), snapshot(at, other.app.id)])
+
+  const credentials: [name: string, token: string | null, kind: 'app' | 'admin' | 'none'][] = [
+    ['another app', other.liveKey, 'app'],
+    ['the other mode', at.testKey, 'app'],
+    ['the admin', adminToken, 'admin'],
+    ['a revoked key', revoked.json.key, 'none'],
+    ["a deleted app's key", deleted.liveKey, 'none'],
+    ['an unknown key', strangeKey('live'), 'none'],
+    ['an unknown admin token', strangeKey('admin'), 'none'],
+    ['no key', null, 'none'],
+  ]
+  for (const [name, operation] of operations) {
+    if (!name.includes('/v1/')) continue
+    const [method = '', path = ''] = name.split(' ')
+    const isAdmins = 'adminToken' in (operation.security[0] ?? {})
+    const place = path
+      .replace(/^(\/v1\/verifications\/)\{id\}/, `$1${id}`)
+      .replace('{id}', app)
+      .replace('{endpoint_id}', endpoint)
+      .replace('{key_id}', key)
+    const example = operation.requestBody?.content['application/json']?.example
+    for (const [credential, token, kind] of credentials) {
+      if (kind === 'admin' && isAdmins) continue
+      at.clock.advance(7_000)
+      const answer = await at.call(method, place, {
+        token,
+        ...(example !== undefined && { body: example }),
+      })
+      const isForeign = kind === 'app' && !isAdmins
+      // A key of another app or mode works, on what is its own: it finds nothing of this one.
+      const expected = !isForeign ? [401] : place.includes(id) ? [404] : [200, 201, 429]
+      expect([name, credential, expected.includes(answer.status)]).toEqual([name, credential, true])
+      expect(answer.text).not.toContain(id)
+    }
+  }
+
+  expect(await snapshot(at, app)).toEqual(before[0])
+  expect(await snapshot(at, other.app.id)).toEqual(before[1])
+  const mine = await at.call('GET', `/v1/verifications/${id}`)
+  expect(mine.json).toMatchObject({ attempts_left: 5, sends_left: 3 })
+})
+
+/** The world's app with a verification, an endpoint and a key to try foreign credentials on. */
+async function furnished(at: Site) {
+  const body = { to: 'ada@example.com', ttl_seconds: 86_400 }
+  const started = await at.call('POST', '/v1/verifications', { body })
+  const { json } = await at.call('GET', `/v1/apps/${at.app.id}`, { token: adminToken })
+  const live = json.keys.find(({ mode }: { mode: string }) => mode === 'live')
+  return {
+    app: at.app.id,
+    id: String(started.json.id),
+    endpoint: at.app.endpoints[0]?.id ?? '',
+    key: String(live.id),
+  }
+}
+
+async function snapshot(at: Site, app: string) {
+  const { json } = await at.call('GET', `/v1/apps/${app}`, { token: adminToken })
+  return json
+}
+
+test("an app's key opens no admin route, and the admin token no app route", async () => {
   const at = await site()
 
   expect((await at.call('GET', '/v1/apps', { token: at.liveKey })).status).toBe(401)
@@ -46,28 +122,129 @@ test('a key with one character changed is refused before the store is asked', as
   expect(answer.status).toBe(401)
 })
 
-test('ten wrong keys a minute from one address, and the right one all the same', async () => {
-  const at = await site()
-  const wrong = () => at.call('GET', '/v1/apps', { token: newApiKey(at.random, 'admin') })
+const asAdmin = (at: Site, token: string, from = '192.0.2.1') =>
+  at.call('GET', '/v1/apps', { token, from })
 
-  const statuses = []
-  for (let i = 0; i < 12; i++) statuses.push((await wrong()).status)
-  const app = await at.call('GET', '/v1/verifications')
-  const operator = await at.call('GET', '/v1/apps', { token: adminToken })
+async function statuses(count: number, ask: (index: number) => Promise<{ status: number }>) {
+  const all: number[] = []
+  for (let i = 0; i < count; i++) all.push((await ask(i)).status)
+  return all
+}
+
+test('ten wrong keys a minute from one address, and a valid key all the same', async () => {
+  const at = await site()
+  const wrong = () => at.call('GET', '/v1/verifications', { token: strangeKey('live') })
+
+  expect(await statuses(12, wrong)).toEqual([...Array(10).fill(401), 429, 429])
+  expect((await at.call('GET', '/v1/verifications')).status).toBe(200)
+  at.clock.advance(60_000)
+  expect((await wrong()).status).toBe(401)
+})
+
+test('beyond the limit an admin token is not looked at, so that no guess is told right', async () => {
+  const at = await site()
+
+  const wrong = await statuses(12, () => asAdmin(at, strangeKey('admin')))
+  const right = await asAdmin(at, adminToken)
+  const elsewhere = await asAdmin(at, adminToken, '198.51.100.7')
   at.clock.advance(60_000)
 
-  expect(statuses).toEqual([...Array(10).fill(401), 429, 429])
-  expect([app.status, operator.status]).toEqual([200, 200])
-  expect((await wrong()).status).toBe(401)
+  expect(wrong).toEqual([...Array(10).fill(401), 429, 429])
+  expect(right).toMatchObject({ status: 429, json: { limit: 'ip_failures' } })
+  expect(elsewhere.status).toBe(200)
+  expect((await asAdmin(at, adminToken)).status).toBe(200)
+})
+
+test('a burst of parallel guesses is looked at no more than ten times', async () => {
+  const at = await site()
+  const guesses = Array.from({ length: 100 }, () => asAdmin(at, strangeKey('admin')))
+
+  const answers = await Promise.all([...guesses, asAdmin(at, adminToken)])
+
+  expect(answers.filter(({ status }) => status === 401)).toHaveLength(10)
+  expect(answers.at(-1)?.status).toBe(429)
+})
+
+test('an address that showed the admin token in the last hour is not held back with it', async () => {
+  const at = await site()
+  expect((await asAdmin(at, adminToken)).status).toBe(200)
+  const flood = () => statuses(120, () => asAdmin(at, strangeKey('admin')))
+
+  const wrong = await flood()
+  const right = await statuses(30, () => asAdmin(at, adminToken))
+  at.clock.advance(3_500_000)
+  await flood()
+  const stillRight = await asAdmin(at, adminToken)
+  at.clock.advance(3_700_000)
+  await flood()
+  const forgotten = await asAdmin(at, adminToken)
+
+  // One who has shown a good credential may try ten times as many others, and no more.
+  expect(wrong.filter((status) => status === 401)).toHaveLength(100)
+  expect(new Set(right)).toEqual(new Set([200]))
+  expect(stillRight.status).toBe(200)
+  expect(forgotten.status).toBe(429)
+})
+
+test('what an address has shown survives a restart', async () => {
+  const at = await site()
+  await asAdmin(at, adminToken)
+  const again = await site({ ports: { limits: at.ports.limits, clock: at.clock } })
+
+  await statuses(120, () => asAdmin(again, strangeKey('admin')))
+
+  expect((await asAdmin(again, adminToken)).status).toBe(200)
+})
+
+test('a good record is written once in ten minutes, and a bounded number is kept in mind', async () => {
+  const at = await site()
+  let written = 0
+  const limits = {
+    ...at.ports.limits,
+    remember: (key: Uint8Array, until: number) => {
+      written++
+      return at.ports.limits.remember(key, until)
+    },
+  }
+  const records = createGoodRecords({ limits, clock: at.clock }, 2)
+  const [one, two, three] = ['one', 'two', 'three'].map((name) =>
+    at.keyring.limitIndex('good_address', name),
+  ) as [Uint8Array, Uint8Array, Uint8Array]
+
+  await records.remember([one, two])
+  await records.remember([one, two])
+  expect(written).toBe(2)
+  await records.remember([three])
+  await records.remember([two, three])
+  expect(written).toBe(3)
+  await records.remember([one])
+  expect(written).toBe(4)
+  at.clock.advance(600_000)
+  await records.remember([one])
+  expect(written).toBe(5)
+  expect(await records.remembers(two)).toBe(true)
+})
+
+test('a /48 may fail eight times as often as one of its /64', async () => {
+  const at = await site()
+  const from = (subnet: number) => `2001:db8:1:${subnet.toString(16)}::1`
+  const wrong = (address: string) => asAdmin(at, strangeKey('admin'), address)
+
+  const one = await statuses(11, () => wrong(from(0)))
+  const others = await statuses(100, (index) => wrong(from(1 + index)))
+  const neighbour = await wrong('2001:db8:2::1')
+
+  expect(one).toEqual([...Array(10).fill(401), 429])
+  expect(others.filter((status) => status === 401)).toHaveLength(70)
+  expect(neighbour.status).toBe(401)
 })
 
 test('whatever X-Forwarded-For says, without a trusted proxy the peer is counted', async () => {
   const at = await site()
-  const statuses = []
-  for (let i = 0; i < 200; i++) {
-    const headers = { 'x-forwarded-for': `10.${i}.2.3, 198.51.100.${i}` }
-    const token = newApiKey(at.random, 'live')
-    statuses.push((await at.call('GET', '/v1/verifications', { token, headers })).status)
+  const forged = (index: number) => {
+    const headers = { 'x-forwarded-for': `10.${index}.2.3, 198.51.100.${index}` }
+    return at.call('GET', '/v1/verifications', { token: strangeKey('live'), headers })
   }
-  expect(statuses.filter((status) => status === 401)).toHaveLength(10)
+  const answered = await statuses(200, forged)
+  expect(answered.filter((status) => status === 401)).toHaveLength(10)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { problemTitles } from '../../src/domain/problem.ts'
-import { problemStatuses } from '../../src/http/problems.ts'
+import { problemStatuses } from '../../src/http/core/problems.ts'
 import { adminToken, site } from './fixture.ts'
 
 const canary = 'hunter2-CANARY-7f3a'
@@ -141,6 +141,9 @@ test('no refusal repeats what was submitted', async () => {
     ['POST', '/v1/apps', { name: 'A', email: { password: canary, port: canary } }, adminToken],
     ['POST', '/v1/apps/x/keys', { mode: canary }, adminToken],
     ['GET', `/v1/verifications?status=${canary}&to=${canary}`, undefined, at.liveKey],
+    ['GET', `/v1/verifications?cursor=${canary}`, undefined, at.liveKey],
+    ['POST', '/v1/verifications/search', { to: canary, cursor: canary }, at.liveKey],
+    ['PATCH', `/v1/apps/${canary}/endpoints/${canary}`, { email: { host: canary } }, adminToken],
     ['GET', '/v1/apps', undefined, canary],
     ['GET', `/${canary}`, undefined, null],
   ]
@@ -180,6 +183,32 @@ test('a store that cannot write answers 503 with Retry-After, and nothing is sen
   expect(at.sent).toHaveLength(0)
 })
 
+test('half of a character in the metadata comes back the same at every answer', async () => {
+  const at = await site()
+  const raw = '{"to":"ada@example.com","metadata":{"a":"x\\ud800"}}'
+
+  const started = await at.call('POST', '/v1/verifications', { raw })
+  const read = await at.call('GET', `/v1/verifications/${started.json.id}`)
+
+  expect(started.json.metadata).toEqual({ a: 'x\ufffd' })
+  expect(read.json.metadata).toEqual(started.json.metadata)
+})
+
+test('a client that hangs up before its body ends is no fault of the server', async () => {
+  const at = await site()
+  const body = new ReadableStream({
+    pull: (controller) => controller.error(new DOMException('gone', 'AbortError')),
+  })
+  const headers = { authorization: `Bearer ${at.liveKey}`, 'content-type': 'application/json' }
+  const url = 'http://otp.example.com/v1/verifications'
+
+  await at.server.handle(new Request(url, { method: 'POST', headers, body }))
+
+  expect(at.logged()).toContain('"level":"debug","event":"client_gone"')
+  expect(at.logged()).not.toContain('request_failed')
+  expect(at.ports.metrics.render()).toContain('otpmint_http_requests_total{status="5xx"} 0\n')
+})
+
 test('404 and 405 are problems too, and 405 says what is allowed', async () => {
   const at = await site()
 
@@ -187,6 +216,7 @@ test('404 and 405 are problems too, and 405 says what is allowed', async () => {
   const deep = await at.call('GET', '/v1/verifications/x/check/y')
   const wrong = await at.call('PUT', '/v1/verifications')
   const check = await at.call('GET', '/v1/verifications/x/check')
+  const search = await at.call('GET', '/v1/verifications/search')
   const original = await at.call('GET', '/otp')
 
   expect(missing).toMatchObject({ status: 404, json: { code: 'not_found' } })
@@ -194,6 +224,7 @@ test('404 and 405 are problems too, and 405 says what is allowed', async () => {
   expect(wrong).toMatchObject({ status: 405, json: { code: 'method_not_allowed' } })
   expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST')
   expect(check.headers.get('allow')).toBe('POST')
+  expect([search.status, search.headers.get('allow')]).toEqual([405, 'POST'])
   expect(original.text).toBe('Error: This path does not answer that method')
 })
 
@@ -208,6 +239,7 @@ test('every response carries the same protective headers and an id of its own', 
     await at.call('POST', '/otp', { raw: '{' }),
     await at.call('GET', '/v1/verifications', { token: null }),
     await at.call('GET', '/v1/verifications'),
+    await at.call('GET', '/'),
   ]
   for (const { headers } of answers) {
     expect(headers.get('cache-control')).toBe('no-store')
@@ -215,6 +247,9 @@ test('every response carries the same protective headers and an id of its own', 
     expect(headers.get('referrer-policy')).toBe('no-referrer')
     expect(headers.get('content-security-policy')).toContain("default-src 'none'")
     expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'")
+    expect(headers.get('cross-origin-opener-policy')).toBe('same-origin')
+    expect(headers.get('cross-origin-resource-policy')).toBe('same-origin')
+    expect(headers.get('permissions-policy')).toContain('camera=()')
     expect(headers.get('server')).toBeNull()
     expect(headers.get('x-powered-by')).toBeNull()
     ids.add(headers.get('x-request-id'))

@@ -1,14 +1,18 @@
 import { expect, test } from 'bun:test'
-import { createClientIp } from '../../src/http/client-ip.ts'
+import { createClientIp } from '../../src/http/core/client-ip.ts'
 
 const forwarded = (value: string) =>
   new Request('http://otp.example.com/', { headers: { 'x-forwarded-for': value } })
 const plain = new Request('http://otp.example.com/')
 
-const trusting = createClientIp(['10.0.0.0/8', 'fd00::/8'])
+const bucketBehind = (proxies: string[]) => {
+  const clientIp = createClientIp(proxies)
+  return (request: Request, peer: string | null) => clientIp(request, peer).name
+}
+const trusting = bucketBehind(['10.0.0.0/8', 'fd00::/8'])
 
 test('without trusted proxies the peer counts, whatever is forwarded', () => {
-  const clientIp = createClientIp([])
+  const clientIp = bucketBehind([])
   expect(clientIp(forwarded('203.0.113.9'), '192.0.2.1')).toBe('192.0.2.1')
 })
 
@@ -35,7 +39,7 @@ test('a peer that is not trusted forwards nothing', () => {
 })
 
 test('IPv6 counts by its first 64 bits, and IPv4 in IPv6 as IPv4', () => {
-  const clientIp = createClientIp([])
+  const clientIp = bucketBehind([])
   const one = clientIp(plain, '2001:db8:1:2:aaaa::1')
 
   expect(clientIp(plain, '2001:db8:1:2:bbbb::2')).toBe(one)
@@ -45,6 +49,16 @@ test('IPv6 counts by its first 64 bits, and IPv4 in IPv6 as IPv4', () => {
 })
 
 test('a missing address is one bucket for all, not a way past the limit', () => {
-  expect(createClientIp([])(plain, null)).toBe('unknown')
-  expect(createClientIp([])(plain, '')).toBe('unknown')
+  expect(bucketBehind([])(plain, null)).toBe('unknown')
+  expect(bucketBehind([])(plain, '')).toBe('unknown')
+})
+
+test('an IPv6 address also counts in its /48, and an IPv4 address nowhere else', () => {
+  const clientIp = createClientIp([])
+
+  expect(clientIp(plain, '2001:db8:1:2:aaaa::1')).toEqual({
+    name: '2001:db8:1:2::/64',
+    wide: '2001:db8:1::/48',
+  })
+  expect(clientIp(plain, '192.0.2.1').wide).toBeNull()
 })

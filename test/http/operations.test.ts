@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { createInbox } from '../../src/channels/inbox.ts'
+import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
 import { createMetricsServer } from '../../src/http/metrics-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { codeOf } from '../support/world.ts'
-import { adminToken, site } from './fixture.ts'
+import { codeOf, strangeKey, type World } from '../support/world.ts'
+import { adminToken, type Site, site } from './fixture.ts'
 
 test('ready means that the database writes and the server is not stopping', async () => {
   let stopping = false
@@ -18,36 +18,117 @@ test('ready means that the database writes and the server is not stopping', asyn
   expect((await at.call('GET', '/healthz')).status).toBe(200)
 })
 
-test('the inbox is there in developer mode only, and shows the code', async () => {
-  const closed = await site()
-  for (const path of ['/dev/inbox', '/dev/inbox.json', '/dev/inbox.js', '/dev/inbox.css']) {
-    expect((await closed.call('GET', path)).status).toBe(404)
+/** A site in developer mode whose test keys' messages reach the inbox. */
+async function developing() {
+  let base: World | null = null
+  const list = async () => (base ? listInbox(base, { appId: null, limit: 10 }) : [])
+  const at = await site({ http: { developerMode: true }, ports: { inbox: { list } } })
+  base = at
+  const channel = createInboxChannel(at)
+  const start = async (to: string) => {
+    const body = { to }
+    const { json } = await at.call('POST', '/v1/verifications', { body, token: at.testKey })
+    const handover = at.sent.at(-1)?.handover
+    if (handover) await channel.deliver(handover, new AbortController().signal)
+    at.clock.advance(1)
+    return { id: String(json.id), code: codeOf(at.sent.at(-1)) }
   }
+  return { at, start }
+}
 
-  const inbox = createInbox({ clock: closed.clock })
-  const at = await site({ http: { developerMode: true }, ports: { inbox } })
-  const body = { to: 'ada@example.com' }
-  await at.call('POST', '/v1/verifications', { body, token: at.testKey })
-  const handover = at.sent[0]?.handover
-  if (handover) await inbox.deliver(handover, new AbortController().signal)
+test('the inbox is there in developer mode only, and shows each code and what became of it', async () => {
+  const closed = await site()
+  const paths = ['/dev/inbox', '/dev/inbox.json', '/dev/inbox.js', '/dev/inbox.css', '/dev/inbox/x']
+  for (const path of paths) expect((await closed.call('GET', path)).status).toBe(404)
 
+  const { at, start } = await developing()
+  const used = await start('used@example.com')
+  await start('old@example.com')
+  const path = `/v1/verifications/${used.id}/check`
+  await at.call('POST', path, { body: { code: used.code }, token: at.testKey })
+  at.clock.advance(600_000)
+  const live = await start('live@example.com')
   const { json } = await at.call('GET', '/dev/inbox.json')
-  expect(json.items).toHaveLength(1)
-  expect(json.items[0]).toMatchObject({ to: 'ada@example.com', code: codeOf(at.sent[0]) })
+
+  const shown = json.items.map(({ to, state }: { to: string; state: string }) => [to, state])
+  expect(shown).toEqual([
+    ['live@example.com', 'live'],
+    ['old@example.com', 'expired'],
+    ['used@example.com', 'used'],
+  ])
+  expect(json.items[0].code).toBe(live.code)
+})
+
+test('a message is framed without scripts, requests or a place in other pages', async () => {
+  const { at, start } = await developing()
+  const { code } = await start('ada@example.com')
+  const { json } = await at.call('GET', '/dev/inbox.json')
+
+  const framed = await at.call('GET', `/dev/inbox/${json.items[0].id}`)
+  const unknown = await at.call('GET', `/dev/inbox/${'x'.repeat(30)}`)
+
+  const policy = framed.headers.get('content-security-policy') ?? ''
+  expect(policy.split('; ')).toEqual([
+    'sandbox',
+    "default-src 'none'",
+    "style-src 'unsafe-inline'",
+    "frame-ancestors 'self'",
+  ])
+  expect(framed.text).toContain(code)
+  expect(unknown.status).toBe(404)
 })
 
 test('pages load nothing but what lies beside them', async () => {
   const at = await site({ http: { developerMode: true } })
-  for (const page of ['/dev/inbox', '/swagger']) {
+  for (const page of ['/', '/dev/inbox', '/swagger']) {
     const { text, headers } = await at.call('GET', page)
     expect(headers.get('content-security-policy')).toContain("script-src 'self'")
     expect(text).not.toMatch(/https?:\/\//)
     expect(text).not.toMatch(/<script(?![^>]*src=)|<style| style=| on[a-z]+=/)
     for (const [, path = ''] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
-      const asset = await at.server.handle(new Request(`http://otp.example.com${path}`))
+      const asset = await at.server.handle(new Request(`http://localhost${path}`))
       expect([path, asset.status]).toEqual([path, 200])
     }
   }
+})
+
+test('the page at / says what this is, and leads to the inbox in developer mode only', async () => {
+  const open = await site()
+  const developer = await site({ http: { developerMode: true } })
+
+  const page = await open.call('GET', '/', { token: null })
+
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page.text).toContain('href="/swagger"')
+  expect(page.text).not.toMatch(/inbox|\{\{/)
+  expect((await developer.call('GET', '/')).text).toContain('href="/dev/inbox"')
+})
+
+const asked = (at: Site, host: string) =>
+  at.server.handle(new Request('http://localhost/dev/inbox.json', { headers: { host } }))
+
+test('in developer mode only the names of this machine are answered', async () => {
+  const at = await site({ http: { developerMode: true } })
+  const names = ['localhost', 'localhost:8080', '127.0.0.1:1', '[::1]:8080', 'app.localhost']
+  for (const host of names) {
+    expect([host, (await asked(at, host)).status]).toEqual([host, 200])
+  }
+  const foreign = ['evil.example', 'localhost.evil.example', '192.0.2.1', 'a, b', '']
+  for (const host of foreign) {
+    const answer = await asked(at, host)
+    expect([host, answer.status]).toEqual([host, 421])
+    expect(await answer.json()).toMatchObject({ code: 'misdirected_request' })
+  }
+})
+
+test('in production every name is answered, but not two at once', async () => {
+  const at = await site()
+  const ask = async (host: string) => {
+    const request = new Request('http://localhost/healthz', { headers: { host } })
+    return (await at.server.handle(request)).status
+  }
+  expect([await ask('otp.example.com'), await ask('10.0.0.7:8080')]).toEqual([200, 200])
+  expect(await ask('otp.example.com, evil.example')).toBe(421)
 })
 
 test('metrics count requests, checks and limits, without addresses or ids', async () => {
@@ -69,30 +150,6 @@ test('metrics count requests, checks and limits, without addresses or ids', asyn
   }
 })
 
-test('a label that is in no list is counted as other', () => {
-  const metrics = createMetrics()
-  metrics.count('otpmint_deliveries_total', 'ada@example.com')
-  metrics.observe('otpmint_delivery_seconds', 'ada@example.com', 0.3)
-
-  expect(metrics.render()).toContain('otpmint_deliveries_total{outcome="other"} 1\n')
-  expect(metrics.render()).toContain('otpmint_delivery_seconds_count{outcome="other"} 1\n')
-  expect(metrics.render()).not.toContain('ada')
-})
-
-test('the buckets of a histogram are cumulative', () => {
-  const metrics = createMetrics()
-  for (const seconds of [0.0001, 0.003, 0.003, 99]) {
-    metrics.observe('otpmint_delivery_seconds', 'sent', seconds)
-  }
-  const lines = metrics.render().split('\n')
-  const bucket = (bound: string) =>
-    lines.find((line) => line.includes(`_bucket{outcome="sent",le="${bound}"}`))?.split(' ')[1]
-
-  expect([bucket('0.0005'), bucket('0.005'), bucket('40'), bucket('+Inf')]).toEqual([
-    ...['1', '3', '3', '4'],
-  ])
-})
-
 test('the metrics listener answers GET /metrics and nothing else', async () => {
   const server = createMetricsServer(createMetrics()).listen({ hostname: '127.0.0.1', port: 0 })
   const base = `http://127.0.0.1:${server.port}`
@@ -101,6 +158,8 @@ test('the metrics listener answers GET /metrics and nothing else', async () => {
     expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     expect((await fetch(base)).status).toBe(404)
     expect((await fetch(`${base}/metrics`, { method: 'POST' })).status).toBe(405)
+    const foreign = await fetch(`${base}/metrics`, { headers: { host: 'evil.example' } })
+    expect(foreign.status).toBe(421)
   } finally {
     await server.stop(true)
   }
@@ -115,13 +174,35 @@ test('the request log names the route and never the path, the address or the key
     .logged()
     .split('\n')
     .map((line) => JSON.parse(line))
-  expect(lines.map(({ route, status }) => [route, status])).toEqual(
-    [
-      ['/v1/verifications/:id', 422],
-      ['/v1/apps', 200],
-    ].map(([route, status]) => [route, route === '/v1/apps' ? status : 404]),
-  )
+  expect(lines.map(({ route, status }) => [route, status])).toEqual([
+    ['/v1/verifications/:id', 404],
+    ['/v1/apps', 200],
+  ])
   for (const secret of ['secret-id', 'ada', '192.0.2.1', adminToken, at.liveKey]) {
     expect(at.logged()).not.toContain(secret)
   }
+})
+
+test('401, 429 and 503 are in the log with their reason and the address, others are not', async () => {
+  const at = await site({ ports: { ready: async () => false } })
+  const from = '2001:db8:1:2:3::4'
+  await at.call('GET', '/v1/verifications', { token: strangeKey(), from })
+  await at.call('GET', '/v1/verifications', { token: null, from })
+  await at.call('POST', '/v1/verifications', { body: { to: 'ada@example.com' }, from })
+  await at.call('POST', '/v1/verifications', { body: { to: 'ada@example.com' }, from })
+  await at.call('GET', '/readyz', { from })
+  await at.call('GET', '/nowhere', { from })
+
+  const lines = at
+    .logged()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const told = lines.filter(({ level }) => level === 'info')
+  expect(told.map(({ status, problem }) => [status, problem])).toEqual([
+    [401, 'unauthorized'],
+    [401, 'unauthorized'],
+    [429, 'rate_limited'],
+    [503, 'store_unavailable'],
+  ])
+  expect(new Set(told.map(({ client }) => client))).toEqual(new Set(['2001:db8:1:2::/64']))
 })

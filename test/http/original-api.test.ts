@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
+import { startVerification } from '../../src/domain/verification/start.ts'
+import { systemTimers } from '../../src/timers.ts'
 import { codeOf, wrongCode } from '../support/world.ts'
-import { adminToken, type CallOptions, type Site, site } from './fixture.ts'
+import { adminToken, type CallOptions, type Json, type Site, site } from './fixture.ts'
 
 const registration = {
   secretKey: 'correct-horse-battery',
@@ -41,7 +43,7 @@ test('the three calls of the original README answer word for word', async () => 
   const right = await verify(at, otp.text, codeOf(at.sent[0]))
 
   expect([register.status, register.text]).toEqual([200, 'Registration of secretKey succeeded.'])
-  expect([otp.status, otp.text]).toEqual([200, expect.stringMatching(/^[0-9A-Za-z]{22}$/)])
+  expect([otp.status, otp.text]).toEqual([200, expect.stringMatching(/^[0-9A-Za-z]{30}$/)])
   expect([wrong.status, wrong.text]).toEqual([403, 'OTP Mismatched!'])
   expect([right.status, right.text]).toEqual([201, 'OTP Matched!'])
   expect(right.headers.get('content-type')).toStartWith('text/plain')
@@ -86,7 +88,7 @@ test('an unknown, a used and an expired key are told apart by nobody', async () 
   at.clock.advance(601_000)
 
   const answers = await Promise.all([
-    verify(at, 'x'.repeat(22), used.code),
+    verify(at, 'x'.repeat(30), used.code),
     verify(at, used.shareableKey, used.code),
     verify(at, expired.shareableKey, expired.code),
   ])
@@ -101,16 +103,14 @@ test('dead keys are answered ten times a minute an address, live ones always', a
   const { shareableKey, code } = await mailed(at)
 
   const dead = []
-  for (let i = 0; i < 12; i++) dead.push(await verify(at, `${i}`.padStart(22, 'x'), '123456'))
-  const unknownSecret = await post(at, '/otp', { mail: 'a@example.com', secretKey: 'not-there-1' })
-  const elsewhere = await verify(at, 'y'.repeat(22), '123456', '198.51.100.7')
+  for (let i = 0; i < 12; i++) dead.push(await verify(at, `${i}`.padStart(30, 'x'), '123456'))
+  const elsewhere = await verify(at, 'y'.repeat(30), '123456', '198.51.100.7')
   const live = await verify(at, shareableKey, code)
 
-  // One of the ten went to the open registration from the same address.
-  expect(dead.filter(({ status }) => status === 400)).toHaveLength(9)
+  // Two of the ten went to the registration and to the first call with its secretKey.
+  expect(dead.filter(({ status }) => status === 400)).toHaveLength(8)
   expect(dead.at(-1)?.status).toBe(429)
   expect(Number(dead.at(-1)?.headers.get('retry-after'))).toBeGreaterThan(0)
-  expect(unknownSecret.status).toBe(429)
   expect(elsewhere.status).toBe(400)
   expect(live.status).toBe(201)
 })
@@ -119,7 +119,7 @@ test('a missing address of the caller still counts, in one bucket', async () => 
   const at = await registered()
   const answers = []
   for (let i = 0; i < 11; i++) {
-    const body = { shareableKey: `${i}`.padStart(22, 'x'), otp: '123456' }
+    const body = { shareableKey: `${i}`.padStart(30, 'x'), otp: '123456' }
     answers.push((await post(at, '/verify-otp', body, { from: null })).status)
   }
   expect(answers).toEqual([...Array(10).fill(400), 429])
@@ -144,7 +144,7 @@ test('a secretKey that is taken is never overwritten', async () => {
 
   expect([again.status, again.text]).toEqual([400, 'Error: This secretKey is taken'])
   await mailed(at)
-  expect(at.sent[0]?.handover.app.email?.host).toBe('smtp.example.com')
+  expect(at.sent[0]?.handover.endpoint?.settings.host).toBe('smtp.example.com')
 })
 
 test('whoever registers without the token may name public mail servers only', async () => {
@@ -178,34 +178,123 @@ test('every mistake of a registration is named at once, and no value', async () 
   expect(answer.text).not.toContain('short')
 })
 
+test('a stranger’s server must take the login, and send from the domain of the login', async () => {
+  const at = await site({
+    http: { openRegistration: true },
+    ports: { tryLogin: async () => '535 5.7.8 wrong password' },
+  })
+
+  const refused = await post(at, '/reg_secretkey', registration)
+  const foreign = await post(at, '/reg_secretkey', { ...registration, smtp_user: 'eve@evil.test' })
+  const admin = await post(at, '/reg_secretkey', registration, { token: adminToken })
+
+  expect([refused.status, refused.text]).toEqual([400, 'Error: 535 5.7.8 wrong password'])
+  expect(foreign.text).toBe('Error: smtp_mail must lie in the domain of the login')
+  expect(admin.status).toBe(200)
+})
+
+test('an app is called as it was registered, and by nothing else', async () => {
+  const at = await registered()
+  const named = { ...registration, secretKey: 'another-secret', app_name: 'Acme' }
+  await post(at, '/reg_secretkey', named)
+
+  const { items } = (await at.call('GET', '/v1/apps', { token: adminToken })).json
+
+  const names = items.map(({ name, registered_by }: Json) => [registered_by, name])
+  expect(names).toContainEqual(['open', null])
+  expect(names).toContainEqual(['open', 'Acme'])
+})
+
+test('in developer mode a secretKey needs no token, and any server will do', async () => {
+  const at = await site({
+    http: { developerMode: true },
+    ports: { egress: { reach: async () => 'not_public' }, tryLogin: async () => 'refused' },
+  })
+  const local = { ...registration, smtp_host: 'localhost', smtp_port: 1025 }
+
+  const answer = await post(at, '/reg_secretkey', local)
+  const short = await post(at, '/reg_secretkey', { ...local, secretKey: 'app1' })
+
+  expect(answer.text).toBe('Registration of secretKey succeeded.')
+  expect((await otp(at)).status).toBe(200)
+  expect(at.sent[0]?.delivery).toMatchObject({ mode: 'live', channel: 'email' })
+  expect(short.text).toStartWith('Error: secretKey must be 8 to 256 characters')
+})
+
+test('in developer mode the server “inbox” keeps the mails here, and nowhere else', async () => {
+  const at = await site({ http: { developerMode: true } })
+  const { secretKey } = registration
+
+  const answer = await post(at, '/reg_secretkey', { secretKey, smtp_host: 'inbox' })
+  const { shareableKey, code } = await mailed(at)
+
+  expect(answer.status).toBe(200)
+  expect(at.sent[0]?.delivery).toMatchObject({ mode: 'test', channel: 'inbox' })
+  at.clock.advance(30_000)
+  expect((await otp(at, { shareableKey })).text).toBe(shareableKey)
+  expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
+
+  const closed = await site({ http: { openRegistration: true } })
+  const outside = await post(closed, '/reg_secretkey', { ...registration, smtp_host: 'inbox' })
+  expect(outside.status).toBe(200)
+  const [app] = (await closed.call('GET', '/v1/apps', { token: adminToken })).json.items.filter(
+    ({ registered_by }: Json) => registered_by === 'open',
+  )
+  expect(app.endpoints[0].email.host).toBe('inbox')
+})
+
+test('beyond the limit a secretKey is not looked up, unless this address showed it before', async () => {
+  const at = await registered()
+  await mailed(at)
+  const guess = (index: number, from: string) =>
+    post(at, '/otp', { mail: 'a@example.com', secretKey: `guess-number-${index}` }, { from })
+  const ask = (from: string) =>
+    post(at, '/otp', { mail: 'bob@example.com', secretKey: registration.secretKey }, { from })
+
+  for (let i = 0; i < 120; i++) await guess(i, '192.0.2.1')
+  for (let i = 0; i < 12; i++) await guess(i, '198.51.100.7')
+  const known = await ask('192.0.2.1')
+  const stranger = await ask('198.51.100.7')
+
+  expect(known.status).toBe(200)
+  expect([stranger.status, stranger.text]).toEqual([429, 'Error: Too many requests'])
+})
+
 test('a port may come as text, as the original took it', async () => {
   const at = await site({ http: { openRegistration: true } })
   const answer = await post(at, '/reg_secretkey', { ...registration, smtp_port: '465' })
   expect(answer.status).toBe(200)
 })
 
+const otp = (at: Site, fields: object = {}) => {
+  const { secretKey } = registration
+  return post(at, '/otp', { mail: 'ada@example.com', secretKey, ...fields })
+}
+
+const notTaken = (status: 'deferred' | 'refused' | 'undeliverable', detail: string) => ({
+  ...{ status, detail, maybeTaken: false },
+})
+
 test('a mail that the server refused is said, and its code is dead', async () => {
   const at = await registered()
-  at.deliveryState.current = { status: 'refused', detail: '550 5.1.1 no such mailbox' }
+  at.outboxState.settled = notTaken('refused', '550 5.1.1 no such mailbox')
 
-  const answer = await post(at, '/otp', {
-    mail: 'ada@example.com',
-    secretKey: registration.secretKey,
-  })
+  const answer = await otp(at)
 
   expect([answer.status, answer.text]).toEqual([
     400,
     'Error: The mail was not sent: 550 5.1.1 no such mailbox',
   ])
-  const { verificationId } = at.sent[0]?.delivery ?? {}
+  const { verificationId = '' } = at.sent[0]?.delivery ?? {}
+  expect(at.outboxState.withdrawn).toEqual([verificationId])
   expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
 })
 
 test('a mail that is taken at the second try is a mail', async () => {
   const at = await registered()
   const states = [
-    { status: 'deferred' as const, detail: '451 greylisted' },
-    { status: 'sent' as const, detail: null },
+    notTaken('deferred', '451 greylisted'),
+    { status: 'sent' as const, detail: null, maybeTaken: true },
   ]
   at.ports.outbox.settled = async () => states.shift() ?? null
 
@@ -214,17 +303,84 @@ test('a mail that is taken at the second try is a mail', async () => {
   expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
 })
 
-test('a mail that is still waiting after the time is given up', async () => {
+test('a mail that is not taken at the second try either is stopped, and said', async () => {
   const at = await registered()
-  at.deliveryState.current = null
+  at.outboxState.settled = notTaken('deferred', '451 4.3.0 busy')
 
-  const answer = await post(at, '/otp', {
-    mail: 'ada@example.com',
-    secretKey: registration.secretKey,
+  const answer = await otp(at)
+
+  expect([answer.status, answer.text]).toEqual([
+    400,
+    'Error: The mail was not sent: 451 4.3.0 busy',
+  ])
+  const { verificationId = '' } = at.sent[0]?.delivery ?? {}
+  expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
+})
+
+test('400 never meets a mail that arrives: what may have been taken, or is on its way, is live', async () => {
+  const states = [
+    null,
+    { status: 'deferred', detail: 'no reply', maybeTaken: true },
+    { status: 'undeliverable', detail: 'no reply', maybeTaken: true },
+    { status: 'refused', detail: '550 no', maybeTaken: true },
+  ] as const
+  for (const state of states) {
+    const at = await registered()
+    at.outboxState.settled = state
+
+    const { shareableKey, code } = await mailed(at)
+
+    expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
+  }
+})
+
+test('a first try that took too long for a second one is stopped at once', async () => {
+  let now = 0
+  const timers = { ...systemTimers, monotonic: () => now }
+  const at = await registered({ ports: { timers } })
+  let asked = 0
+  at.ports.outbox.settled = async () => {
+    asked++
+    now += 6_000
+    return notTaken('deferred', 'connection timed out')
+  }
+
+  const answer = await otp(at)
+
+  expect([answer.status, asked]).toEqual([400, 1])
+})
+
+test('where mails cannot be sent in time it is 429, with Retry-After', async () => {
+  const at = await registered()
+  at.outboxState.waitMs = 100_000
+
+  const answer = await otp(at)
+
+  expect([answer.status, answer.text]).toEqual([429, 'Error: Messages cannot be sent in time now'])
+  expect(answer.headers.get('retry-after')).toBe('70')
+})
+
+test('what /v1 began is neither judged nor sent again here, not even by its own app', async () => {
+  const at = await registered()
+  const { shareableKey } = await mailed(at)
+  const { appId } = at.sent[0]?.delivery ?? {}
+  const app = await at.ports.apps.get(appId ?? '')
+  if (!app) throw new Error('no app')
+  const started = await startVerification(at.ports, {
+    ...{ app, mode: 'live', startedBy: 'v1', to: 'bob@example.com' },
   })
+  const { id } = started.verification
+  const code = codeOf(at.sent.at(-1))
+  at.clock.advance(30_000)
 
-  expect(answer.status).toBe(400)
-  expect(answer.text).toContain('no answer in time')
+  const checked = await verify(at, id, code)
+  const resent = await otp(at, { mail: 'bob@example.com', shareableKey: id })
+
+  expect(checked.text).toBe('Error: This shareableKey is unknown, used or expired')
+  expect(resent.text).toBe('Error: This shareableKey is unknown, used or expired')
+  const key = { appId: app.id, mode: 'live', id } as const
+  expect(await at.ports.verifications.get(key)).toMatchObject({ attemptsSpent: 0 })
+  expect((await otp(at, { shareableKey })).status).toBe(200)
 })
 
 test('with a live shareableKey the same code is mailed again, to its address only', async () => {
@@ -238,7 +394,7 @@ test('with a live shareableKey the same code is mailed again, to its address onl
 
   expect(foreign.status).toBe(400)
   expect([again.status, again.text]).toEqual([200, shareableKey])
-  expect(at.sent.map(({ handover }) => [handover.recipient, handover.code])).toEqual([
+  expect(at.sent.map(({ handover }) => [handover.recipient.address, handover.code])).toEqual([
     ['ada@example.com', code],
     ['ada@example.com', code],
   ])

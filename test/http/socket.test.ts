@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { connect } from 'node:net'
 import { read, site } from './fixture.ts'
 
 test('over a socket long bodies, HEAD, odd paths and forged hosts answer the same', async () => {
@@ -44,5 +45,29 @@ test('a second server cannot share the port', async () => {
     expect(() => second.server.listen({ port, hostname: '127.0.0.1' })).toThrow()
   } finally {
     await first.server.stop(true)
+  }
+})
+
+test('a request with two Host headers is refused', async () => {
+  const at = await site()
+  at.server.listen({ port: 0, hostname: '127.0.0.1' })
+  const port = at.server.server?.port ?? 0
+  const head = 'GET /healthz HTTP/1.1\r\nHost: otp.example.com\r\nHost: evil.example\r\n'
+  try {
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.write(`${head}Connection: close\r\n\r\n`),
+      )
+      let text = ''
+      socket.on('data', (chunk) => {
+        text += chunk
+      })
+      socket.on('close', () => resolve(text))
+      socket.on('error', reject)
+    })
+    expect(answer.split('\r\n')[0]).toBe('HTTP/1.1 421 Misdirected Request')
+    expect(answer).not.toContain('evil')
+  } finally {
+    await at.server.stop(true)
   }
 })

@@ -1,10 +1,12 @@
-import { expect, test } from 'bun:test'
-import { startVerification } from '../../src/domain/start-verification.ts'
-import { every } from '../../src/jobs/every.ts'
-import { type Retention, sweepOnce } from '../../src/jobs/sweep.ts'
-import { createLog } from '../../src/log.ts'
-import { createMetrics } from '../../src/metrics.ts'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { updateApp } from '../../src/domain/app/manage.ts'
+import { verifyAudit } from '../../src/domain/audit.ts'
+import { startVerification } from '../../src/domain/verification/start.ts'
+import { createSweeper, type Retention, sweepOnce } from '../../src/jobs/sweep.ts'
 import { type World, world } from '../support/world.ts'
+import { observed, steppedTimers } from './fixture.ts'
+
+setDefaultTimeout(60_000)
 
 const dayMs = 86_400_000
 const retention: Retention = {
@@ -13,119 +15,158 @@ const retention: Retention = {
   eventsMs: 31 * dayMs,
   auditMs: 400 * dayMs,
 }
+const actor = { who: 'cli', requestId: null }
 
-function job(w: World) {
-  const metrics = createMetrics()
-  const lines: string[] = []
-  const log = createLog({ level: 'debug', write: (line) => lines.push(line), clock: w.clock })
-  return { metrics, log, lines, ports: { ...w, metrics, log } }
+async function start(w: World, to = 'ada@example.com') {
+  const request = { app: w.app, mode: 'test', startedBy: 'v1', to } as const
+  const { verification } = await startVerification(w, request)
+  return { appId: w.app.id, mode: 'test', id: verification.id } as const
 }
 
-async function start(w: World, to = 'ada@example.com'): Promise<string> {
-  const started = await startVerification(w, { app: w.app, mode: 'test', to })
-  return started.outcome === 'started' ? started.verification.id : ''
+function run(w: World, ports: ReturnType<typeof observed>['ports'], signal?: AbortSignal) {
+  const cursor = { limitsAfter: new Uint8Array(0) }
+  const options = { retention, cursor, signal: signal ?? new AbortController().signal }
+  return sweepOnce({ ...ports, clock: w.clock }, options)
 }
-
-const never = new AbortController().signal
 
 test('a verification is kept for its keeping time and gone after it', async () => {
   const w = await world()
-  const { ports, metrics } = job(w)
-  const id = await start(w)
+  const { ports, metrics } = observed(w)
+  const key = await start(w)
 
   w.clock.advance(6 * dayMs)
-  await sweepOnce(ports, retention, never)
-  const kept = await w.verifications.get(w.app.id, id)
+  await run(w, ports)
+  const kept = await w.verifications.get(key)
   w.clock.advance(2 * dayMs)
-  await sweepOnce(ports, retention, never)
+  await run(w, ports)
 
-  expect(kept?.id).toBe(id)
-  expect(await w.verifications.get(w.app.id, id)).toBe(null)
+  expect(kept?.id).toBe(key.id)
+  expect(await w.verifications.get(key)).toBe(null)
   expect(metrics.render()).toMatch(/otpmint_swept_rows_total\{kind="rows"\} [1-9]/)
 })
 
 test('the address of an expired verification is forgotten at the next sweep', async () => {
   const w = await world()
-  const { ports } = job(w)
-  const id = await start(w)
+  const key = await start(w)
 
   w.clock.advance(601_000)
-  await sweepOnce(ports, retention, never)
+  await run(w, observed(w).ports)
 
-  expect(await w.verifications.sealedRecipient(w.app.id, id)).toBe(null)
+  expect(await w.verifications.sealedRecipient(key)).toBe(null)
 })
 
 test('a delivery whose code has expired ends as undeliverable', async () => {
   const w = await world()
-  const { ports } = job(w)
-  const id = await start(w)
+  const key = await start(w)
 
   w.clock.advance(601_000)
-  await sweepOnce(ports, retention, never)
+  await run(w, observed(w).ports)
 
-  const verification = await w.verifications.get(w.app.id, id)
-  expect(verification?.delivery.status).toBe('undeliverable')
+  expect((await w.verifications.get(key))?.delivery.status).toBe('undeliverable')
 })
 
 test('more rows than a batch holds go in one sweep', async () => {
   const w = await world({ settings: { appStartsPerMinute: 10_000 } })
-  const { ports } = job(w)
-  const ids = await Promise.all(Array.from({ length: 1200 }, (_, i) => start(w, `a${i}@b.test`)))
+  const starts = Array.from({ length: 1200 }, (_, i) => start(w, `a${i}@b.test`))
+  const keys = await Promise.all(starts)
 
   w.clock.advance(8 * dayMs)
-  await sweepOnce(ports, retention, never)
+  await run(w, observed(w).ports)
 
-  const left = await Promise.all(ids.map((id) => w.verifications.get(w.app.id, id)))
+  const left = await Promise.all(keys.map((key) => w.verifications.get(key)))
   expect(left.filter((verification) => verification !== null)).toEqual([])
 })
 
 test('a sweep that is told to stop leaves the rest for later', async () => {
   const w = await world()
-  const { ports } = job(w)
-  const id = await start(w)
+  const key = await start(w)
   w.clock.advance(8 * dayMs)
 
-  await sweepOnce(ports, retention, AbortSignal.abort())
+  await run(w, observed(w).ports, AbortSignal.abort())
 
-  expect((await w.verifications.get(w.app.id, id))?.id).toBe(id)
+  expect((await w.verifications.get(key))?.id).toBe(key.id)
 })
 
-test('runs of a job never overlap, and one that throws is told and does not end it', async () => {
+test('audit records go after their keeping time, and the rest of the chain holds', async () => {
   const w = await world()
-  const { log, lines } = job(w)
-  let running = 0
-  let most = 0
-  let runs = 0
-  const enough = Promise.withResolvers<void>()
-  const repeated = every(0, 'try', log, async () => {
-    running += 1
-    runs += 1
-    most = Math.max(most, running)
-    if (runs === 4) enough.resolve()
-    await Bun.sleep(1)
-    running -= 1
-    throw new Error('with a secret')
-  })
+  const { ports, metrics } = observed(w)
+  for (let i = 0; i < 3; i++) await updateApp(w, actor, { id: w.app.id, name: `Acme ${i}` })
+  w.clock.advance(300 * dayMs)
+  await updateApp(w, actor, { id: w.app.id, name: 'Acme' })
+  w.clock.advance(101 * dayMs)
 
-  repeated.start()
-  await enough.promise
-  await repeated.stop()
-  const ended = { running, runs }
+  await run(w, ports)
 
-  await Bun.sleep(5)
-  expect(ended.running).toBe(0)
-  expect([most, runs]).toEqual([1, ended.runs])
-  expect(lines.join('')).toContain('"event":"try_failed"')
-  expect(lines.join('')).not.toContain('secret')
+  const kept = await w.audit.after(0, 10)
+  expect(kept.map(({ at }) => at)).toEqual([w.clock.now() - 101 * dayMs])
+  const { now, auditMs: keptMs } = { now: w.clock.now(), ...retention }
+  expect(await verifyAudit(w, { now, keptMs })).toMatchObject({ ok: true, records: 1 })
+  expect(metrics.render()).toContain('otpmint_swept_rows_total{kind="audit"} 4')
 })
 
-test('a job runs as soon as it is started, however rarely it runs after that', async () => {
+test('audit records that are younger than a right clock allows are missed by the check', async () => {
   const w = await world()
-  const { log } = job(w)
-  const ran = Promise.withResolvers<void>()
-  const rare = every(2 ** 31 - 1, 'try', log, async () => ran.resolve())
+  w.clock.advance(401 * dayMs)
+  await run(w, observed(w).ports)
 
-  rare.start()
-  await ran.promise
-  await rare.stop()
+  const verdict = await verifyAudit(w, { now: w.clock.now() - 2 * dayMs, keptMs: 400 * dayMs })
+
+  expect(verdict).toMatchObject({ ok: false, fault: expect.stringContaining('keeping time') })
+})
+
+test('the walk over the limits goes on in the next sweep where the last one stopped', async () => {
+  const w = await world()
+  const { ports } = observed(w)
+  const seen: Uint8Array[] = []
+  const maintenance: World['maintenance'] = {
+    ...w.maintenance,
+    sweep: async ({ limitsAfter }) => {
+      seen.push(limitsAfter)
+      return { rows: 0, limitsAfter: new Uint8Array([seen.length]) }
+    },
+  }
+  const cursor = { limitsAfter: new Uint8Array(0) }
+  const options = { retention, cursor, signal: new AbortController().signal }
+  const timers = { ...w.timers, sleep: async () => {} }
+
+  await sweepOnce({ ...ports, maintenance, timers }, options)
+  const first = seen.length
+  await sweepOnce({ ...ports, maintenance, timers }, options)
+
+  // A walk without an end is cut off, so that one sweep is never long.
+  expect(first).toBe(100)
+  expect(seen[first]).toEqual(new Uint8Array([first]))
+})
+
+test('one node sweeps at a time, and another takes over when it is gone', async () => {
+  const w = await world()
+  const { timers, pass } = steppedTimers()
+  const swept: string[] = []
+  const sweeper = (node: string) => {
+    const sweep: World['maintenance']['sweep'] = async () => {
+      swept.push(node)
+      return { rows: 0, limitsAfter: new Uint8Array(0) }
+    }
+    const maintenance = { ...w.maintenance, sweep }
+    return createSweeper({ ...observed(w).ports, maintenance, timers, node }, retention)
+  }
+  const [first, second] = [sweeper('first'), sweeper('second')]
+  first.start()
+  await pass(10)
+  second.start()
+  for (let minute = 0; minute < 3; minute++) {
+    w.clock.advance(61_000)
+    await pass(61_000)
+  }
+  const whileFirstRuns = [...swept]
+  await first.stop()
+  for (let minute = 0; minute < 7; minute++) {
+    w.clock.advance(61_000)
+    await pass(61_000)
+  }
+  await second.stop()
+
+  expect(new Set(whileFirstRuns)).toEqual(new Set(['first']))
+  expect(whileFirstRuns.length).toBeGreaterThan(2)
+  expect(swept.at(-1)).toBe('second')
 })

@@ -1,13 +1,29 @@
 import { describe, expect, test } from 'bun:test'
 import { createCipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
-import { passwordPlace } from '../../src/domain/app.ts'
-import { deriveCode } from '../../src/domain/code.ts'
-import { createKeyring, unwrapDataKey, wrapDataKey } from '../../src/keys/keyring.ts'
-import { deriveKey, firstKeyset, keyIdOf, succeedKeyset } from '../../src/keys/keyset.ts'
+import { type SmtpSettings, secretPlace } from '../../src/domain/app/endpoint.ts'
+import { deriveCode } from '../../src/domain/verification/code.ts'
+import {
+  createKeyring as createKeyringWith,
+  renewDataKey,
+  unwrapDataKeys,
+  wrapDataKeys,
+} from '../../src/keys/keyring.ts'
+import {
+  deriveKey,
+  finishedKeyset,
+  firstKeyset,
+  type Keyset,
+  keyIdOf,
+  preparedKeyset,
+  retiredKeepingMs,
+  switchedKeyset,
+} from '../../src/keys/keyset.ts'
+import { systemRandom } from '../../src/random.ts'
 
 const master = new Uint8Array(32).map((_, i) => i + 1)
 const other = new Uint8Array(32).map((_, i) => 200 - i)
 const keyset = firstKeyset(master)
+const createKeyring = (from: Keyset) => createKeyringWith(from, systemRandom)
 const place = { appId: 'app', verificationId: 'id', generation: 0 }
 
 /** Written again from the definitions, over node:crypto alone. */
@@ -50,7 +66,7 @@ describe('what is derived', () => {
     )
     expect(hex(keyring.secretKeyIndex('secret'))).toBe(short(hmac('secret-key-index', 'secret')))
     expect(hex(keyring.fingerprint('app', 'body'))).toBe(hmac('fingerprint', 'app\0body'))
-    expect(hex(keyring.auditLink(Buffer.from('previous '), 'record'))).toBe(
+    expect(hex(keyring.auditMac(Buffer.from('previous '), 'record'))).toBe(
       hmac('audit', 'previous record'),
     )
   })
@@ -64,17 +80,17 @@ describe('what is derived', () => {
 describe('a sealed field', () => {
   const keyring = createKeyring(keyset)
   const key = keyring.newDataKey('app')
-  const endpoint = {
+  const settings: SmtpSettings = {
+    channel: 'email',
     host: 'mail.example.com',
     port: 587,
-    security: 'starttls' as const,
+    security: 'starttls',
     user: 'mailer',
     from: 'a@example.com',
     fromName: null,
-    publicOnly: false,
-    updatedAt: 0,
+    connectionsMax: null,
   }
-  const home = passwordPlace('app', endpoint)
+  const home = secretPlace({ id: 'endpoint', settings })
   const sealed = keyring.seal('app', key, home, 'hunter2 ünï')
 
   test('opens where it was sealed, also in another process', () => {
@@ -87,10 +103,11 @@ describe('a sealed field', () => {
       { ...home, row: 'other' },
       { ...home, column: 'other' },
       { ...home, table: 'other' },
-      passwordPlace('app', { ...endpoint, host: 'evil.example.com' }),
-      passwordPlace('app', { ...endpoint, port: 465 }),
-      passwordPlace('app', { ...endpoint, security: 'none' }),
-      passwordPlace('app', { ...endpoint, user: null }),
+      secretPlace({ id: 'other', settings }),
+      secretPlace({ id: 'endpoint', settings: { ...settings, host: 'evil.example.com' } }),
+      secretPlace({ id: 'endpoint', settings: { ...settings, port: 465 } }),
+      secretPlace({ id: 'endpoint', settings: { ...settings, security: 'none' } }),
+      secretPlace({ id: 'endpoint', settings: { ...settings, user: null } }),
     ]
     for (const place of elsewhere) {
       expect(() => keyring.open('app', key, place, sealed)).toThrow('do not open')
@@ -98,7 +115,7 @@ describe('a sealed field', () => {
   })
 
   test('does not open for another app, even one that was given the data key', () => {
-    const given = wrapDataKey(keyset, 'other', unwrapDataKey(keyset, 'app', key))
+    const given = wrapDataKeys(keyset, 'other', unwrapDataKeys(keyset, 'app', key))
     for (const theirs of [keyring.newDataKey('other'), given, key]) {
       expect(() => keyring.open('other', theirs, home, sealed)).toThrow('do not open')
     }
@@ -134,34 +151,98 @@ describe('a sealed field', () => {
   })
 })
 
+describe('a renewed data key', () => {
+  const note = { table: 't', row: 'r', column: 'c' }
+  const keyring = createKeyring(keyset)
+  const renew = (key: ReturnType<typeof keyring.newDataKey>, now: number) =>
+    renewDataKey({ keyset, random: systemRandom, now }, 'app', key)
+
+  test('seals with new bytes and opens what each of its predecessors of a week sealed', () => {
+    let key = keyring.newDataKey('app')
+    const sealed: Uint8Array[] = []
+    for (let day = 0; day < 5; day++) {
+      sealed.push(keyring.seal('app', key, note, `day ${day}`))
+      key = renew(key, day * 86_400_000)
+    }
+
+    const opened = sealed.map((bytes) => keyring.open('app', key, note, bytes))
+    expect(opened).toEqual(['day 0', 'day 1', 'day 2', 'day 3', 'day 4'])
+  })
+
+  test('is no use to whoever has an older one', () => {
+    const old = keyring.newDataKey('app')
+    const sealed = keyring.seal('app', renew(old, 0), note, 'x')
+
+    expect(() => keyring.open('app', old, note, sealed)).toThrow('do not open')
+  })
+
+  test('drops a predecessor when it is renewed more than a week later', () => {
+    const first = keyring.newDataKey('app')
+    const sealed = keyring.seal('app', first, note, 'x')
+    const second = renew(first, 0)
+
+    const kept = renew(second, retiredKeepingMs - 1)
+    const dropped = renew(second, retiredKeepingMs)
+
+    expect(keyring.open('app', kept, note, sealed)).toBe('x')
+    expect(() => keyring.open('app', dropped, note, sealed)).toThrow('do not open')
+  })
+})
+
 describe('after a rotation', () => {
   const keyring = createKeyring(keyset)
-  const before = keyIdOf(master)
+  const [before, after] = [keyIdOf(master), keyIdOf(other)]
   const code = deriveCode(keyring, before, place, 'numeric', 6)
   const digest = keyring.codeDigest(before, 'app', 'id', code)
   const index = keyring.recipientIndex('app', 'a@b.test')
-  const link = keyring.auditLink(new Uint8Array(32), 'record')
+  const link = keyring.auditMac(new Uint8Array(32), 'record')
   const key = keyring.newDataKey('app')
   const note = { table: 't', row: 'r', column: 'c' }
   const sealed = keyring.seal('app', key, note, 'x')
-  const next = succeedKeyset(keyset, other, 1_000)
-  keyring.replace({ ...next, keks: { [next.kekId]: next.keks[next.kekId] ?? master } })
+  const prepared = preparedKeyset(keyset, other)
+  const switched = switchedKeyset(prepared, 1_000)
 
-  test('new codes come from the new key, and a live one keeps its digits and digest', () => {
-    expect(keyring.codeKeyId()).toBe(keyIdOf(other))
+  test('the new keys judge codes before they make any, so that no node is behind', () => {
+    const node = createKeyring(prepared)
+    expect(node.codeKeyId()).toBe(before)
+    const [first, second] = node.codeDigests('app', 'id', code)
+    expect(first).toEqual({ keyId: before, digest })
+    expect(second?.keyId).toBe(after)
+    expect(node.newDataKey('app').keyId).toBe(before)
+    expect(createKeyring(switched).codeKeyId()).toBe(after)
+  })
+
+  test('a live code keeps its digits and its digest, which is named by its key', () => {
+    keyring.replace(finishedKeyset(switched))
     expect(deriveCode(keyring, before, place, 'numeric', 6)).toBe(code)
     const digests = keyring.codeDigests('app', 'id', code)
-    expect(digests).toHaveLength(2)
-    expect(digests[0]).toEqual(keyring.codeDigest(keyIdOf(other), 'app', 'id', code))
-    expect(digests[1]).toEqual(digest)
+    expect(digests).toContainEqual({ keyId: before, digest })
+    expect(digests).toContainEqual({
+      keyId: after,
+      digest: keyring.codeDigest(after, 'app', 'id', code),
+    })
   })
 
   test('limits, recipients and the audit chain go on', () => {
     expect(keyring.recipientIndex('app', 'a@b.test')).toEqual(index)
-    expect(keyring.auditLink(new Uint8Array(32), 'record')).toEqual(link)
+    expect(keyring.auditMac(new Uint8Array(32), 'record')).toEqual(link)
   })
 
   test('what was read before it still opens, although the old key is gone', () => {
     expect(keyring.open('app', key, note, sealed)).toBe('x')
+    expect(() => createKeyring(finishedKeyset(switched)).open('app', key, note, sealed)).toThrow(
+      'no key of this id',
+    )
+  })
+
+  test('a retired code key is kept for a week from its own retirement, in whatever order', () => {
+    const third = new Uint8Array(32).map((_, i) => 100 - i)
+    const back = switchedKeyset(preparedKeyset(switched, third), 500)
+    expect(back.codeKeys[before]?.retiredAt).toBe(1_000)
+    expect(back.codeKeys[after]?.retiredAt).toBe(500)
+
+    const fourth = new Uint8Array(32).map((_, i) => 60 + i)
+    const later = switchedKeyset(preparedKeyset(back, fourth), 600 + retiredKeepingMs)
+    expect(Object.keys(later.codeKeys)).toEqual([before, keyIdOf(third), keyIdOf(fourth)])
   })
 })

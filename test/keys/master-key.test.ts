@@ -19,6 +19,7 @@ import {
   parseMasterKey,
 } from '../../src/keys/master-key.ts'
 import { systemRandom } from '../../src/random.ts'
+import { StartupError } from '../../src/startup-error.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'otpmint-keys-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -44,21 +45,27 @@ const find = (settings: Partial<MasterKeySettings>, dataDir: string, databaseExi
   })
 const newKey = () => generateMasterKey(systemRandom)
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text, 'base64'))
-const mistakeOf = (result: { ok: true } | { ok: false; mistake: string }) =>
-  result.ok ? null : result.mistake
+/** What is said, with exit code 78; null where nothing is wrong. */
+function mistakeOf(work: () => unknown): string | null {
+  try {
+    work()
+    return null
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error
+    expect(error.exitCode).toBe(78)
+    return error.reasons.join()
+  }
+}
 
 describe('a master key', () => {
   test('is 32 random bytes in base64, padded or not, or a passphrase', () => {
     const text = newKey()
     for (const form of [text, text.slice(0, 43), `${text}\n`]) {
-      expect(parseMasterKey(form, 'X')).toEqual({
-        ok: true,
-        masterKey: { kind: 'bytes', bytes: bytesOf(text) },
-      })
+      expect(parseMasterKey(form, 'X')).toEqual({ kind: 'bytes', bytes: bytesOf(text) })
     }
     expect(parseMasterKey('passphrase:sixteen or more!', 'X')).toEqual({
-      ok: true,
-      masterKey: { kind: 'passphrase', passphrase: 'sixteen or more!' },
+      kind: 'passphrase',
+      passphrase: 'sixteen or more!',
     })
   })
 
@@ -77,7 +84,7 @@ describe('a master key', () => {
       'passphrase:',
     ]
     for (const text of wrong) {
-      const message = mistakeOf(parseMasterKey(text, 'THE_NAME')) ?? ''
+      const message = mistakeOf(() => parseMasterKey(text, 'THE_NAME')) ?? ''
       expect(message).toContain('THE_NAME')
       if (text.length > 11) expect(message).not.toContain(text.replace('passphrase:', ''))
     }
@@ -86,8 +93,8 @@ describe('a master key', () => {
   test('is parsed or refused whatever is given', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
-        const parsed = parseMasterKey(text, 'X')
-        expect(parsed.ok || parsed.mistake.startsWith('X')).toBe(true)
+        const mistake = mistakeOf(() => parseMasterKey(text, 'X'))
+        expect(mistake === null || mistake.startsWith('X')).toBe(true)
       }),
     )
   })
@@ -99,10 +106,7 @@ describe('the master key is looked for', () => {
     const credentialsDirectory = directory({ master_key: a })
     const file = join(directory({ key: `${b}\n` }), 'key')
     const dataDir = directory({ 'master.key': d })
-    const found = (settings: Partial<MasterKeySettings>) => {
-      const result = find(settings, dataDir, true)
-      return result.ok && result.found
-    }
+    const found = (settings: Partial<MasterKeySettings>) => find(settings, dataDir, true)
     const bytes = (text: string) => ({ kind: 'bytes' as const, bytes: bytesOf(text) })
 
     expect(found({ credentialsDirectory, file })).toEqual({
@@ -124,29 +128,29 @@ describe('the master key is looked for', () => {
   })
 
   test('in one place: a key and a key file at once are a mistake', () => {
-    const message = mistakeOf(find({ raw: newKey(), file: '/dev/null' }, directory()))
+    const message = mistakeOf(() => find({ raw: newKey(), file: '/dev/null' }, directory()))
     expect(message).toContain('both set')
   })
 
   test('in files that their owner alone can read, except under the credentials directory', () => {
     for (const mode of [0o644, 0o640, 0o604, 0o660, 0o700]) {
       const exposed = directory({ 'master.key': newKey() }, mode)
-      expect(mistakeOf(find({}, exposed, true))).toContain('owner only')
+      expect(mistakeOf(() => find({}, exposed, true))).toContain('owner only')
       const file = join(exposed, 'master.key')
-      expect(mistakeOf(find({ file }, directory()))).toContain('OTPMINT_MASTER_KEY_FILE')
+      expect(mistakeOf(() => find({ file }, directory()))).toContain('OTPMINT_MASTER_KEY_FILE')
     }
-    expect(find({}, directory({ 'master.key': newKey() }, 0o400), true).ok).toBe(true)
+    expect(find({}, directory({ 'master.key': newKey() }, 0o400), true).source).toBe('data_dir')
     const credentialsDirectory = directory({ master_key: newKey() }, 0o444)
-    expect(find({ credentialsDirectory }, directory()).ok).toBe(true)
+    expect(find({ credentialsDirectory }, directory()).source).toBe('credential')
   })
 
   test('in regular files: a missing one, a directory or a device is refused by name', () => {
     for (const file of ['/nowhere/key', root, '/dev/zero']) {
-      expect(mistakeOf(find({ file }, directory()))).toContain('OTPMINT_MASTER_KEY_FILE')
+      expect(mistakeOf(() => find({ file }, directory()))).toContain('OTPMINT_MASTER_KEY_FILE')
     }
     const credentialsDirectory = directory()
     symlinkSync('/dev/null', join(credentialsDirectory, 'master_key'))
-    expect(mistakeOf(find({ credentialsDirectory }, directory()))).toContain('small file')
+    expect(mistakeOf(() => find({ credentialsDirectory }, directory()))).toContain('small file')
   })
 })
 
@@ -156,9 +160,8 @@ describe('a first start without a master key', () => {
     const made = find({}, dataDir)
     const again = find({}, dataDir, true)
 
-    if (!made.ok || !again.ok) throw new Error('no key')
-    expect(made.found).toMatchObject({ source: 'data_dir', generated: true })
-    expect(again.found).toEqual({ ...made.found, generated: false })
+    expect(made).toMatchObject({ source: 'data_dir', generated: true })
+    expect(again).toEqual({ ...made, generated: false })
     expect(statSync(join(dataDir, 'master.key')).mode & 0o777).toBe(0o600)
     expect(statSync(dataDir).mode & 0o777).toBe(0o700)
     expect(readdirSync(dataDir)).toEqual(['master.key'])
@@ -166,11 +169,11 @@ describe('a first start without a master key', () => {
 
   test('never makes one beside an existing database', () => {
     const dataDir = directory()
-    expect(mistakeOf(find({}, dataDir, true))).toContain('missing')
+    expect(mistakeOf(() => find({}, dataDir, true))).toContain('missing')
     expect(readdirSync(dataDir)).toEqual([])
   })
 
   test('that cannot write it says so', () => {
-    expect(mistakeOf(find({}, '/proc/otpmint'))).toContain('cannot be written')
+    expect(mistakeOf(() => find({}, '/proc/otpmint'))).toContain('cannot be written')
   })
 })

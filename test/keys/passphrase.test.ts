@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { stretchPassphrase } from '../../src/keys/passphrase.ts'
+
+setDefaultTimeout(60_000)
 
 const salt = new Uint8Array(16).fill(7)
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')

@@ -1,29 +1,26 @@
-import { afterAll, describe, expect, test } from 'bun:test'
-import {
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { deriveCode } from '../../src/domain/code.ts'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { secretPlace } from '../../src/domain/app/endpoint.ts'
+import { addEndpoint } from '../../src/domain/app/endpoints.ts'
+import { verifyAudit } from '../../src/domain/audit.ts'
 import type { Ports } from '../../src/domain/ports.ts'
-import { rotateDataDirKey, unlockKeyset } from '../../src/keys/data-dir-key.ts'
 import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
-import { codeKeyKeepingMs, keyIdOf } from '../../src/keys/keyset.ts'
-import { loadKeyset } from '../../src/keys/load-keyset.ts'
-import { findMasterKey, type MasterKey } from '../../src/keys/master-key.ts'
-import { followRotation, type Rotation, rotateMasterKey } from '../../src/keys/rotate.ts'
+import { isFinished, keyIdOf, loadKeyset, retiredKeepingMs } from '../../src/keys/keyset.ts'
+import type { MasterKey } from '../../src/keys/master-key.ts'
+import {
+  followRotation,
+  nodeSilentMs,
+  type Rotation,
+  type RotationPorts,
+  rotateMasterKey,
+} from '../../src/keys/rotate.ts'
 import { systemRandom } from '../../src/random.ts'
+import { StartupError } from '../../src/startup-error.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { addApp } from '../support/world.ts'
+import { systemTimers } from '../../src/timers.ts'
+import { addApp, noon, wrongCode } from '../support/world.ts'
+import { live } from './live-codes.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'otpmint-rotate-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+setDefaultTimeout(60_000)
 
 const key = (first: number) => ({
   kind: 'bytes' as const,
@@ -32,52 +29,87 @@ const key = (first: number) => ({
 const [keyA, keyB, keyC] = [key(1), key(50), key(100)]
 const passphrase: MasterKey = { kind: 'passphrase', passphrase: 'correct horse battery staple' }
 const note = { table: 't', row: 'r', column: 'c' }
-const random = systemRandom
+const actor = { who: 'cli', requestId: null }
+const password = 'hunter2 of the mail server'
 
-let now = Date.UTC(2026, 5, 15)
-const clock = { now: () => now }
+/** Apps that an installation begins with, and how many writes its rotation makes. */
+const appCount = 3
+const writeCount = 4
 
-/** A database under `masterKey` with a few apps, each with a sealed value; and its keyring. */
-async function installation(masterKey: MasterKey, appCount = 3) {
-  const store = openSqliteStore({ path: ':memory:', auditLink: () => new Uint8Array(32) })
-  const keyring = await open(store, masterKey)
-  const sealed = new Map<string, Uint8Array>()
-  for (let i = 0; i < appCount; i++) {
-    const { app } = await addApp({ ...store, keyring, clock, random })
-    sealed.set(app.id, keyring.seal(app.id, app.dataKey, note, `value ${app.id}`))
+/** A database under `masterKey` with a few apps, each with a sealed value and a password. */
+async function installation(masterKey: MasterKey, apps = appCount) {
+  let now = noon
+  const clock = {
+    now: () => now,
+    set: (to: number) => {
+      now = to
+    },
   }
-  return { store, keyring, sealed }
+  // Waiting for a server takes no time: nobody else is here.
+  const timers = { ...systemTimers, sleep: async () => {} }
+  const store = await openSqliteStore({ path: ':memory:', timers: systemTimers })
+  const ports = { ...store, clock, timers, random: systemRandom }
+  const place = { ...ports, store, sealed: new Map<string, Uint8Array>() }
+  const keyring = await open(place, masterKey)
+  const installed = { ...place, keyring }
+  for (let i = 0; i < apps; i++) await addSealed(installed, keyring)
+  return installed
 }
 
 type Installation = Awaited<ReturnType<typeof installation>>
-type Stores = Pick<Ports, 'records' | 'apps'>
 
-async function load({ records }: Pick<Stores, 'records'>, masterKey: MasterKey) {
-  return loadKeyset({ records, masterKey, random, clock })
+async function addSealed(place: Omit<Installation, 'keyring'>, keyring: LiveKeyring) {
+  const ports = { ...place, keyring }
+  const { app } = await addApp(ports)
+  const email = { host: 'mx.test', port: 465, user: 'u', password, from: 'a@b.test' }
+  const settings = { settings: {} as Ports['settings'] }
+  await addEndpoint({ ...ports, ...settings }, actor, { appId: app.id, channel: 'email', email })
+  const value = keyring.seal(app.id, app.dataKey, note, `value ${app.id}`)
+  place.sealed.set(app.id, value)
+  return app.id
 }
 
-async function open(store: Pick<Stores, 'records'>, masterKey: MasterKey): Promise<LiveKeyring> {
-  const loaded = await load(store, masterKey)
-  if (!loaded.ok) throw new Error(loaded.mistake)
-  return createKeyring(loaded.keyset)
+async function open(
+  ports: Pick<Ports, 'meta' | 'random' | 'clock'>,
+  masterKey: MasterKey,
+): Promise<LiveKeyring> {
+  return createKeyring(await loadKeyset(ports, masterKey), systemRandom)
 }
 
-async function expectEverythingOpens({ store, sealed }: Installation, keyring: LiveKeyring) {
-  for (const [id, bytes] of sealed) {
-    const app = await store.apps.get(id)
+const alone = { serverRuns: async () => false }
+const rotate = (
+  ports: RotationPorts,
+  rest: Pick<Rotation, 'oldMaster' | 'newMaster'> & Partial<Rotation>,
+) => rotateMasterKey(ports, { ...alone, ...rest })
+
+async function expectEverythingOpens(place: Omit<Installation, 'keyring'>, keyring: LiveKeyring) {
+  for (const [id, bytes] of place.sealed) {
+    const app = await place.apps.get(id)
     if (!app) throw new Error('the app is gone')
     expect(keyring.open(id, app.dataKey, note, bytes)).toBe(`value ${id}`)
+    const secrets = app.endpoints.flatMap((endpoint) => {
+      const { secretSealed: secret } = endpoint
+      return secret ? [keyring.open(id, app.dataKey, secretPlace(endpoint), secret)] : []
+    })
+    expect(secrets).toEqual([password])
   }
 }
 
-const alone = { random, clock, serverRuns: async () => false, pause: async () => {} }
-const rotate = (
-  store: Stores,
-  rest: Pick<Rotation, 'oldMaster' | 'newMaster'> & Partial<Rotation>,
-) => rotateMasterKey({ ...alone, records: store.records, apps: store.apps, ...rest })
+async function refusal(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof StartupError)) throw error ?? new Error('nothing was refused')
+  return `${error.exitCode} ${error.reasons.join()}`
+}
 
 /** The same store in a process that is killed at its nth write, before or after the commit. */
-function dying(store: Stores, nth: number, moment: 'before' | 'after'): Stores {
+function dying<Some extends RotationPorts>(
+  ports: Some,
+  nth: number,
+  moment: 'before' | 'after',
+): Some {
   let writes = 0
   const once = async <T>(write: () => Promise<T>): Promise<T> => {
     writes++
@@ -86,138 +118,164 @@ function dying(store: Stores, nth: number, moment: 'before' | 'after'): Stores {
     if (writes === nth) throw new Error('killed')
     return result
   }
-  const { records, apps } = store
+  const { meta, apps } = ports
   return {
-    records: { ...records, writeFacts: (...facts) => once(() => records.writeFacts(...facts)) },
-    apps: { ...apps, rewrap: (items) => once(() => apps.rewrap(items)) },
+    ...ports,
+    meta: { ...meta, write: (...facts) => once(() => meta.write(...facts)) },
+    apps: { ...apps, renewKeys: (renewals) => once(() => apps.renewKeys(renewals)) },
   }
 }
 
 /** The same store, with something that happens just before the nth change of the keyset. */
-function beforeWrite(store: Stores, nth: number, happens: () => Promise<void>): Stores {
+function beforeWrite<Some extends RotationPorts>(
+  ports: Some,
+  nth: number,
+  happens: () => Promise<unknown>,
+): Some {
   let writes = 0
-  const writeFacts: Ports['records']['writeFacts'] = async (...facts) => {
+  const write: Ports['meta']['write'] = async (...facts) => {
     if (++writes === nth) await happens()
-    return store.records.writeFacts(...facts)
+    return ports.meta.write(...facts)
   }
-  return { ...store, records: { ...store.records, writeFacts } }
+  return { ...ports, meta: { ...ports.meta, write } }
 }
 
 describe('the keyset', () => {
   test('is made once and found by every later start with the same master key', async () => {
-    const { store, keyring } = await installation(keyA)
-    const again = await open(store, keyA)
-    expect(again.keyset()).toEqual(keyring.keyset())
+    const place = await installation(keyA)
+    expect((await open(place, keyA)).keyset()).toEqual(place.keyring.keyset())
+  })
+
+  test('comes with the first record of the audit log, in one write', async () => {
+    const place = await installation(keyA, 0)
+    const [first] = await place.audit.after(0, 10)
+    expect(first).toMatchObject({ id: 1, who: 'server', action: 'store.create' })
+
+    const killed = await openSqliteStore({ path: ':memory:', timers: systemTimers })
+    const ports = dying({ ...place, ...killed }, 1, 'before')
+    await expect(loadKeyset(ports, keyA)).rejects.toThrow('killed')
+    expect(await killed.audit.state()).toBeNull()
   })
 
   test('refuses another master key, naming both ids and changing nothing', async () => {
-    const { store } = await installation(keyA)
-    const before = await store.records.readFact('keyset')
+    const place = await installation(keyA)
+    const before = await place.meta.read('keyset')
 
-    const loaded = await load(store, keyB)
+    const said = await refusal(open(place, keyB))
 
-    expect(loaded).toEqual({ ok: false, mistake: expect.stringContaining(keyIdOf(keyA.bytes)) })
-    expect(loaded).toEqual({ ok: false, mistake: expect.stringContaining(keyIdOf(keyB.bytes)) })
-    expect(await load(store, passphrase)).toEqual({ ok: false, mistake: expect.any(String) })
-    expect(await store.records.readFact('keyset')).toEqual(before)
+    expect(said).toStartWith('78 ')
+    expect(said).toContain(keyIdOf(keyA.bytes))
+    expect(said).toContain(keyIdOf(keyB.bytes))
+    expect(await refusal(open(place, passphrase))).toContain('a passphrase was given')
+    expect(await place.meta.read('keyset')).toEqual(before)
   })
 
   test('opens with a passphrase by the salt in the database, and with no other', async () => {
-    const { store, keyring } = await installation(passphrase, 0)
-    expect(await store.records.readFact('passphrase_salt')).toHaveLength(16)
-    expect((await open(store, passphrase)).keyset()).toEqual(keyring.keyset())
+    const place = await installation(passphrase, 0)
+    expect(await place.meta.read('passphrase_salt')).toHaveLength(16)
+    expect((await open(place, passphrase)).keyset()).toEqual(place.keyring.keyset())
 
     const other = { ...passphrase, passphrase: 'correct horse battery stable' }
-    expect((await load(store, other)).ok).toBe(false)
+    expect(await refusal(open(place, other))).toContain('not this database')
   })
 
-  test('that was altered or removed is refused, never made anew', async () => {
-    const { store } = await installation(keyA)
-    const keyset = Uint8Array.from((await store.records.readFact('keyset')) ?? [])
-    keyset[40] = (keyset[40] ?? 0) ^ 1
-    await store.records.writeFacts({ keyset })
-    expect(await load(store, keyA)).toEqual({
-      ok: false,
-      mistake: expect.stringContaining('damaged'),
-    })
-
-    await store.records.writeFacts({ keyset: null })
-    expect((await load(store, keyA)).ok).toBe(false)
+  test('that is damaged is said to be, and that is missing is never made anew', async () => {
+    const place = await installation(keyA)
+    const sealed = await place.meta.read('keyset')
+    await place.meta.write({ keyset: sealed?.map((byte) => byte ^ 1) ?? null })
+    expect(await refusal(open(place, keyA))).toContain('damaged')
+    await place.meta.write({ keyset: null })
+    expect(await refusal(open(place, keyA))).toContain('missing')
   })
 })
 
 describe('a rotation', () => {
-  test('leaves every sealed value readable by the new master key alone', async () => {
-    const place = await installation(keyA, 250)
-    const progress: number[] = []
-    const rotated = await rotate(place.store, {
-      oldMaster: keyA,
-      newMaster: keyB,
-      onProgress: (count) => progress.push(count),
-    })
+  test('renews every data key and seals every secret again; the old key opens nothing', async () => {
+    const place = await installation(keyA)
+    const [id = ''] = place.sealed.keys()
+    const before = await place.apps.get(id)
 
-    expect(rotated).toEqual({ ok: true, keyId: keyIdOf(keyB.bytes), rewrapped: 250 })
-    expect(progress).toEqual([100, 200, 250])
-    const keyring = await open(place.store, keyB)
-    expect(Object.keys(keyring.keyset().keks)).toEqual([keyIdOf(keyB.bytes)])
+    const rotated = await rotate(place, { oldMaster: keyA, newMaster: keyB })
+
+    expect(rotated).toEqual({ keyId: keyIdOf(keyB.bytes), renewed: appCount })
+    const keyring = await open(place, keyB)
     await expectEverythingOpens(place, keyring)
-    expect((await load(place.store, keyA)).ok).toBe(false)
-    expect(await place.store.records.readFact('rotation_bridge')).toBeNull()
+    expect(await refusal(open(place, keyA))).toContain('not this database')
+    expect(Object.keys(keyring.keyset().keks)).toEqual([keyIdOf(keyB.bytes)])
+    expect(await place.meta.read('rotation_bridge')).toBeNull()
+    expect((await place.apps.get(id))?.version).toBe((before?.version ?? 0) + 1)
   })
 
-  test('keeps live codes and limits, and drops the old code key a day later', async () => {
-    const { store, keyring: before } = await installation(keyA)
-    const where = { appId: 'app', verificationId: 'id', generation: 0 }
-    const oldId = before.codeKeyId()
-    const code = deriveCode(before, oldId, where, 'numeric', 6)
+  test('shuts out whoever has the old master key and an old backup', async () => {
+    const place = await installation(keyA)
+    const { keyring: thief, sealed } = place
+    const [id = ''] = sealed.keys()
+    const stolen = await place.apps.get(id)
+    await rotate(place, { oldMaster: keyA, newMaster: keyB })
+    const app = await place.apps.get(id)
+    const endpoint = app?.endpoints.find(({ secretSealed }) => secretSealed)
+    if (!app || !stolen || !endpoint?.secretSealed) throw new Error('no secret')
 
-    await rotate(store, { oldMaster: keyA, newMaster: keyB })
-
-    const after = await open(store, keyB)
-    expect(after.codeKeyId()).not.toBe(oldId)
-    expect(deriveCode(after, oldId, where, 'numeric', 6)).toBe(code)
-    expect(after.codeDigests('app', 'id', code)).toContainEqual(
-      before.codeDigest(oldId, 'app', 'id', code),
-    )
-    expect(after.limitIndex('s', 'v')).toEqual(before.limitIndex('s', 'v'))
-    expect(after.secretKeyIndex('s')).toEqual(before.secretKeyIndex('s'))
-    expect(after.fingerprint('a', 't')).toEqual(before.fingerprint('a', 't'))
-
-    now += codeKeyKeepingMs - 1
-    expect((await open(store, keyB)).codeDigests('app', 'id', code)).toHaveLength(2)
-    now += 1
-    expect((await open(store, keyB)).codeDigests('app', 'id', code)).toHaveLength(1)
+    for (const { dataKey } of [stolen, app]) {
+      const opening = () =>
+        thief.open(id, dataKey, secretPlace(endpoint), endpoint.secretSealed ?? new Uint8Array())
+      expect(opening).toThrow()
+    }
   })
 
-  test('killed before or after any of its writes is finished by running it again', async () => {
+  test('writes one audit record in its last write, and the chain holds', async () => {
+    const place = await installation(keyA)
+    await rotate(place, { oldMaster: keyA, newMaster: keyB })
+
+    const records = await place.audit.after(0, 100)
+    expect(records.filter(({ action }) => action === 'master_key.rotate')).toMatchObject([
+      { who: 'cli', object: keyIdOf(keyB.bytes), detail: `data keys ${appCount}` },
+    ])
+    const ports = { ...place, keyring: await open(place, keyB) }
+    expect((await verifyAudit(ports, { now: noon, keptMs: 1 })).ok).toBe(true)
+  })
+
+  test('that is killed at any write leaves a key that opens all, and is finished again', async () => {
     for (const moment of ['before', 'after'] as const) {
-      for (let nth = 1; nth <= 3; nth++) {
-        const place = await installation(keyA, 2)
-        const killed = dying(place.store, nth, moment)
+      for (let nth = 1; nth <= writeCount; nth++) {
+        const place = await installation(keyA)
         const keys = { oldMaster: keyA, newMaster: keyB }
-        await expect(rotate(killed, keys)).rejects.toThrow('killed')
+        await expect(rotate(dying(place, nth, moment), keys)).rejects.toThrow('killed')
 
         const holder = nth === 1 && moment === 'before' ? keyA : keyB
-        await expectEverythingOpens(place, await open(place.store, holder))
-        const isOver = nth === 3 && moment === 'after'
-        expect(await rotate(place.store, keys)).toMatchObject({ ok: true })
-        expect(await place.store.records.readFact('rotation_bridge')).toBeNull()
-        await expectEverythingOpens(place, await open(place.store, keyB))
-        expect((await load(place.store, keyA)).ok).toBe(false)
-        if (isOver) expect((await open(place.store, keyB)).keyset().version).toBe(3)
+        await expectEverythingOpens(place, await open(place, holder))
+        await rotate(place, keys)
+        const keyring = await open(place, keyB)
+        expect(isFinished(keyring.keyset())).toBe(true)
+        expect(await place.meta.read('rotation_bridge')).toBeNull()
+        await expectEverythingOpens(place, keyring)
+        expect(await refusal(open(place, keyA))).toContain('not this database')
       }
     }
   })
 
-  test('that was cut off is also finished by the next one, to a third key', async () => {
+  test('that is killed at every write one after another is finished by the last run', async () => {
     const place = await installation(keyA)
-    const killed = dying(place.store, 1, 'after')
-    await expect(rotate(killed, { oldMaster: keyA, newMaster: keyB })).rejects.toThrow('killed')
+    const keys = { oldMaster: keyA, newMaster: keyB }
+    for (let nth = 1; nth <= writeCount; nth++) {
+      await rotate(dying(place, 1, 'after'), keys).catch(() => {})
+    }
+    await rotate(place, keys)
 
-    expect(await rotate(place.store, { oldMaster: keyB, newMaster: keyC })).toMatchObject({
-      rewrapped: 3,
-    })
-    await expectEverythingOpens(place, await open(place.store, keyC))
+    await expectEverythingOpens(place, await open(place, keyB))
+  })
+
+  test('that was cut off is also finished by the next one, to a third key', async () => {
+    for (let nth = 1; nth < writeCount; nth++) {
+      const place = await installation(keyA)
+      const keys = { oldMaster: keyA, newMaster: keyB }
+      await expect(rotate(dying(place, nth, 'after'), keys)).rejects.toThrow('killed')
+
+      await rotate(place, { oldMaster: keyB, newMaster: keyC })
+
+      await expectEverythingOpens(place, await open(place, keyC))
+      expect(await refusal(open(place, keyB))).toContain('not this database')
+    }
   })
 
   test('there and back again, and between passphrases, works', async () => {
@@ -226,178 +284,206 @@ describe('a rotation', () => {
     const path: MasterKey[] = [keyA, keyB, keyA, passphrase, other, keyA]
     for (const [i, oldMaster] of path.slice(0, -1).entries()) {
       const newMaster = path[i + 1] ?? keyA
-      expect(await rotate(place.store, { oldMaster, newMaster })).toMatchObject({ rewrapped: 3 })
-      await expectEverythingOpens(place, await open(place.store, newMaster))
-      expect((await load(place.store, oldMaster)).ok).toBe(false)
+      expect(await rotate(place, { oldMaster, newMaster })).toMatchObject({ renewed: appCount })
+      await expectEverythingOpens(place, await open(place, newMaster))
+      expect(await refusal(open(place, oldMaster))).toStartWith('78 ')
     }
-    expect(await place.store.records.readFact('passphrase_salt')).toBeNull()
+    expect(await place.meta.read('passphrase_salt')).toBeNull()
   })
 
   test('with a wrong old key, or to the key in use, is refused and changes nothing', async () => {
-    const { store } = await installation(keyA)
-    const before = await store.records.readFact('keyset')
-    expect(await rotate(store, { oldMaster: keyB, newMaster: keyC })).toMatchObject({ ok: false })
-    expect(await rotate(store, { oldMaster: keyA, newMaster: keyA })).toMatchObject({ ok: false })
-    expect(await store.records.readFact('keyset')).toEqual(before)
+    const place = await installation(keyA)
+    const before = await place.meta.read('keyset')
+    const wrong = refusal(rotate(place, { oldMaster: keyB, newMaster: keyC }))
+    const same = refusal(rotate(place, { oldMaster: keyA, newMaster: keyA }))
+    expect(await wrong).toContain('neither master key')
+    expect(await same).toContain('in use')
+    expect(await place.meta.read('keyset')).toEqual(before)
   })
 
   test('that another one overtakes at any of its writes says so and harms nothing', async () => {
-    for (const nth of [1, 2]) {
+    for (const nth of [1, 2, 3]) {
       const place = await installation(keyA)
-      const overtaken = beforeWrite(place.store, nth, async () => {
-        const oldMaster = nth === 1 ? keyA : keyB
-        const winner = await rotate(place.store, { oldMaster, newMaster: keyC })
-        expect(winner.ok).toBe(true)
-      })
+      const overtaken = beforeWrite(place, nth, () =>
+        rotate(place, { oldMaster: nth === 1 ? keyA : keyB, newMaster: keyC }),
+      )
 
-      const loser = await rotate(overtaken, { oldMaster: keyA, newMaster: keyB })
+      const said = await refusal(rotate(overtaken, { oldMaster: keyA, newMaster: keyB }))
 
-      expect(loser).toEqual({ ok: false, mistake: expect.stringContaining('another rotation') })
-      await expectEverythingOpens(place, await open(place.store, keyC))
+      expect(said).toBe('1 another rotation has come between: run it again')
+      await expectEverythingOpens(place, await open(place, keyC))
     }
   })
 
-  test('also wraps anew what another process wrapped with the old key until its end', async () => {
+  test('goes on when the audit log grows before its last write', async () => {
     const place = await installation(keyA)
-    const { store, keyring, sealed } = place
-    const late = beforeWrite(store, 2, async () => {
-      const { app } = await addApp({ ...store, keyring, clock, random })
-      sealed.set(app.id, keyring.seal(app.id, app.dataKey, note, `value ${app.id}`))
-    })
-    expect(await rotate(late, { oldMaster: keyA, newMaster: keyB })).toMatchObject({ rewrapped: 4 })
-    await expectEverythingOpens(place, await open(store, keyB))
-  })
-})
+    const busy = beforeWrite(place, 3, () => addSealed(place, place.keyring))
+    await rotate(busy, { oldMaster: keyA, newMaster: keyB })
 
-describe('a server that runs while the key is rotated', () => {
-  test('takes up the new keyset without being given the new master key', async () => {
+    // What came in before the last write was wrapped under the old key, and is renewed after it.
+    await expectEverythingOpens(place, await open(place, keyB))
+  })
+
+  test('loses no password that is changed between its read and its write', async () => {
     const place = await installation(keyA)
-    const { store, keyring } = place
-    expect(await followRotation({ records: store.records, keyring })).toEqual({
-      ok: true,
-      changed: false,
-    })
-    const seen: number[] = []
-    await rotate(store, {
-      oldMaster: keyA,
-      newMaster: keyB,
-      serverRuns: async () => true,
-      pause: async () => {
-        await expectEverythingOpens(place, keyring)
-        await followRotation({ records: store.records, keyring })
-        seen.push(keyring.keyset().version)
-        await expectEverythingOpens(place, keyring)
+    const { apps, keyring } = place
+    const [id = ''] = place.sealed.keys()
+    let isChanged = false
+    const racing: RotationPorts = {
+      ...place,
+      apps: {
+        ...apps,
+        renewKeys: async (renewals) => {
+          if (!isChanged) {
+            isChanged = true
+            const email = { host: 'mx2.test', port: 465, user: 'u', password, from: 'a@b.test' }
+            const settings = { settings: {} as Ports['settings'] }
+            const ports = { ...place, keyring, ...settings }
+            await addEndpoint(ports, actor, { appId: id, channel: 'email', email })
+          }
+          await apps.renewKeys(renewals)
+        },
       },
+    }
+    await rotate(racing, { oldMaster: keyA, newMaster: keyB })
+
+    const app = await apps.get(id)
+    const opener = await open(place, keyB)
+    const secrets = app?.endpoints.flatMap((endpoint) => {
+      const { secretSealed: secret } = endpoint
+      return secret ? [opener.open(id, app.dataKey, secretPlace(endpoint), secret)] : []
     })
-    expect(await followRotation({ records: store.records, keyring })).toEqual({
-      ok: true,
-      changed: true,
-    })
-    expect(seen).toEqual([2])
-    expect(keyring.keyset()).toEqual((await open(store, keyB)).keyset())
-    await expectEverythingOpens(place, keyring)
-  })
-
-  test('holds it up until it follows, so that nothing is sealed with a dropped key', async () => {
-    const place = await installation(keyA)
-    const { store, keyring } = place
-    const rotation = { oldMaster: keyA, newMaster: keyB, serverRuns: async () => true }
-
-    expect(await rotate(store, rotation)).toMatchObject({ ok: false })
-
-    const { app } = await addApp({ ...store, keyring, clock, random })
-    place.sealed.set(app.id, keyring.seal(app.id, app.dataKey, note, `value ${app.id}`))
-    await followRotation({ records: store.records, keyring })
-    expect(await rotate(store, rotation)).toMatchObject({ ok: true, rewrapped: 4 })
-    await expectEverythingOpens(place, await open(store, keyB))
-  })
-
-  test('that starts anew in the middle acknowledges as well', async () => {
-    const { store } = await installation(keyA)
-    const rotation = { oldMaster: keyA, newMaster: keyB, serverRuns: async () => true }
-    await rotate(store, rotation)
-
-    const restarted = await open(store, keyB)
-    await followRotation({ records: store.records, keyring: restarted })
-
-    expect(await rotate(store, rotation)).toMatchObject({ ok: true })
-  })
-
-  test('that missed the rotation says that it has no key, and keeps the one it had', async () => {
-    const { store, keyring } = await installation(keyA)
-    const before = keyring.keyset()
-    await rotate(store, { oldMaster: keyA, newMaster: keyB })
-
-    expect((await followRotation({ records: store.records, keyring })).ok).toBe(false)
-    expect(keyring.keyset()).toBe(before)
+    expect(secrets).toEqual([password, password])
   })
 })
 
-describe('the key file in the data directory', () => {
-  const nowhere = { raw: null, file: null, credentialsDirectory: null }
-  let count = 0
-
-  async function fileInstallation() {
-    const dataDir = join(root, String(count++))
-    const found = findMasterKey({ settings: nowhere, dataDir, databaseExists: false, random })
-    if (!found.ok) throw new Error(found.mistake)
-    return { dataDir, ...(await installation(found.found.masterKey)) }
+describe('servers that run while the key is rotated', () => {
+  const beat = async (place: Installation, id: string, keyring: LiveKeyring, seenAt = noon) => {
+    await place.nodes.beat({ id, seenAt, keysetVersion: keyring.keyset().version })
   }
-  const unlock = (store: Stores, dataDir: string) => {
-    const found = findMasterKey({ settings: nowhere, dataDir, databaseExists: true, random })
-    if (!found.ok) throw new Error(found.mistake)
-    return unlockKeyset({ records: store.records, found: found.found, dataDir, random, clock })
-  }
-  const rotateFile = (store: Stores, dataDir: string) =>
-    rotateDataDirKey({ ...alone, records: store.records, apps: store.apps, dataDir })
+  /** A server that follows whenever the rotation waits. */
+  const following = (place: Installation, keyrings: LiveKeyring[]): RotationPorts => ({
+    ...place,
+    timers: {
+      ...place.timers,
+      sleep: async () => {
+        for (const [index, keyring] of keyrings.entries()) {
+          await expectEverythingOpens(place, keyring)
+          expect(await followRotation({ meta: place.meta, keyring })).not.toBe('lost')
+          await beat(place, `node ${index}`, keyring)
+          await expectEverythingOpens(place, keyring)
+        }
+      },
+    },
+  })
+  const served = { oldMaster: keyA, newMaster: keyB, serverRuns: async () => true }
 
-  test('is replaced by a new one, and the old one stays under its id', async () => {
-    const place = await fileInstallation()
-    const path = join(place.dataDir, 'master.key')
-    const old = readFileSync(path, 'utf8')
-    const oldId = place.keyring.codeKeyId()
+  test('take up the new keyset without being given the new master key', async () => {
+    const place = await installation(keyA)
+    const nodes = [place.keyring, await open(place, keyA), await open(place, keyA)]
+    for (const [index, node] of nodes.entries()) await beat(place, `node ${index}`, node)
+    expect(await followRotation({ meta: place.meta, keyring: place.keyring })).toBe('same')
 
-    expect(await rotateFile(place.store, place.dataDir)).toMatchObject({ ok: true, rewrapped: 3 })
+    await rotate(following(place, nodes), served)
 
-    expect(readFileSync(path, 'utf8')).not.toBe(old)
-    expect(readFileSync(`${path}.${oldId}`, 'utf8')).toBe(old)
-    expect(readdirSync(place.dataDir).sort()).toEqual(['master.key', `master.key.${oldId}`])
-    for (const name of readdirSync(place.dataDir)) {
-      expect(statSync(join(place.dataDir, name)).mode & 0o777).toBe(0o600)
+    for (const keyring of nodes) {
+      expect(await followRotation({ meta: place.meta, keyring })).toBe('changed')
+      expect(keyring.keyset()).toEqual((await open(place, keyB)).keyset())
+      await expectEverythingOpens(place, keyring)
     }
-    expect((await unlock(place.store, place.dataDir)).ok).toBe(true)
   })
 
-  test('fits at the next start whenever the rotation was killed', async () => {
-    for (const moment of ['before', 'after'] as const) {
-      for (let nth = 1; nth <= 3; nth++) {
-        const place = await fileInstallation()
-        const killed = dying(place.store, nth, moment)
-        await expect(rotateFile(killed, place.dataDir)).rejects.toThrow('killed')
+  test('hold it up until every one follows; what they sealed meanwhile is renewed too', async () => {
+    const place = await installation(keyA)
+    const { keyring } = place
+    const late = await open(place, keyA)
+    await beat(place, 'early', keyring)
+    await beat(place, 'late', late)
+    expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
 
-        const unlocked = await unlock(place.store, place.dataDir)
-        if (!unlocked.ok) throw new Error(unlocked.mistake)
-        await expectEverythingOpens(place, createKeyring(unlocked.keyset))
-        if (nth > 1) expect(existsSync(join(place.dataDir, 'master.key.next'))).toBe(false)
+    await followRotation({ meta: place.meta, keyring })
+    await beat(place, 'early', keyring)
+    expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
 
-        const isOver = nth === 3 && moment === 'after'
-        const finished = await rotateFile(place.store, place.dataDir)
-        expect(finished).toMatchObject({ ok: true })
-        const again = await unlock(place.store, place.dataDir)
-        if (!again.ok) throw new Error(again.mistake)
-        expect(Object.keys(again.keyset.keks)).toHaveLength(1)
-        if (nth > 1 && !isOver) expect(again.keyset.kekId).toBe(unlocked.keyset.kekId)
-        await expectEverythingOpens(place, createKeyring(again.keyset))
+    await addSealed(place, late)
+    await place.nodes.leave('early')
+    await place.nodes.leave('late')
+    await beat(place, 'node 0', keyring)
+    await rotate(following(place, [keyring, late]), served)
+    await expectEverythingOpens(place, await open(place, keyB))
+  })
+
+  test('that were not seen for 15 seconds, or only by a wrong clock, hold nothing up', async () => {
+    const place = await installation(keyA)
+    await beat(place, 'gone', place.keyring, noon - nodeSilentMs)
+    await beat(place, 'ahead', place.keyring, noon + nodeSilentMs)
+    await beat(place, 'node 0', place.keyring)
+
+    await rotate(following(place, [place.keyring]), served)
+
+    await expectEverythingOpens(place, await open(place, keyB))
+  })
+
+  test('hold it up from their start on, before they were ever seen', async () => {
+    const place = await installation(keyA)
+    expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
+    expect(isFinished((await open(place, keyB)).keyset())).toBe(false)
+  })
+
+  test('that missed the rotation say that they have no key, and keep the one they had', async () => {
+    const place = await installation(keyA)
+    const before = place.keyring.keyset()
+    await rotate(place, { oldMaster: keyA, newMaster: keyB })
+
+    expect(await followRotation({ meta: place.meta, keyring: place.keyring })).toBe('lost')
+    expect(place.keyring.keyset()).toBe(before)
+  })
+})
+
+describe('a live code', () => {
+  test('is right after any number of rotations between any two steps', async () => {
+    for (let rotations = 0; rotations <= 4; rotations++) {
+      for (const moment of ['start', 'resend', 'check'] as const) {
+        const place = await installation(keyA, 0)
+        const codes = await live(place, await open(place, keyA))
+        let from = keyA
+        const rotateAll = async () => {
+          for (const to of [keyB, keyC, keyB, keyC].slice(0, rotations)) {
+            await rotate(place, { oldMaster: from, newMaster: to })
+            from = to
+          }
+          codes.use(await open(place, from))
+        }
+        await codes.start()
+        if (moment === 'start') await rotateAll()
+        expect(await codes.check(wrongCode)).toBe(false)
+        if (moment === 'resend') await rotateAll()
+        place.clock.set(place.clock.now() + 31_000)
+        expect(await codes.resentCode()).toBe(codes.code())
+        if (moment === 'check') await rotateAll()
+        expect(await codes.check((right) => right)).toBe(true)
       }
     }
   })
 
-  test('that fits nothing is refused although another lies beside it', async () => {
-    const place = await fileInstallation()
-    const stranger = await fileInstallation()
-    const path = join(stranger.dataDir, 'master.key')
-    copyFileSync(path, `${path}.next`)
-    expect((await unlock(place.store, stranger.dataDir)).ok).toBe(false)
-    expect(existsSync(`${path}.next`)).toBe(true)
+  test('is right after rotations under clocks that step back and forth', async () => {
+    const place = await installation(keyA, 0)
+    const codes = await live(place, place.keyring)
+    await codes.start()
+    let from = keyA
+    for (const [index, step] of [-7_200_000, 5_400_000, -86_400_000].entries()) {
+      place.clock.set(noon + step)
+      const to = [keyB, keyC, keyB][index] ?? keyB
+      await rotate(place, { oldMaster: from, newMaster: to })
+      from = to
+    }
+    place.clock.set(noon + 60_000)
+    codes.use(await open(place, from))
+
+    expect(await codes.check((right) => right)).toBe(true)
+  })
+
+  test('has its key for longer than it lives', () => {
+    expect(retiredKeepingMs).toBeGreaterThan(25 * 3_600_000)
   })
 })

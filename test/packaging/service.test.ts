@@ -7,6 +7,7 @@ import { join } from 'node:path'
 setDefaultTimeout(120_000)
 
 const unit = await Bun.file(join(import.meta.dir, '../../deploy/otpmint.service')).text()
+const guide = await Bun.file(join(import.meta.dir, '../../docs/deployment.md')).text()
 const directory = mkdtempSync(join(tmpdir(), 'otpmint-unit-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
@@ -50,10 +51,22 @@ test('the unit hands over the master key, keeps its data and empties the environ
   expect(unit).toContain('\nExecPaths=-%t/otpmint\n')
 })
 
+test('a start ends when the server is ready, and wrong settings are not started again', () => {
+  expect(unit).toMatch(/^Type=exec$/m)
+  expect(unit).toMatch(/^ExecStartPost=\S+\/otpmint healthcheck --wait 20$/m)
+  expect(unit).toMatch(/^RestartPreventExitStatus=78$/m)
+})
+
+test('the documentation lies where the unit and the guide say', () => {
+  const [, folder = ''] = /^Documentation=file:\/\/(\S+)\/deployment\.md$/m.exec(unit) ?? []
+  expect(folder).not.toBe('')
+  expect(guide).toContain(`install -D -m 644 -t ${folder} docs/*.md`)
+})
+
 async function analyze(text: string, ...command: string[]) {
   const file = join(directory, 'otpmint.service')
   // The executable need not be installed on the machine that runs this.
-  await Bun.write(file, text.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true'))
+  await Bun.write(file, text.replace(/^(ExecStart|ExecStartPost)=\S+/gm, '$1=/bin/true'))
   const { exitCode, stdout, stderr } = Bun.spawnSync(['systemd-analyze', ...command, file])
   return { exitCode, text: `${stdout}${stderr}` }
 }

@@ -1,311 +1,295 @@
 import { expect, test } from 'bun:test'
-import fc from 'fast-check'
-import { dayMs, hourMs } from '../../src/domain/limit.ts'
-import { statusOf } from '../../src/domain/verification.ts'
-import { attempt, bytes, noon, startCommand } from '../support/commands.ts'
-import type { OpenStore } from './contract.ts'
+import type { VerificationQuery } from '../../src/domain/stores.ts'
+import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import type { Verification } from '../../src/domain/verification/verification.ts'
+import { statuses, statusOf } from '../../src/domain/verification/verification.ts'
+import {
+  attempt,
+  bytes,
+  cancelCommand,
+  keyOf,
+  noon,
+  resendCommand,
+  settleCommand,
+  startCommand,
+  sweepCommand,
+  times,
+} from '../support/commands.ts'
+import type { OpenStores } from './contract.ts'
 
-const times = <T>(count: number, make: (index: number) => T): T[] =>
-  Array.from({ length: count }, (_, index) => make(index))
-
-/** What every store promises of verifications and checks. */
-export function verificationContract(open: OpenStore): void {
-  test('two hundred parallel guesses get no more than the allowed attempts', async () => {
-    const { verifications } = await open()
-    const command = startCommand({ attemptsMax: 5 })
+/** What every store promises of resends, cancels, lists and modes. */
+export function verificationContract(open: OpenStores): void {
+  test.each([
+    ['app', { appId: 'other', mode: 'live' }],
+    ['mode', { appId: 'app', mode: 'test' }],
+  ] as const)('to another %s a verification is unknown', async (_, foreign) => {
+    const { verifications, deliveries } = await open()
+    const command = startCommand({ mode: 'live' })
     await verifications.start(command)
+    const key = { ...keyOf(command), ...foreign }
+    const before = await verifications.get(keyOf(command))
 
-    const guesses = times(200, () => verifications.chargeAttempt(attempt(command, false)))
-    const judged = (await Promise.all(guesses)).filter((result) => result !== null)
-
-    expect(judged.length).toBe(5)
-    expect(await verifications.chargeAttempt(attempt(command, true))).toBeNull()
+    expect(await verifications.get(key)).toBeNull()
+    expect(await verifications.sealedRecipient(key)).toBeNull()
+    const check = { ...attempt(command, true), ...foreign }
+    const refused = { outcome: 'refused', verification: null } as const
+    expect(await verifications.chargeAttempt(check)).toEqual(refused)
+    const resend = { ...resendCommand(command, noon + 30_000), ...foreign }
+    expect(await verifications.claimResend(resend)).toBeNull()
+    expect(await verifications.cancel({ ...cancelCommand(command), ...foreign })).toBeNull()
+    expect(await deliveries.history(key)).toEqual([])
+    const { delivery } = settleCommand(command)
+    await deliveries.settle(settleCommand(command, { delivery: { ...delivery, ...foreign } }))
+    const query = { ...foreign, now: noon, limit: 9, cursor: null }
+    expect((await verifications.list(query)).items).toEqual([])
+    expect(await verifications.get(keyOf(command))).toEqual(before)
+    expect((await deliveries.backlog()).waiting).toBe(1)
   })
 
-  test('two hundred parallel right codes are approved exactly once', async () => {
+  test('only what /otp began is found as a shareable key', async () => {
     const { verifications } = await open()
-    const command = startCommand({ attemptsMax: 10 })
-    await verifications.start(command)
-
-    const checks = times(200, () => verifications.chargeAttempt(attempt(command, true)))
-    const approved = (await Promise.all(checks)).filter((result) => result?.status === 'approved')
-
-    expect(approved.length).toBe(1)
-    expect(approved[0]?.attemptsSpent).toBe(1)
-  })
-
-  test('any run of checks spends one attempt each and approves at most once', async () => {
-    const { verifications } = await open()
-    const checks = fc.array(fc.boolean(), { minLength: 1, maxLength: 12 })
-    await fc.assert(
-      fc.asyncProperty(checks, fc.integer({ min: 1, max: 10 }), async (rights, attemptsMax) => {
-        const command = startCommand({ attemptsMax })
-        await verifications.start(command)
-
-        const results = []
-        for (const right of rights) {
-          results.push(await verifications.chargeAttempt(attempt(command, right)))
-        }
-
-        const firstRight = rights.indexOf(true)
-        const open = firstRight < 0 ? rights.length : firstRight + 1
-        const judged = Math.min(open, attemptsMax)
-        expect(results.filter((result) => result !== null).length).toBe(judged)
-        const approvals = results.filter((result) => result?.status === 'approved').length
-        expect(approvals).toBe(firstRight >= 0 && firstRight < attemptsMax ? 1 : 0)
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  test('a code is accepted until the last millisecond of its life and not after', async () => {
-    const { verifications } = await open()
-    const early = startCommand({ ttlMs: 600_000 })
-    const late = startCommand({ ttlMs: 600_000 })
-    await verifications.start(early)
-    await verifications.start(late)
-
-    expect(await verifications.chargeAttempt(attempt(late, true, noon + 600_000))).toBeNull()
-    expect(await verifications.chargeAttempt(attempt(early, true, noon + 599_999))).not.toBeNull()
-  })
-
-  test('the code of one verification is worth nothing for another', async () => {
-    const { verifications } = await open()
-    const [one, other] = [startCommand(), startCommand()]
-    await verifications.start(one)
+    const original = startCommand({ startedBy: 'original', mode: 'test' })
+    const other = startCommand({ startedBy: 'v1' })
+    await verifications.start(original)
     await verifications.start(other)
 
-    const digests = attempt(one, true).digests
-    const crossed = await verifications.chargeAttempt({ ...attempt(other, false), digests })
-
-    expect(crossed?.status).toBe('pending')
-    expect(crossed?.attemptsSpent).toBe(1)
+    expect(await verifications.findShareable(original.verification.id)).toEqual(keyOf(original))
+    expect(await verifications.findShareable(other.verification.id)).toBeNull()
+    expect(await verifications.findShareable('unknown')).toBeNull()
   })
 
-  test('another app sees, checks, resends and cancels nothing', async () => {
-    const { verifications } = await open()
+  resends(open)
+  ends(open)
+  lists(open)
+}
+
+function resends(open: OpenStores): void {
+  test('two hundred parallel resends send once, and three are all there are', async () => {
+    const { verifications, deliveries } = await open()
     const command = startCommand()
     await verifications.start(command)
-    const { id } = command.verification
-    const foreign = { appId: 'other', id }
-    const delivery = { id: 'd', leaseUntil: noon }
+    const resend = (now: number) => verifications.claimResend(resendCommand(command, now))
 
-    expect(await verifications.get('other', id)).toBeNull()
-    expect(await verifications.chargeAttempt({ ...attempt(command, true), ...foreign })).toBeNull()
-    expect(await verifications.cancel({ ...foreign, now: noon })).toBeNull()
-    const resend = { ...foreign, now: noon + 60_000, nextResendAt: noon, delivery }
-    expect(await verifications.claimResend(resend)).toBeNull()
-    expect(await verifications.sealedRecipient('other', id)).toBeNull()
-  })
-
-  test('a code of another length or format spends no attempt', async () => {
-    const { verifications } = await open()
-    const command = startCommand()
-    await verifications.start(command)
-
-    const shorter = { ...attempt(command, false), length: 5 }
-    const long = { ...attempt(command, false), format: 'crockford' as const, length: 13 }
-    expect(await verifications.chargeAttempt(shorter)).toBeNull()
-    expect(await verifications.chargeAttempt(long)).toBeNull()
-
-    const { appId, id } = command.verification
-    expect((await verifications.get(appId, id))?.attemptsSpent).toBe(0)
-  })
-
-  test('an approval or a cancel forgets the address', async () => {
-    const { verifications } = await open()
-    const [approved, canceled] = [startCommand(), startCommand()]
-    for (const command of [approved, canceled]) {
-      await verifications.start(command)
-      const { appId, id } = command.verification
-      expect(await verifications.sealedRecipient(appId, id)).not.toBeNull()
-    }
-
-    await verifications.chargeAttempt(attempt(approved, true))
-    await verifications.cancel({ ...canceled.verification, now: noon })
-
-    for (const { verification } of [approved, canceled]) {
-      const { appId, id } = verification
-      expect(await verifications.sealedRecipient(appId, id)).toBeNull()
-    }
-  })
-
-  test('parallel resends send once, and three are all that a verification has', async () => {
-    const { verifications } = await open()
-    const command = startCommand()
-    await verifications.start(command)
-    const { appId, id } = command.verification
-    const resend = (now: number, name: string) =>
-      verifications.claimResend({
-        appId,
-        id,
-        now,
-        nextResendAt: now + 30_000,
-        delivery: { id: name, leaseUntil: now + 90_000 },
-      })
-
-    expect(await resend(noon + 29_999, 'early')).toBeNull()
-    for (const [round, now] of [noon + 30_000, noon + 60_000, noon + 90_000].entries()) {
-      const claims = await Promise.all(times(20, (index) => resend(now, `${round}-${index}`)))
+    expect(await resend(noon + 29_999)).toBeNull()
+    for (const now of [noon + 30_000, noon + 60_000, noon + 90_000]) {
+      const claims = await Promise.all(times(200, () => resend(now)))
       expect(claims.filter((claim) => claim !== null).length).toBe(1)
     }
-    expect(await resend(noon + 120_000, 'fourth')).toBeNull()
-    expect((await verifications.get(appId, id))?.resendsSpent).toBe(3)
+    expect(await resend(noon + 120_000)).toBeNull()
+    expect((await verifications.get(keyOf(command)))?.resendsSpent).toBe(3)
+    expect((await deliveries.history(keyOf(command))).length).toBe(4)
   })
 
-  test('the budget turns codes long exactly when failures and open attempts fill it', async () => {
-    const { verifications } = await open()
-    const budgetKey = bytes(16)
-    const options = { budgetKey, budget: [{ max: 12, windowMs: dayMs }], attemptsMax: 5 }
-    const start = async (now: number) => {
-      const command = startCommand({ ...options, now })
-      const result = await verifications.start(command)
-      if (result.outcome !== 'started') throw new Error(result.outcome)
-      return { command, format: result.verification.codeFormat }
-    }
-
-    const first = await start(noon)
-    expect(first.format).toBe('numeric')
-    expect((await start(noon)).format).toBe('numeric')
-    // 10 of 12 are reserved: 5 more do not fit.
-    expect((await start(noon)).format).toBe('crockford')
-
-    for (let i = 0; i < 3; i++) {
-      await verifications.chargeAttempt(attempt(first.command, false, noon))
-    }
-    // Expired codes hold nothing back; the 3 failures stay for the whole window.
-    expect((await start(noon + hourMs)).format).toBe('numeric')
-    expect((await start(noon + hourMs)).format).toBe('crockford')
-    expect((await start(noon + 2 * dayMs)).format).toBe('numeric')
-  })
-
-  test('an approved or canceled code gives its open attempts back to the budget', async () => {
-    const { verifications } = await open()
-    const options = { budgetKey: bytes(16), budget: [{ max: 9, windowMs: dayMs }] }
-    const formatOfNext = async () => {
-      const command = startCommand(options)
-      const result = await verifications.start(command)
-      if (result.outcome !== 'started') throw new Error(result.outcome)
-      return { command, format: result.verification.codeFormat }
-    }
-    const approved = await formatOfNext()
-    expect((await formatOfNext()).format).toBe('crockford')
-    await verifications.chargeAttempt(attempt(approved.command, true))
-
-    const canceled = await formatOfNext()
-    expect(canceled.format).toBe('numeric')
-    await verifications.cancel({ ...canceled.command.verification, now: noon })
-    expect((await formatOfNext()).format).toBe('numeric')
-  })
-
-  test('two hundred parallel starts never reserve more than the budget', async () => {
-    const { verifications } = await open()
-    const options = { budgetKey: bytes(16), budget: [{ max: 25, windowMs: dayMs }] }
-    const starts = times(200, () => verifications.start(startCommand(options)))
-    const formats = (await Promise.all(starts)).map((result) =>
-      result.outcome === 'started' ? result.verification.codeFormat : result.outcome,
-    )
-    expect(formats.filter((format) => format === 'numeric').length).toBe(5)
-    expect(formats.filter((format) => format === 'crockford').length).toBe(195)
-  })
-
-  test('failures stay counted when their verification is swept', async () => {
-    const { verifications, records } = await open()
-    const options = { budgetKey: bytes(16), budget: [{ max: 9, windowMs: 30 * dayMs }] }
-    const command = startCommand(options)
+  test('a resend counts, waits anew and shows its own delivery', async () => {
+    const { verifications, deliveries } = await open()
+    const command = startCommand()
     await verifications.start(command)
-    for (let i = 0; i < 5; i++) await verifications.chargeAttempt(attempt(command, false))
+    await deliveries.settle(settleCommand(command, { detail: '250 ok' }))
+    const before = await verifications.get(keyOf(command))
 
-    const now = noon + 8 * dayMs
-    const sweep = { limitsBefore: 0, eventsBefore: 0, auditBefore: 0, limit: 10 }
-    await records.sweep({ ...sweep, now, verificationsBefore: noon + dayMs })
-    expect(await verifications.get('app', command.verification.id)).toBeNull()
+    const resend = resendCommand(command, noon + 45_000)
+    const after = await verifications.claimResend(resend)
 
-    const formatAt = async (at: number) => {
-      const result = await verifications.start(startCommand({ ...options, now: at }))
-      return result.outcome === 'started' ? result.verification.codeFormat : result.outcome
-    }
-    expect(await formatAt(now)).toBe('crockford')
-    expect(await formatAt(noon + 31 * dayMs)).toBe('numeric')
+    const changed = { resendsSpent: 1, resendAt: noon + 75_000 }
+    const delivery = { status: 'queued', detail: null }
+    expect(after).toEqual({ ...before, ...changed, delivery } as never)
+    expect(await verifications.get(keyOf(command))).toEqual(after)
+    const { expiresAt } = command.verification
+    const [, second] = await deliveries.history(keyOf(command))
+    expect(second).toMatchObject({ id: resend.delivery.id, status: 'queued', expiresAt })
   })
 
-  test('after a sweep of everything nobody pays for the failures of another', async () => {
-    const { verifications, records } = await open()
-    const budget = [{ max: 9, windowMs: 30 * dayMs }]
-    const mine = { budgetKey: bytes(16), budget }
-    await verifications.start(startCommand(mine))
-    const sweep = { limitsBefore: 0, eventsBefore: 0, auditBefore: 0, limit: 10 }
-    await records.sweep({ ...sweep, now: noon + dayMs, verificationsBefore: noon + dayMs })
-
-    const theirs = startCommand({ budgetKey: bytes(16), budget })
-    await verifications.start(theirs)
-    for (let i = 0; i < 5; i++) await verifications.chargeAttempt(attempt(theirs, false))
-
-    const result = await verifications.start(startCommand(mine))
-    if (result.outcome !== 'started') throw new Error(result.outcome)
-    expect(result.verification.codeFormat).toBe('numeric')
-  })
-
-  test('an exhausted budget without a long code refuses and stores nothing', async () => {
+  test('a clock that was ahead keeps nobody from a resend for longer than the wait', async () => {
     const { verifications } = await open()
-    const options = { budget: [{ max: 4, windowMs: dayMs }], long: false }
-    const command = startCommand(options)
-
-    expect((await verifications.start(command)).outcome).toBe('budget_exhausted')
-    const { appId, id } = command.verification
-    expect(await verifications.get(appId, id)).toBeNull()
-  })
-
-  test('one Idempotency-Key starts once, whatever arrives together', async () => {
-    const { verifications } = await open()
-    const idempotency = { key: bytes(32), fingerprint: bytes(32) }
-    const starts = times(50, () => verifications.start(startCommand({ idempotency })))
-    const results = await Promise.all(starts)
-    expect(results.filter(({ outcome }) => outcome === 'started').length).toBe(1)
-    expect(results.filter(({ outcome }) => outcome === 'replayed').length).toBe(49)
-
-    const other = { ...idempotency, fingerprint: bytes(32) }
-    const reused = await verifications.start(startCommand({ idempotency: other }))
-    expect(reused.outcome).toBe('key_reused')
-
-    const nextDay = startCommand({ idempotency: other, now: noon + dayMs })
-    expect((await verifications.start(nextDay)).outcome).toBe('started')
-  })
-
-  test('a kept answer is replayed as it was given', async () => {
-    const { verifications } = await open()
-    const idempotency = { key: bytes(32), fingerprint: bytes(32) }
-    const command = startCommand({ idempotency })
+    const command = startCommand({ ttlMs: dayMs })
     await verifications.start(command)
-    await verifications.keepAnswer({ appId: 'app', key: idempotency.key, answer: '{"id":1}' })
+    await verifications.claimResend(resendCommand(command, noon + 6 * hourMs))
 
-    const replay = await verifications.start(startCommand({ idempotency }))
-    expect(replay).toEqual({
-      outcome: 'replayed',
-      verificationId: command.verification.id,
-      answer: '{"id":1}',
-      keptAt: noon,
-    })
+    expect(await verifications.claimResend(resendCommand(command, noon + 1))).not.toBeNull()
+    expect(await verifications.claimResend(resendCommand(command, noon + 30_000))).toBeNull()
+    expect(await verifications.claimResend(resendCommand(command, noon + 30_001))).not.toBeNull()
   })
 
-  test('pages show every verification once, the newest first, by status as of now', async () => {
+  test('what has expired, ended or no attempts left is not sent again', async () => {
     const { verifications } = await open()
-    const commands = times(7, (index) => startCommand({ ttlMs: index < 3 ? 1000 : 600_000 }))
+    const commands = times(4, (index) => startCommand({ attemptsMax: 1, now: noon + index }))
     for (const command of commands) await verifications.start(command)
+    const [approved, canceled, exhausted, expired] = commands as [
+      ...(typeof commands & { length: 4 }),
+    ]
+    if (!approved || !canceled || !exhausted || !expired) throw new Error('too few')
+    await verifications.chargeAttempt(attempt(approved, true))
+    await verifications.cancel(cancelCommand(canceled))
+    await verifications.chargeAttempt(attempt(exhausted, false))
 
-    const query = { appId: 'app', now: noon + 2000, limit: 3 }
-    const seen: string[] = []
+    for (const command of [approved, canceled, exhausted]) {
+      const resend = resendCommand(command, noon + 60_000)
+      expect(await verifications.claimResend(resend)).toBeNull()
+    }
+    const late = resendCommand(expired, expired.verification.expiresAt)
+    expect(await verifications.claimResend(late)).toBeNull()
+  })
+}
+
+function ends(open: OpenStores): void {
+  test('a cancel forgets digest and address, ends the deliveries and is told once', async () => {
+    const { verifications, deliveries, events } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    await verifications.claimResend(resendCommand(command, noon + 30_000))
+
+    const cancels = times(20, () => verifications.cancel(cancelCommand(command, noon + 40_000)))
+    const canceled = (await Promise.all(cancels)).filter((result) => result !== null)
+
+    const delivery = { status: 'undeliverable', detail: null }
+    expect(canceled).toMatchObject([{ status: 'canceled', forgotten: true, delivery }] as never)
+    expect(await verifications.get(keyOf(command))).toEqual(canceled[0] ?? null)
+    expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+    expect((await deliveries.backlog()).waiting).toBe(0)
+    const history = await deliveries.history(keyOf(command))
+    expect(history.map(({ status }) => status)).toEqual(['undeliverable', 'undeliverable'])
+    const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
+    expect(items).toMatchObject([{ type: 'verification.canceled', at: noon + 40_000 }])
+  })
+
+  test('a cancel leaves what was sent as it is', async () => {
+    const { verifications, deliveries } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    await deliveries.settle(settleCommand(command, { detail: '250 ok' }))
+
+    const canceled = await verifications.cancel(cancelCommand(command))
+
+    expect(canceled?.delivery).toEqual({ status: 'sent', detail: '250 ok' })
+  })
+
+  test('what has expired or ended cannot be canceled', async () => {
+    const { verifications } = await open()
+    const [approved, expired] = [startCommand(), startCommand()]
+    await verifications.start(approved)
+    await verifications.start(expired)
+    await verifications.chargeAttempt(attempt(approved, true))
+
+    expect(await verifications.cancel(cancelCommand(approved))).toBeNull()
+    const late = cancelCommand(expired, expired.verification.expiresAt)
+    expect(await verifications.cancel(late)).toBeNull()
+    expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
+  })
+
+  test('expiring everything forgets every live code of every app and mode', async () => {
+    const { verifications, deliveries } = await open()
+    const live = [
+      startCommand(),
+      startCommand({ mode: 'test' }),
+      startCommand({ appId: 'other', now: noon + 1 }),
+    ]
+    const approved = startCommand()
+    for (const command of [...live, approved]) await verifications.start(command)
+    await verifications.chargeAttempt(attempt(approved, true))
+
+    expect(await verifications.expirePending(noon + 1000)).toBe(3)
+
+    for (const command of live) {
+      const stored = await verifications.get(keyOf(command))
+      expect(stored && statusOf(stored, noon)).toBe('expired')
+      expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+      const check = await verifications.chargeAttempt(attempt(command, true))
+      expect(check).toMatchObject({ outcome: 'refused', verification: { attemptsSpent: 0 } })
+    }
+    expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
+    expect((await deliveries.backlog()).waiting).toBe(0)
+    expect(await verifications.expirePending(noon + 1000)).toBe(0)
+  })
+}
+
+function lists(open: OpenStores): void {
+  const query: VerificationQuery = {
+    ...{ appId: 'app', mode: 'live', now: noon + 2000, limit: 3, cursor: null },
+  }
+
+  test('pages show every verification of a mode once, the newest first', async () => {
+    const { verifications } = await open()
+    const commands = times(7, (index) => startCommand({ now: noon + index }))
+    const foreign = [startCommand({ mode: 'test' }), startCommand({ appId: 'other' })]
+    for (const command of [...commands, ...foreign]) await verifications.start(command)
+
+    const pages: Verification[][] = []
     let cursor: string | null = null
     do {
       const page = await verifications.list({ ...query, cursor })
-      seen.push(...page.items.map(({ id }) => id))
+      pages.push(page.items)
       cursor = page.nextCursor
     } while (cursor)
 
-    expect(seen).toEqual(commands.map(({ verification }) => verification.id).reverse())
-    const expired = await verifications.list({ ...query, cursor: null, status: 'expired' })
-    expect(expired.items.map((item) => statusOf(item, noon + 2000))).toEqual(
-      times(3, () => 'expired' as const),
+    expect(pages.map((page) => page.length)).toEqual([3, 3, 1])
+    const ids = commands.map(({ verification }) => verification.id)
+    expect(pages.flat().map(({ id }) => id)).toEqual(ids.reverse())
+    const [newest] = pages.flat()
+    expect(newest).toEqual((await verifications.get(keyOf(commands[6] ?? startCommand()))) as never)
+  })
+
+  test.each(statuses)('a list of what is %s says so as of now', async (status) => {
+    const { verifications, maintenance } = await open()
+    // Forgotten by a clock that was ahead.
+    await verifications.start(startCommand({ now: noon - 1 }))
+    await maintenance.sweep(sweepCommand(noon + dayMs))
+    const commands = times(12, (index) =>
+      startCommand({ attemptsMax: 1, now: noon + index, ttlMs: index < 4 ? 1000 : 600_000 }),
     )
+    for (const [index, command] of commands.entries()) {
+      await verifications.start(command)
+      if (index % 4 === 1) await verifications.chargeAttempt(attempt(command, true))
+      if (index % 4 === 2) await verifications.chargeAttempt(attempt(command, false))
+      if (index % 4 === 3) await verifications.cancel(cancelCommand(command))
+    }
+    const now = noon + 2000
+    const all = await verifications.list({ ...query, now, limit: 100 })
+    const expected = all.items.filter((each) => statusOf(each, now) === status)
+    const { items } = await verifications.list({ ...query, now, limit: 100, status })
+
+    expect(expected.length).toBeGreaterThan(0)
+    expect(items).toEqual(expected)
+  })
+
+  test('a rare status is found among thousands, page by page', async () => {
+    const { verifications } = await open()
+    const commands = times(4001, (index) => startCommand({ now: noon + index }))
+    await Promise.all(commands.map(verifications.start))
+    const rare = [0, 1, 2500, 3999].map((index) => commands[index] ?? startCommand())
+    await Promise.all(rare.map((command) => verifications.cancel(cancelCommand(command))))
+
+    const canceled = { ...query, status: 'canceled', limit: 3 } as const
+    const first = await verifications.list(canceled)
+    const second = await verifications.list({ ...canceled, cursor: first.nextCursor })
+
+    const ids = rare.map(({ verification }) => verification.id).reverse()
+    expect(first.items.map(({ id }) => id)).toEqual(ids.slice(0, 3))
+    expect(second.items.map(({ id }) => id)).toEqual(ids.slice(3))
+    expect(second.nextCursor).toBeNull()
+  })
+
+  test('a list of a recipient shows exactly their address, whatever the folding', async () => {
+    const { verifications } = await open()
+    const key = bytes(32)
+    const [mine, alias] = [bytes(16), bytes(16)]
+    const commands = times(9, (index) =>
+      startCommand({
+        now: noon + index,
+        ...(index < 6 && { recipientKey: key, recipientIndex: index % 2 ? mine : alias }),
+      }),
+    )
+    for (const command of commands) await verifications.start(command)
+    const listed = async (index: Uint8Array, cursor: string | null = null) =>
+      verifications.list({ ...query, limit: 2, recipient: { key, index }, cursor })
+    const idAt = (index: number) => commands[index]?.verification.id
+
+    const first = await listed(mine)
+    expect(first.items.map(({ id }) => id)).toEqual([idAt(5), idAt(3)] as never)
+    const second = await listed(mine, first.nextCursor)
+    expect(second.items.map(({ id }) => id)).toEqual([idAt(1)] as never)
+    expect(second.nextCursor).toBeNull()
+    expect((await listed(bytes(16))).items).toEqual([])
+    const unknown = { key: bytes(32), index: mine }
+    expect((await verifications.list({ ...query, recipient: unknown })).items).toEqual([])
   })
 }

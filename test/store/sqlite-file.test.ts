@@ -1,259 +1,330 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { describe, expect, test } from 'bun:test'
+import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { dayMs } from '../../src/domain/limit.ts'
-import { Problem } from '../../src/domain/problem.ts'
+import { dayMs } from '../../src/domain/verification/limits.ts'
+import { cachedMax } from '../../src/store/sqlite/app-cache.ts'
+import { chargeStatement, oneKey } from '../../src/store/sqlite/charge.ts'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
-import { createWriter } from '../../src/store/sqlite/group-commit.ts'
 import { lockDataDirectory } from '../../src/store/sqlite/lock.ts'
-import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { attempt, noon, startCommand } from '../support/commands.ts'
-import { auditLink } from './contract.ts'
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts'
+import { systemTimers } from '../../src/timers.ts'
+import {
+  addPlainApp,
+  appKey,
+  attempt,
+  bytes,
+  emailEndpoint,
+  keyOf,
+  newRequest,
+  noon,
+  plainApp,
+  settleCommand,
+  startCommand,
+  sweepCommand,
+  times,
+  withAudit,
+} from '../support/commands.ts'
+import { newDirectory, newPath, problemCode } from './files.ts'
 
-let directory = ''
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'otpmint-store-'))
-})
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const open = (path: string, options: Partial<Parameters<typeof openSqliteStore>[0]> = {}) =>
+  openSqliteStore({ path, timers: systemTimers, ...options })
 
-const newPath = () => join(directory, `${crypto.randomUUID()}.db`)
-
-async function problemCode(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  return error instanceof Problem ? error.code : String(error)
+/** What another process sees in the file. */
+function look<Value>(path: string, query: (database: Database) => Value): Value {
+  const database = new Database(path, { readonly: true })
+  try {
+    return query(database)
+  } finally {
+    database.close(true)
+  }
 }
 
-test('keeps no statistics, so that no plan for a small database meets a large one', async () => {
-  const path = newPath()
-  const store = openSqliteStore({ path, auditLink })
-  await store.verifications.start(startCommand())
-  store.close()
+const number = (database: Database, sql: string) =>
+  Number(database.query<[number], []>(sql).values()[0]?.[0])
 
-  const database = new Database(path, { readonly: true })
-  const tables = database.query("select name from sqlite_schema where name like 'sqlite_stat%'")
-  expect(tables.all()).toEqual([])
-  database.close()
-})
-
-test('forgets a recipient who did not come back for a month', async () => {
-  const path = newPath()
-  const store = openSqliteStore({ path, auditLink })
-  await store.verifications.start(startCommand())
-  const sweep = async (now: number) => {
-    const before = now - 7 * dayMs
-    const old = { verificationsBefore: before, eventsBefore: before, limitsBefore: before }
-    while ((await store.records.sweep({ ...old, now, auditBefore: 0, limit: 100 })) > 0);
-  }
-  const rows = () => {
-    const database = new Database(path, { readonly: true })
-    const { count } = database
-      .query<{ count: number }, []>(`
-      select (select count(*) from limits) + (select count(*) from verifications) as count`)
-      .get() ?? {
-      count: -1,
-    }
-    database.close()
-    return count
-  }
-
-  await sweep(noon + 30 * dayMs)
-  expect(rows()).toBe(1)
-  await sweep(noon + 31 * dayMs)
-  expect(rows()).toBe(0)
-  store.close()
-})
-
-describe('group commit', () => {
-  function openWriter(path = newPath()) {
-    const database = openDatabase(path)
-    database.run('create table things (name text primary key) strict')
-    const insert = database.prepare<null, { name: string }>('insert into things values ($name)')
-    const names = () =>
-      database.query<{ name: string }, []>('select name from things order by name').all()
-    return { database, writer: createWriter(database), insert, names }
-  }
-
-  test('answers nobody before the commit is on disk', async () => {
-    const path = newPath()
-    const { writer, insert } = openWriter(path)
-    const other = new Database(path, { readonly: true })
-    const writes = Array.from({ length: 100 }, (_, index) =>
-      writer.write(() => insert.run({ name: `n${index}` })),
-    )
-    await Promise.race(writes)
-    const { count } = other
-      .query<{ count: number }, []>('select count(*) count from things')
-      .get() ?? {
-      count: 0,
-    }
-    expect(count).toBe(100)
-  })
-
-  test('an operation that throws fails alone and leaves nothing behind', async () => {
-    const { writer, insert, names } = openWriter()
-    const results = await Promise.allSettled([
-      writer.write(() => insert.run({ name: 'a' })),
-      writer.write(() => {
-        insert.run({ name: 'half' })
-        throw new Error('broken')
-      }),
-      writer.write(() => insert.run({ name: 'a' })),
-      writer.write(() => insert.run({ name: 'b' })),
-    ])
-    expect(results.map(({ status }) => status)).toEqual([
-      'fulfilled',
-      'rejected',
-      'rejected',
-      'fulfilled',
-    ])
-    expect(names()).toEqual([{ name: 'a' }, { name: 'b' }])
-  })
-
-  test('an operation that takes itself back answers and leaves nothing behind', async () => {
-    const { writer, insert, names } = openWriter()
-    const answer = await writer.write<string>((undo) => {
-      insert.run({ name: 'half' })
-      return undo('refused')
-    })
-    expect(answer).toBe('refused')
-    expect(names()).toEqual([])
-  })
-
-  test('a commit that fails is told to everybody as a failure, and undone', async () => {
-    const { database, insert, names } = openWriter()
-    let broken = true
-    const beforeCommit = () => {
-      if (broken) throw new Error('no commit')
-    }
-    const writer = createWriter(database, { beforeCommit })
-    const writes = ['a', 'b'].map((name) => writer.write(() => insert.run({ name })))
-    const results = await Promise.allSettled(writes)
-    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
-    expect(names()).toEqual([])
-
-    broken = false
-    await writer.write(() => insert.run({ name: 'c' }))
-    expect(names()).toEqual([{ name: 'c' }])
-  })
-
-  test('a full disk refuses with a time to come back, and nothing is half done', async () => {
-    const { database, writer, insert, names } = openWriter()
-    const { page_count } = database
-      .query<{ page_count: number }, []>('pragma page_count')
-      .get() ?? {
-      page_count: 0,
-    }
-    database.run(`pragma max_page_count = ${page_count}`)
-    const big = Array.from({ length: 20 }, (_, index) =>
-      problemCode(writer.write(() => insert.run({ name: `${index}`.padEnd(9000, 'x') }))),
-    )
-    expect(new Set(await Promise.all(big))).toEqual(new Set(['store_unavailable']))
-    expect(names()).toEqual([])
-
-    database.run('pragma max_page_count = 100000')
-    await writer.write(() => insert.run({ name: 'again' }))
-    expect(names()).toEqual([{ name: 'again' }])
-  })
-
-  test('a read-only and a locked database refuse in the same way', async () => {
-    const path = newPath()
-    const { database, writer, insert, names } = openWriter(path)
-    database.run('pragma query_only = on')
-    expect(await problemCode(writer.write(() => insert.run({ name: 'a' })))).toBe(
-      'store_unavailable',
-    )
-    database.run('pragma query_only = off')
-
-    database.run('pragma busy_timeout = 10')
-    const other = new Database(path)
-    other.run('begin immediate')
-    expect(await problemCode(writer.write(() => insert.run({ name: 'b' })))).toBe(
-      'store_unavailable',
-    )
-    other.run('rollback')
-    await writer.write(() => insert.run({ name: 'c' }))
-    expect(names()).toEqual([{ name: 'c' }])
-  })
-})
+async function sweepAll({ maintenance }: SqliteStore, command: ReturnType<typeof sweepCommand>) {
+  let { limitsAfter } = command
+  do {
+    const swept = await maintenance.sweep({ ...command, limitsAfter })
+    limitsAfter = swept.limitsAfter
+    if (swept.rows > 0) limitsAfter = new Uint8Array([0])
+  } while (limitsAfter.length > 0)
+}
 
 describe('a database file', () => {
-  const open = (path: string) => openSqliteStore({ path, auditLink })
-
   test('keeps what was acknowledged when the process stops without closing', async () => {
     const path = newPath()
-    const store = open(path)
+    const store = await open(path)
     const command = startCommand()
     await store.verifications.start(command)
     await store.verifications.chargeAttempt(attempt(command, false))
 
-    const again = open(path)
-    const { appId, id } = command.verification
-    expect((await again.verifications.get(appId, id))?.attemptsSpent).toBe(1)
-    expect((await again.verifications.chargeAttempt(attempt(command, true)))?.status).toBe(
-      'approved',
-    )
+    const again = await open(path)
+    expect((await again.verifications.get(keyOf(command)))?.attemptsSpent).toBe(1)
+    const right = await again.verifications.chargeAttempt(attempt(command, true))
+    expect(right).toMatchObject({ verification: { status: 'approved' } })
   })
 
   test('of two processes gives no more attempts than of one', async () => {
     const path = newPath()
-    const [one, two] = [open(path), open(path)]
+    const [one, two] = [await open(path), await open(path)]
     const command = startCommand()
     await one.verifications.start(command)
-    const guesses = Array.from({ length: 100 }, (_, index) =>
+    const guesses = times(100, (index) =>
       (index % 2 ? one : two).verifications.chargeAttempt(attempt(command, false)),
     )
-    expect((await Promise.all(guesses)).filter((judged) => judged !== null).length).toBe(5)
+
+    const results = await Promise.all(guesses)
+
+    expect(results.filter(({ outcome }) => outcome === 'judged').length).toBe(5)
   })
 
-  test('with a newer schema is refused, saying so', () => {
+  test('with a newer schema is refused, saying so', async () => {
     const path = newPath()
     const database = openDatabase(path)
     database.run('pragma user_version = 999')
     database.close()
-    expect(() => open(path)).toThrow('has schema 999')
+
+    await expect(open(path)).rejects.toThrow('has schema 999')
   })
 
-  test('is backed up whole while it is written to, for its owner only, over nothing', async () => {
-    const store = open(newPath())
-    const command = startCommand()
-    await store.verifications.start(command)
-    const file = newPath()
-    const racing = store.verifications.start(startCommand())
-    store.backup(file)
-    await racing
+  test('is closed with its log emptied, and nothing is taken any more', async () => {
+    const path = newPath()
+    const store = await open(path)
+    const queued = store.verifications.start(startCommand())
 
-    expect(statSync(file).mode & 0o777).toBe(0o600)
-    expect(() => store.backup(file)).toThrow()
-    const copy = open(file)
-    expect(copy.faults()).toEqual([])
-    const { appId, id } = command.verification
-    expect((await copy.verifications.get(appId, id))?.status).toBe('pending')
+    await store.close()
+
+    expect((await queued).outcome).toBe('started')
+    expect(existsSync(`${path}-wal`)).toBe(false)
+    expect(await problemCode(store.verifications.start(startCommand()))).toBe('store_unavailable')
+    expect(look(path, (file) => number(file, 'select count(*) from verifications'))).toBe(1)
   })
 
-  test('that is restored revives no code', async () => {
-    const store = open(newPath())
-    const command = startCommand()
-    await store.verifications.start(command)
-    expect(store.expirePending(noon + 1000)).toBe(1)
+  test('has every commit on its own where that is asked for', async () => {
+    const store = await open(newPath(), { grouped: false })
+    const commands = times(20, (index) => startCommand({ now: noon + index }))
+    const results = await Promise.all(commands.map(store.verifications.start))
 
-    const { appId, id } = command.verification
-    expect(await store.verifications.chargeAttempt(attempt(command, true, noon))).toMatchObject({
-      status: 'pending',
-    })
-    expect(await store.verifications.chargeAttempt(attempt(command, true, noon + 1000))).toBeNull()
-    expect(await store.verifications.sealedRecipient(appId, id)).toBeNull()
-    const claim = { now: noon + 100_000, leaseUntil: noon + 200_000, limit: 10 }
-    expect(await store.deliveries.claimDue(claim)).toEqual([])
+    expect(results.every(({ outcome }) => outcome === 'started')).toBe(true)
+  })
+
+  test('keeps no statistics, so that no plan for a small one meets a large one', async () => {
+    const path = newPath()
+    const store = await open(path)
+    await store.verifications.start(startCommand())
+    await store.close()
+
+    const sql = "select count(*) from sqlite_schema where name like 'sqlite_stat%'"
+    expect(look(path, (file) => number(file, sql))).toBe(0)
+  })
+
+  test('becomes smaller when it holds less', async () => {
+    const path = newPath()
+    const store = await open(path)
+    for (let round = 0; round < 8; round++) {
+      const commands = times(250, (index) =>
+        startCommand({ now: noon + index, metadata: { text: 'x'.repeat(1000) } }),
+      )
+      await Promise.all(commands.map(store.verifications.start))
+    }
+    const pages = () => look(path, (file) => number(file, 'pragma page_count'))
+    const before = pages()
+
+    const now = noon + 40 * dayMs
+    const all = { verificationsBefore: now, eventsBefore: now, failuresBefore: now }
+    await sweepAll(store, sweepCommand(now, { ...all, idempotencyBefore: now, limit: 500 }))
+    for (let round = 0; round < 3; round++) await sweepAll(store, sweepCommand(now, { limit: 500 }))
+
+    expect(before).toBeGreaterThan(600)
+    expect(pages()).toBeLessThan(before / 5)
+  })
+
+  test('has no row of an app that was removed', async () => {
+    const path = newPath()
+    const store = await open(path)
+    const id = plainApp().id
+    await addPlainApp(store, plainApp({ id, endpoints: [emailEndpoint(id, 1)] }))
+    const command = startCommand({ appId: id, idempotency: newRequest() })
+    await store.verifications.start(command)
+    await store.deliveries.settle(settleCommand(command))
+    const check = attempt(command, true, { idempotency: newRequest() })
+    await store.verifications.chargeAttempt(check)
+    const key = { key: appKey(id), hash: bytes(32), activeMax: 2 }
+    await withAudit(store, (append) => store.apps.addKey(key, append))
+
+    const rows = () =>
+      look(path, (file) => {
+        const tables = file
+          .query<[string], []>(
+            `select m.name from sqlite_schema as m join pragma_table_info(m.name) as c
+             where m.type = 'table' and c.name = 'app_id'`,
+          )
+          .values()
+          .flat()
+        const sums = tables.map((table) => `(select count(*) from ${table} where app_id = '${id}')`)
+        return number(file, `select ${sums.join(' + ')}`)
+      })
+    expect(rows()).toBeGreaterThan(6)
+    await withAudit(store, (append) => store.apps.remove(id, append))
+    expect(rows()).toBe(0)
+    expect(look(path, (file) => number(file, 'select count(*) from delivery_tries'))).toBe(0)
+  })
+})
+
+describe('a statement', () => {
+  test('that charges a wrong code writes one table and no index', () => {
+    const database = openDatabase(':memory:')
+    const program = database
+      .query<{ opcode: string; p2: number }, []>(`explain ${chargeStatement(oneKey)}`)
+      .all()
+    const roots = program.flatMap(({ opcode, p2 }) => (opcode === 'OpenWrite' ? [p2] : []))
+    const names = database
+      .query<{ name: string; rootpage: number }, []>('select name, rootpage from sqlite_schema')
+      .all()
+      .flatMap(({ name, rootpage }) => (roots.includes(rootpage) ? [name] : []))
+
+    expect(names).toEqual(['verifications'])
+  })
+})
+
+describe('cached apps', () => {
+  test('are read anew once another process has changed them', async () => {
+    const path = newPath()
+    const [server, commandLine] = [await open(path), await open(path)]
+    const { id } = await addPlainApp(server)
+    const [key, hash] = [appKey(id), bytes(32)]
+    const add = { key, hash, activeMax: 2 }
+    await withAudit(server, (append) => server.apps.addKey(add, append))
+    expect((await server.apps.findByKey(hash))?.app.name).toBe('Acme')
+
+    const change = { expectedVersion: 1, name: 'New', updatedAt: noon }
+    await withAudit(commandLine, (append) => commandLine.apps.update(id, change, append))
+    await Bun.sleep(0)
+    expect((await server.apps.findByKey(hash))?.app.name).toBe('New')
+    expect((await server.apps.get(id))?.name).toBe('New')
+
+    const revoke = { appId: id, keyId: key.id, now: noon }
+    await withAudit(commandLine, (append) => commandLine.apps.revokeKey(revoke, append))
+    await Bun.sleep(0)
+    expect(await server.apps.findByKey(hash)).toBeNull()
+  })
+
+  test('are the same object until then, which nobody can change', async () => {
+    const store = await open(newPath())
+    const id = plainApp().id
+    await addPlainApp(store, plainApp({ id, endpoints: [emailEndpoint(id, 1)] }))
+
+    const app = await store.apps.get(id)
+    if (!app?.endpoints[0]) throw new Error('no app')
+    const [endpoint] = app.endpoints
+
+    expect(await store.apps.get(id)).toBe(app)
+    expect(() => Object.assign(app, { name: 'New' })).toThrow()
+    expect(() => Object.assign(app.policy, { paused: true })).toThrow()
+    expect(() => Object.assign(endpoint.settings, { host: 'other' })).toThrow()
+    expect(() => app.endpoints.pop()).toThrow()
+  })
+
+  test('are bounded in number', async () => {
+    const path = newPath()
+    const store = await open(path)
+    const first = await addPlainApp(store)
+    const inserted = new Database(path)
+    inserted.run(`
+      with recursive numbers (value) as (
+        select 1 union all select value + 1 from numbers where value < ${cachedMax})
+      insert into apps (id, registered_by, policy, data_key_id, data_key, version, created_at,
+        updated_at)
+      select 'app' || value, 'admin', '{}', 'k', x'00', 1, 0, 0
+      from numbers`)
+    inserted.close()
+
+    const kept = await store.apps.get(first.id)
+    for (let index = 1; index < cachedMax; index++) await store.apps.get(`app${index}`)
+    expect(await store.apps.get(first.id)).toBe(kept)
+    await store.apps.get(`app${cachedMax}`)
+    expect(await store.apps.get(first.id)).not.toBe(kept)
+  })
+})
+
+describe('readiness', () => {
+  test('is one write a second, whoever asks', async () => {
+    const path = newPath()
+    let now = 0
+    const store = await open(path, { timers: { ...systemTimers, monotonic: () => now } })
+    const other = new Database(path, { readonly: true })
+    const version = () => number(other, 'pragma data_version')
+    const before = version()
+
+    await Promise.all(times(50, () => store.maintenance.ready()))
+    expect(version()).toBe(before + 1)
+    now = 999
+    await store.maintenance.ready()
+    expect(version()).toBe(before + 1)
+    now = 1000
+    await store.maintenance.ready()
+    expect(version()).toBe(before + 2)
+  })
+})
+
+describe('damage', () => {
+  /** Random bytes over the pages of the table, and over everything else that is read by then. */
+  async function damaged(path: string): Promise<void> {
+    const store = await open(path)
+    const commands = times(500, (index) => startCommand({ now: noon + index }))
+    await Promise.all(commands.map(store.verifications.start))
+    await store.close()
+    const file = openSync(path, 'r+')
+    const { size } = statSync(path)
+    for (let page = 80; page * 4096 < size; page++) {
+      writeSync(file, bytes(4096), 0, 4096, page * 4096)
+    }
+    closeSync(file)
+  }
+
+  test('of everything is a fault, too, and no crash', async () => {
+    const path = newPath()
+    const store = await open(path)
+    await store.verifications.start(startCommand())
+    await store.close()
+    const reopened = await open(path)
+    // Another connection's commit makes this one read every page anew.
+    const other = new Database(path)
+    other.run("insert into meta values ('x', x'00')")
+    other.run('pragma wal_checkpoint(truncate)')
+    const file = openSync(path, 'r+')
+    writeSync(file, bytes(statSync(path).size), 0)
+    closeSync(file)
+
+    expect((await reopened.maintenance.faults()).join()).toContain('damaged')
+    expect(await problemCode(reopened.verifications.get(keyOf(startCommand())))).toBe(
+      'store_unavailable',
+    )
+  })
+
+  test('refuses with a time to come back, is told once and is a fault', async () => {
+    const path = newPath()
+    await damaged(path)
+    let told = 0
+    const store = await open(path, { onDamage: () => told++ })
+
+    const query = { appId: 'app', mode: 'live', now: noon, limit: 1000, cursor: null } as const
+    expect(await problemCode(store.verifications.list(query))).toBe('store_unavailable')
+    const starts = times(5, () => problemCode(store.verifications.start(startCommand())))
+    expect(await Promise.all(starts)).toContain('store_unavailable')
+
+    expect(told).toBe(1)
+    const faults = await store.maintenance.faults()
+    expect(faults.join()).toContain('damaged')
+    expect(faults.join()).toContain('restore a backup')
+    await store.close().catch(() => {})
   })
 })
 
 test('a data directory has one server at a time', () => {
-  const home = mkdtempSync(join(directory, 'home-'))
+  const home = newDirectory()
   const lock = lockDataDirectory(home)
   expect(lock).not.toBeNull()
   expect(lockDataDirectory(home)).toBeNull()

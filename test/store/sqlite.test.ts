@@ -1,4 +1,5 @@
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { auditLink, storeContract } from './contract.ts'
+import { systemTimers } from '../../src/timers.ts'
+import { storeContract } from './contract.ts'
 
-storeContract('sqlite', async () => openSqliteStore({ path: ':memory:', auditLink }))
+storeContract('sqlite', () => openSqliteStore({ path: ':memory:', timers: systemTimers }))

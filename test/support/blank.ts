@@ -1,10 +1,6 @@
-/**
- * A source text twice, each as long as the original: `code` with comments and the insides of
- * strings and patterns blanked out, `comments` with everything else blanked out.
- */
-export function blank(text: string): { code: string; comments: string } {
+/** A source text, as long as it was, with comments and the insides of strings and patterns blank. */
+export function blank(text: string): string {
   const code = text.split('')
-  const comments = text.replace(/[^\n]/g, ' ').split('')
   // What each open brace belongs to: a block, or a hole in a template.
   const braces: ('block' | 'hole')[] = []
 
@@ -12,7 +8,6 @@ export function blank(text: string): { code: string; comments: string } {
   while (at < text.length) {
     const end = commentEnd(text, at)
     if (end !== null) {
-      for (let i = at; i < end; i++) comments[i] = text[i] ?? ''
       at = wipe(code, at, end)
     } else if (text[at] === "'" || text[at] === '"') {
       at = wipe(code, at + 1, stringEnd(text, at)) + 1
@@ -25,7 +20,7 @@ export function blank(text: string): { code: string; comments: string } {
       at = text[at] === '}' && braces.pop() === 'hole' ? template(at + 1) : at + 1
     }
   }
-  return { code: code.join(''), comments: comments.join('') }
+  return code.join('')
 
   function template(from: number): number {
     let end = from

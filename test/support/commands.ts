@@ -1,83 +1,253 @@
-import type { App } from '../../src/domain/app.ts'
+import type { App, AppKey } from '../../src/domain/app/app.ts'
+import type { Endpoint } from '../../src/domain/app/endpoint.ts'
+import type { AuditAppend } from '../../src/domain/audit.ts'
+import { type AuditEntry, audited, type HeadMoved } from '../../src/domain/audit.ts'
+import type { Try } from '../../src/domain/delivery/delivery.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
-import { dayMs, type Limit } from '../../src/domain/limit.ts'
-import type { StartCommand } from '../../src/domain/stores.ts'
+import type { Keyring } from '../../src/domain/keyring.ts'
+import type {
+  AttemptCommand,
+  Due,
+  KeptRequest,
+  NewDelivery,
+  SettleCommand,
+  StartCommand,
+  Stores,
+  SweepCommand,
+} from '../../src/domain/stores.ts'
+import { type BudgetWindow, dayMs, type LimitRow } from '../../src/domain/verification/limits.ts'
+import type { Mode, VerificationKey } from '../../src/domain/verification/verification.ts'
 import { systemRandom } from '../../src/random.ts'
 
 export const noon = Date.UTC(2026, 5, 15, 12)
+export const minuteMs = 60_000
 
 export const bytes = (count: number): Uint8Array => systemRandom.bytes(count)
-
-/** The audit entry of whatever a test does. */
-export function auditEntry(at = noon, object = 'x') {
-  return { at, who: 'cli', action: 'app.create' as const, object, detail: '', requestId: null }
+export const newRequest = (since = noon - dayMs): KeptRequest => {
+  return { key: bytes(32), fingerprint: bytes(32), since }
 }
 
-/** An app without channels. */
-export function plainApp(id = newId(systemRandom)): App {
+export const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index))
+
+/** Links records with SHA-256: no key is needed to test a store. */
+export const auditKeyring: Pick<Keyring, 'auditMac'> = {
+  auditMac: (previous, text) =>
+    new Bun.CryptoHasher('sha256').update(previous).update(text).digest(),
+}
+
+export function auditEntry(at = noon, object = 'x'): AuditEntry {
+  return { at, who: 'cli', action: 'app.create', object, detail: '', requestId: null }
+}
+
+/** A write with an audit record, again as long as others come in between. */
+export function withAudit<Result>(
+  { audit }: Pick<Stores, 'audit'>,
+  write: (append: AuditAppend) => Promise<Result | HeadMoved>,
+): Promise<Result> {
+  return audited({ audit, keyring: auditKeyring as Keyring }, auditEntry(), write)
+}
+
+/** An app without endpoints. */
+export function plainApp(change: Partial<App> = {}): App {
   return {
-    id,
+    id: newId(systemRandom),
     name: 'Acme',
+    registeredBy: 'admin',
     policy: {},
-    email: null,
+    endpoints: [],
     dataKey: { keyId: '00000000', bytes: bytes(61) },
+    version: 1,
     createdAt: noon,
     updatedAt: noon,
-    alarmAt: null,
+    sprayAlarmSince: null,
+    ...change,
   }
 }
 
-export type CommandOptions = {
-  appId?: string
+export function emailEndpoint(appId: string, rank: number): Endpoint {
+  return {
+    id: newId(systemRandom),
+    appId,
+    channel: 'email',
+    rank,
+    settings: {
+      channel: 'email',
+      host: `mail${rank}.example.com`,
+      port: 587,
+      security: 'starttls',
+      user: 'codes',
+      from: 'codes@example.com',
+      fromName: null,
+      connectionsMax: null,
+    },
+    secretSealed: bytes(40),
+    createdAt: noon,
+    updatedAt: noon,
+  }
+}
+
+export function appKey(appId: string, mode: Mode = 'live'): AppKey {
+  const id = newId(systemRandom)
+  const visible = { prefix: `otpm_${mode}_`, lastFour: 'abcd' }
+  return { id, appId, mode, ...visible, createdAt: noon, revokedAt: null }
+}
+
+/** Stores a new app, and answers it. */
+export async function addPlainApp(stores: Pick<Stores, 'apps' | 'audit'>, app = plainApp()) {
+  const command = { app, keys: [], secretKeyIndex: null, registeredFrom: null }
+  await withAudit(stores, (append) => stores.apps.create(command, append))
+  return app
+}
+
+export type StartOptions = Partial<
+  Pick<
+    StartCommand['verification'],
+    'appId' | 'mode' | 'startedBy' | 'attemptsMax' | 'codeKeyId' | 'metadata'
+  >
+> & {
   now?: number
   ttlMs?: number
-  attemptsMax?: number
-  budgetKey?: Uint8Array
-  budget?: { max: number; windowMs: number }[]
-  limits?: Limit[]
+  /** The recipient: their limit row and, unless it is given, their address. */
+  recipientKey?: Uint8Array
+  recipientIndex?: Uint8Array
+  rates?: LimitRow['rates']
+  /** Rows behind the recipient's. */
+  limits?: LimitRow[]
+  budget?: BudgetWindow[]
   long?: boolean
-  idempotency?: StartCommand['idempotency']
+  lease?: NewDelivery['lease']
+  endpointId?: string | null
+  idempotency?: KeptRequest | null
 }
 
 /** A start with nothing in its way, and the digests that its codes answer to. */
-export function startCommand(options: CommandOptions = {}): StartCommand {
-  const { appId = 'app', now = noon, ttlMs = 600_000, attemptsMax = 5 } = options
+export function startCommand(options: StartOptions = {}): StartCommand {
+  const { now = noon, recipientKey = bytes(32), ttlMs = 600_000 } = options
+  const { lease = { node: 'a', until: now + 90_000 }, endpointId = 'endpoint' } = options
   const long = { format: 'crockford', length: 13, generation: 1, digest: bytes(32) } as const
   return {
     verification: {
-      id: newId(systemRandom),
-      appId,
-      mode: 'live',
+      id: newTimedId(systemRandom, now),
+      appId: options.appId ?? 'app',
+      mode: options.mode ?? 'live',
+      startedBy: options.startedBy ?? 'v1',
       to: 'a***@example.com',
       channel: 'email',
       purpose: 'default',
       locale: null,
-      metadata: null,
-      codeKeyId: '00000000',
+      metadata: options.metadata ?? null,
+      codeKeyId: options.codeKeyId ?? '00000000',
       reference: 'AB12',
-      attemptsMax,
+      attemptsMax: options.attemptsMax ?? 5,
       resendsMax: 3,
       createdAt: now,
       expiresAt: now + ttlMs,
       resendAt: now + 30_000,
     },
-    recipientIndex: bytes(16),
+    recipientIndex: options.recipientIndex ?? recipientKey,
     recipientSealed: bytes(40),
     short: { format: 'numeric', length: 6, generation: 0, digest: bytes(32) },
-    long: options.long === false ? null : () => long,
-    limits: options.limits ?? [],
-    budget: {
-      key: options.budgetKey ?? bytes(16),
-      windows: options.budget ?? [{ max: 1000, windowMs: dayMs }],
-    },
-    delivery: { id: newTimedId(systemRandom, now), leaseUntil: now + 90_000 },
+    long: options.long === false ? null : long,
+    limits: [{ key: recipientKey, rates: options.rates ?? [] }, ...(options.limits ?? [])],
+    recipientKeptMs: 31 * dayMs,
+    budget: options.budget ?? [{ max: 1000, windowMs: dayMs }],
+    budgetEvent: { type: 'budget.exhausted', data: { answer: 'long_code' } },
+    delivery: newDelivery({ now, lease, endpointId }),
     idempotency: options.idempotency ?? null,
   }
 }
 
+export function newDelivery(
+  options: { now?: number; lease?: NewDelivery['lease']; endpointId?: string | null } = {},
+): NewDelivery {
+  const { now = noon, lease = null, endpointId = 'endpoint' } = options
+  const id = newTimedId(systemRandom, now)
+  return { id, channel: 'email', endpointId, createdAt: now, lease }
+}
+
+export function keyOf({ verification }: StartCommand): VerificationKey {
+  const { appId, mode, id } = verification
+  return { appId, mode, id }
+}
+
 /** A check of the short code of a start: right, or surely wrong. */
-export function attempt(command: StartCommand, right: boolean, now = noon) {
-  const { appId, id } = command.verification
-  const digests = [right ? command.short.digest : bytes(32)]
-  return { appId, id, format: 'numeric' as const, length: 6, digests, now }
+export function attempt(
+  command: StartCommand,
+  isRight: boolean,
+  { now = noon, idempotency = null }: Partial<Pick<AttemptCommand, 'now' | 'idempotency'>> = {},
+): AttemptCommand {
+  const digest = isRight ? command.short.digest : bytes(32)
+  return {
+    ...keyOf(command),
+    format: 'numeric',
+    length: 6,
+    digests: [{ keyId: command.verification.codeKeyId, digest }],
+    now,
+    events: { approved: 'verification.approved', exhausted: 'verification.exhausted' },
+    idempotency,
+  }
+}
+
+export function resendCommand(command: StartCommand, now: number, lease?: NewDelivery['lease']) {
+  const delivery = newDelivery({ now, lease: lease ?? { node: 'a', until: now + 90_000 } })
+  return { ...keyOf(command), now, resendAfterMs: 30_000, delivery }
+}
+
+export function cancelCommand(command: StartCommand, now = noon) {
+  return { ...keyOf(command), now, event: 'verification.canceled' as const }
+}
+
+/** What a node that has seen everybody a moment ago asks for. */
+export function due(now: number, change: Partial<Due> = {}): Due {
+  return { node: 'a', now, dueWithinMs: 900_000, silentSince: now - 15_000, ...change }
+}
+
+export function tryOf(change: Partial<Try> = {}): Try {
+  return {
+    number: 1,
+    endpointId: 'endpoint',
+    at: noon,
+    tookMs: 12,
+    status: 'sent',
+    cause: null,
+    ambiguous: false,
+    code: '250',
+    detail: null,
+    remoteId: '<1@example.com>',
+    ...change,
+  }
+}
+
+/** The end of a start's delivery after one try that went well. */
+export function settleCommand(
+  command: StartCommand,
+  change: Partial<SettleCommand> = {},
+): SettleCommand {
+  const { id: verificationId, appId, mode } = command.verification
+  return {
+    delivery: { id: command.delivery.id, appId, mode, verificationId },
+    made: tryOf(),
+    status: 'sent',
+    detail: null,
+    event: 'delivery.sent',
+    again: null,
+    follow: null,
+    now: noon,
+    ...change,
+  }
+}
+
+/** A sweep that finds nothing old enough but what has expired by `now`. */
+export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): SweepCommand {
+  return {
+    now,
+    verificationsBefore: 0,
+    eventsBefore: 0,
+    failuresBefore: 0,
+    idempotencyBefore: 0,
+    limitsAfter: new Uint8Array(0),
+    limit: 100,
+    ...change,
+  }
 }

@@ -91,7 +91,8 @@ export async function start(
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   const lineOf = (event: string) => logLines(stdout.text()).find((line) => line.event === event)
-  await eventually(() => lineOf('listening') !== undefined || child.exitCode !== null, startMs)
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
+  await eventually(() => lineOf('listening') !== undefined || hasEnded(), startMs)
   const base = lineOf('listening')?.url
   if (base === undefined) {
     child.kill('SIGKILL')

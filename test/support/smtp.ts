@@ -56,9 +56,12 @@ export async function mailServer(
     security?: 'tls' | 'starttls' | 'none'
     certificate?: Certificate
     login?: { user: string; password: string }
+    /** Takes the login before encryption too. */
+    plainLogin?: boolean
+    port?: number
   } = {},
 ): Promise<MailServer> {
-  const { security = 'none', certificate, login } = options
+  const { security = 'none', certificate, login, plainLogin = security === 'none' } = options
   const arrived: Arrived[] = []
   const logins: string[] = []
   const server = new SMTPServer({
@@ -66,7 +69,7 @@ export async function mailServer(
     ...(certificate ? { key: certificate.key, cert: certificate.cert } : {}),
     disabledCommands: security === 'none' ? ['STARTTLS'] : [],
     authOptional: !login,
-    allowInsecureAuth: security === 'none',
+    allowInsecureAuth: plainLogin,
     disableReverseLookup: true,
     closeTimeout: 10,
     onAuth({ username, password }, _session, done) {
@@ -93,7 +96,7 @@ export async function mailServer(
   })
   // Clients that refuse a certificate hang up; that is theirs to tell.
   server.on('error', () => {})
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  await new Promise<void>((done) => server.listen(options.port ?? 0, '127.0.0.1', done))
   return {
     port: server.server.address().port,
     arrived,
@@ -102,11 +105,14 @@ export async function mailServer(
   }
 }
 
-/** What a scripted server answers to a command: a reply, silence, or the end of the connection. */
+/**
+ * What a scripted server answers to a command: a reply, silence, the end of the connection, or a
+ * reply that never comes to its end. Of a list, each one in turn, and then the last one again.
+ */
 export type Script = Partial<
   Record<
     'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL FROM' | 'RCPT TO' | 'DATA' | 'message',
-    string | 'hang' | 'close'
+    string | string[]
   >
 >
 
@@ -133,21 +139,40 @@ const usual: Required<Script> = {
   message: '250 2.0.0 queued',
 }
 
-/** An SMTP server that says what the script says, on a free loopback port. */
-export async function scriptedServer(script: Script = {}): Promise<ScriptedServer> {
-  const replies = { ...usual, ...script }
+/** How often a byte of a reply without end comes, in ms. */
+const dripMs = 10
+
+type ScriptOf = (connection: { number: number; open: number }) => Script
+
+/**
+ * An SMTP server that says what the script says, on a free loopback port. A function chooses the
+ * script of each connection by its number, from 1 on, and by how many are open with it.
+ */
+export async function scriptedServer(script: Script | ScriptOf = {}): Promise<ScriptedServer> {
+  const scriptOf = typeof script === 'function' ? script : () => script
   const commands: string[] = []
   const sockets = new Set<Socket>()
   let connections = 0
   const server = createServer((socket) => {
     connections++
     sockets.add(socket)
+    const replies = { ...usual, ...scriptOf({ number: connections, open: sockets.size }) }
+    const counts: Partial<Record<keyof Script, number>> = {}
+    const drip = () => {
+      if (socket.writable) socket.write('2')
+      if (!socket.destroyed) setTimeout(drip, dripMs)
+    }
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
     const answer = (step: keyof Script) => {
-      const reply = replies[step]
+      const list = [replies[step]].flat()
+      const reply = list[counts[step] ?? 0] ?? list.at(-1) ?? ''
+      counts[step] = (counts[step] ?? 0) + 1
       if (reply === 'close') socket.destroy()
+      else if (reply === 'drip') drip()
       else if (reply !== 'hang') socket.write(`${reply}\r\n`)
+      // A server that answers 421 ends the session (RFC 5321 section 3.8).
+      if (reply.startsWith('421')) socket.end()
     }
     socket.on(
       'data',
@@ -163,7 +188,7 @@ export async function scriptedServer(script: Script = {}): Promise<ScriptedServe
         const step = stepOf(line)
         if (step) answer(step)
         else socket.write(line === 'QUIT' ? '221 bye\r\n' : '250 ok\r\n')
-        return step === 'DATA' && replies.DATA.startsWith('3')
+        return step === 'DATA' && [replies.DATA].flat().every((reply) => reply.startsWith('3'))
       }),
     )
     answer('greeting')

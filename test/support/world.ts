@@ -1,27 +1,20 @@
-import type { App, Policy } from '../../src/domain/app.ts'
-import type { Delivery, Handover } from '../../src/domain/delivery.ts'
-import { createApp, type ManagePorts } from '../../src/domain/manage-apps.ts'
-import type { DeliveryState, DomainSettings, Ports } from '../../src/domain/ports.ts'
+import { newApiKey } from '../../src/domain/app/api-key.ts'
+import type { App } from '../../src/domain/app/app.ts'
+import { createApp, type ManagePorts } from '../../src/domain/app/manage.ts'
+import type { Policy } from '../../src/domain/app/policy.ts'
+import type { Delivery, Handover } from '../../src/domain/delivery/delivery.ts'
+import type { Lane } from '../../src/domain/delivery/handover.ts'
+import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
+import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { systemRandom } from '../../src/random.ts'
-import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts'
+import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { systemTimers } from '../../src/timers.ts'
 
-export const defaultSettings: DomainSettings = {
-  codeLength: 6,
-  ttlSeconds: 600,
-  attemptsMax: 5,
-  resendAfterSeconds: 30,
-  resendsMax: 3,
-  recipientStartSpacingSeconds: 30,
-  recipientStartsPerQuarterHour: 5,
-  recipientStartsPerDay: 20,
-  recipientStartsPerDayAcrossApps: 30,
-  appStartsPerMinute: 600,
-  ipFailuresPerMinute: 10,
-  guessBudgetPerDay: 25,
-  guessBudgetPerMonth: 80,
-}
+export { defaultSettings }
+
+export type SqliteStore = Awaited<ReturnType<typeof openSqliteStore>>
 
 /** Every port, real but for time, which moves when told, and the outbox, which records. */
 export type World = Ports & {
@@ -29,25 +22,33 @@ export type World = Ports & {
   clock: { now(): number; advance(ms: number): void }
   /** What was handed to the outbox, the newest last. */
   sent: { delivery: Delivery; handover: Handover }[]
-  /** What `outbox.settled` answers; set it to try another end of a delivery. */
-  deliveryState: { current: DeliveryState | null }
+  outboxState: {
+    /** What `settled` answers. */
+    settled: DeliveryState | null
+    /** What `expectedWaitMs` answers. */
+    waitMs: number
+    /** Whether `reserve` finds a place. */
+    hasRoom: boolean
+    /** Places that were reserved and neither used nor given back. */
+    reserved: number
+    woken: Lane[]
+    withdrawn: string[]
+  }
   app: App
   liveKey: string
   testKey: string
 }
 
 /** Noon of a day in 2026: far from any boundary by chance. */
-const start = Date.UTC(2026, 5, 15, 12)
+export const noon = Date.UTC(2026, 5, 15, 12)
 
 export async function world(
   options: { settings?: Partial<DomainSettings>; policy?: Policy; path?: string } = {},
 ): Promise<World> {
-  const keyring = createKeyring(firstKeyset(new Uint8Array(32).map((_, i) => i + 1)))
-  const store = openSqliteStore({
-    path: options.path ?? ':memory:',
-    auditLink: (previous, record) => keyring.auditLink(previous, record),
-  })
-  let now = start
+  const keyring = createKeyring(firstKeyset(new Uint8Array(32).map((_, i) => i + 1)), systemRandom)
+  const { path = ':memory:' } = options
+  const store = await openSqliteStore({ path, timers: systemTimers })
+  let now = noon
   const clock = {
     now: () => now,
     advance: (ms: number) => {
@@ -55,26 +56,44 @@ export async function world(
     },
   }
   const sent: World['sent'] = []
-  const deliveryState: World['deliveryState'] = { current: { status: 'sent', detail: null } }
+  const outboxState: World['outboxState'] = {
+    settled: { status: 'sent', detail: null, maybeTaken: true },
+    waitMs: 0,
+    hasRoom: true,
+    reserved: 0,
+    woken: [],
+    withdrawn: [],
+  }
   const ports: Ports = {
     ...store,
     clock,
+    timers: systemTimers,
     keyring,
     random: systemRandom,
+    node: 'local',
     outbox: {
+      expectedWaitMs: () => outboxState.waitMs,
+      reserve: () => {
+        if (outboxState.hasRoom) outboxState.reserved++
+        return outboxState.hasRoom
+      },
+      release: () => void outboxState.reserved--,
       offer: (delivery, handover) => {
+        outboxState.reserved--
         sent.push({ delivery, handover })
       },
-      settled: async () => deliveryState.current,
+      wake: (lane) => void outboxState.woken.push(lane),
+      withdraw: (id) => void outboxState.withdrawn.push(id),
+      settled: async () => outboxState.settled,
     },
     egress: { reach: async () => 'public' },
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })
-  return { ...ports, store, clock, sent, deliveryState, app, liveKey, testKey }
+  return { ...ports, store, clock, sent, outboxState, app, liveKey, testKey }
 }
 
-/** An app with an email channel and one key of each mode. */
+/** An app with an email endpoint and one key of each mode. */
 export async function addApp(
   ports: Omit<ManagePorts, 'settings'>,
   { name = 'Acme', policy = {} }: { name?: string; policy?: Policy } = {},
@@ -88,6 +107,11 @@ export async function addApp(
     { who: 'cli', requestId: null },
     { name, policy, email },
   )
+}
+
+/** A well-formed key that nobody has. */
+export function strangeKey(mode: 'live' | 'test' | 'admin' = 'live'): string {
+  return newApiKey(systemRandom, mode)
 }
 
 /** The code that a handed-over message carries. */

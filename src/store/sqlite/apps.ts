@@ -1,166 +1,174 @@
 import type { Database } from 'bun:sqlite'
-import type { App, AppKey } from '../../domain/app.ts'
-import type { AppChange, AppStore, NewApp } from '../../domain/stores.ts'
-import { type AppRow, appColumns, toApp, toKey, toKeyedApp } from './app-rows.ts'
-import { prepareApps } from './app-statements.ts'
-import type { Writer } from './group-commit.ts'
-import type { Journal } from './journal.ts'
-import { toPage } from './listing.ts'
+import type { App } from '../../domain/app/app.ts'
+import type { Endpoint } from '../../domain/app/endpoint.ts'
+import type { AuditAppend, HeadMoved } from '../../domain/audit.ts'
+import type { WrappedKey } from '../../domain/keyring.ts'
+import type { AppChange, AppStore, KeyRenewal, NewApp } from '../../domain/stores.ts'
+import { createApiKeys } from './api-keys.ts'
+import type { AppCache } from './app-cache.ts'
+import { type AppReader, createAppReader } from './app-reader.ts'
+import type { AuditChain } from './audit.ts'
+import { toPage } from './page.ts'
+import type { Parts } from './parts.ts'
+import { createRemoval } from './removal.ts'
 
-export type AppReader = { get(id: string): App | null }
+type Deps = Parts & { audit: AuditChain; cache: AppCache }
 
-/** Two, so that a key can be replaced without a gap. */
-const activeKeysMax = 2
+export function createAppStore(deps: Deps): AppStore {
+  const { database, read, write, audit, cache } = deps
+  const reader = createAppReader(database)
+  const keys = createApiKeys({ ...deps, reader })
+  const changes = createAppWrites(database, reader)
+  const renew = createRenewal(database)
+  const removal = createRemoval(deps)
 
-/** Rows of a removed app that go in one commit. */
-const removalBatch = 500
-
-export function createAppReader(database: Database): AppReader {
-  // With the plus, so that it is not planned again at every turn (app-statements.ts, `byKey`).
-  const byId = database.prepare<AppRow, { id: string }>(
-    `select ${appColumns} from apps left join email_channels on app_id = id where id = +$id`,
-  )
-  return {
-    get(id) {
-      const row = byId.get({ id })
-      return row ? toApp(row) : null
-    },
-  }
-}
-
-type Parts = { database: Database; writer: Writer; journal: Journal; reader: AppReader }
-type Statements = ReturnType<typeof prepareApps>
-
-export function createAppStore(parts: Parts): AppStore {
-  const { database, writer, journal, reader } = parts
-  const statements = prepareApps(database)
-  const { create, update } = createAppWrites(statements, reader)
-
-  async function removeRows(appId: string): Promise<void> {
-    for (const statement of statements.deleteRows) {
-      let removed = removalBatch
-      while (removed === removalBatch) {
-        removed = await writer.write(() => statement.run({ appId, limit: removalBatch }).changes)
-      }
-    }
-  }
+  /** A write that changes an app, with its audit record where there is one to append. */
+  const audited = <Result>(
+    append: AuditAppend,
+    change: () => Result,
+    isChange: (result: Result) => boolean = Boolean,
+  ) =>
+    write<Result | HeadMoved>(() => {
+      if (!audit.isNext(append)) return 'head_moved'
+      const result = change()
+      if (isChange(result)) audit.append(append)
+      cache.forget()
+      return result
+    })
 
   return {
-    create: (command, audit) =>
-      writer.write(() => {
-        const outcome = create(command)
-        if (outcome === 'created') journal.audit(audit)
-        return outcome
-      }),
-    get: async (id) => reader.get(id),
-    findByKey: async (hash) => {
-      const row = statements.byKey.get({ hash })
-      return row ? toKeyedApp(row) : null
-    },
-    findBySecretKey: async (index) => {
-      const row = statements.bySecret.get({ index })
-      return row ? reader.get(row.id) : null
-    },
-    list: async ({ limit, cursor }) => {
-      const rows = statements.list.all({ after: cursor ?? '', limit: limit + 1 })
-      return toPage(rows, limit, (row) => row.id, toApp)
-    },
-    update: (id, change, audit) =>
-      writer.write(() => {
-        const app = update(id, change)
-        if (app) journal.audit(audit)
-        return app
-      }),
-    remove: async (id, audit) => {
-      const removed = await writer.write(() => {
-        if (statements.delete.run({ id }).changes === 0) return false
-        journal.audit(audit)
-        return true
-      })
-      if (removed) await removeRows(id)
+    create: (command, append) =>
+      audited(
+        append,
+        () => changes.create(command, keys.insert),
+        (outcome) => outcome === 'created',
+      ),
+    get: (id) => read(() => cache.get(`app ${id}`, () => reader.get(id))),
+    findByKey: (hash) => read(() => cache.get(`key ${hex(hash)}`, () => keys.find(hash))),
+    findBySecretKey: (index) =>
+      read(() => cache.get(`secret ${hex(index)}`, () => reader.bySecretKey(index))),
+    list: ({ limit, cursor }) =>
+      read(() =>
+        toPage(
+          reader.list(cursor, limit + 1),
+          limit,
+          ({ id }) => id,
+          (app) => app,
+        ),
+      ),
+    countOpen: (from) => read(() => reader.countOpen(from)),
+    update: (id, change, append) =>
+      audited(
+        append,
+        () => changes.update(id, change),
+        (result) => result instanceof Object,
+      ),
+    remove: async (id, append) => {
+      const removed = await audited(append, () => removal.app(id))
+      if (removed === true) await removal.rows(id)
       return removed
     },
-    ...createKeyMethods(statements, parts),
+    keys: (appId) => read(() => keys.list(appId)),
+    addKey: (command, append) =>
+      audited(
+        append,
+        () => keys.add(command),
+        (outcome) => outcome === 'added',
+      ),
+    revokeKey: (command, append) => audited(append, () => keys.revoke(command)),
+    wrappedOtherwise: (keyId, limit) => read(() => reader.wrappedOtherwise(keyId, limit)),
+    renewKeys: (renewals) =>
+      write(() => {
+        for (const renewal of renewals) renew(renewal)
+        cache.forget()
+      }),
   }
 }
 
-function createAppWrites(statements: Statements, reader: AppReader) {
-  function create({ app, keys, secretKeyIndex }: NewApp): 'created' | 'secret_key_taken' {
-    if (secretKeyIndex && statements.bySecret.get({ index: secretKeyIndex })) {
-      return 'secret_key_taken'
+function createAppWrites(database: Database, reader: AppReader) {
+  const insert = database.prepare<null, InsertApp>(`
+    insert into apps (id, name, registered_by, registered_from, policy, secret_key_index,
+      data_key_id, data_key, version, created_at, updated_at)
+    values ($id, $name, $registeredBy, $registeredFrom, $policy, $secretKeyIndex,
+      $dataKeyId, $dataKey, $version, $createdAt, $updatedAt)`)
+  const update = database.prepare<null, UpdateApp>(`
+    update apps set name = coalesce($name, name), policy = coalesce($policy, policy),
+      version = version + 1, updated_at = $updatedAt
+    where id = $id and version = $expectedVersion`)
+  const insertEndpoint = database.prepare<null, EndpointValues>(`
+    insert into endpoints (id, app_id, channel, rank, settings, secret_sealed, created_at,
+      updated_at)
+    values ($id, $appId, $channel, $rank, $settings, $secretSealed, $createdAt, $updatedAt)`)
+  const deleteEndpoints = database.prepare<null, { appId: string }>(
+    'delete from endpoints where app_id = $appId',
+  )
+
+  function writeEndpoints(appId: string, endpoints: Endpoint[]): void {
+    deleteEndpoints.run({ appId })
+    for (const endpoint of endpoints) {
+      insertEndpoint.run({ ...endpoint, appId, settings: JSON.stringify(endpoint.settings) })
     }
-    const { id, name, policy, dataKey, createdAt, updatedAt } = app
-    statements.insert.run({
-      id,
-      name,
-      policy: JSON.stringify(policy),
-      secretKeyIndex,
-      dataKeyId: dataKey.keyId,
-      dataKey: dataKey.bytes,
-      createdAt,
-      updatedAt,
-    })
-    writeEmail(id, app.email)
-    for (const { key, hash } of keys) insertKey(statements, key, hash)
-    return 'created'
   }
 
-  function writeEmail(appId: string, email: App['email']): void {
-    statements.deleteEmail.run({ appId })
-    if (!email) return
-    statements.insertEmail.run({ ...email, appId, publicOnly: email.publicOnly ? 1 : 0 })
-  }
-
-  function update(id: string, { updatedAt, name, policy, email }: AppChange): App | null {
-    const text = policy === undefined ? null : JSON.stringify(policy)
-    const { changes } = statements.update.run({ id, updatedAt, name: name ?? null, policy: text })
-    if (changes === 0) return null
-    if (email !== undefined) writeEmail(id, email)
-    return reader.get(id)
-  }
-
-  return { create, update }
-}
-
-type KeyMethods = Pick<AppStore, 'keys' | 'addKey' | 'revokeKey' | 'wrappedOtherwise' | 'rewrap'>
-
-function createKeyMethods(statements: Statements, { writer, journal }: Parts): KeyMethods {
   return {
-    keys: async (appId) => statements.keys.all({ appId }).map(toKey),
-    addKey: (key, hash, audit) =>
-      writer.write(() => {
-        const { active } = statements.activeKeys.get(key) ?? { active: 0 }
-        if (active >= activeKeysMax) return 'too_many'
-        insertKey(statements, key, hash)
-        journal.audit(audit)
-        return 'added'
-      }),
-    revokeKey: (appId, keyId, audit) =>
-      writer.write(() => {
-        const { changes } = statements.revokeKey.run({ appId, keyId, now: audit.at })
-        if (changes === 0) return false
-        journal.audit(audit)
-        return true
-      }),
-    wrappedOtherwise: async (keyId, limit) =>
-      statements.wrappedOtherwise
-        .all({ keyId, limit })
-        .map((row) => ({ appId: row.id, key: { keyId: row.data_key_id, bytes: row.data_key } })),
-    rewrap: async (items) => {
-      await writer.write(() => {
-        for (const { appId, from, to } of items) {
-          const values = { appId, from: from.bytes, toId: to.keyId, to: to.bytes }
-          statements.rewrap.run(values)
-        }
-      })
+    create(
+      { app, keys, secretKeyIndex, registeredFrom }: NewApp,
+      insertKey: (key: NewApp['keys'][number]) => void,
+    ): 'created' | 'secret_key_taken' {
+      if (secretKeyIndex && reader.bySecretKey(secretKeyIndex)) return 'secret_key_taken'
+      const { keyId: dataKeyId, bytes: dataKey } = app.dataKey
+      const policy = JSON.stringify(app.policy)
+      insert.run({ ...app, policy, dataKeyId, dataKey, secretKeyIndex, registeredFrom })
+      writeEndpoints(app.id, app.endpoints)
+      keys.forEach(insertKey)
+      return 'created'
+    },
+    update(id: string, change: AppChange): App | 'changed' | null {
+      const { name = null, expectedVersion, updatedAt, endpoints } = change
+      const policy = change.policy ? JSON.stringify(change.policy) : null
+      const { changes } = update.run({ id, name, policy, expectedVersion, updatedAt })
+      if (changes === 0) return reader.get(id) && 'changed'
+      if (endpoints) writeEndpoints(id, endpoints)
+      return reader.get(id)
     },
   }
 }
 
-function insertKey(
-  statements: Statements,
-  { revokedAt: _, ...key }: AppKey,
-  hash: Uint8Array,
-): void {
-  statements.insertKey.run({ ...key, hash })
+/** Replaces an app's data key and the secrets that are sealed with it, if nothing else changed. */
+function createRenewal(database: Database): (renewal: KeyRenewal) => void {
+  const setKey = database.prepare<null, RenewedKey>(`
+    update apps set data_key_id = $keyId, data_key = $bytes, version = version + 1
+    where id = $appId and version = $expectedVersion`)
+  const setSecret = database.prepare<
+    null,
+    KeyRenewal['secrets'][number] & Pick<KeyRenewal, 'appId'>
+  >('update endpoints set secret_sealed = $sealed where id = $endpointId and app_id = $appId')
+
+  return ({ appId, expectedVersion, dataKey, secrets }) => {
+    const { changes } = setKey.run({ appId, expectedVersion, ...dataKey })
+    if (changes === 0) return
+    for (const secret of secrets) setSecret.run({ ...secret, appId })
+  }
+}
+
+type InsertApp = Pick<
+  App,
+  'id' | 'name' | 'registeredBy' | 'version' | 'createdAt' | 'updatedAt'
+> & {
+  policy: string
+  registeredFrom: Uint8Array | null
+  secretKeyIndex: Uint8Array | null
+  dataKeyId: string
+  dataKey: Uint8Array
+}
+type UpdateApp = Pick<AppChange, 'expectedVersion' | 'updatedAt'> & {
+  id: string
+  name: string | null
+  policy: string | null
+}
+type EndpointValues = Omit<Endpoint, 'settings'> & { settings: string }
+type RenewedKey = Pick<KeyRenewal, 'appId' | 'expectedVersion'> & WrappedKey
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }

@@ -1,109 +1,100 @@
 import type { Database } from 'bun:sqlite'
-import type { Delivery } from '../../domain/delivery.ts'
+import type { Try } from '../../domain/delivery/delivery.ts'
 import type { EventType } from '../../domain/event.ts'
-import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
-import type { Writer } from './group-commit.ts'
-import type { Journal } from './journal.ts'
+import type { DeliveryStore, NewDelivery, SettleCommand } from '../../domain/stores.ts'
+import type { VerificationKey } from '../../domain/verification/verification.ts'
+import { type DeliveryRow, deliveryColumns, toDelivery } from './delivery-row.ts'
+import { createLanes, type LaneDeps } from './lanes.ts'
+import { createSettle, type SettleDeps } from './settle.ts'
+import { createTries } from './tries.ts'
 
-type DeliveryRow = {
-  id: string
-  app_id: string
-  verification_id: string
-  channel: Delivery['channel']
-  status: Delivery['status']
-  detail: string | null
-  tries: number
-  created_at: number
-  expires_at: number
+/** Queues a delivery in the transaction of what it delivers. */
+export type Enqueue = (
+  verification: VerificationKey & { expiresAt: number },
+  delivery: NewDelivery,
+) => void
+
+export function createEnqueue(database: Database): Enqueue {
+  const insert = database.prepare<null, InsertDelivery>(`
+    insert into deliveries (id, app_id, mode, verification_id, channel, endpoint_id, status,
+      created_at, expires_at, try_at, due_at, leased_by)
+    values ($id, $appId, $mode, $verificationId, $channel, $endpointId, 'queued',
+      $createdAt, $expiresAt, $createdAt, $dueAt, $leasedBy)`)
+
+  return ({ id: verificationId, appId, mode, expiresAt }, { lease, endpointId, ...delivery }) => {
+    insert.run({
+      ...delivery,
+      ...{ verificationId, appId, mode, expiresAt },
+      endpointId: endpointId ?? '',
+      dueAt: lease?.until ?? delivery.createdAt,
+      leasedBy: lease?.node ?? '',
+    })
+  }
 }
 
-const columns =
-  'id, app_id, verification_id, channel, status, detail, tries, created_at, expires_at'
+export function createDeliveryStore(deps: LaneDeps & SettleDeps): DeliveryStore {
+  const { database, read, write } = deps
+  const tries = createTries(database)
+  const settle = createSettle(deps, tries)
+  const expire = createExpire(database, settle)
+  const reads = createReads(database, tries)
 
-export function createDeliveryStore(
+  return {
+    ...createLanes(deps),
+    settle: (command) => write(() => settle(command)),
+    expire: (command) => write(() => expire(command)),
+    tries: (deliveryId) => read(() => tries.of(deliveryId)),
+    history: (key) => read(() => reads.history(key)),
+    backlog: () => read(reads.backlog),
+  }
+}
+
+function createReads(database: Database, tries: { of(deliveryId: string): Try[] }) {
+  const history = database.prepare<DeliveryRow, VerificationKey>(`
+    select ${deliveryColumns} from deliveries
+    where verification_id = $id and app_id = $appId and mode = $mode order by id`)
+  // Ids begin with their time, so the least one is the oldest, and the index has all that it asks.
+  const backlog = database.prepare<{ waiting: number; oldest: number | null }, []>(`
+    select waiting, (select created_at from deliveries where id = first) as oldest
+    from (select count(*) as waiting, min(id) as first
+      from deliveries indexed by deliveries_to_expire where due_at is not null)`)
+
+  return {
+    history: (key: VerificationKey) =>
+      history.all(key).map((row) => ({ ...toDelivery(row), history: tries.of(row.id) })),
+    backlog() {
+      const { waiting = 0, oldest = null } = backlog.get() ?? {}
+      return { waiting, oldestAt: oldest }
+    },
+  }
+}
+
+type Expire = { now: number; limit: number; event: EventType }
+
+function createExpire(
   database: Database,
-  writer: Writer,
-  journal: Journal,
-): DeliveryStore {
-  const statements = prepareDeliveries(database)
+  settle: (command: SettleCommand) => void,
+): (command: Expire) => number {
+  const overdue = database.prepare<DeliveryRow, { now: number; limit: number }>(`
+    select ${deliveryColumns} from deliveries indexed by deliveries_to_expire
+    where due_at is not null and expires_at <= $now limit $limit`)
 
-  function settle(command: SettleCommand): void {
-    const { appId, id, verificationId, status, detail, retryAt, now } = command
-    const { changes } = statements.settle.run({ id, appId, status, detail, retryAt })
-    if (changes === 0) return
-    statements.tellVerification.run({ appId, id, verificationId, status, detail })
-    if (status === 'queued') return
-    const type = `delivery.${status}` satisfies EventType
-    journal.event({ at: now, appId, type, verificationId, data: detail ? { detail } : {} })
-    journal.count(appId, status, now)
-  }
-
-  return {
-    claimDue: (command) => writer.write(() => statements.claim.all(command).map(toDelivery)),
-    releaseAll: async () => {
-      await writer.write(() => statements.release.run())
-    },
-    settle: (command) => writer.write(() => settle(command)),
-    expire: ({ now, limit }) =>
-      writer.write(() => {
-        const rows = statements.overdue.all({ now, limit })
-        for (const row of rows) {
-          const { id, app_id: appId, verification_id: verificationId, detail } = row
-          const status = 'undeliverable'
-          settle({ appId, id, verificationId, status, detail, retryAt: null, now })
-        }
-        return rows.length
-      }),
-    get: async (appId, id) => {
-      const row = statements.get.get({ appId, id })
-      return row ? toDelivery(row) : null
-    },
+  return ({ now, limit, event }) => {
+    const rows = overdue.all({ now, limit }).map(toDelivery)
+    for (const delivery of rows) {
+      const { detail } = delivery
+      const end = { made: null, status: 'undeliverable', again: null, follow: null } as const
+      settle({ delivery, ...end, detail, event, now })
+    }
+    return rows.length
   }
 }
 
-function prepareDeliveries(database: Database) {
-  return {
-    claim: database.prepare<DeliveryRow, { now: number; leaseUntil: number; limit: number }>(`
-      update deliveries set due_at = $leaseUntil, leased = 1
-      where id in (select id from deliveries
-        where due_at <= $now and expires_at > $now order by due_at limit $limit)
-      returning ${columns}`),
-    release: database.prepare<null, []>(`
-      update deliveries set due_at = created_at, leased = 0
-      where due_at is not null and leased = 1`),
-    settle: database.prepare<
-      null,
-      Pick<SettleCommand, 'id' | 'appId' | 'status' | 'detail' | 'retryAt'>
-    >(`
-      update deliveries
-      set status = $status, detail = $detail, tries = tries + 1, due_at = $retryAt, leased = 0
-      where id = $id and app_id = $appId and due_at is not null`),
-    // The verification shows its latest delivery: an older one's end must not hide it.
-    tellVerification: database.prepare<
-      null,
-      Pick<SettleCommand, 'id' | 'appId' | 'verificationId' | 'status' | 'detail'>
-    >(`
-      update verifications set delivery_status = $status, delivery_detail = $detail
-      where id = $verificationId and app_id = $appId and delivery_id = $id`),
-    overdue: database.prepare<DeliveryRow, { now: number; limit: number }>(`
-      select ${columns} from deliveries
-      where due_at is not null and expires_at <= $now limit $limit`),
-    get: database.prepare<DeliveryRow, { appId: string; id: string }>(
-      `select ${columns} from deliveries where id = $id and app_id = $appId`,
-    ),
+type InsertDelivery = Omit<NewDelivery, 'lease' | 'endpointId'> &
+  Omit<VerificationKey, 'id'> & {
+    verificationId: string
+    endpointId: string
+    expiresAt: number
+    dueAt: number
+    leasedBy: string
   }
-}
-
-function toDelivery(row: DeliveryRow): Delivery {
-  return {
-    id: row.id,
-    appId: row.app_id,
-    verificationId: row.verification_id,
-    channel: row.channel,
-    status: row.status,
-    detail: row.detail,
-    tries: row.tries,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-  }
-}

@@ -1,7 +1,11 @@
 import { SQLiteError } from 'bun:sqlite'
 import { Problem } from '../../domain/problem.ts'
 
-// Primary result codes (sqlite.org/rescode.html) that say that the disk or a lock is in the way.
+// Primary result codes (sqlite.org/rescode.html).
+const damaged = new Set([
+  11, // CORRUPT
+  26, // NOTADB
+])
 const unavailable = new Set([
   5, // BUSY
   6, // LOCKED
@@ -11,12 +15,52 @@ const unavailable = new Set([
   14, // CANTOPEN
   22, // NOLFS
   23, // AUTH
+  ...damaged,
 ])
+const busy = 5
 
-/** A database that cannot write is a refusal with a time to come back; all else stays a bug. */
-export function toProblem(error: unknown): unknown {
-  if (error instanceof SQLiteError && unavailable.has((error.errno ?? 0) & 0xff)) {
+export type Failures = {
+  /** The refusal that a failure of the database is; whatever else was thrown stays as it is. */
+  toProblem(error: unknown): unknown
+  /** Runs a query, and rejects with the refusal when the database fails. */
+  read<Value>(query: () => Value): Promise<Value>
+}
+
+/** `onDamage` is called once, when the database turns out to be damaged. */
+export function createFailures(onDamage: () => void = () => {}): Failures {
+  let isTold = false
+
+  function toProblem(error: unknown): unknown {
+    if (!isUnavailable(error)) return error
+    if (damaged.has(primaryCode(error)) && !isTold) {
+      isTold = true
+      onDamage()
+    }
     return new Problem('store_unavailable', { retryAfterSeconds: 5 })
   }
-  return error
+
+  return {
+    toProblem,
+    async read(query) {
+      try {
+        return query()
+      } catch (error) {
+        throw toProblem(error)
+      }
+    },
+  }
+}
+
+/** True for a disk, a file or a lock that is in the way; false for a mistake in a statement. */
+export function isUnavailable(error: unknown): error is SQLiteError {
+  return error instanceof SQLiteError && unavailable.has(primaryCode(error))
+}
+
+/** True when another process has the lock. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof SQLiteError && primaryCode(error) === busy
+}
+
+function primaryCode(error: SQLiteError): number {
+  return (error.errno ?? 0) & 0xff
 }

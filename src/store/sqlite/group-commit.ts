@@ -1,100 +1,236 @@
 import type { Database } from 'bun:sqlite'
-import { toProblem } from './failure.ts'
+import type { Timers } from '../../domain/ports.ts'
+import { Problem } from '../../domain/problem.ts'
+import { type Failures, isBusy, isUnavailable } from './failure.ts'
 
-/** Takes back what the operation wrote and answers with `result` all the same. */
-export type Undo<T> = (result: T) => never
-export type Operation<T> = (undo: Undo<T>) => T
+/** What goes first when more is waiting than one commit takes. */
+export const priorities = ['check', 'start', 'background'] as const
+export type Priority = (typeof priorities)[number]
 
 export type Writer = {
-  /** Runs in the next group; resolves when the group's commit is on disk. */
-  write<T>(operation: Operation<T>): Promise<T>
-  /** Commits what is queued. */
-  flush(): void
+  /**
+   * Runs in a coming group; resolves when the group's commit is on disk. The operation may run
+   * twice, and so changes nothing outside the database.
+   */
+  write<T>(operation: () => T, priority?: Priority): Promise<T>
+  /** Commits what is queued; nothing is taken any more. */
+  close(): Promise<void>
+}
+
+/** What operations collect in memory, to be written once for a whole group. */
+export type Collected = {
+  mark(): number
+  /** Drops what was collected since the mark. */
+  rewind(mark: number): void
+  write(): void
 }
 
 type Waiting = {
-  run: Operation<unknown>
+  run(): unknown
   resolve(value: unknown): void
   reject(error: unknown): void
+  since: number
+  /** How many groups had run when it came. */
+  group: number
 }
 
-/** Bounds what one commit holds up; the rest goes into the next, right behind. */
+export type WriterOptions = {
+  timers: Timers
+  failures: Failures
+  collected?: Collected
+  /** Off commits every operation alone. */
+  grouped?: boolean
+}
+
+/** A group takes no more operations beyond so many, or after so many ms. */
 const groupMax = 1024
+const groupMs = 4
+/** What waited so many groups for a higher class gets a quarter of a group's time. */
+const patienceGroups = 8
+const overdueMs = groupMs / 4
+/** Another process may hold the write lock so long, and is asked again so often. */
+const busyMaxMs = 2000
+const busyRetryMs = 20
+/** More than a service that keeps up ever has waiting; what comes beyond is refused. */
+const queueMax = 20_000
 
 /**
- * One fsync for all the writes of a turn of the event loop. Each operation runs in a savepoint: one
- * that throws fails alone. Nobody is answered before the commit has reached the disk, and when it
- * does not, nobody is told that it did.
+ * One fsync for all the writes of a turn of the event loop. Nobody is answered before the commit
+ * has reached the disk. One operation that throws fails alone: its group is rolled back and runs
+ * again with a savepoint around each.
  */
-export function createWriter(
-  database: Database,
-  options: { beforeCommit?: () => void; onRollback?: () => void; grouped?: boolean } = {},
-): Writer {
-  const { beforeCommit, onRollback, grouped = true } = options
+export function createWriter(database: Database, options: WriterOptions): Writer {
+  const { timers, failures } = options
+  const queue = createQueue(timers, options.grouped === false ? 1 : groupMax)
+  const transactions = createTransactions(database, options)
+  let isScheduled = false
+  let isClosed = false
+
+  /** False when another process has the lock. */
+  function runGroup(): boolean {
+    const taken: Waiting[] = []
+    try {
+      transactions.begin()
+      try {
+        transactions.commit(runAll(queue.group(), taken))
+      } catch (error) {
+        transactions.rollBack()
+        if (isUnavailable(error)) throw error
+        transactions.begin()
+        transactions.commit(taken.map(transactions.runAlone))
+      }
+      return true
+    } catch (error) {
+      transactions.rollBack()
+      const problem = failures.toProblem(error)
+      for (const waiting of taken) waiting.reject(problem)
+      if (taken.length > 0) return true
+      // Nothing could be begun: by nobody, or only while another process has the lock.
+      const isLocked = isBusy(error)
+      queue.refuse(isLocked ? timers.monotonic() - busyMaxMs : timers.monotonic(), problem)
+      return !isLocked
+    }
+  }
+
+  function schedule(): void {
+    if (isScheduled || isClosed || queue.size() === 0) return
+    isScheduled = true
+    timers.soon(next)
+  }
+
+  function next(): void {
+    isScheduled = false
+    if (isClosed || queue.size() === 0) return
+    if (runGroup()) {
+      schedule()
+      return
+    }
+    isScheduled = true
+    timers.after(busyRetryMs, next)
+  }
+
+  return {
+    write<T>(run: () => T, priority: Priority = 'background'): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        if (isClosed || queue.size() >= queueMax) {
+          reject(new Problem('store_unavailable', { retryAfterSeconds: 5 }))
+          return
+        }
+        queue.add({ run, resolve: resolve as (value: unknown) => void, reject }, priority)
+        schedule()
+      })
+    },
+    async close() {
+      isClosed = true
+      while (queue.size() > 0) if (!runGroup()) await timers.sleep(busyRetryMs)
+    },
+  }
+}
+
+/** Gives a caller its answer, once the commit is on disk. */
+type Answer = () => void
+
+function runAll(group: Iterable<Waiting>, taken: Waiting[]): Answer[] {
+  const answers: Answer[] = []
+  for (const waiting of group) {
+    taken.push(waiting)
+    const value = waiting.run()
+    answers.push(() => waiting.resolve(value))
+  }
+  return answers
+}
+
+function createTransactions(database: Database, { collected }: WriterOptions) {
   const begin = database.prepare('begin immediate')
   const commit = database.prepare('commit')
   const savepoint = database.prepare('savepoint operation')
   const release = database.prepare('release operation')
   const rollBackTo = database.prepare('rollback to operation')
-  let queue: Waiting[] = []
-  let scheduled = false
 
-  function attempt(waiting: Waiting): () => void {
-    let undone: { result: unknown } | null = null
-    savepoint.run()
-    try {
-      const value = waiting.run((result) => {
-        undone = { result }
-        throw undone
-      })
-      release.run()
-      return () => waiting.resolve(value)
-    } catch (error) {
-      // A full disk ends the whole transaction; then there is no savepoint to go back to.
-      if (!database.inTransaction) throw error
-      rollBackTo.run()
-      release.run()
-      if (undone !== null && error === undone) {
-        const { result } = undone as { result: unknown }
-        return () => waiting.resolve(result)
-      }
-      return () => waiting.reject(toProblem(error))
-    }
-  }
-
-  function runGroup(group: Waiting[]): void {
-    try {
-      begin.run()
-      const answers = group.map(attempt)
-      beforeCommit?.()
+  return {
+    begin: () => void begin.run(),
+    commit(answers: Answer[]): void {
+      collected?.write()
       commit.run()
       for (const answer of answers) answer()
-    } catch (error) {
+    },
+    rollBack(): void {
+      collected?.rewind(0)
+      // A full disk has ended the transaction already.
       if (database.inTransaction) database.run('rollback')
-      onRollback?.()
-      const problem = toProblem(error)
-      for (const waiting of group) waiting.reject(problem)
-    }
+    },
+    runAlone(waiting: Waiting): Answer {
+      const mark = collected?.mark() ?? 0
+      savepoint.run()
+      try {
+        const value = waiting.run()
+        release.run()
+        return () => waiting.resolve(value)
+      } catch (error) {
+        if (isUnavailable(error)) throw error
+        rollBackTo.run()
+        release.run()
+        collected?.rewind(mark)
+        return () => waiting.reject(error)
+      }
+    },
+  }
+}
+
+function createQueue(timers: Timers, max: number) {
+  const queues = {
+    check: new Set<Waiting>(),
+    start: new Set<Waiting>(),
+    background: new Set<Waiting>(),
+  } satisfies Record<Priority, Set<Waiting>>
+  const classes = priorities.map((priority) => queues[priority])
+  const lower = classes.slice(1)
+  let groups = 0
+
+  /** Of what waits for higher classes too long, the one that waits longest. */
+  function overdue(): Waiting | undefined {
+    return lower
+      .flatMap((waiting) => waiting.values().next().value ?? [])
+      .filter(({ group }) => groups - group > patienceGroups)
+      .sort((a, b) => a.group - b.group)[0]
   }
 
-  function flush(): void {
-    scheduled = false
-    while (queue.length > 0) {
-      const group = queue.slice(0, grouped ? groupMax : 1)
-      queue = queue.slice(group.length)
-      runGroup(group)
+  /** What is overdue, for a part of the time; then class by class. */
+  function* ordered(elapsed: () => number): Iterable<Waiting> {
+    while (elapsed() < overdueMs) {
+      const waiting = overdue()
+      if (!waiting) break
+      yield waiting
     }
+    for (const waiting of classes) yield* waiting
   }
 
   return {
-    flush,
-    write<T>(operation: Operation<T>): Promise<T> {
-      return new Promise<T>((resolve, reject) => {
-        queue.push({ run: operation, resolve: resolve as (value: unknown) => void, reject })
-        if (scheduled) return
-        scheduled = true
-        setImmediate(flush)
-      })
+    size: () => classes.reduce((sum, { size }) => sum + size, 0),
+    add(waiting: Omit<Waiting, 'since' | 'group'>, priority: Priority): void {
+      queues[priority].add({ ...waiting, since: timers.monotonic(), group: groups })
+    },
+    /** What the next commit takes: at least one, and what fits into its number and its time. */
+    *group(): Iterable<Waiting> {
+      const start = timers.monotonic()
+      const elapsed = () => timers.monotonic() - start
+      groups++
+      let count = 0
+      for (const waiting of ordered(elapsed)) {
+        for (const each of classes) each.delete(waiting)
+        yield waiting
+        if (++count >= max || elapsed() >= groupMs) return
+      }
+    },
+    /** Refuses what has been waiting since then or longer. */
+    refuse(since: number, problem: unknown): void {
+      for (const waiting of classes) {
+        for (const each of waiting) {
+          if (each.since > since) break
+          waiting.delete(each)
+          each.reject(problem)
+        }
+      }
     },
   }
 }

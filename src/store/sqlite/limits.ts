@@ -1,95 +1,75 @@
 import type { Database } from 'bun:sqlite'
-import { dayMs, hourMs, type Limit } from '../../domain/limit.ts'
-import type { LimitStore, StartCommand } from '../../domain/stores.ts'
-import type { Writer } from './group-commit.ts'
+import type { LimitResult, LimitStore } from '../../domain/stores.ts'
+import { type Arrivals, type LimitRow, takeRates } from '../../domain/verification/limits.ts'
+import type { Parts } from './parts.ts'
 
-export type Limits = ReturnType<typeof createLimits>
+export type StoredLimit = { arrivals: Arrivals; latestId: string | null }
+export type LimitRows = ReturnType<typeof createLimitRows>
 
-/** The statements of rates and budgets, to be run inside a write of somebody else's. */
-export function createLimits(database: Database) {
-  const takeOne = database.prepare<null, GcraParameters>(`
-    insert into limits (key, arrival_at) values ($key, $now + $step)
-    on conflict (key) do update set arrival_at = max(arrival_at, $now) + $step
-      where max(arrival_at, $now) + $step <= $now + $window`)
-  const arrival = database.prepare<{ arrival_at: number }, { key: Uint8Array }>(
-    'select arrival_at from limits where key = $key',
+/** The rows of limits, to be read and written inside another noun's transaction. */
+export function createLimitRows(database: Database) {
+  const find = database.prepare<Row, { key: Uint8Array }>(
+    'select arrival_1, arrival_2, arrival_3, latest_id from limits where key = $key',
   )
-  // What a short code can still cost its recipient, or has: all its attempts while it lives, the
-  // failed ones after. Counted until its life and the window are over, so never too short.
-  const spentOn = database.prepare<{ failures: number }, Since>(`
-    with recursive chain as (${chainFrom('$seq')})
-    select coalesce(sum(case when status = 'pending' and expires_at > $now then attempts_max
-      else attempts_spent - (status = 'approved') end), 0) as failures
-    from chain where expires_at > $since and code_format = 'numeric'`)
-  const spentEarlier = database.prepare<{ failures: number }, { key: Uint8Array; hour: number }>(`
-    select coalesce(sum(failures), 0) as failures from guess_failures
-    where budget_key = $key and hour >= $hour`)
-
-  const head = database.prepare<{ latest_seq: number | null }, { key: Uint8Array }>(
-    'select latest_seq from limits where key = $key',
-  )
-  const setHead = database.prepare<null, { key: Uint8Array; seq: number; until: number }>(`
-    insert into limits (key, arrival_at, latest_seq) values ($key, $until, $seq)
-    on conflict (key) do update set arrival_at = $until, latest_seq = $seq`)
+  const set = database.prepare<null, Values>(`
+    insert into limits (key, arrival_1, arrival_2, arrival_3, latest_id, kept_until)
+    values ($key, $first, $second, $third, $latestId, $keptUntil)
+    on conflict (key) do update set arrival_1 = excluded.arrival_1,
+      arrival_2 = excluded.arrival_2, arrival_3 = excluded.arrival_3,
+      latest_id = excluded.latest_id, kept_until = excluded.kept_until`)
 
   return {
-    /** The time when one is free again, or null when one was taken. */
-    take(limit: Limit, now: number): number | null {
-      const step = Math.ceil(limit.windowMs / limit.max)
-      // A whole number of steps, so that the burst is exactly `max` however the window divides.
-      const window = step * limit.max
-      const { changes } = takeOne.run({ key: limit.key, now, step, window })
-      if (changes > 0) return null
-      return (arrival.get({ key: limit.key })?.arrival_at ?? now) + step - window
+    find(key: Uint8Array): StoredLimit {
+      const row = find.get({ key })
+      if (!row) return { arrivals: [], latestId: null }
+      return { arrivals: [row.arrival_1, row.arrival_2, row.arrival_3], latestId: row.latest_id }
     },
-    /** The latest verification of the recipient whose budget this is. */
-    latest: (key: Uint8Array): number | null => head.get({ key })?.latest_seq ?? null,
-    setLatest(key: Uint8Array, seq: number, now: number): void {
-      setHead.run({ key, seq, until: now + latestKeptMs })
-    },
-    /** True when a short code's attempts fit into every window beside what is spent and open. */
-    fits(budget: StartCommand['budget'], latest: number | null, attempts: number, now: number) {
-      const { key, windows } = budget
-      return windows.every(({ max, windowMs }) => {
-        const since = now - windowMs
-        const spent =
-          latest === null ? 0 : (spentOn.get({ key, seq: latest, now, since })?.failures ?? 0)
-        const earlier = spentEarlier.get({ key, hour: hourOf(since) })?.failures ?? 0
-        return spent + earlier + attempts <= max
-      })
+    /** `keptUntil` is the earliest that the row may be swept. */
+    set(key: Uint8Array, { arrivals, latestId }: StoredLimit, keptUntil: number): void {
+      const [first = null, second = null, third = null] = arrivals
+      set.run({ key, first, second, third, latestId, keptUntil })
     },
   }
 }
 
-/** Longer than any verification is kept, as long as limits are (security.md G2). */
-const latestKeptMs = 31 * dayMs
+export function createLimitStore({ database, read, write }: Parts, rows: LimitRows): LimitStore {
+  const remember = database.prepare<null, { key: Uint8Array; until: number }>(`
+    insert into limits (key, kept_until) values ($key, $until)
+    on conflict (key) do update set kept_until = excluded.kept_until`)
+  const remembers = database.prepare<
+    { found: 1 },
+    { key: Uint8Array; now: number; latest: number }
+  >(`
+    select 1 as found from limits
+    where key = $key and kept_until > $now and kept_until <= $latest`)
 
-/**
- * The verifications of the recipient with this budget, from the one with this `seq` back. A number
- * that was swept may be given again, to anybody's: a link holds within a budget and backwards only.
- */
-export function chainFrom(seq: string): string {
-  return `
-    select * from verifications where seq = ${seq} and budget_key = $key
-    union all
-    select earlier.* from chain join verifications as earlier on earlier.seq = chain.earlier_seq
-      and earlier.seq < chain.seq and earlier.budget_key = $key`
-}
-
-/** Whole hours, the oldest counted in full: a sum over them is never too small. */
-function hourOf(at: number): number {
-  return Math.floor(at / hourMs)
-}
-
-type Since = { key: Uint8Array; seq: number; now: number; since: number }
-type GcraParameters = { key: Uint8Array; now: number; step: number; window: number }
-
-export function createLimitStore(writer: Writer, limits: Limits): LimitStore {
-  return {
-    take: (limit, now) =>
-      writer.write(() => {
-        const retryAt = limits.take(limit, now)
-        return retryAt === null ? { taken: true as const } : { taken: false as const, retryAt }
-      }),
+  function take({ key, rates }: LimitRow, now: number): LimitResult {
+    const { arrivals, latestId } = rows.find(key)
+    const decision = takeRates(rates, arrivals, now)
+    if (!decision.taken) return decision
+    rows.set(key, { arrivals: decision.arrivals, latestId }, Math.max(...decision.arrivals))
+    return { taken: true }
   }
+
+  return {
+    take: (row, now) => write(() => take(row, now), 'start'),
+    remember: (key, until) => write(() => void remember.run({ key, until })),
+    remembers: ({ key, now, withinMs }) =>
+      read(() => remembers.get({ key, now, latest: now + withinMs }) !== null),
+  }
+}
+
+type Row = {
+  arrival_1: number | null
+  arrival_2: number | null
+  arrival_3: number | null
+  latest_id: string | null
+}
+type Values = {
+  key: Uint8Array
+  first: number | null
+  second: number | null
+  third: number | null
+  latestId: string | null
+  keptUntil: number
 }

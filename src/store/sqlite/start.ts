@@ -1,79 +1,106 @@
-import { dayMs } from '../../domain/limit.ts'
+import type { Database } from 'bun:sqlite'
 import type { CodeVariant, StartCommand, StartResult } from '../../domain/stores.ts'
-import type { Verification } from '../../domain/verification.ts'
-import type { Undo } from './group-commit.ts'
-import type { Journal } from './journal.ts'
-import type { Limits } from './limits.ts'
-import type { VerificationStatements } from './verification-statements.ts'
+import { fitsBudget, type LimitRow, takeRates } from '../../domain/verification/limits.ts'
+import type { Verification } from '../../domain/verification/verification.ts'
+import type { Answers } from './answers.ts'
+import { type Budgets, createBudgets } from './budget.ts'
+import type { Enqueue } from './deliveries.ts'
+import type { AddEvent } from './events.ts'
+import type { LimitRows, StoredLimit } from './limits.ts'
+import type { Counters } from './stats.ts'
 
-type Parts = { limits: Limits; journal: Journal; statements: VerificationStatements }
-
-/** The start of a verification: limits, budget, code, delivery and Idempotency-Key in one. */
-export function createStart({ limits, journal, statements }: Parts) {
-  function earlier({ verification, idempotency }: StartCommand): StartResult | null {
-    if (!idempotency) return null
-    const kept = statements.kept.get({
-      key: idempotency.key,
-      since: verification.createdAt - dayMs,
-    })
-    if (!kept) return null
-    if (Buffer.compare(kept.fingerprint, idempotency.fingerprint) !== 0) {
-      return { outcome: 'key_reused' }
-    }
-    const { verification_id: verificationId, answer, kept_at: keptAt } = kept
-    return { outcome: 'replayed', verificationId, answer, keptAt }
-  }
-
-  function start(command: StartCommand, undo: Undo<StartResult>): StartResult {
-    const { verification, idempotency, budget, delivery } = command
-    const { appId, attemptsMax, createdAt: now } = verification
-    const replay = earlier(command)
-    if (replay) return replay
-
-    for (const limit of command.limits) {
-      const retryAt = limits.take(limit, now)
-      if (retryAt !== null) return undo({ outcome: 'limited', limit: limit.name, retryAt })
-    }
-    const earlierSeq = limits.latest(budget.key)
-    const fits = limits.fits(budget, earlierSeq, attemptsMax, now)
-    if (!fits) journal.event(budgetEvent(command, now))
-    const code = fits ? command.short : command.long?.()
-    if (!code) return { outcome: 'budget_exhausted' }
-
-    const { lastInsertRowid } = statements.insert.run({
-      ...verification,
-      metadata: verification.metadata && JSON.stringify(verification.metadata),
-      recipientIndex: command.recipientIndex,
-      recipientSealed: command.recipientSealed,
-      budgetKey: budget.key,
-      earlierSeq,
-      codeFormat: code.format,
-      codeLength: code.length,
-      codeGeneration: code.generation,
-      codeDigest: code.digest,
-      deliveryId: delivery.id,
-    })
-    limits.setLatest(budget.key, Number(lastInsertRowid), now)
-    const started = asStored(verification, code)
-    queueDelivery(statements, started, delivery, now)
-    if (idempotency) {
-      statements.keep.run({ ...idempotency, appId, verificationId: verification.id, now })
-    }
-    journal.count(appId, 'starts', now)
-    return { outcome: 'started', verification: started }
-  }
-
-  return start
+type Deps = {
+  database: Database
+  limits: LimitRows
+  answers: Answers
+  enqueue: Enqueue
+  addEvent: AddEvent
+  counters: Pick<Counters, 'count'>
 }
 
-/** What was inserted; having SQLite give it back would take a quarter of the insert's time. */
-function asStored(
+/** Reads and decides first, and then writes all of it: a refusal leaves nothing to take back. */
+export function createStart(deps: Deps): (command: StartCommand) => StartResult {
+  const { limits, answers, enqueue, addEvent, counters } = deps
+  const insert = prepareInsert(deps.database)
+  const budgets = createBudgets(deps.database)
+
+  return (command) => {
+    const { verification, delivery, idempotency, recipientKeptMs } = command
+    const { appId, createdAt: now } = verification
+    const kept = answers.find(idempotency)
+    if (kept) return kept.outcome === 'replayed' ? replay(kept.verification) : kept
+    const taken = takeAll(limits, command.limits, now)
+    if ('outcome' in taken) return taken
+
+    const [recipient] = taken
+    if (!recipient) throw new Error('a start names the recipient’s limits first')
+    const earlierId = recipient.latestId
+    const fits = fitsRecipient(budgets, command, recipient)
+    const code = fits ? command.short : command.long
+    for (const row of taken) {
+      const isRecipient = row === recipient
+      const latestId = isRecipient && code ? verification.id : row.latestId
+      const keptUntil = Math.max(...row.arrivals, isRecipient ? now + recipientKeptMs : now)
+      limits.set(row.key, { arrivals: row.arrivals, latestId }, keptUntil)
+    }
+    if (!fits) {
+      const verificationId = code ? verification.id : null
+      addEvent({ ...command.budgetEvent, at: now, appId, verificationId })
+    }
+    if (!code) return { outcome: 'budget_exhausted' }
+
+    const started = asStarted(verification, code)
+    insert(command, { started, code, earlierId, recipientKey: recipient.key })
+    enqueue(started, delivery)
+    answers.keep(idempotency, started, now)
+    counters.count(appId, 'starts', now)
+    return { outcome: 'started', verification: started }
+  }
+}
+
+function replay(verification: Verification): StartResult {
+  return { outcome: 'replayed', verification }
+}
+
+type Taken = StoredLimit & { key: Uint8Array; arrivals: number[] }
+
+/** Every row as it is once one was taken from each of its rates, or the rate that refuses. */
+function takeAll(
+  limits: LimitRows,
+  rows: LimitRow[],
+  now: number,
+): Taken[] | Extract<StartResult, { outcome: 'limited' }> {
+  const taken: Taken[] = []
+  for (const { key, rates } of rows) {
+    const stored = limits.find(key)
+    const decision = takeRates(rates, stored.arrivals, now)
+    if (!decision.taken) {
+      return { outcome: 'limited', limit: decision.name, retryAt: decision.retryAt }
+    }
+    taken.push({ key, arrivals: decision.arrivals, latestId: stored.latestId })
+  }
+  return taken
+}
+
+function fitsRecipient(
+  budgets: Budgets,
+  { verification, budget, recipientKeptMs }: StartCommand,
+  { key, latestId }: Taken,
+): boolean {
+  const { createdAt: now, attemptsMax } = verification
+  const spent = budgets.spent({ key, latestId, now }, budget, recipientKeptMs)
+  return fitsBudget(budget, spent, attemptsMax)
+}
+
+/** What is inserted; having SQLite give it back would take a quarter of the insert's time. */
+function asStarted(
   verification: StartCommand['verification'],
   { format, length, generation }: CodeVariant,
 ): Verification {
   return {
     ...verification,
     status: 'pending',
+    forgotten: false,
     codeFormat: format,
     codeLength: length,
     generation,
@@ -83,20 +110,44 @@ function asStored(
   }
 }
 
-function budgetEvent({ verification, long }: StartCommand, now: number) {
-  const { appId, id: verificationId } = verification
-  const data = { answer: long ? 'long_code' : 'refused' }
-  return { at: now, appId, type: 'budget.exhausted' as const, verificationId, data }
+type Started = {
+  started: Verification
+  code: CodeVariant
+  earlierId: string | null
+  recipientKey: Uint8Array
 }
 
-/** The outbox's row, in the transaction of what it delivers. */
-export function queueDelivery(
-  statements: VerificationStatements,
-  { id, appId, channel, expiresAt }: Verification,
-  delivery: StartCommand['delivery'],
-  now: number,
-): void {
-  const { id: deliveryId, leaseUntil: dueAt } = delivery
-  const values = { deliveryId, appId, verificationId: id, channel, dueAt, now, expiresAt }
-  statements.insertDelivery.run(values)
+function prepareInsert(database: Database) {
+  const statement = database.prepare<null, Values>(`
+    insert into verifications (
+      id, app_id, mode, started_by, recipient_key, recipient_index, recipient_masked,
+      recipient_sealed, earlier_id, channel, purpose, locale, metadata, status, code_key_id,
+      code_format, code_length, code_generation, code_digest, reference, attempts_max,
+      resends_max, created_at, expires_at, resend_at, delivery_id, delivery_status)
+    values (
+      $id, $appId, $mode, $startedBy, $recipientKey, $recipientIndex, $to,
+      $recipientSealed, $earlierId, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId,
+      $codeFormat, $codeLength, $generation, $digest, $reference, $attemptsMax,
+      $resendsMax, $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')`)
+
+  return (command: StartCommand, { started, code, earlierId, recipientKey }: Started): void => {
+    const { recipientIndex, recipientSealed } = command
+    statement.run({
+      ...started,
+      metadata: started.metadata && JSON.stringify(started.metadata),
+      ...{ recipientKey, recipientIndex, recipientSealed, earlierId },
+      digest: code.digest,
+      deliveryId: command.delivery.id,
+    })
+  }
+}
+
+type Values = Omit<Verification, 'metadata' | 'delivery' | 'forgotten'> & {
+  metadata: string | null
+  recipientKey: Uint8Array
+  recipientIndex: Uint8Array
+  recipientSealed: Uint8Array
+  earlierId: string | null
+  digest: Uint8Array
+  deliveryId: string
 }

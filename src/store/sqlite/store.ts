@@ -1,78 +1,81 @@
-import { chmodSync } from 'node:fs'
-import type { Ports } from '../../domain/ports.ts'
+import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
-import { createAppReader, createAppStore } from './apps.ts'
-import { checkDatabase, openDatabase } from './database.ts'
-import { createDeliveryStore } from './deliveries.ts'
-import { toProblem } from './failure.ts'
+import type { Stores } from '../../domain/stores.ts'
+import { createAlarmStore } from './alarms.ts'
+import { createAppCache } from './app-cache.ts'
+import { createAppStore } from './apps.ts'
+import { createAuditChain, createAuditStore } from './audit.ts'
+import { backUp } from './backup.ts'
+import { openDatabase } from './database.ts'
+import { createDeliveryStore, createEnqueue } from './deliveries.ts'
+import { createAddEvent, createEventStore } from './events.ts'
+import { createFailures } from './failure.ts'
 import { createWriter } from './group-commit.ts'
-import { type AuditLink, createJournal } from './journal.ts'
-import { createLimitStore, createLimits } from './limits.ts'
-import { createRecordStore } from './records.ts'
+import { createInboxStore } from './inbox.ts'
+import { createLimitRows, createLimitStore } from './limits.ts'
+import { createMaintenanceStore } from './maintenance.ts'
+import { createMetaStore } from './meta.ts'
+import { createNodeStore } from './nodes.ts'
+import type { Parts } from './parts.ts'
+import { createCounters, createStatsStore } from './stats.ts'
 import { createVerificationStore } from './verifications.ts'
 
-export type SqliteStore = Pick<
-  Ports,
-  'verifications' | 'deliveries' | 'apps' | 'limits' | 'records'
-> & {
-  /** A consistent copy, compacted, readable by its owner only; fails if `file` exists. */
-  backup(file: string): void
-  /** Ends every pending verification, so that a restored copy revives no code. */
-  expirePending(now: number): number
-  /** One sentence for each thing that is wrong with the file; empty when it is sound. */
-  faults(): string[]
+export type SqliteStore = Stores & {
+  /** Writes a consistent copy, readable by its owner only; fails if `file` exists. */
+  backup(file: string): Promise<void>
   /** Commits what is queued, empties the log into the database and closes both. */
-  close(): void
+  close(): Promise<void>
 }
 
 export type StoreOptions = {
   /** A file, or `:memory:`. */
   path: string
-  auditLink: AuditLink
+  timers: Timers
+  /** Called once, when the database turns out to be damaged. */
+  onDamage?: () => void
   /** Off commits every operation alone; only the benchmark wants that. */
   grouped?: boolean
 }
 
-export function openSqliteStore({ path, auditLink, grouped = true }: StoreOptions): SqliteStore {
+export async function openSqliteStore(options: StoreOptions): Promise<SqliteStore> {
+  const { path, timers, onDamage, grouped = true } = options
   const database = openDatabase(path)
-  const journal = createJournal(database, auditLink)
-  const writer = createWriter(database, {
-    grouped,
-    beforeCommit: journal.writeCounts,
-    onRollback: journal.forgetCounts,
-  })
-  const limits = createLimits(database)
-  const reader = createAppReader(database)
+  const failures = createFailures(onDamage)
+  const counters = createCounters(database)
+  const writer = createWriter(database, { timers, failures, collected: counters, grouped })
+  const parts: Parts = { database, read: failures.read, write: writer.write }
+  const limits = createLimitRows(database)
+  const audit = createAuditChain(database)
+  const cache = createAppCache(database, timers)
+  const addEvent = createAddEvent(database)
+  const enqueue = createEnqueue(database)
+  const inTransaction = { limits, enqueue, addEvent, counters }
 
   return {
-    verifications: createVerificationStore({ database, writer, limits, journal, apps: reader }),
-    deliveries: createDeliveryStore(database, writer, journal),
-    apps: createAppStore({ database, writer, journal, reader }),
-    limits: createLimitStore(writer, limits),
-    records: createRecordStore(database, writer, journal),
-    backup(file) {
-      database.query('vacuum into ?1').run(file)
-      chmodSync(file, 0o600)
+    verifications: createVerificationStore({ ...parts, ...inTransaction, timers }),
+    deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
+    apps: createAppStore({ ...parts, audit, cache }),
+    limits: createLimitStore(parts, limits),
+    events: createEventStore(parts, addEvent),
+    alarms: createAlarmStore({ ...parts, addEvent, cache }),
+    audit: createAuditStore(parts, audit),
+    stats: createStatsStore(parts),
+    inbox: createInboxStore(parts),
+    nodes: createNodeStore(parts),
+    meta: createMetaStore(parts, audit),
+    maintenance: createMaintenanceStore({ ...parts, timers }),
+    async backup(file) {
+      backUp(database, file)
     },
-    expirePending(now) {
-      database.run('update deliveries set due_at = null where due_at is not null')
-      return database.run(
-        `update verifications
-         set expires_at = min(expires_at, ?1), code_digest = null, recipient_sealed = null
-         where status = 'pending'`,
-        [now],
-      ).changes
-    },
-    faults: () => checkDatabase(database),
-    close() {
-      writer.flush()
+    async close() {
+      await writer.close()
       try {
         // No `pragma optimize`: what it learns of a small database makes SQLite scan the large one
         // that it becomes. Without statistics the plans rest on the indexes alone.
         database.run('pragma wal_checkpoint(truncate)')
       } catch (error) {
         // On a full disk the log stays beside the database, and the next start reads it.
-        if (!(toProblem(error) instanceof Problem)) throw error
+        if (!(failures.toProblem(error) instanceof Problem)) throw error
       }
       // With its statements, or the connection lives on and keeps the log's files.
       database.close(true)

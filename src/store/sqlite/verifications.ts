@@ -1,88 +1,180 @@
 import type { Database } from 'bun:sqlite'
-import type { AttemptCommand, ResendCommand, VerificationStore } from '../../domain/stores.ts'
-import type { Verification } from '../../domain/verification.ts'
-import type { AppReader } from './apps.ts'
-import type { Writer } from './group-commit.ts'
-import type { Journal } from './journal.ts'
-import type { Limits } from './limits.ts'
-import { createListing } from './listing.ts'
-import { toVerification } from './rows.ts'
-import { createStart, queueDelivery } from './start.ts'
-import { prepareVerifications, type VerificationStatements } from './verification-statements.ts'
+import type { EventType } from '../../domain/event.ts'
+import type { Timers } from '../../domain/ports.ts'
+import type {
+  AttemptCommand,
+  AttemptResult,
+  ResendCommand,
+  VerificationStore,
+} from '../../domain/stores.ts'
+import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
+import { type Answers, createAnswers } from './answers.ts'
+import { createCharge } from './charge.ts'
+import type { Enqueue } from './deliveries.ts'
+import type { AddEvent } from './events.ts'
+import type { LimitRows } from './limits.ts'
+import { createLists } from './lists.ts'
+import type { Parts } from './parts.ts'
+import { createStart } from './start.ts'
+import type { Counters } from './stats.ts'
+import {
+  isPending,
+  toVerification,
+  type VerificationRow,
+  verificationColumns,
+} from './verification-row.ts'
 
-type Parts = {
-  database: Database
-  writer: Writer
-  limits: Limits
-  journal: Journal
-  apps: AppReader
+type Deps = Parts & {
+  timers: Pick<Timers, 'soon'>
+  limits: LimitRows
+  enqueue: Enqueue
+  addEvent: AddEvent
+  counters: Pick<Counters, 'count'>
 }
 
-export function createVerificationStore(parts: Parts): VerificationStore {
-  const { database, writer, apps } = parts
-  const statements = prepareVerifications(database)
-  const listing = createListing(database)
-  const start = createStart({ ...parts, statements })
-  const operations = createOperations(parts, statements)
+export function createVerificationStore(deps: Deps): VerificationStore {
+  const { database, read, write } = deps
+  const answers = createAnswers(database)
+  const reads = createReads(database)
+  const start = createStart({ ...deps, answers })
+  const list = createLists(deps)
+  const change = createChanges(deps, answers, reads.get)
+  const expire = createExpiry(database)
 
   return {
-    start: (command) => writer.write((undo) => start(command, undo)),
-    chargeAttempt: (command) => writer.write(() => operations.charge(command)),
-    claimResend: (command) => writer.write(() => operations.resend(command)),
-    cancel: (command) => writer.write(() => operations.cancel(command)),
-    keepAnswer: async ({ key, answer }) => {
-      await writer.write(() => statements.keepAnswer.run({ key, answer }))
-    },
-    get: async (appId, id) => {
-      const row = statements.get.get({ appId, id })
-      return row ? toVerification(row) : null
-    },
-    findApp: async (id) => {
-      const row = statements.appOf.get({ id })
-      return row ? apps.get(row.app_id) : null
-    },
-    sealedRecipient: async (appId, id) =>
-      statements.sealed.get({ appId, id })?.recipient_sealed ?? null,
-    list: async (query) => listing.list(query),
+    start: (command) => write(() => start(command), 'start'),
+    chargeAttempt: (command) => write(() => change.charge(command), 'check'),
+    claimResend: (command) => write(() => change.resend(command), 'start'),
+    cancel: (command) => write(() => change.cancel(command), 'start'),
+    get: (key) => read(() => reads.get(key)),
+    findShareable: (id) => read(() => reads.shareable(id)),
+    list,
+    sealedRecipient: (key) => read(() => reads.sealed(key)),
+    expirePending: (now) => write(() => expire(now)),
   }
 }
 
-function createOperations({ journal }: Pick<Parts, 'journal'>, statements: VerificationStatements) {
-  function charge({ digests, now, ...attempt }: AttemptCommand): Verification | null {
-    const [digest, older] = [digests[0] ?? null, digests[1] ?? null]
-    const row = statements.charge.get({ ...attempt, digest, older, now })
-    if (!row) return null
+function createReads(database: Database) {
+  const get = database.prepare<VerificationRow, VerificationKey>(
+    `select ${verificationColumns} from verifications ${isThis}`,
+  )
+  const sealed = database.prepare<{ recipient_sealed: Uint8Array | null }, VerificationKey>(
+    `select recipient_sealed from verifications ${isThis}`,
+  )
+  const shareable = database.prepare<VerificationKey, { id: string }>(`
+    select app_id as appId, mode, id from verifications
+    where id = $id and started_by = 'original'`)
 
-    const { app_id: appId, id: verificationId } = row
-    const valid = row.status === 'approved'
-    const exhausted = !valid && row.attempts_spent >= row.attempts_max
-    if (valid || exhausted) {
-      const type = valid ? 'verification.approved' : 'verification.exhausted'
-      const data = { attempts_spent: row.attempts_spent }
-      journal.event({ at: now, appId, type, verificationId, data })
-    }
-    journal.count(appId, 'checks', now)
-    journal.count(appId, valid ? 'approvals' : 'failures', now)
+  return {
+    get(key: VerificationKey): Verification | null {
+      const row = get.get(key)
+      return row ? toVerification(row) : null
+    },
+    sealed: (key: VerificationKey) => sealed.get(key)?.recipient_sealed ?? null,
+    shareable: (id: string) => shareable.get({ id }),
+  }
+}
+
+const isThis = 'where id = $id and app_id = $appId and mode = $mode'
+
+function createChanges(
+  { database, enqueue, addEvent, counters }: Deps,
+  answers: Answers,
+  get: (key: VerificationKey) => Verification | null,
+) {
+  const charge = createCharge(database)
+  const end = createEnd(database)
+  const resend = database.prepare<VerificationRow, Resend>(`
+    update verifications
+    set resends_spent = resends_spent + 1, resend_at = $now + $resendAfterMs,
+      delivery_id = $deliveryId, delivery_status = 'queued', delivery_detail = null
+    ${isThis} and ${isPending} and resends_spent < resends_max
+      and (resend_at <= $now or resend_at > $now + $resendAfterMs)
+    returning ${verificationColumns}`)
+  const cancel = database.prepare<{ id: string }, VerificationKey & { now: number }>(`
+    update verifications set status = 'canceled' ${isThis} and ${isPending} returning id`)
+
+  return {
+    charge(command: AttemptCommand): AttemptResult {
+      const { now, idempotency, events, appId, id: verificationId } = command
+      const kept = answers.find(idempotency)
+      if (kept) return kept
+      const charged = charge(command)
+      if (!charged) return { outcome: 'refused', verification: get(command) }
+
+      const isRight = charged.status === 'approved'
+      const verification = isRight ? end(command) : charged
+      const { attemptsSpent, attemptsMax } = verification
+      const type = isRight ? events.approved : events.exhausted
+      if (isRight || attemptsSpent >= attemptsMax) {
+        const data = { attempts_spent: attemptsSpent }
+        addEvent({ at: now, appId, type, verificationId, data })
+      }
+      answers.keep(idempotency, verification, now)
+      counters.count(appId, 'checks', now)
+      counters.count(appId, isRight ? 'approvals' : 'failures', now)
+      return { outcome: 'judged', verification }
+    },
+    resend({ delivery, ...command }: ResendCommand): Verification | null {
+      const row = resend.get({ ...command, deliveryId: delivery.id })
+      if (!row) return null
+      const verification = toVerification(row)
+      enqueue(verification, delivery)
+      counters.count(command.appId, 'resends', command.now)
+      return verification
+    },
+    cancel(command: VerificationKey & { now: number; event: EventType }): Verification | null {
+      if (!cancel.get(command)) return null
+      const { appId, id: verificationId, now: at, event: type } = command
+      const verification = end(command)
+      addEvent({ at, appId, type, verificationId, data: {} })
+      counters.count(appId, 'cancels', at)
+      return verification
+    },
+  }
+}
+
+type Resend = Omit<ResendCommand, 'delivery'> & { deliveryId: string }
+
+/** How a delivery stands that ends with its verification, or with its code. */
+const endedStatus = `case when delivery_status in ('queued', 'deferred') then 'undeliverable'
+  else delivery_status end`
+
+/** Forgets digest and address of a verification that has ended, and ends its deliveries. */
+function createEnd(database: Database): (key: VerificationKey) => Verification {
+  const forget = database.prepare<VerificationRow, VerificationKey>(`
+    update verifications
+    set code_digest = null, recipient_sealed = null, delivery_status = ${endedStatus}
+    ${isThis} returning ${verificationColumns}`)
+  const endDeliveries = database.prepare<null, { id: string }>(`
+    update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
+    where verification_id = $id and due_at is not null`)
+
+  return (key) => {
+    endDeliveries.run(key)
+    const row = forget.get(key)
+    if (!row) throw new Error('a verification ended that is not there')
     return toVerification(row)
   }
+}
 
-  function resend({ delivery, ...command }: ResendCommand): { verification: Verification } | null {
-    const row = statements.resend.get({ ...command, deliveryId: delivery.id })
-    if (!row) return null
-    const verification = toVerification(row)
-    queueDelivery(statements, verification, delivery, command.now)
-    journal.count(command.appId, 'resends', command.now)
-    return { verification }
+/** Forgets every digest there is, and ends every delivery; how many were pending. */
+function createExpiry(database: Database): (now: number) => number {
+  const count = database.prepare<{ pending: number }, { now: number }>(
+    `select count(*) as pending from verifications where ${isPending}`,
+  )
+  const forget = database.prepare<null, []>(`
+    update verifications
+    set code_digest = null, recipient_sealed = null, delivery_status = ${endedStatus}
+    where code_digest is not null`)
+  const endDeliveries = database.prepare<null, []>(`
+    update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
+    where due_at is not null`)
+
+  return (now) => {
+    const pending = count.get({ now })?.pending ?? 0
+    forget.run()
+    endDeliveries.run()
+    return pending
   }
-
-  function cancel(command: { appId: string; id: string; now: number }): Verification | null {
-    const row = statements.cancel.get(command)
-    if (!row) return null
-    const { appId, id: verificationId, now } = command
-    journal.event({ at: now, appId, type: 'verification.canceled', verificationId, data: {} })
-    journal.count(appId, 'cancels', now)
-    return toVerification(row)
-  }
-
-  return { charge, resend, cancel }
 }

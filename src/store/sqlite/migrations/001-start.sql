@@ -1,32 +1,34 @@
-create table facts (
+create table meta (
   name text primary key,
   value blob not null
 ) strict, without rowid;
 
 create table apps (
   id text primary key,
-  name text not null,
+  name text,
+  registered_by text not null check (registered_by in ('admin', 'open')),
+  registered_from blob,
   policy text not null check (json_valid(policy)),
   secret_key_index blob unique,
   data_key_id text not null,
   data_key blob not null,
-  alarm_at integer,
+  version integer not null,
   created_at integer not null,
   updated_at integer not null
 ) strict, without rowid;
+create index apps_open on apps (registered_from) where registered_by = 'open';
 
-create table email_channels (
-  app_id text primary key references apps (id) on delete cascade,
-  host text not null,
-  port integer not null check (port between 1 and 65535),
-  security text not null check (security in ('tls', 'starttls', 'none')),
-  user text,
-  from_address text not null,
-  from_name text,
-  password_sealed blob,
-  public_only integer not null check (public_only in (0, 1)),
+create table endpoints (
+  id text primary key,
+  app_id text not null references apps (id) on delete cascade,
+  channel text not null,
+  rank integer not null check (rank > 0),
+  settings text not null check (json_valid(settings)),
+  secret_sealed blob,
+  created_at integer not null,
   updated_at integer not null
 ) strict, without rowid;
+create unique index endpoints_by_rank on endpoints (app_id, channel, rank);
 
 create table api_keys (
   id text primary key,
@@ -40,20 +42,20 @@ create table api_keys (
 ) strict, without rowid;
 create index api_keys_by_app on api_keys (app_id);
 
--- The rows of one moment lie side by side (rowid), whatever their random ids: checks hit recent
--- rows, so few pages are hot however many are stored.
+-- Ids begin with their time, so the rows of one moment lie side by side. No index has a column that
+-- a wrong code changes.
 create table verifications (
-  seq integer primary key,
-  id text not null unique,
+  id text primary key,
   app_id text not null,
   mode text not null check (mode in ('live', 'test')),
+  started_by text not null check (started_by in ('v1', 'original')),
+  -- The key of the recipient's row in `limits`.
+  recipient_key blob not null,
   recipient_index blob not null,
   recipient_masked text not null,
   recipient_sealed blob,
-  budget_key blob not null,
-  -- The one before it of the same recipient: an index by recipient would write a page of its own
-  -- with every start, and be asked for the few latest only.
-  earlier_seq integer,
+  -- The one before it of the same recipient, which may have been swept.
+  earlier_id text,
   channel text not null,
   purpose text not null,
   locale text,
@@ -61,8 +63,9 @@ create table verifications (
   status text not null check (status in ('pending', 'approved', 'canceled')),
   code_key_id text not null,
   code_format text not null check (code_format in ('numeric', 'crockford')),
-  code_length integer not null check (code_length between 4 and 13),
+  code_length integer not null check (code_length between 6 and 13),
   code_generation integer not null,
+  -- Null once forgotten.
   code_digest blob check (length(code_digest) = 32),
   reference text not null,
   attempts_spent integer not null default 0 check (attempts_spent between 0 and attempts_max),
@@ -72,82 +75,147 @@ create table verifications (
   created_at integer not null,
   expires_at integer not null,
   resend_at integer not null,
+  -- Its latest delivery.
   delivery_id text not null,
   delivery_status text not null,
   delivery_detail text
-) strict;
-create index verifications_by_app on verifications (app_id);
-create index verifications_to_forget on verifications (expires_at)
-  where recipient_sealed is not null;
+) strict, without rowid;
+create index verifications_by_app on verifications (app_id, mode);
+create index verifications_to_forget on verifications (expires_at) where code_digest is not null;
 
 create table deliveries (
   id text primary key,
   app_id text not null,
+  mode text not null check (mode in ('live', 'test')),
   verification_id text not null,
   channel text not null,
+  -- Empty for a channel without endpoints.
+  endpoint_id text not null,
   status text not null
     check (status in ('queued', 'sent', 'deferred', 'refused', 'undeliverable')),
   detail text,
   tries integer not null default 0,
-  -- When it may be claimed: the retry, or the end of the lease that somebody has; null when ended.
-  due_at integer,
-  leased integer not null default 0 check (leased in (0, 1)),
   created_at integer not null,
-  expires_at integer not null
+  expires_at integer not null,
+  -- When the next try is wanted.
+  try_at integer not null,
+  -- When it may be claimed: at `try_at`, or when the lease ends; null once it has ended.
+  due_at integer,
+  -- The node that has it; empty when none has.
+  leased_by text not null
 ) strict, without rowid;
-create index deliveries_due on deliveries (due_at) where due_at is not null;
+create index deliveries_by_lane on deliveries (app_id, channel, endpoint_id, leased_by, due_at)
+  where due_at is not null;
+create index deliveries_to_expire on deliveries (expires_at) where due_at is not null;
+create index deliveries_by_verification on deliveries (verification_id);
 
--- GCRA: the theoretical arrival time of the next taker, epoch ms.
+create table delivery_tries (
+  delivery_id text not null,
+  number integer not null,
+  endpoint_id text,
+  at integer not null,
+  took_ms integer not null,
+  status text not null check (status in ('sent', 'deferred', 'refused')),
+  cause text,
+  ambiguous integer not null check (ambiguous in (0, 1)),
+  code text,
+  detail text,
+  remote_id text,
+  primary key (delivery_id, number)
+) strict, without rowid;
+
+-- GCRA: the theoretical arrival time of the next taker of each rate, epoch ms.
 create table limits (
   key blob primary key,
-  arrival_at integer not null,
-  -- In the row of a budget, which lies beside the recipient's rates: its latest verification.
-  latest_seq integer
+  arrival_1 integer,
+  arrival_2 integer,
+  arrival_3 integer,
+  -- In a recipient's row: its latest verification.
+  latest_id text,
+  kept_until integer not null
 ) strict, without rowid;
 
--- Failures of verifications that were swept: a budget looks further back than they are kept.
+-- Wrong codes of verifications that were swept: a budget looks further back than they are kept.
 create table guess_failures (
-  budget_key blob not null,
+  recipient_key blob not null,
   hour integer not null,
   failures integer not null,
-  primary key (budget_key, hour)
+  primary key (recipient_key, hour)
 ) strict, without rowid;
+create index guess_failures_by_hour on guess_failures (hour);
 
-create table idempotency (
+-- What was answered to an Idempotency-Key.
+create table answers (
   key blob primary key,
   app_id text not null,
   fingerprint blob not null,
-  verification_id text not null,
-  answer text,
+  answer text not null check (json_valid(answer)),
   kept_at integer not null
 ) strict, without rowid;
-create index idempotency_by_age on idempotency (kept_at);
+create index answers_by_app on answers (app_id);
+create index answers_by_age on answers (kept_at);
 
 create table app_minutes (
   app_id text not null,
   minute integer not null,
-  starts integer not null default 0,
-  checks integer not null default 0,
-  failures integer not null default 0,
-  approvals integer not null default 0,
-  cancels integer not null default 0,
-  resends integer not null default 0,
-  sent integer not null default 0,
-  deferred integer not null default 0,
-  refused integer not null default 0,
-  undeliverable integer not null default 0,
+  starts integer not null,
+  checks integer not null,
+  failures integer not null,
+  approvals integer not null,
+  cancels integer not null,
+  resends integer not null,
+  sent integer not null,
+  deferred integer not null,
+  refused integer not null,
+  undeliverable integer not null,
   primary key (app_id, minute)
 ) strict, without rowid;
+create index app_minutes_by_minute on app_minutes (minute);
 
 create table events (
   id integer primary key autoincrement,
   at integer not null,
-  app_id text not null,
+  app_id text,
   type text not null,
   verification_id text,
-  data text not null
+  data text not null check (json_valid(data))
 ) strict;
 create index events_by_app on events (app_id);
+create index events_by_age on events (at);
+
+create table alarms (
+  id integer primary key autoincrement,
+  kind text not null,
+  app_id text,
+  endpoint_id text,
+  since integer not null,
+  until integer
+) strict;
+create unique index alarms_open on alarms (kind, ifnull(app_id, ''), ifnull(endpoint_id, ''))
+  where until is null;
+create index alarms_by_app on alarms (app_id);
+
+create table inbox (
+  id integer primary key autoincrement,
+  delivery_id text not null unique,
+  app_id text not null,
+  verification_id text not null,
+  recipient_sealed blob not null,
+  at integer not null
+) strict;
+create index inbox_by_app on inbox (app_id);
+
+create table nodes (
+  id text primary key,
+  seen_at integer not null,
+  keyset_version integer not null
+) strict, without rowid;
+
+create table turns (
+  job text primary key,
+  node text not null,
+  until integer not null
+) strict, without rowid;
 
 create table audit (
   id integer primary key,
@@ -158,4 +226,14 @@ create table audit (
   detail text not null,
   request_id text,
   link blob not null check (length(link) = 32)
+) strict;
+
+create table audit_state (
+  only integer primary key check (only = 1),
+  id integer not null,
+  link blob not null,
+  cut_id integer not null,
+  cut_link blob not null,
+  cut_at integer not null,
+  seal blob not null
 ) strict;

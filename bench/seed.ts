@@ -1,0 +1,170 @@
+import { Database } from 'bun:sqlite'
+import { join } from 'node:path'
+import { createComposer } from '../src/channels/email/compose.ts'
+import { loadSettings } from '../src/config/load.ts'
+import { createApp } from '../src/domain/app/manage.ts'
+import type { Handover } from '../src/domain/delivery/delivery.ts'
+import { newTimedId } from '../src/domain/id.ts'
+import type { Outbox } from '../src/domain/ports.ts'
+import { startVerification } from '../src/domain/verification/start.ts'
+import { systemRandom } from '../src/random.ts'
+import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
+import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
+import { environment } from './executable.ts'
+
+/** A verification that waits for its code. */
+export type Pending = { id: string; code: string }
+
+export type Seeded = { liveKey: string; pending: Pending[] }
+
+type Seed = {
+  /** Where the app's mails go; null: to a port where nothing listens. */
+  smtpPort: number | null
+  connectionsMax?: number
+  /** How many verifications wait for their codes. */
+  pending?: number
+}
+
+/** Puts an app into a data directory, and verifications of it as the use cases make them. */
+export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
+  const { ports, close } = await openData(dataDir)
+  const { smtpPort, connectionsMax = null, pending = 0 } = wanted
+  const server = { host: '127.0.0.1', port: smtpPort ?? 25, security: 'none', user: null }
+  const email = { ...server, from: 'codes@bench.example', connectionsMax }
+  const actor = { who: 'cli', requestId: null }
+  const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
+  const handovers = await start(ports, app.id, pending)
+  await close()
+  markSent(dataDir)
+  return {
+    liveKey,
+    pending: handovers.map(({ verificationId: id, code }) => ({ id, code })),
+  }
+}
+
+/** Writes one message as OtpMint composes it; answers the file. */
+export async function writeSample(dataDir: string): Promise<string> {
+  const { ports, close } = await openData(dataDir)
+  const from = { from: 'codes@bench.example', fromName: null }
+  const server = { host: '127.0.0.1', port: 25, security: 'none', user: null }
+  const actor = { who: 'cli', requestId: null }
+  const email = { ...server, from: from.from }
+  const { app } = await createApp(ports, actor, { name: 'Bench', email })
+  const [handover] = await start(ports, app.id, 1)
+  await close()
+  if (!handover) throw new Error('nothing was offered')
+  const mail = { ...handover, recipient: handover.recipient.address }
+  const file = join(dataDir, 'sample.eml')
+  await Bun.write(file, await createComposer().compose(mail, from))
+  return file
+}
+
+/** Opens a data directory in this process, with the same code that serves it. */
+async function openData(dataDir: string) {
+  const settings = loadSettings(environment(dataDir))
+  const directory = dataDirectory(dataDir)
+  prepareDataDirectory(directory)
+  return openDirectory(settings, directory, directory.database)
+}
+
+/** Starts verifications, 256 at once; answers what the sender would have got. */
+async function start(ports: OpenPorts, appId: string, count: number): Promise<Handover[]> {
+  const app = await ports.apps.get(appId)
+  if (!app) throw new Error('there is no app')
+  const handovers: Handover[] = []
+  const outbox: Outbox = {
+    expectedWaitMs: () => 0,
+    reserve: () => true,
+    release() {},
+    offer: (_, handover) => void handovers.push(handover),
+    wake() {},
+    withdraw() {},
+    settled: async () => null,
+  }
+  const host = `seeded-${ports.clock.now()}.example`
+  for (let begun = 0; begun < count; begun += 256) {
+    const batch = Array.from({ length: Math.min(256, count - begun) }, (_, index) =>
+      startVerification(
+        { ...ports, outbox },
+        { app, mode: 'live', startedBy: 'v1', to: `person-${begun + index}@${host}` },
+      ),
+    )
+    await Promise.all(batch)
+  }
+  return handovers
+}
+
+/** As the sender leaves them: the measures of checks are not measures of mail. */
+function markSent(dataDir: string): void {
+  const database = new Database(dataDirectory(dataDir).database)
+  database.run(
+    `update deliveries set status = 'sent', tries = 1, due_at = null, leased_by = ''
+     where due_at is not null`,
+  )
+  database.run(
+    `update verifications set delivery_status = 'sent', delivery_detail = '250 2.0.0 Ok'
+     where delivery_status = 'queued'`,
+  )
+  database.close()
+}
+
+const sixDaysMs = 6 * 86_400_000
+const batchSize = 500_000
+
+/**
+ * Makes a database look as after six days of work: verifications that were mailed and approved
+ * long ago, one in ten after a wrong code, with all that belongs to them. Written as SQL, from the
+ * one verification that is there, because a million starts would take minutes.
+ */
+export function fillOld(dataDir: string, count: number): void {
+  const database = new Database(dataDirectory(dataDir).database, { strict: true })
+  database.run('pragma journal_mode = wal')
+  database.run('pragma synchronous = off')
+  database.run('pragma cache_size = -1000000')
+  const begunAt = Date.now() - sixDaysMs
+  for (let from = 0; from < count; from += batchSize) {
+    database.transaction(() => {
+      database.run('create temp table old (id text, delivery_id text, at integer, n integer)')
+      const insert = database.prepare('insert into old values (?1, ?2, ?3, ?4)')
+      for (let n = from; n < Math.min(count, from + batchSize); n++) {
+        const at = begunAt + Math.floor((n * sixDaysMs) / count)
+        insert.run(newTimedId(systemRandom, at), newTimedId(systemRandom, at), at, n)
+      }
+      for (const sql of oldRows) database.run(sql)
+      database.run('drop table old')
+    })()
+    database.run('pragma wal_checkpoint(truncate)')
+  }
+  database.close(true)
+}
+
+const oldRows = [
+  `insert into verifications (id, app_id, mode, started_by, recipient_key, recipient_index,
+     recipient_masked, channel, purpose, status, code_key_id, code_format, code_length,
+     code_generation, reference, attempts_spent, attempts_max, resends_max, created_at, expires_at,
+     resend_at, delivery_id, delivery_status, delivery_detail)
+   select old.id, app_id, mode, started_by, randomblob(length(recipient_key)),
+     randomblob(length(recipient_index)), recipient_masked, channel, purpose, 'approved',
+     code_key_id, code_format, code_length, code_generation, reference, 1 + (n % 10 = 0),
+     attempts_max, resends_max, at, at + 600000, at + 30000, old.delivery_id, 'sent', '250 2.0.0 Ok'
+   from old, (select * from verifications order by id desc limit 1) order by old.id`,
+  `insert into deliveries (id, app_id, mode, verification_id, channel, endpoint_id, status, detail,
+     tries, created_at, expires_at, try_at, leased_by)
+   select old.delivery_id, v.app_id, v.mode, v.id, v.channel, d.endpoint_id, 'sent',
+     '250 2.0.0 Ok', 1, at, at + 600000, at, ''
+   from old join verifications v using (id),
+     (select endpoint_id from deliveries order by id desc limit 1) d
+   order by old.delivery_id`,
+  `insert into delivery_tries (delivery_id, number, endpoint_id, at, took_ms, status, ambiguous,
+     code, detail)
+   select d.id, 1, d.endpoint_id, at, 100, 'sent', 0, '250 2.0.0', d.detail
+   from old join deliveries d on d.id = old.delivery_id order by d.id`,
+  ...['delivery.sent', 'verification.approved'].map(
+    (type) => `insert into events (at, app_id, type, verification_id, data)
+     select at, app_id, '${type}', id, '{"attempts_spent":1}'
+     from old join verifications using (id) order by id`,
+  ),
+  `insert into limits (key, arrival_1, arrival_2, arrival_3, latest_id, kept_until)
+   select recipient_key, at, at, at, id, at + 31 * 86400000
+   from old join verifications using (id) order by recipient_key`,
+]

@@ -1,0 +1,136 @@
+import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import type { MailNetwork } from './dial.ts'
+import type { MailServer } from './mail-job.ts'
+import { idleMs, openSession, type Session } from './session.ts'
+
+/** The open connections of every endpoint that nothing is sent over at the moment. */
+export type Connections = {
+  /** One that is open, the latest used first; null when there is none. */
+  take(server: MailServer): Session | null
+  open(server: MailServer, signal: AbortSignal): Promise<Session>
+  /** Keeps a session for the next mail, after a reset where its last exchange failed. */
+  keep(server: MailServer): (session: Session) => void
+  /** What the server said when it refused the login; null when it may be tried. */
+  loginRefused(server: MailServer): DeliveryOutcome | null
+  /** Nothing is dialled for a minute, or until the settings change. */
+  refuseLogin(server: MailServer, outcome: DeliveryOutcome): void
+  close(): void
+}
+
+type Endpoint = {
+  /** Where the connections lead, password included. */
+  destination: string
+  appVersion: number
+  idle: { session: Session; cancelClose: () => void }[]
+  refused: { until: number; outcome: DeliveryOutcome } | null
+}
+
+const endpointsMax = 1_000
+const loginPauseMs = 60_000
+
+export function createConnections(network: MailNetwork & { connectionsMax: number }): Connections {
+  const { timers, connectionsMax } = network
+  const endpoints = new Map<string, Endpoint>()
+  const all = new Set<Session>()
+  let isClosed = false
+
+  const drop = (id: string) => {
+    for (const { session, cancelClose } of endpoints.get(id)?.idle ?? []) {
+      cancelClose()
+      all.delete(session)
+      session.quit()
+    }
+    endpoints.delete(id)
+  }
+  /** Null where the settings are older than those in use: it does not bring the old ones back. */
+  const endpointOf = (server: MailServer): Endpoint | null => {
+    const { endpointId, appVersion } = server
+    const destination = destinationOf(server)
+    const known = endpoints.get(endpointId)
+    if (known?.destination === destination) return known
+    if (known && known.appVersion > appVersion) return null
+    drop(endpointId)
+    const endpoint: Endpoint = { destination, appVersion, idle: [], refused: null }
+    endpoints.set(endpointId, endpoint)
+    const [oldest] = endpoints.keys()
+    if (endpoints.size > endpointsMax && oldest !== undefined) drop(oldest)
+    return endpoint
+  }
+  const makeRoom = () => {
+    for (const endpoint of endpoints.values()) {
+      if (all.size < connectionsMax) return
+      const session = takeFrom(endpoint, all, 'oldest')
+      if (!session) continue
+      all.delete(session)
+      session.quit()
+    }
+  }
+  const keepOne = (server: MailServer, session: Session) => {
+    const endpoint = session.isOpen() ? endpointOf(server) : null
+    if (!endpoint || !all.has(session)) {
+      all.delete(session)
+      session.close()
+      return
+    }
+    const cancelClose = timers.after(idleMs, () => {
+      endpoint.idle = endpoint.idle.filter((kept) => kept.session !== session)
+      all.delete(session)
+      session.quit()
+    })
+    endpoint.idle.push({ session, cancelClose })
+  }
+  return {
+    take(server) {
+      const endpoint = endpointOf(server)
+      return endpoint && takeFrom(endpoint, all, 'latest')
+    },
+    async open(server, signal) {
+      makeRoom()
+      const session = await openSession(server, network, signal)
+      if (isClosed) session.close()
+      else all.add(session)
+      return session
+    },
+    keep: (server) => (session) => {
+      if (session.isClean() || !session.isOpen()) return keepOne(server, session)
+      void session.reset().then(() => keepOne(server, session))
+    },
+    loginRefused(server) {
+      const refused = endpointOf(server)?.refused
+      return refused && timers.monotonic() < refused.until ? refused.outcome : null
+    },
+    refuseLogin(server, outcome) {
+      const endpoint = endpointOf(server)
+      if (endpoint) endpoint.refused = { until: timers.monotonic() + loginPauseMs, outcome }
+    },
+    close() {
+      isClosed = true
+      for (const { idle } of endpoints.values()) {
+        for (const { cancelClose } of idle) cancelClose()
+      }
+      for (const session of all) session.close()
+      all.clear()
+      endpoints.clear()
+    },
+  }
+}
+
+/** An idle session that is still open; those that are not are forgotten. */
+function takeFrom(
+  { idle }: Endpoint,
+  all: Set<Session>,
+  which: 'oldest' | 'latest',
+): Session | null {
+  for (;;) {
+    const kept = which === 'oldest' ? idle.shift() : idle.pop()
+    if (!kept) return null
+    kept.cancelClose()
+    if (kept.session.isOpen()) return kept.session
+    all.delete(kept.session)
+  }
+}
+
+function destinationOf({ settings, password, registeredBy }: MailServer): string {
+  const { host, port, security, user } = settings
+  return JSON.stringify([host, port, security, user, password, registeredBy])
+}

@@ -1,0 +1,63 @@
+import type { App } from '../../domain/app/app.ts'
+import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
+import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
+import type { Channel, Ports } from '../../domain/ports.ts'
+import type { Mail, Mailer, MailServer } from './mail-job.ts'
+
+/**
+ * Mail through each app's own servers. The password is opened here, where the keys are, and goes to
+ * the mailer with the message, in memory only.
+ */
+export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: Mailer): Channel {
+  return {
+    async deliver(handover, signal) {
+      const { app, endpoint, recipient } = handover
+      if (!endpoint) return refusedForNow('this app has no mail server')
+      if (!oneAddress.test(recipient.address)) return notAnAddress
+      const server = mailServer(keyring, app, endpoint)
+      if (server === null) return refusedForNow('the password of the mail server cannot be opened')
+      return mailer.send({ server, mail: mailOf(handover) }, signal)
+    },
+    close: mailer.close,
+  }
+}
+
+/** The endpoint with its password in clear; null where that does not open. */
+export function mailServer(
+  keyring: Ports['keyring'],
+  app: App,
+  { id: endpointId, settings, secretSealed }: Endpoint,
+): MailServer | null {
+  const { registeredBy, version: appVersion } = app
+  const server = { endpointId, appVersion, settings, registeredBy }
+  if (secretSealed === null) return { ...server, password: null }
+  try {
+    const place = secretPlace({ id: endpointId, settings })
+    return { ...server, password: keyring.open(app.id, app.dataKey, place, secretSealed) }
+  } catch {
+    return null
+  }
+}
+
+/** The domain lets nothing else through; what reaches a server must not depend on that alone. */
+const oneAddress = /^[^\p{C}\p{Z},;:<>()[\]"\\@]+@[^\p{C}\p{Z},;:<>()[\]"\\@]+$/u
+const notAnAddress: DeliveryOutcome = {
+  status: 'refused',
+  cause: 'recipient',
+  code: null,
+  detail: 'the recipient is not one address',
+}
+
+function refusedForNow(detail: string): DeliveryOutcome {
+  return { status: 'refused', cause: 'server', code: null, detail }
+}
+
+export function mailOf(handover: Handover): Mail {
+  const { deliveryId, code, codeFormat, reference, createdAt, expiresAt } = handover
+  const { id, version, name, policy } = handover.app
+  return {
+    ...{ deliveryId, code, codeFormat, reference, createdAt, expiresAt },
+    app: { id, version, name, policy },
+    recipient: handover.recipient.address,
+  }
+}

@@ -1,0 +1,145 @@
+import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { createComposer } from './compose.ts'
+import { type Connections, createConnections } from './connections.ts'
+import { failure, type MailNetwork } from './dial.ts'
+import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
+import type { Session } from './session.ts'
+import { outcomeOf, type SmtpFailure, sentOutcome } from './smtp-outcome.ts'
+
+/** The longest that a whole try may take, however slowly the server goes on. */
+export const tryMaxMs = 40_000
+
+/** Composes mails and hands them over in this thread. */
+export function createMailer(network: MailNetwork & { connectionsMax: number }): Mailer {
+  const composer = createComposer()
+  const connections = createConnections(network)
+
+  return {
+    async send(job, signal, begun) {
+      const refused = connections.loginRefused(job.server)
+      if (refused !== null) return refused
+      const raw = await composer.compose(job.mail, job.server.settings)
+      const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
+      if (outcome.status === 'refused' && outcome.cause === 'login') {
+        connections.refuseLogin(job.server, outcome)
+      }
+      return outcome
+    },
+    close: connections.close,
+  }
+}
+
+type Context = { connections: Connections; network: MailNetwork; signal: AbortSignal }
+type Work = { job: MailJob; raw: string; begun: (() => void) | undefined }
+
+async function handOver(work: Work, context: Context): Promise<DeliveryOutcome> {
+  const { server, mail } = work.job
+  const secrets = { recipient: mail.recipient, code: mail.code }
+  const state = { begun: false }
+  const begun = () => {
+    state.begun = true
+    work.begun?.()
+  }
+  const stop = stopping(context, () => state.begun)
+  try {
+    const { accepted, response } = await transfer({ ...work, begun }, context, stop)
+    if (accepted.length === 1 && accepted[0] === mail.recipient) {
+      return sentOutcome(response, server.registeredBy, secrets)
+    }
+    const detail = 'the mail server accepted another recipient than the one it was given'
+    return { status: 'refused', cause: 'message', code: null, detail }
+  } catch (error) {
+    return outcomeOf(stop.failure ?? (error as SmtpFailure), server, { secrets, ...state })
+  } finally {
+    stop.end()
+  }
+}
+
+/** Sends over a connection that is open already, or opens one. */
+async function transfer(
+  { job, raw, begun }: Work & { begun(): void },
+  { connections }: Context,
+  stop: Stopping,
+): Promise<{ accepted: string[]; response: string }> {
+  const { server, mail } = job
+  let hasBegun = false
+  const outgoing = {
+    from: server.settings.from,
+    // The envelope says who gets it, whatever the headers say.
+    to: mail.recipient,
+    raw,
+    begun: () => {
+      hasBegun = true
+      begun()
+    },
+  }
+  const kept = connections.take(server)
+  if (kept) {
+    try {
+      return await over(kept, stop, () => kept.send(outgoing), connections.keep(server))
+    } catch (error) {
+      // The server ended the session since the last mail: this one has not been offered yet.
+      if (hasBegun || !isSessionOver(error as SmtpFailure) || stop.failure) throw error
+    }
+  }
+  const session = await connections.open(server, stop.signal)
+  return over(session, stop, () => session.send(outgoing), connections.keep(server))
+}
+
+/** Runs an exchange on a session, which is then kept for the next mail or closed. */
+async function over<Result>(
+  session: Session,
+  stop: Stopping,
+  exchange: () => Promise<Result>,
+  keep: (session: Session) => void,
+): Promise<Result> {
+  stop.close = session.close
+  if (stop.failure) session.close()
+  try {
+    return await exchange()
+  } finally {
+    stop.close = null
+    keep(session)
+  }
+}
+
+/** No reply, or 421: the server ends the session whatever is sent. */
+function isSessionOver({ response }: SmtpFailure): boolean {
+  return !response || response.startsWith('421')
+}
+
+type Stopping = {
+  /** Ends what is opened. */
+  signal: AbortSignal
+  /** Closes the session that is in use. */
+  close: (() => void) | null
+  /** Why it was stopped. */
+  failure: SmtpFailure | null
+  end(): void
+}
+
+/** Ends a try when its time is over or the caller says so, unless that only cancels it. */
+function stopping({ network, signal }: Context, hasBegun: () => boolean): Stopping {
+  const controller = new AbortController()
+  const stop = (code: string) => {
+    stopping.failure ??= failure(code)
+    controller.abort()
+    stopping.close?.()
+  }
+  const onAbort = () => {
+    if (stopOf(signal) === 'drop' || !hasBegun()) stop('EABORT')
+  }
+  const cancelLate = network.timers.after(tryMaxMs, () => stop('ETIMEDOUT'))
+  signal.addEventListener('abort', onAbort)
+  const stopping: Stopping = {
+    signal: controller.signal,
+    close: null,
+    failure: null,
+    end: () => {
+      cancelLate()
+      signal.removeEventListener('abort', onAbort)
+    },
+  }
+  if (signal.aborted) onAbort()
+  return stopping
+}

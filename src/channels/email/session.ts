@@ -1,0 +1,174 @@
+import type { Socket } from 'node:net'
+import tls from 'node:tls'
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import { connectTimeoutMs, dial, failure, type MailNetwork } from './dial.ts'
+import type { MailServer } from './mail-job.ts'
+import { isTlsFault } from './smtp-words.ts'
+
+/** A connection to a mail server that greeting, encryption and login are done on. */
+export type Session = {
+  /** Resolves when the server took the message; rejects with what `outcomeOf` reads. */
+  send(mail: OutgoingMail): Promise<{ accepted: string[]; response: string }>
+  /** Forgets a message that was broken off. */
+  reset(): Promise<void>
+  /** False while a message is under way and after one that was broken off. */
+  isClean(): boolean
+  isOpen(): boolean
+  /** Says goodbye, and closes when the server answers or time is up. */
+  quit(): void
+  close(): void
+}
+
+export type OutgoingMail = {
+  from: string
+  to: string
+  raw: string
+  /** Called when the server asked for the message and it is on its way. */
+  begun(): void
+}
+
+const greetingTimeoutMs = 8_000
+/** Silence for so long ends a connection, also one that nothing is sent over. */
+const socketTimeoutMs = 20_000
+/** A connection that nothing is sent over says goodbye in time before that. */
+export const idleMs = 18_000
+
+/**
+ * Connects, agrees on encryption and logs in. `opportunistic` encrypts where the server offers it
+ * and its certificate is trusted, and goes on in plain text where not.
+ */
+export async function openSession(
+  server: MailServer,
+  network: MailNetwork,
+  signal: AbortSignal,
+): Promise<Session> {
+  const { security } = server.settings
+  if (security !== 'opportunistic') {
+    return connect(server, network, { plain: security === 'none', signal })
+  }
+  try {
+    return await connect(server, network, { plain: false, signal })
+  } catch (error) {
+    if (!isTlsFault(error as { code?: string })) throw error
+    return connect(server, network, { plain: true, signal })
+  }
+}
+
+async function connect(
+  server: MailServer,
+  network: MailNetwork,
+  { plain, signal }: { plain: boolean; signal: AbortSignal },
+): Promise<Session> {
+  const socket = await dial(server, network, signal)
+  const connection = new SMTPConnection(connectionOptions(server, { network, socket, plain }))
+  // An idle connection may fail at any time; `isOpen` tells.
+  connection.on('error', () => {})
+  const abort = () => connection.close()
+  signal.addEventListener('abort', abort)
+  try {
+    if (signal.aborted) throw failure('EABORT')
+    await step<void>(connection, (done) => connection.connect((error) => done(error ?? null)))
+    const { user } = server.settings
+    if (user !== null && server.password !== null && connection.allowsAuth) {
+      const auth = { user, pass: server.password }
+      await step(connection, (done) => connection.login(auth, (error) => done(error)))
+    }
+    return sessionOn(connection)
+  } catch (error) {
+    connection.close()
+    throw signal.aborted ? failure('EABORT') : error
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function sessionOn(connection: SMTPConnection): Session {
+  let isClean = true
+  return {
+    async send({ from, to, raw, begun }) {
+      isClean = false
+      // nodemailer pipes what has `pipe` once the server asked for the message.
+      const message = {
+        pipe(stream: NodeJS.WritableStream) {
+          begun()
+          stream.end(Buffer.from(raw, 'latin1'))
+        },
+      }
+      const sent = await step<{ accepted: string[]; response: string }>(connection, (done) => {
+        connection.send({ from, to: [to] }, message as unknown as string, (error, info) => {
+          if (error || !info) done(error ?? failure('ECONNECTION'))
+          else done(null, { accepted: info.accepted, response: info.response })
+        })
+      })
+      isClean = true
+      return sent
+    },
+    async reset() {
+      try {
+        await step(connection, (done) => connection.reset((error) => done(error)))
+        isClean = true
+      } catch {
+        connection.close()
+      }
+    },
+    isClean: () => isClean,
+    isOpen: () => !connection.destroyed,
+    quit: () => connection.quit(),
+    close: () => connection.close(),
+  }
+}
+
+/**
+ * One exchange with the server. nodemailer tells of a broken connection by events and does not
+ * always call back then; where it does, what it calls back with says more than that it ended.
+ */
+function step<Result>(
+  connection: SMTPConnection,
+  run: (done: (error: Error | null, result?: Result) => void) => void,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onEnd = () => {
+      void Promise.resolve().then(() => settle(failure('ECONNECTION')))
+    }
+    const settle = (error: Error | null, result?: Result) => {
+      connection.off('error', settle)
+      connection.off('end', onEnd)
+      if (error) reject(error)
+      else resolve(result as Result)
+    }
+    connection.once('error', settle)
+    connection.once('end', onEnd)
+    run(settle)
+  })
+}
+
+/**
+ * TLS 1.2 or better with a verified certificate unless the admin said `none`, and nothing logged: a
+ * dialogue holds codes and passwords.
+ */
+function connectionOptions(
+  { settings: { host, port, security } }: MailServer,
+  { network, socket, plain }: { network: MailNetwork; socket: Socket; plain: boolean },
+): ConstructorParameters<typeof SMTPConnection>[0] {
+  const { ca = [] } = network
+  return {
+    host,
+    port,
+    connection: socket,
+    secure: security === 'tls',
+    requireTLS: security === 'starttls',
+    ignoreTLS: plain,
+    tls: {
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ...(ca.length > 0 ? { ca: [...tls.rootCertificates, ...ca] } : {}),
+    },
+    // What is left after the dial: a greeting and a handshake.
+    connectionTimeout: greetingTimeoutMs + connectTimeoutMs,
+    greetingTimeout: greetingTimeoutMs,
+    socketTimeout: socketTimeoutMs,
+    socketCloseTimeout: 0,
+    logger: false,
+    debug: false,
+  }
+}

@@ -1,0 +1,61 @@
+import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type { SmtpFailure } from './smtp-outcome.ts'
+import { isCertificateFault, isTlsFault } from './smtp-words.ts'
+
+export type Advice = {
+  /** How far the connection came: the step that failed. */
+  step: 'resolve' | 'connect' | 'tls' | 'login'
+  /** What was found and what to do next. */
+  says: string
+}
+
+/** What an admin can do about a connection that did not come about. `words`: the server's reply. */
+export function adviceOf(settings: SmtpSettings, failure: SmtpFailure, words: string): Advice {
+  const { host, port } = settings
+  const { code = '', originalCode = '' } = failure
+  const reply = words === '' ? '' : ` It said: ${words}`
+  if (code === 'EAUTH' || code === 'ENOAUTH') {
+    const says = `The login was refused; check user and password, or make an app password.${reply}`
+    return { step: 'login', says }
+  }
+  if (isTlsFault(failure)) return { step: 'tls', says: tlsAdvice(settings, failure, reply) }
+  if (code === 'EDNS') {
+    const says = `${host} has no address; check the name, and the DNS of this machine.`
+    return { step: 'resolve', says }
+  }
+  if (code === notPublicCode) {
+    const says = `${host} has an address that is not public; name a public mail server.`
+    return { step: 'resolve', says }
+  }
+  const says =
+    originalCode === 'ECONNREFUSED'
+      ? `Nothing listens at ${host}:${port}; check host and port.`
+      : `No mail server answers at ${host}:${port}; check the port, whether security is right ` +
+        `for it (465 "tls", 587 "starttls"), and the firewall.${reply}`
+  return { step: 'connect', says }
+}
+
+/** Set on the error of a dial that was not made because an address is not public. */
+export const notPublicCode = 'ENOTPUBLIC'
+
+function tlsAdvice(
+  { host, port, security }: SmtpSettings,
+  { originalCode = '', command }: SmtpFailure,
+  reply: string,
+): string {
+  if (isCertificateFault(originalCode)) {
+    return (
+      `The certificate of ${host} is not trusted (${originalCode}); name the host as its ` +
+      'certificate does, point NODE_EXTRA_CA_CERTS at the file of your own authority, or use ' +
+      'security "none" on a network that nobody else can listen on.'
+    )
+  }
+  if (command === 'STARTTLS' && reply !== '') {
+    return (
+      `${host}:${port} offers no STARTTLS; use security "tls" if the port speaks TLS at once, or ` +
+      `"none" on a network that nobody else can listen on.${reply}`
+    )
+  }
+  const other = security === 'tls' ? '"starttls" (usual on 587)' : '"tls" (usual on 465)'
+  return `No encryption was agreed on at ${host}:${port}; try security ${other}.${reply}`
+}

@@ -1,0 +1,171 @@
+import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type {
+  DeferralCause,
+  DeliveryOutcome,
+  RefusalCause,
+} from '../../domain/delivery/delivery.ts'
+import type { MailServer } from './mail-job.ts'
+import { adviceOf, notPublicCode } from './smtp-advice.ts'
+import {
+  detailMax,
+  isCertificateFault,
+  isTlsFault,
+  passwordForms,
+  remoteIdOf,
+  replyCode,
+  retryAfterOf,
+  type Secrets,
+  wordsOf,
+} from './smtp-words.ts'
+
+/** What nodemailer's errors tell; every field may be missing. */
+export type SmtpFailure = {
+  code?: string | undefined
+  originalCode?: string | undefined
+  /** The server's reply, all its lines. */
+  response?: string | undefined
+  command?: string | undefined
+}
+
+type Reply = { basic: number; class: string; subject: string; detail: string }
+type Cause =
+  | { status: 'deferred'; cause: DeferralCause }
+  | { status: 'refused'; cause: RefusalCause }
+
+/**
+ * What became of a hand-over that failed (security.md D7): by enhanced status code (RFC 3463), by
+ * the reply's first digit where there is none, and by the kind of failure where no reply came.
+ * `begun`: the message was on its way, so without a reply it may have been taken. An app that a
+ * stranger registered gets our own words only: what its server says must not tell what answers
+ * inside a network.
+ */
+export function outcomeOf(
+  failure: SmtpFailure,
+  { settings, password, registeredBy }: Pick<MailServer, 'settings' | 'password' | 'registeredBy'>,
+  { secrets, begun }: { secrets: Secrets; begun: boolean },
+): DeliveryOutcome {
+  const reply = readReply(failure)
+  const cause = reply ? causeOfReply(reply, failure) : causeWithoutReply(failure)
+  const forms = passwordForms(settings.user, password)
+  const words = reply ? wordsOf(failure.response ?? '', secrets, forms) : null
+  const shown = registeredBy === 'open' && words !== null ? '' : words
+  const detail = detailOf(cause, failure, { settings, words: shown }).slice(0, detailMax)
+  const code = reply ? replyCode(failure.response) : null
+  if (cause.status === 'refused') return { ...cause, code, detail }
+  const retryAfterMs = retryAfterOf(words ?? '')
+  return { ...cause, ambiguous: !reply && begun, retryAfterMs, code, detail }
+}
+
+/** What became of a message that the server took. */
+export function sentOutcome(
+  response: string,
+  registeredBy: MailServer['registeredBy'],
+  secrets: Secrets,
+): DeliveryOutcome {
+  const words = wordsOf(response, secrets)
+  const detail = registeredBy === 'open' ? null : words
+  return { status: 'sent', code: replyCode(response), detail, remoteId: remoteIdOf(words) }
+}
+
+/** Null for what is no SMTP reply: the banner of another kind of server tells nobody anything. */
+function readReply({ response, code, command }: SmtpFailure): Reply | null {
+  const match = /^([45]\d\d)(?:[ -](?:([245])\.(\d{1,3})\.(\d{1,3})\b)?|$)/.exec(response ?? '')
+  if (!match || (code === 'EPROTOCOL' && command === 'API')) return null
+  const [, basic = '', enhanced, subject = '', detail = ''] = match
+  return { basic: Number(basic), class: enhanced ?? basic.charAt(0), subject, detail }
+}
+
+function causeOfReply(reply: Reply, failure: SmtpFailure): Cause {
+  const text = failure.response ?? ''
+  const tooMany = /too many (concurrent |simultaneous |open )*(smtp )?(connections|sessions)/i
+  if (tooMany.test(text)) return { status: 'deferred', cause: 'busy' }
+  const refusal = refusalOf(reply, failure)
+  if (refusal !== null) return { status: 'refused', cause: refusal }
+  const { basic, subject, detail } = reply
+  const isGrey = (basic === 450 || basic === 451) && subject === '7' && detail === '1'
+  const cause = isGrey || /gr[ae]y-?list/i.test(text) ? 'greylisted' : 'busy'
+  return { status: 'deferred', cause }
+}
+
+/** Why the reply is a permanent no; null when it is not. */
+function refusalOf(reply: Reply, failure: SmtpFailure): RefusalCause | null {
+  // 421 ends the session whatever the text says; 503 speaks of the session, not of the message.
+  if (reply.basic === 421 || reply.basic === 503 || reply.class !== '5') return null
+  if (isLogin(reply, failure)) return 'login'
+  if (failure.command === 'STARTTLS') return 'server'
+
+  const { subject, detail } = reply
+  if (subject === '2' && detail === '2') return null // A full mailbox may be emptied in time.
+  if (subject === '1') return detail === '7' || detail === '8' ? 'policy' : 'recipient'
+  if (subject === '2') return detail === '3' ? 'message' : 'recipient'
+  if (subject === '3') return detail === '4' ? 'message' : 'server'
+  if (subject === '6') return 'message'
+  if (subject === '7') return 'policy'
+  return byCommand(reply, failure.command ?? '')
+}
+
+function isLogin({ basic, subject, detail }: Reply, { code, command }: SmtpFailure): boolean {
+  if (code === 'EAUTH' || command?.startsWith('AUTH')) return true
+  if (basic === 534 || basic === 535 || basic === 538) return true
+  // 550 5.7.30: Microsoft 365, where basic authentication is switched off.
+  return subject === '7' && (basic === 530 || (basic === 550 && detail === '30'))
+}
+
+/** Servers that give no subject: what the reply answered says what it is about. */
+function byCommand({ basic, subject }: Reply, command: string): RefusalCause | null {
+  if (command === 'RCPT TO') return basic === 552 && subject === '' ? null : 'recipient'
+  if (command === 'MAIL FROM') return basic === 552 ? 'message' : 'policy'
+  if (command === 'DATA') return basic === 552 ? 'message' : subject === '5' ? 'server' : 'policy'
+  return 'server'
+}
+
+function causeWithoutReply({ code = '', originalCode = '' }: SmtpFailure): Cause {
+  if (code === 'EAUTH' || code === 'ENOAUTH') return { status: 'refused', cause: 'login' }
+  if (isCertificateFault(originalCode)) return { status: 'refused', cause: 'server' }
+  if (code === notPublicCode) return { status: 'refused', cause: 'policy' }
+  if (code === 'EENVELOPE' || code === 'EMESSAGE') return { status: 'refused', cause: 'message' }
+  return { status: 'deferred', cause: 'network' }
+}
+
+const ownWords: Record<string, string> = {
+  EDNS: 'the mail server has no address in the DNS, or the DNS did not answer',
+  ETIMEDOUT: 'the mail server did not answer in time',
+  EABORT: 'the mail server did not take the message in time',
+  ECONNREFUSED: 'the mail server refused the connection',
+  ECONNECTION: 'the mail server closed the connection',
+  ESOCKET: 'the connection to the mail server broke',
+  ETLS: 'the mail server did not complete the TLS handshake',
+  EPROTOCOL: 'the mail server did not answer as one',
+  EENVELOPE: 'the mail server does not take a message of this size or form',
+  EMESSAGE: 'the mail server does not take a message of this size or form',
+}
+
+/** Said in place of the server's words, where these are not to be passed on. */
+const coarseWords: Record<RefusalCause | DeferralCause, string> = {
+  recipient: 'the mail server refused the recipient',
+  login: 'the mail server refused the login',
+  policy: 'the mail server refused the message by its policy',
+  message: 'the mail server refused the message',
+  server: 'the mail server does not serve',
+  unsupported: 'the mail server does not support the message',
+  network: 'the mail server did not answer',
+  busy: 'the mail server is busy',
+  greylisted: 'the mail server asked for a later try',
+}
+
+/** Advice where the settings are wrong, else the server's words, else our own. */
+function detailOf(
+  { status, cause }: Cause,
+  failure: SmtpFailure,
+  // Null without a reply, empty where the reply is not to be passed on.
+  { settings, words }: { settings: SmtpSettings; words: string | null },
+): string {
+  const { code = '', originalCode = '' } = failure
+  const isSettings = (status === 'refused' && isTlsFault(failure)) || /SSL|TLS/.test(originalCode)
+  if (isSettings || code === notPublicCode) return adviceOf(settings, failure, words ?? '').says
+  if (words !== null) return words === '' ? coarseWords[cause] : words
+  if (code === 'EAUTH' || code === 'ENOAUTH') {
+    return 'the mail server offers no login that works with this password'
+  }
+  return ownWords[originalCode] ?? ownWords[code] ?? 'the message could not be handed over'
+}

@@ -1,0 +1,75 @@
+import type { SmtpFailure } from './smtp-outcome.ts'
+
+/** What a reply may quote and nobody may read. */
+export type Secrets = { recipient: string; code: string }
+
+/** The longest text that is kept of what a server said, and of our own words about it. */
+export const wordsMax = 200
+export const detailMax = 300
+
+/** A reply as one line of at most 200 characters, without control characters and secrets. */
+export function wordsOf(response: string, secrets?: Secrets, passwords: string[] = []): string {
+  let line = response.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+  for (const password of passwords) line = hide(line, password, '<password>')
+  if (!secrets) return line.slice(0, wordsMax)
+  const { recipient, code } = secrets
+  line = hide(line, recipient, '<recipient>')
+  // As it stands in the address of a page about the refusal.
+  line = hide(line, encodeURIComponent(recipient), '<recipient>')
+  return hide(line, code, '<code>').slice(0, wordsMax)
+}
+
+/** A password as it was typed, and as AUTH LOGIN and AUTH PLAIN (RFC 4616) send it. */
+export function passwordForms(user: string | null, password: string | null): string[] {
+  if (password === null || password === '') return []
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  return [password, base64(password), base64(`\0${user ?? ''}\0${password}`)]
+}
+
+/** `550 5.1.1`: the reply's code and its enhanced status code; null for what is no reply. */
+export function replyCode(response: string | undefined): string | null {
+  const match = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})\b)?/.exec(response ?? '')
+  if (!match) return null
+  const [, basic = '', enhanced] = match
+  return enhanced === undefined ? basic : `${basic} ${enhanced}`
+}
+
+/** How the server names a message that it took, where its reply says: Postfix, Exim, SES. */
+export function remoteIdOf(words: string): string | null {
+  const patterns = [
+    /\bqueued (?:mail )?as ([A-Za-z0-9._-]{1,64})/i,
+    /\bid=([A-Za-z0-9._-]{1,64})/i,
+    /^250 Ok ([0-9a-f]+(?:-[0-9a-f]+)+)$/i,
+  ]
+  for (const pattern of patterns) {
+    const id = pattern.exec(words)?.[1]
+    if (id !== undefined) return id
+  }
+  return null
+}
+
+const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+/** When a reply asks to be tried again: `try again in 300 seconds`; null where it does not say. */
+export function retryAfterOf(words: string): number | null {
+  const pattern = /\b(?:again|retry|wait)\b(?: (?:in|after|for))? (\d{1,5}) ?(s|m|h)[a-z]*\b/i
+  const [, count, unit] = pattern.exec(words) ?? []
+  if (count === undefined || unit === undefined) return null
+  return Number(count) * unitsMs[unit.toLowerCase() as keyof typeof unitsMs]
+}
+
+function hide(text: string, secret: string, by: string): string {
+  // Nearly every reply holds neither: no pattern is made for those.
+  if (secret === '' || !text.toLowerCase().includes(secret.toLowerCase())) return text
+  return text.replace(new RegExp(secret.replace(/[^A-Za-z0-9@]/g, '\\$&'), 'gi'), by)
+}
+
+/** The verification results of OpenSSL and of Node's host name check. */
+export function isCertificateFault(code: string): boolean {
+  return /CERT|^UNABLE_TO_|^INVALID_(CA|PURPOSE)|^HOSTNAME_MISMATCH/.test(code)
+}
+
+/** The failure of a TLS handshake, or of STARTTLS. */
+export function isTlsFault({ code = '', originalCode = '' }: SmtpFailure): boolean {
+  return isCertificateFault(originalCode) || code === 'ETLS' || /SSL|TLS/.test(originalCode)
+}

@@ -1,0 +1,22 @@
+import type { ChannelKind } from '../domain/delivery/channel.ts'
+import type { Channel, Ports } from '../domain/ports.ts'
+import { createEmailChannel } from './email/email.ts'
+import { createMailThread } from './email/mail-thread.ts'
+import { createInboxChannel } from './inbox.ts'
+
+export type ChannelPorts = Pick<Ports, 'keyring' | 'inbox' | 'clock'> & {
+  /** Connections at a time over all endpoints. */
+  connectionsMax: number
+}
+
+/** How each kind of channel delivers. domain/delivery/channel.ts has what each takes. */
+const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
+  email: (ports) => createEmailChannel(ports, createMailThread(ports)),
+  inbox: createInboxChannel,
+}
+
+/** Every channel; the mail thread is started. */
+export function createChannels(ports: ChannelPorts): Record<ChannelKind, Channel> {
+  const entries = Object.entries(registry).map(([kind, create]) => [kind, create(ports)])
+  return Object.fromEntries(entries) as Record<ChannelKind, Channel>
+}

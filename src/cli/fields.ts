@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises'
+import { type SmtpField, type SmtpInput, smtpFieldList } from '../domain/app/endpoint.ts'
+import { type PolicyInput, policyFieldList } from '../domain/app/policy.ts'
+import type { Field } from '../domain/field.ts'
+import { type Args, type Flag, type Flags, wrongUsage } from './command.ts'
+import type { Io } from './io.ts'
+
+/** A flag for every field of a policy: `--code-length N`. */
+export const policyFlags: Flags = Object.fromEntries(
+  policyFieldList.map(([, field]) => [flagName(field.wire), flagOf(field)]),
+)
+
+/** A flag for every field of an SMTP endpoint, with the password in a file: `--smtp-host TEXT`. */
+export const smtpFlags: Flags = {
+  ...Object.fromEntries(smtpFieldList.map(([name, field]) => [smtpFlag(name), flagOf(field)])),
+  'smtp-password-file': {
+    value: 'FILE',
+    help: 'A file with the password, or - for standard input. Asked for at a terminal.',
+  },
+  'smtp-no-login': { help: 'The mail server asks for no login.' },
+}
+
+/** What the flags say of the policy; the word `default` takes a field back. */
+export function policyFrom(args: Args): PolicyInput {
+  const input: PolicyInput = {}
+  for (const [name, field] of policyFieldList) {
+    const text = args.text(flagName(field.wire))
+    if (text !== undefined) input[name] = text === 'default' ? null : fieldValue(field, text)
+  }
+  return input
+}
+
+/**
+ * What the flags say of a mail server, without the password; undefined when they say nothing. The
+ * word `default` takes the sender's name or the number of connections back.
+ */
+export function smtpFrom(args: Args): SmtpInput | undefined {
+  if (!Object.keys(smtpFlags).some(args.has)) return undefined
+  const input: SmtpInput = {}
+  for (const [name, field] of smtpFieldList) {
+    const text = field.secret ? undefined : args.text(smtpFlag(name))
+    if (text === undefined) continue
+    const isTakenBack = text === 'default' && field.nullable && name !== 'user'
+    input[name] = isTakenBack ? null : fieldValue(field, text)
+  }
+  if (args.has('smtp-no-login')) input.user = null
+  return input
+}
+
+/**
+ * The input with the password of `--smtp-password-file`, or with one that is asked for at the
+ * terminal where `isNeeded`. Never from the command line, which other users of the machine can see.
+ */
+export async function withPassword(
+  args: Args,
+  io: Io,
+  input: SmtpInput,
+  isNeeded: boolean,
+): Promise<SmtpInput> {
+  const file = args.text('smtp-password-file')
+  if (file !== undefined) return { ...input, password: await readSecret(file, io) }
+  if (!io.terminal.input || input.user === null || !isNeeded) return input
+  return { ...input, password: (await io.askSecret('Password of the mail server: ')) ?? undefined }
+}
+
+/** `email.connections_max` is typed as `--smtp-connections-max`. */
+function smtpFlag(name: SmtpField): string {
+  const [, field] = smtpFieldList.find(([candidate]) => candidate === name) ?? []
+  const flag = `smtp-${flagName(field?.wire ?? name)}`
+  return field?.secret ? `${flag}-file` : flag
+}
+
+function flagName(wire: string): string {
+  return wire.replaceAll('_', '-')
+}
+
+function flagOf(field: Field): Flag {
+  const { says } = field
+  if (field.type === 'integer') return { value: 'N', help: `${says} ${field.min} to ${field.max}.` }
+  if (field.type === 'boolean') return { value: 'YES|NO', help: says }
+  if (field.type === 'choice') return { value: 'KIND', help: `${says} (${field.of.join(', ')})` }
+  return { value: 'TEXT', help: says }
+}
+
+/** What is no number or switch stays as it was typed, and the domain refuses it by name. */
+function fieldValue(field: Field, text: string): unknown {
+  if (field.type === 'integer') return /^\d{1,10}$/.test(text) ? Number(text) : text
+  if (field.type !== 'boolean') return text
+  if (text === 'yes' || text === 'true') return true
+  return text === 'no' || text === 'false' ? false : text
+}
+
+/** Without the line break that editors and `echo` leave. */
+async function readSecret(file: string, io: Io): Promise<string> {
+  const text = file === '-' ? await io.readInput() : await readFile(file, 'utf8').catch(() => null)
+  if (text === null) throw wrongUsage('--smtp-password-file names a file that cannot be read')
+  return text.replace(/\r?\n$/, '')
+}

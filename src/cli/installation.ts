@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import { parseEnvironmentFile } from '../config/environment-file.ts'
+import { loadSettings, type Settings } from '../config/load.ts'
+import type { App } from '../domain/app/app.ts'
+import type { Actor } from '../domain/audit.ts'
+import type { Ports } from '../domain/ports.ts'
+import { Problem } from '../domain/problem.ts'
+import { askServer } from '../runtime/control.ts'
+import { type OpenPorts, openPorts } from '../runtime/open.ts'
+import { settingsAreWrong } from '../startup-error.ts'
+import type { Args, Flags, Operand } from './command.ts'
+import type { Io } from './io.ts'
+
+export const cliActor: Actor = { who: 'cli', requestId: null }
+
+export const envFileFlag: Flags = {
+  'env-file': {
+    value: 'FILE',
+    help: "Settings as a unit's EnvironmentFile= has them, before those of the environment.",
+  },
+}
+
+export const dataFlag: Flags = {
+  'data-dir': { value: 'DIR', help: 'The data directory; else OTPMINT_DATA_DIR.' },
+  ...envFileFlag,
+}
+
+export const appOperand: Operand = {
+  name: 'ID',
+  help: 'the id of the app, as "otpmint app list" shows it',
+}
+
+const settingFlags = ['host', 'port', 'public-url', 'data-dir', 'log-level']
+
+/**
+ * The settings of flags, `--env-file` and environment, in this order. Throws `StartupError` with
+ * every mistake in them.
+ */
+export function settingsFor(args: Args, io: Pick<Io, 'env'>): Settings {
+  const typed = settingFlags.map((flag) => [flag, args.text(flag)])
+  return loadSettings(environmentOf(args, io), Object.fromEntries(typed))
+}
+
+/** The environment with the variables of `--env-file` in it. Throws `StartupError`. */
+export function environmentOf(args: Args, { env }: Pick<Io, 'env'>): Io['env'] {
+  const path = args.text('env-file')
+  if (path === undefined) return env
+  try {
+    return { ...env, ...parseEnvironmentFile(readFileSync(path, 'utf8')) }
+  } catch {
+    throw settingsAreWrong('--env-file must name a file that this user can read')
+  }
+}
+
+/**
+ * Works on the data directory itself, beside a running server or without one. Where a server runs,
+ * its settings hold, so that an app is judged by the limits that it will meet.
+ */
+export async function withPorts(
+  args: Args,
+  io: Io,
+  work: (ports: OpenPorts, settings: Settings) => Promise<number>,
+): Promise<number> {
+  const own = settingsFor(args, io)
+  const server = await askServer(own.dataDir)
+  const settings = server ? settingsBeside(server.settings, own) : own
+  const opened = await openPorts(settings)
+  try {
+    return await work(opened.ports, settings)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** The running server's settings, with the places that are this process's own. */
+export function settingsBeside(server: Settings, { dataDir, masterKey }: Settings): Settings {
+  return { ...server, dataDir, masterKey, adminToken: null }
+}
+
+/** The app of this id. Throws `app_not_found`. */
+export async function findApp({ apps }: Pick<Ports, 'apps'>, id: string): Promise<App> {
+  const app = await apps.get(id)
+  if (!app) throw new Problem('app_not_found')
+  return app
+}
+
+export async function allApps({ apps }: Pick<Ports, 'apps'>): Promise<App[]> {
+  const all: App[] = []
+  let cursor: string | null = null
+  do {
+    const page: Awaited<ReturnType<typeof apps.list>> = await apps.list({ limit: 100, cursor })
+    all.push(...page.items)
+    cursor = page.nextCursor
+  } while (cursor !== null)
+  return all
+}

@@ -1,0 +1,74 @@
+import type { WrappedKey } from '../keyring.ts'
+import { Problem } from '../problem.ts'
+import type { Mode } from '../verification/verification.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { Policy } from './policy.ts'
+
+export type App = {
+  id: string
+  /** Null for an app that a secretKey was registered for without a name. */
+  name: string | null
+  /** `open`: by a stranger through open registration, so only public hosts are dialled. */
+  registeredBy: 'admin' | 'open'
+  policy: Policy
+  /** By channel, each channel's by rank from 1 on. */
+  endpoints: Endpoint[]
+  dataKey: WrappedKey
+  /** Counts up with every change of the app or its endpoints. */
+  version: number
+  createdAt: number
+  updatedAt: number
+  /** Since when the spray alarm is on; null while calm. */
+  sprayAlarmSince: number | null
+}
+
+export type AppKey = {
+  id: string
+  appId: string
+  mode: Mode
+  /** The visible head and tail, to tell keys apart: `otpm_live_` and four characters. */
+  prefix: string
+  lastFour: string
+  createdAt: number
+  revokedAt: number | null
+}
+
+/** Two active keys of a mode, so that a key can be replaced without a gap. */
+export const activeKeysMax = 2
+/** Endpoints of an app for one channel. */
+export const endpointsMax = 10
+
+/** Where the address of a verification belongs. */
+export function recipientPlace(verificationId: string) {
+  return { table: 'verifications', row: verificationId, column: 'recipient_sealed' }
+}
+
+/**
+ * A name as it may stand in a subject and a From header: 1 to 64 characters of NFC without control,
+ * bidi or invisible characters. Throws `invalid_request` naming `field`.
+ */
+export function readName(input: unknown, field = 'name'): string {
+  const name = typeof input === 'string' ? input.trim().normalize('NFC') : ''
+  const length = [...name].length
+  if (length < 1 || length > 64 || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(name)) {
+    throw new Problem('invalid_request', {
+      errors: [{ field, reason: 'must be 1 to 64 characters without control characters' }],
+    })
+  }
+  return name
+}
+
+/**
+ * A name that a stranger chose: none that could pass for a link or a phone number in a subject.
+ * Throws `invalid_request` naming `field`.
+ */
+export function readStrangersName(input: unknown, field: string): string {
+  const name = readName(input, field)
+  const isLink = /:\/\/|www\.|@|[\p{L}\p{N}]\.[\p{L}]{2,}/iu.test(name)
+  const isPhone = (name.match(/\p{Nd}/gu) ?? []).length >= 6
+  if (isLink || isPhone) {
+    const reason = 'must hold no link, domain, address or phone number'
+    throw new Problem('invalid_request', { errors: [{ field, reason }] })
+  }
+  return name
+}

@@ -1,0 +1,326 @@
+import { type EndpointChannel, endpointChannels } from '../delivery/channel.ts'
+import { type Field, isWithin, mustBe } from '../field.ts'
+import type { Keyring, SealPlace } from '../keyring.ts'
+import { collected, type FieldError, Problem } from '../problem.ts'
+import { addressMax, readDomain, readRecipient } from '../verification/recipient.ts'
+import { type App, readName } from './app.ts'
+
+/** One configured way through a channel for an app, with its rank and its sealed secret. */
+export type Endpoint = {
+  id: string
+  appId: string
+  channel: EndpointChannel
+  /** 1 is tried first. */
+  rank: number
+  settings: EndpointSettings
+  /** Bound to every field that says where it goes; null where there is no secret. */
+  secretSealed: Uint8Array | null
+  createdAt: number
+  updatedAt: number
+}
+
+/** By channel; `channel` is the tag. */
+export type EndpointSettings = SmtpSettings
+
+export const smtpSecurities = ['tls', 'starttls', 'opportunistic', 'none'] as const
+export type SmtpSecurity = (typeof smtpSecurities)[number]
+
+export type SmtpSettings = {
+  channel: 'email'
+  host: string
+  port: number
+  security: SmtpSecurity
+  /** Null for a server without login. */
+  user: string | null
+  from: string
+  fromName: string | null
+  /** Connections at a time; null follows the server's default of 10. */
+  connectionsMax: number | null
+}
+
+export type EndpointField = Field & {
+  wire: string
+  required?: true
+  secret?: true
+  nullable?: true
+}
+
+/** Every field of an SMTP endpoint: its wire name, what may stand in it, and what it says. */
+export const smtpFields = {
+  host: {
+    type: 'text',
+    min: 1,
+    max: 253,
+    must: 'a host name or an IP address',
+    wire: 'host',
+    required: true,
+    says: 'Host name or IP address of the mail server.',
+  },
+  port: {
+    type: 'integer',
+    min: 1,
+    max: 65_535,
+    wire: 'port',
+    required: true,
+    says: 'Its port: 587 (STARTTLS) or 465 (implicit TLS) with most providers.',
+  },
+  security: {
+    type: 'choice',
+    of: smtpSecurities,
+    wire: 'security',
+    says:
+      'tls: implicit TLS (default on 465). starttls: required (default elsewhere). ' +
+      'opportunistic: STARTTLS if it is offered and trusted, else plain (default on loopback). ' +
+      'none: plain text.',
+  },
+  user: {
+    type: 'text',
+    min: 1,
+    max: 256,
+    must: '1 to 256 characters without control characters',
+    wire: 'user',
+    nullable: true,
+    says: 'The login; the From address if absent, null for no login.',
+  },
+  password: {
+    type: 'text',
+    min: 1,
+    max: 1024,
+    must: '1 to 1024 characters without control characters',
+    wire: 'password',
+    secret: true,
+    says: 'Write-only. Needed again when host, port, security or user change.',
+  },
+  from: {
+    type: 'text',
+    min: 3,
+    max: addressMax,
+    must: 'one e-mail address like ada@example.com',
+    wire: 'from',
+    required: true,
+    says: 'The From address.',
+  },
+  fromName: {
+    type: 'text',
+    min: 1,
+    max: 64,
+    must: '1 to 64 characters without control characters',
+    wire: 'from_name',
+    nullable: true,
+    says: 'The name of the sender.',
+  },
+  connectionsMax: {
+    type: 'integer',
+    min: 1,
+    max: 50,
+    wire: 'connections_max',
+    nullable: true,
+    says: 'Connections to this server at a time; 10 if absent or null.',
+  },
+} as const satisfies Record<string, EndpointField>
+
+export type SmtpField = keyof typeof smtpFields
+export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
+
+/** An endpoint's settings as they came in: anything may stand in any field. */
+export type SmtpInput = { [Name in SmtpField]?: unknown }
+
+/** How the caller calls the fields, so that a mistake is reported under the name that was sent. */
+export type SmtpNames = Record<SmtpField, string>
+
+export const emailNames = Object.fromEntries(
+  smtpFieldList.map(([name, { wire }]) => [name, `email.${wire}`]),
+) as SmtpNames
+
+/** The settings, and the password to seal, `keep` for the one there is, or none. */
+export type ReadSettings = { settings: SmtpSettings; password: { set: string } | 'keep' | 'none' }
+
+type Reading = {
+  input: SmtpInput
+  names: SmtpNames
+  /** The endpoint that is changed; null for a new one. */
+  current: Endpoint | null
+  /** Who registered the app: a stranger may name public submission servers only. */
+  registeredBy: App['registeredBy']
+  mistakes: FieldError[]
+}
+
+/** Submission ports (RFC 6409, RFC 8314) and the customary alternative. */
+const publicPorts = [465, 587, 2525]
+
+/**
+ * Lays `input` over the settings there are. Where host, port, security or user change, the password
+ * has to come again (`secret_required`): it is never carried to another server. What is wrong is
+ * added to `mistakes`; null when anything is.
+ */
+export function readSmtpSettings(reading: Reading): ReadSettings | null {
+  const { names, current, registeredBy, mistakes } = reading
+  const input: SmtpInput = { ...keptFields(current, reading.input), ...given(reading.input) }
+  const before = mistakes.length
+  const isStranger = registeredBy === 'open'
+  const read = reader(input, names, mistakes)
+
+  const host = read('host', readHost)
+  const port = isStranger
+    ? read('port', readPublicPort, 'must be one of 465, 587 and 2525')
+    : read('port', within('port'))
+  const security = read(
+    'security',
+    (value) => {
+      return value === undefined ? usualSecurity(host, port) : readSecurity(value, isStranger, host)
+    },
+    isStranger
+      ? 'must be "tls" or "starttls"'
+      : 'must be "tls", "starttls" or "none" ("opportunistic" is for loopback only)',
+  )
+  const from = collected(mistakes, () => {
+    return readRecipient('email', input.from, names.from).address
+  })
+  const user = read('user', (value) => {
+    if (value === null && !isStranger) return null
+    return value === undefined ? (from ?? undefined) : within<string>('user')(value)
+  })
+  const name = input.fromName ?? null
+  const fromName = name === null ? null : collected(mistakes, () => readName(name, names.fromName))
+  const connectionsMax = read('connectionsMax', (value) => {
+    return value === undefined || value === null ? null : within<number>('connectionsMax')(value)
+  })
+  if (mistakes.length > before) return null
+
+  const fields = { host, port, security, user, from, fromName, connectionsMax }
+  const settings = { channel: 'email', ...fields } as SmtpSettings
+  const password = readPassword(reading, settings)
+  return password === null ? null : { settings, password }
+}
+
+function readPassword(
+  { input, names, current, mistakes }: Reading,
+  settings: SmtpSettings,
+): ReadSettings['password'] | null {
+  const refuse = (reason: string) => {
+    mistakes.push({ field: names.password, reason })
+    return null
+  }
+  const { password } = input
+  if (typeof password === 'string' && isWithin(smtpFields.password, password)) {
+    return settings.user === null ? refuse('needs a user') : { set: password }
+  }
+  if (password !== undefined && password !== null) return refuse(mustBe(smtpFields.password))
+  if (settings.user === null) return 'none'
+  if (password === null) return refuse('cannot be empty while there is a user')
+  if (!current?.secretSealed) return refuse('is missing')
+  if (destination(settings) !== destination(current.settings)) throw new Problem('secret_required')
+  return 'keep'
+}
+
+/** Everything that says where a secret goes, in one text. */
+function destination({ channel, host, port, security, user }: EndpointSettings): string {
+  return [channel, host, port, security, user ?? ''].join('\0')
+}
+
+/** Where the secret of an endpoint belongs: to one endpoint of one app, and to one destination. */
+export function secretPlace({ id, settings }: Pick<Endpoint, 'id' | 'settings'>): SealPlace {
+  return {
+    table: 'endpoints',
+    row: id,
+    column: 'secret_sealed',
+    binding: destination(settings),
+  }
+}
+
+/** The secret as it is to be stored. */
+export function sealSecret(
+  { keyring }: { keyring: Keyring },
+  app: Pick<App, 'id' | 'dataKey'>,
+  endpoint: Pick<Endpoint, 'id' | 'settings'>,
+  { password, current }: { password: ReadSettings['password']; current: Endpoint | null },
+): Uint8Array | null {
+  if (password === 'none') return null
+  if (password === 'keep') return current?.secretSealed ?? null
+  return keyring.seal(app.id, app.dataKey, secretPlace(endpoint), password.set)
+}
+
+/** The app's endpoints of one channel, by rank. */
+export function endpointsOf(app: App, channel: string): Endpoint[] {
+  return app.endpoints.filter((endpoint) => endpoint.channel === channel)
+}
+
+export function isEndpointChannel(value: unknown): value is EndpointChannel {
+  return endpointChannels.some((channel) => channel === value)
+}
+
+/** Reads one field or notes what is wrong with it; `undefined` from `parse` means wrong. */
+function reader(input: SmtpInput, names: SmtpNames, mistakes: FieldError[]) {
+  return <Value>(
+    field: SmtpField,
+    parse: (value: unknown) => Value | undefined,
+    reason = mustBe(smtpFields[field]),
+  ): Value | undefined => {
+    const value = parse(input[field])
+    if (value === undefined) {
+      const missing = input[field] === undefined
+      // Without a `from` there is no user by default either: one mistake, not two.
+      if (!(missing && field === 'user')) {
+        mistakes.push({ field: names[field], reason: missing ? 'is missing' : reason })
+      }
+    }
+    return value
+  }
+}
+
+function within<Value = number>(field: SmtpField): (value: unknown) => Value | undefined {
+  return (value) => (isWithin(smtpFields[field], value) ? (value as Value) : undefined)
+}
+
+/**
+ * A host name as lower-case A-labels, one label included (`localhost`, `smtp`), or an IP literal in
+ * its usual spelling. Whatever a resolver might read as an address in disguise is refused.
+ */
+export function readHost(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.length > 253) return undefined
+  const text = value.trim().toLowerCase()
+  if (/^[0-9a-f:.]*:[0-9a-f:.]*$/.test(text)) {
+    return URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1)
+  }
+  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(text)) {
+    return URL.parse(`http://${text}/`)?.hostname === text ? text : undefined
+  }
+  if (/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text
+  return readDomain(text) ?? undefined
+}
+
+function readPublicPort(value: unknown): number | undefined {
+  return publicPorts.includes(Number(value)) ? within('port')(value) : undefined
+}
+
+function readSecurity(
+  value: unknown,
+  isStranger: boolean,
+  host: string | undefined,
+): SmtpSecurity | undefined {
+  if (value === 'opportunistic' && !isLoopback(host ?? '')) return undefined
+  const allowed = isStranger ? (['tls', 'starttls'] as const) : smtpSecurities
+  return allowed.find((security) => security === value)
+}
+
+/** A server on this machine is reached without a network, where nobody can listen. */
+function usualSecurity(host: string | undefined, port: number | undefined): SmtpSecurity {
+  if (port === 465) return 'tls'
+  return host !== undefined && isLoopback(host) ? 'opportunistic' : 'starttls'
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** Another host or port may mean another kind of TLS, so it asks for the usual one again. */
+function keptFields(current: Endpoint | null, input: SmtpInput): SmtpInput {
+  if (!current) return {}
+  const { security, channel: _, ...kept } = current.settings
+  const isMoved = input.port !== undefined || input.host !== undefined
+  return { ...kept, ...(!isMoved && { security }) }
+}
+
+function given(input: SmtpInput): SmtpInput {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
+}

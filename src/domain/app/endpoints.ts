@@ -1,0 +1,158 @@
+import type { Actor } from '../audit.ts'
+import type { EndpointChannel } from '../delivery/channel.ts'
+import { newId } from '../id.ts'
+import type { Ports } from '../ports.ts'
+import { type FieldError, invalidField, Problem, refuseIfAny } from '../problem.ts'
+import { type App, endpointsMax } from './app.ts'
+import {
+  type Endpoint,
+  emailNames,
+  endpointsOf,
+  readSmtpSettings,
+  type SmtpInput,
+  type SmtpNames,
+  sealSecret,
+} from './endpoint.ts'
+import { changeApp, type ManagePorts } from './manage.ts'
+
+export type EndpointFields = {
+  /** 1 is tried first; a new one comes last unless it says. */
+  rank?: unknown
+  email?: SmtpInput | undefined
+  mistakes?: FieldError[]
+}
+
+/**
+ * Adds an endpoint. Throws `app_not_found`, `too_many_endpoints` beyond ten of a channel,
+ * `invalid_request` with every mistake.
+ */
+export async function addEndpoint(
+  ports: ManagePorts,
+  actor: Actor,
+  { appId, channel, ...fields }: EndpointFields & { appId: string; channel: EndpointChannel },
+): Promise<Endpoint> {
+  const id = newId(ports.random)
+  const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.add' }, (current) => {
+    const mistakes = [...(fields.mistakes ?? [])]
+    const input = fields.email ?? {}
+    const request = { input, names: emailNames, current: null, mistakes, id }
+    const endpoint = draftEndpoint(ports, current, request)
+    const rank = readRank(fields.rank, mistakes)
+    refuseIfAny(mistakes)
+    if (!endpoint) throw new Problem('invalid_request')
+    const siblings = endpointsOf(current, channel)
+    if (siblings.length >= endpointsMax) throw new Problem('too_many_endpoints')
+    const endpoints = ranked(current, placed(siblings, endpoint, rank ?? endpointsMax))
+    return { change: { endpoints }, detail: `endpoint ${id}` }
+  })
+  return found(app, id)
+}
+
+/**
+ * Changes what is given and leaves the rest; a rank moves the others aside. Throws `app_not_found`,
+ * `endpoint_not_found`, `secret_required` when it leads elsewhere, `invalid_request`.
+ */
+export async function updateEndpoint(
+  ports: ManagePorts,
+  actor: Actor,
+  { appId, id, ...fields }: EndpointFields & { appId: string; id: string },
+): Promise<Endpoint> {
+  const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.update' }, (current) => {
+    const before = found(current, id)
+    const mistakes = [...(fields.mistakes ?? [])]
+    const input = fields.email
+    const request = { input: input ?? {}, names: emailNames, current: before, mistakes }
+    const endpoint = input ? draftEndpoint(ports, current, request) : before
+    const rank = readRank(fields.rank, mistakes) ?? before.rank
+    refuseIfAny(mistakes)
+    if (!endpoint) throw new Problem('invalid_request')
+    const siblings = endpointsOf(current, before.channel).filter((other) => other.id !== id)
+    const endpoints = ranked(current, placed(siblings, endpoint, rank))
+    const changed = [...Object.keys(given(input)), ...(rank === before.rank ? [] : ['rank'])]
+    return { change: { endpoints }, detail: `endpoint ${id} ${changed.join(' ')}`.trim() }
+  })
+  return found(app, id)
+}
+
+/** Removes an endpoint with its secret. Throws `app_not_found`, `endpoint_not_found`. */
+export async function removeEndpoint(
+  ports: ManagePorts,
+  actor: Actor,
+  { appId, id }: { appId: string; id: string },
+): Promise<void> {
+  await changeApp(ports, actor, { id: appId, action: 'endpoint.remove' }, (current) => {
+    const { channel } = found(current, id)
+    const kept = endpointsOf(current, channel).filter((other) => other.id !== id)
+    return { change: { endpoints: ranked(current, kept, channel) }, detail: `endpoint ${id}` }
+  })
+}
+
+/** The endpoint of this id. Throws `endpoint_not_found`. */
+export function found(app: App, id: string): Endpoint {
+  const endpoint = app.endpoints.find((candidate) => candidate.id === id)
+  if (!endpoint) throw new Problem('endpoint_not_found')
+  return endpoint
+}
+
+type Drafting = {
+  input: SmtpInput
+  names: SmtpNames
+  current: Endpoint | null
+  mistakes: FieldError[]
+  id?: string
+}
+
+/** An email endpoint as it is to be stored, first by rank; null when a mistake was added. */
+export function draftEndpoint(
+  ports: Pick<Ports, 'keyring' | 'clock' | 'random'>,
+  app: App,
+  { input, names, current, mistakes, id = newId(ports.random) }: Drafting,
+): Endpoint | null {
+  const { registeredBy } = app
+  const read = readSmtpSettings({ input, names, current, registeredBy, mistakes })
+  if (!read) return null
+  const { settings, password } = read
+  const now = ports.clock.now()
+  const place = { id: current?.id ?? id, settings }
+  return {
+    ...place,
+    appId: app.id,
+    channel: 'email',
+    rank: current?.rank ?? 1,
+    secretSealed: sealSecret(ports, app, place, { password, current }),
+    createdAt: current?.createdAt ?? now,
+    updatedAt: now,
+  }
+}
+
+function readRank(value: unknown, mistakes: FieldError[]): number | undefined {
+  if (value === undefined) return undefined
+  if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= endpointsMax) {
+    return Number(value)
+  }
+  const { errors = [] } = invalidField('rank', rankReason).extra
+  mistakes.push(...errors)
+  return undefined
+}
+
+const rankReason = `must be a whole number from 1 to ${endpointsMax}`
+
+/** The endpoint at its rank among its siblings, or last where there are fewer. */
+function placed(siblings: Endpoint[], endpoint: Endpoint, rank: number): Endpoint[] {
+  return siblings.toSpliced(rank - 1, 0, endpoint)
+}
+
+/** All endpoints of the app with these ones in the place of their channel's, ranked anew. */
+function ranked(
+  app: App,
+  endpoints: Endpoint[],
+  channel: EndpointChannel = endpoints[0]?.channel ?? 'email',
+): Endpoint[] {
+  const others = app.endpoints.filter((endpoint) => endpoint.channel !== channel)
+  return [...others, ...endpoints.map((endpoint, index) => ({ ...endpoint, rank: index + 1 }))]
+}
+
+function given(input: SmtpInput | undefined): SmtpInput {
+  const entries = Object.entries(input ?? {}).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries)
+}

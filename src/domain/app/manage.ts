@@ -1,0 +1,194 @@
+import { type Actor, type AuditAction, type AuditEntry, audited } from '../audit.ts'
+import { newId } from '../id.ts'
+import type { Ports } from '../ports.ts'
+import { collected, type FieldError, Problem, refuseIfAny } from '../problem.ts'
+import type { AppChange } from '../stores.ts'
+import type { Mode } from '../verification/verification.ts'
+import { hashKey, newApiKey } from './api-key.ts'
+import { type App, type AppKey, activeKeysMax, readName } from './app.ts'
+import { emailNames, type SmtpInput } from './endpoint.ts'
+import { draftEndpoint } from './endpoints.ts'
+import { type PolicyInput, readPolicy } from './policy.ts'
+
+export type AppFields = {
+  name?: unknown
+  policy?: PolicyInput | undefined
+  /** What the API or the command line found wrong already, to be reported with the rest. */
+  mistakes?: FieldError[]
+}
+
+export type ManagePorts = Pick<
+  Ports,
+  'apps' | 'audit' | 'keyring' | 'clock' | 'random' | 'settings'
+>
+
+/**
+ * A new app with one live and one test key, which are shown this once, and its first endpoint.
+ * Throws `invalid_request` with every mistake there is.
+ */
+export async function createApp(
+  ports: ManagePorts,
+  actor: Actor,
+  fields: AppFields & { email?: SmtpInput | undefined },
+): Promise<{ app: App; keys: AppKey[]; liveKey: string; testKey: string }> {
+  const draft = draftApp(ports, 'admin')
+  const mistakes = fields.mistakes ?? []
+  const name = collected(mistakes, () => readName(fields.name))
+  const policy = readPolicy(ports.settings, { current: {}, input: fields.policy ?? {}, mistakes })
+  const email =
+    fields.email &&
+    draftEndpoint(ports, draft, { input: fields.email, names: emailNames, current: null, mistakes })
+  refuseIfAny(mistakes)
+
+  const app: App = { ...draft, name, policy, endpoints: email ? [email] : [] }
+  const live = draftKey(ports, app.id, 'live')
+  const test = draftKey(ports, app.id, 'test')
+  const keys = [live.stored, test.stored]
+  const command = { app, keys, secretKeyIndex: null, registeredFrom: null }
+  await audited(ports, entry(ports, actor, 'app.create', app.id, `name ${app.name}`), (append) =>
+    ports.apps.create(command, append),
+  )
+  return { app, keys: keys.map(({ key }) => key), liveKey: live.text, testKey: test.text }
+}
+
+/**
+ * Changes what is given and leaves the rest. Throws `app_not_found`, `invalid_request` with every
+ * mistake.
+ */
+export async function updateApp(
+  ports: ManagePorts,
+  actor: Actor,
+  { id, ...fields }: AppFields & { id: string },
+): Promise<App> {
+  return changeApp(ports, actor, { id, action: 'app.update' }, (current) => {
+    const mistakes = [...(fields.mistakes ?? [])]
+    const change: Pick<AppChange, 'name' | 'policy'> = {}
+    if (fields.name !== undefined) {
+      const name = collected(mistakes, () => readName(fields.name))
+      if (name !== null) change.name = name
+    }
+    if (fields.policy) {
+      const input = fields.policy
+      change.policy = readPolicy(ports.settings, { current: current.policy, input, mistakes })
+    }
+    refuseIfAny(mistakes)
+    return { change, detail: Object.keys(change).join(' ') }
+  })
+}
+
+const changesMax = 20
+
+/**
+ * Lays a change over the app as it is now, again when somebody else changed it in between. Throws
+ * `app_not_found`, and `store_unavailable` after 20 tries.
+ */
+export async function changeApp(
+  ports: ManagePorts,
+  actor: Actor,
+  { id, action }: { id: string; action: AuditAction },
+  decide: (current: App) => {
+    change: Pick<AppChange, 'name' | 'policy' | 'endpoints'>
+    detail: string
+  },
+): Promise<App> {
+  for (let tries = 0; tries < changesMax; tries++) {
+    const current = await ports.apps.get(id)
+    if (!current) throw new Problem('app_not_found')
+    const { change, detail } = decide(current)
+    const updatedAt = ports.clock.now()
+    const command: AppChange = { ...change, expectedVersion: current.version, updatedAt }
+    const updated = await audited(ports, entry(ports, actor, action, id, detail), (append) =>
+      ports.apps.update(id, command, append),
+    )
+    if (updated === null) throw new Problem('app_not_found')
+    if (updated !== 'changed') return updated
+  }
+  throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
+}
+
+/** Deletes the app and everything of it. Throws `app_not_found`. */
+export async function deleteApp(
+  ports: Pick<Ports, 'apps' | 'audit' | 'keyring' | 'clock'>,
+  actor: Actor,
+  id: string,
+): Promise<void> {
+  const removed = await audited(ports, entry(ports, actor, 'app.delete', id, ''), (append) =>
+    ports.apps.remove(id, append),
+  )
+  if (!removed) throw new Problem('app_not_found')
+}
+
+/** A further key, shown this once. Throws `app_not_found`, `too_many_keys` beyond two of a mode. */
+export async function newKey(
+  ports: ManagePorts,
+  actor: Actor,
+  { appId, mode }: { appId: string; mode: Mode },
+): Promise<{ key: AppKey; text: string }> {
+  if (!(await ports.apps.get(appId))) throw new Problem('app_not_found')
+  const { stored, text } = draftKey(ports, appId, mode)
+  const { key } = stored
+  const detail = `key ${key.id} ${mode}`
+  const added = await audited(ports, entry(ports, actor, 'key.create', appId, detail), (append) =>
+    ports.apps.addKey({ ...stored, activeMax: activeKeysMax }, append),
+  )
+  if (added === 'too_many') throw new Problem('too_many_keys')
+  return { key, text }
+}
+
+/** From now on the key is unknown. Throws `key_not_found`. */
+export async function revokeKey(
+  ports: Pick<Ports, 'apps' | 'audit' | 'keyring' | 'clock'>,
+  actor: Actor,
+  { appId, keyId }: { appId: string; keyId: string },
+): Promise<void> {
+  const audit = entry(ports, actor, 'key.revoke', appId, `key ${keyId}`)
+  const revoked = await audited(ports, audit, (append) =>
+    ports.apps.revokeKey({ appId, keyId, now: audit.at }, append),
+  )
+  if (!revoked) throw new Problem('key_not_found')
+}
+
+/** An app without name and endpoints: its id, and the key that its fields are sealed with. */
+export function draftApp(
+  { keyring, clock, random }: Pick<Ports, 'keyring' | 'clock' | 'random'>,
+  registeredBy: App['registeredBy'],
+): App {
+  const id = newId(random)
+  const now = clock.now()
+  return {
+    id,
+    name: null,
+    registeredBy,
+    policy: {},
+    endpoints: [],
+    dataKey: keyring.newDataKey(id),
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    sprayAlarmSince: null,
+  }
+}
+
+function draftKey({ random, clock }: ManagePorts, appId: string, mode: Mode) {
+  const text = newApiKey(random, mode)
+  const key: AppKey = {
+    id: newId(random),
+    appId,
+    mode,
+    prefix: `otpm_${mode}_`,
+    lastFour: text.slice(-4),
+    createdAt: clock.now(),
+    revokedAt: null,
+  }
+  return { text, stored: { key, hash: hashKey(text) } }
+}
+
+export function entry(
+  { clock }: Pick<Ports, 'clock'>,
+  { who, requestId }: Actor,
+  action: AuditAction,
+  object: string,
+  detail: string,
+): AuditEntry {
+  return { at: clock.now(), who, action, object, detail, requestId }
+}

@@ -1,0 +1,141 @@
+import { type Field, isWithin, mustBe } from '../field.ts'
+import type { FieldError } from '../problem.ts'
+import type { DomainSettings, SettingName } from '../settings.ts'
+import { settingFields } from '../settings.ts'
+
+/** What an app may set for itself; what is absent follows the server's settings. */
+export type Policy = {
+  codeLength?: number
+  ttlSeconds?: number
+  attemptsMax?: number
+  onBudgetExhausted?: 'long_code' | 'refuse'
+  codeInSubject?: boolean
+  longerCodesOnAlarm?: boolean
+  origin?: string
+  startsPerMinute?: number
+  startsPerDay?: number
+  recipientStartsPerDay?: number
+  paused?: boolean
+}
+
+export type PolicyField = Field & {
+  /** The field as callers know it, below `policy`. */
+  wire: string
+  /** The server's number, which the app may only go below. */
+  ceiling?: SettingName
+}
+
+const { codeLength, ttlSeconds, attemptsMax, appStartsPerMinute, appStartsPerDay } = settingFields
+const { recipientStartsPerDay } = settingFields
+
+/** Every field of a policy: its wire name, what may stand in it, and what it does. */
+export const policyFields = {
+  codeLength: { ...codeLength, wire: 'code_length', says: 'Digits of a code.' },
+  ttlSeconds: { ...ttlSeconds, wire: 'ttl_seconds', says: 'Seconds that a code is valid.' },
+  attemptsMax: {
+    ...attemptsMax,
+    min: 1,
+    wire: 'attempts_max',
+    ceiling: 'attemptsMax',
+    says: 'Tries that one verification allows.',
+  },
+  onBudgetExhausted: {
+    type: 'choice',
+    of: ['long_code', 'refuse'],
+    wire: 'on_budget_exhausted',
+    says: 'What a recipient gets whose guess budget is spent: a code of 65 bits, or a refusal.',
+  },
+  codeInSubject: {
+    type: 'boolean',
+    wire: 'code_in_subject',
+    says: 'The code in the mail’s subject; false where subjects are logged.',
+  },
+  longerCodesOnAlarm: {
+    type: 'boolean',
+    wire: 'longer_codes_on_alarm',
+    says: 'Codes of 8 digits while the spray alarm is on.',
+  },
+  origin: {
+    type: 'text',
+    min: 1,
+    max: 255,
+    must: 'an https origin like https://app.example.com, or http://localhost',
+    wire: 'origin',
+    says: 'The https origin where the code is typed; adds the OTP-Token header.',
+  },
+  startsPerMinute: {
+    ...appStartsPerMinute,
+    wire: 'starts_per_minute',
+    ceiling: 'appStartsPerMinute',
+    says: 'Verifications that may be started in a minute.',
+  },
+  startsPerDay: {
+    ...appStartsPerDay,
+    wire: 'starts_per_day',
+    ceiling: 'appStartsPerDay',
+    says: 'Verifications that may be started in 24 hours.',
+  },
+  recipientStartsPerDay: {
+    ...recipientStartsPerDay,
+    wire: 'recipient_starts_per_day',
+    ceiling: 'recipientStartsPerDay',
+    says: 'Verifications for one recipient in 24 hours.',
+  },
+  paused: { type: 'boolean', wire: 'paused', says: 'Nothing is started while this is true.' },
+} as const satisfies Record<keyof Policy, PolicyField>
+
+export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
+
+/** A policy as it came in: anything may stand in any field; null takes a field back. */
+export type PolicyInput = { [Name in keyof Policy]?: unknown }
+
+/** Lays `input` over `current`; what is wrong is added to `mistakes`, by name, without values. */
+export function readPolicy(
+  settings: DomainSettings,
+  { current, input, mistakes }: { current: Policy; input: PolicyInput; mistakes: FieldError[] },
+): Policy {
+  const merged: Record<string, unknown> = { ...current }
+  for (const [name, field] of policyFieldList) {
+    const value = input[name]
+    if (value === undefined) continue
+    delete merged[name]
+    if (value === null) continue
+    const ceiling = field.ceiling && settings[field.ceiling]
+    if (!isWithin(field, value) || (name === 'origin' && !isOrigin(String(value)))) {
+      mistakes.push({ field: `policy.${field.wire}`, reason: mustBe(field) })
+    } else if (ceiling !== undefined && Number(value) > ceiling) {
+      const reason = `must be no more than the server allows, which is ${ceiling}`
+      mistakes.push({ field: `policy.${field.wire}`, reason })
+    } else {
+      merged[name] = value
+    }
+  }
+  return merged as Policy
+}
+
+/** The rules in force for an app. Only the length and the life of codes may be looser than set. */
+export type EffectivePolicy = Required<Omit<Policy, 'origin'>> & { origin: string | null }
+
+export function effectivePolicy(policy: Policy, settings: DomainSettings): EffectivePolicy {
+  const stricter = (own: number | undefined, server: number) => Math.min(own ?? server, server)
+  return {
+    codeLength: policy.codeLength ?? settings.codeLength,
+    ttlSeconds: policy.ttlSeconds ?? settings.ttlSeconds,
+    attemptsMax: stricter(policy.attemptsMax, settings.attemptsMax),
+    onBudgetExhausted: policy.onBudgetExhausted ?? 'long_code',
+    codeInSubject: policy.codeInSubject ?? true,
+    longerCodesOnAlarm: policy.longerCodesOnAlarm ?? false,
+    origin: policy.origin ?? null,
+    startsPerMinute: stricter(policy.startsPerMinute, settings.appStartsPerMinute),
+    startsPerDay: stricter(policy.startsPerDay, settings.appStartsPerDay),
+    recipientStartsPerDay: stricter(policy.recipientStartsPerDay, settings.recipientStartsPerDay),
+    paused: policy.paused ?? false,
+  }
+}
+
+/** Exactly what a browser calls an origin: scheme, host, port, and nothing after them. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.origin !== text) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && url.hostname === 'localhost')
+}

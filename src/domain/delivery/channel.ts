@@ -1,0 +1,29 @@
+import type { RecipientKind } from '../verification/recipient.ts'
+
+/** A way for messages to leave: the recipients it takes, and whether an app sets up endpoints. */
+type ChannelRules = {
+  takes: RecipientKind
+  hasEndpoints: boolean
+  says: string
+}
+
+/** The registry of channels. channels/registry.ts has how each delivers. */
+export const channels = {
+  email: { takes: 'email', hasEndpoints: true, says: 'Mail through the app’s own SMTP servers.' },
+  inbox: {
+    takes: 'email',
+    hasEndpoints: false,
+    says: 'The built-in inbox, for test keys: nothing leaves the machine.',
+  },
+} as const satisfies Record<string, ChannelRules>
+
+export type ChannelKind = keyof typeof channels
+export const channelKinds = Object.keys(channels) as ChannelKind[]
+
+/** Those that an app reaches through endpoints of its own. */
+export type EndpointChannel = {
+  [Kind in ChannelKind]: (typeof channels)[Kind]['hasEndpoints'] extends true ? Kind : never
+}[ChannelKind]
+export const endpointChannels = channelKinds.filter(
+  (kind): kind is EndpointChannel => channels[kind].hasEndpoints,
+)

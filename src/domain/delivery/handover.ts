@@ -1,0 +1,89 @@
+import { type App, recipientPlace } from '../app/app.ts'
+import { endpointsOf } from '../app/endpoint.ts'
+import type { Ports } from '../ports.ts'
+import type { NewDelivery } from '../stores.ts'
+import { deriveCode } from '../verification/code.ts'
+import type { Recipient } from '../verification/recipient.ts'
+import { statusOf, type Verification } from '../verification/verification.ts'
+import type { Route } from './after-try.ts'
+import { type ChannelKind, channels } from './channel.ts'
+import type { Delivery, Handover } from './delivery.ts'
+
+/** How long the node that leases a delivery has it for itself, in ms. */
+export const leaseMs = 90_000
+
+/** The queue of one endpoint of one app; null for a channel without endpoints. */
+export type Lane = { appId: string; channel: ChannelKind; endpointId: string | null }
+
+/** The channels that a verification uses, each with the app's endpoints by rank. */
+export function routeOf(app: App, channel: ChannelKind): Route {
+  const endpoints = endpointsOf(app, channel).map(({ id }) => id)
+  return [{ channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }]
+}
+
+/** Where a new delivery starts: at the first endpoint of its channel. */
+export function firstLane(app: App, channel: ChannelKind): Lane {
+  const [endpointId = null] = routeOf(app, channel)[0]?.endpoints ?? []
+  return { appId: app.id, channel, endpointId }
+}
+
+/** A delivery as it is just after it was queued. */
+export function queuedDelivery(
+  verification: Verification,
+  { id, channel, endpointId, createdAt }: NewDelivery,
+): Delivery {
+  const { appId, mode, expiresAt } = verification
+  const place = { id, appId, mode, verificationId: verification.id, channel, endpointId }
+  return { ...place, status: 'queued', detail: null, tries: 0, createdAt, expiresAt }
+}
+
+type Message = {
+  app: App
+  verification: Verification
+  delivery: Pick<Delivery, 'id' | 'endpointId' | 'createdAt'>
+  recipient: Recipient
+  /** Derived anew, the same as ever, where it is not at hand. */
+  code?: string | undefined
+}
+
+/** The message of a delivery, for the endpoint that the delivery names. */
+export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message): Handover {
+  const { app, verification, delivery, recipient } = message
+  const { id, mode, codeKeyId, generation, codeFormat, codeLength } = verification
+  const place = { appId: app.id, verificationId: id, generation }
+  return {
+    deliveryId: delivery.id,
+    app,
+    endpoint: app.endpoints.find((endpoint) => endpoint.id === delivery.endpointId) ?? null,
+    verificationId: id,
+    mode,
+    recipient,
+    code: message.code ?? deriveCode(keyring, codeKeyId, place, codeFormat, codeLength),
+    codeFormat,
+    reference: verification.reference,
+    locale: verification.locale,
+    createdAt: delivery.createdAt,
+    expiresAt: verification.expiresAt,
+  }
+}
+
+/** The message of a delivery as of now; null when nothing is to be sent any more. */
+export async function readHandover(
+  ports: Pick<Ports, 'apps' | 'verifications' | 'keyring' | 'clock'>,
+  delivery: Delivery,
+): Promise<Handover | null> {
+  const { apps, verifications, keyring, clock } = ports
+  const { appId, mode, verificationId: id } = delivery
+  const key = { appId, mode, id }
+  const [app, verification, sealed] = await Promise.all([
+    apps.get(appId),
+    verifications.get(key),
+    verifications.sealedRecipient(key),
+  ])
+  if (!app || !verification || !sealed) return null
+  if (statusOf(verification, clock.now()) !== 'pending') return null
+  if (!keyring.hasCodeKey(verification.codeKeyId)) return null
+  const address = keyring.open(appId, app.dataKey, recipientPlace(id), sealed)
+  const recipient: Recipient = { kind: channels[delivery.channel].takes, address }
+  return handover(ports, { app, verification, delivery, recipient })
+}

@@ -1,0 +1,38 @@
+/**
+ * The description of one field of a policy, an endpoint or the settings: the one place that HTTP
+ * schemas, OpenAPI, flags, help and docs read its type, bounds and sentence from.
+ */
+export type Field = { says: string } & FieldType
+
+type FieldType =
+  | { type: 'integer'; min: number; max: number }
+  | { type: 'boolean' }
+  | { type: 'choice'; of: readonly string[] }
+  /** `must` completes "must be ..." where the lengths alone do not say it. */
+  | { type: 'text'; min: number; max: number; must?: string }
+
+/** What a value must be, as a sentence part: `must be a whole number from 6 to 10`. */
+export function mustBe(field: Field): string {
+  if (field.type === 'integer') return `must be a whole number from ${field.min} to ${field.max}`
+  if (field.type === 'boolean') return 'must be true or false'
+  if (field.type === 'choice') return `must be ${oneOf(field.of)}`
+  return `must be ${field.must ?? `${field.min} to ${field.max} characters`}`
+}
+
+function oneOf(words: readonly string[]): string {
+  const quoted = words.map((word) => `"${word}"`)
+  return quoted.length < 2
+    ? quoted.join('')
+    : `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`
+}
+
+/** True when the value has the field's type and lies within its bounds. */
+export function isWithin(field: Field, value: unknown): boolean {
+  if (field.type === 'integer') {
+    return Number.isInteger(value) && Number(value) >= field.min && Number(value) <= field.max
+  }
+  if (field.type === 'boolean') return typeof value === 'boolean'
+  if (typeof value !== 'string') return false
+  if (field.type === 'choice') return field.of.includes(value)
+  return value.length >= field.min && value.length <= field.max && !/\p{Cc}/u.test(value)
+}

@@ -1,0 +1,144 @@
+import type { App } from '../app/app.ts'
+import type { EffectivePolicy } from '../app/policy.ts'
+import type { Keyring } from '../keyring.ts'
+import type { DomainSettings } from '../settings.ts'
+import type { Mode } from './verification.ts'
+
+export const hourMs = 3_600_000
+export const dayMs = 24 * hourMs
+const monthMs = 30 * dayMs
+
+/** Public names, as in docs/api.md, in a 429's `limit` and in metrics. */
+export const limitNames = [
+  'recipient_spacing',
+  'recipient_quarter_hour',
+  'recipient_day',
+  'app_minute',
+  'app_day',
+  'ip_failures',
+] as const
+export type LimitName = (typeof limitNames)[number]
+
+/** `max` at once, then one each `windowMs / max` (GCRA with burst `max`). */
+export type Rate = { name: LimitName; max: number; windowMs: number }
+
+/** Up to three rates over one thing, which a store keeps in one row. */
+export type LimitRow = {
+  /** Keyed hash of what is counted. */
+  key: Uint8Array
+  rates: Rate[]
+}
+
+/** The theoretical arrival times of a row's next taker, in the order of its rates. */
+export type Arrivals = (number | null)[]
+
+export type RowDecision =
+  | { taken: true; arrivals: number[] }
+  | { taken: false; name: LimitName; retryAt: number }
+
+/**
+ * Takes one from every rate of a row, or from none. An arrival later than a full window from now
+ * was written by a clock that was wrong: one is then free at once, and the next after a step. So no
+ * limit holds longer than its window, whatever the clock does.
+ */
+export function takeRates(rates: Rate[], stored: Arrivals, now: number): RowDecision {
+  const arrivals: number[] = []
+  for (const [index, { name, max, windowMs }] of rates.entries()) {
+    const step = Math.ceil(windowMs / max)
+    // A whole number of steps, so that the burst is exactly `max` however the window divides.
+    const window = step * max
+    const known = stored[index] ?? now
+    const arrival = known > now + window ? now + window - step : Math.max(known, now)
+    if (arrival + step > now + window) {
+      return { taken: false, name, retryAt: arrival + step - window }
+    }
+    arrivals.push(arrival + step)
+  }
+  return { taken: true, arrivals }
+}
+
+/** Failures that a recipient may collect in a sliding window before codes become long. */
+export type BudgetWindow = { max: number; windowMs: number }
+
+export function guessBudget(settings: DomainSettings): BudgetWindow[] {
+  return [
+    { max: settings.guessBudgetPerDay, windowMs: dayMs },
+    { max: settings.guessBudgetPerMonth, windowMs: monthMs },
+  ]
+}
+
+/** True when `attempts` more fit into every window beside what is spent or open in it. */
+export function fitsBudget(windows: BudgetWindow[], spent: number[], attempts: number): boolean {
+  return windows.every(({ max }, index) => (spent[index] ?? max) + attempts <= max)
+}
+
+/**
+ * How many guesses an app's recipient can get in any year, in the worst case: as many whole windows
+ * as begin in it, each used in full.
+ */
+export function guessesPerYear(windows: BudgetWindow[]): number {
+  const yearMs = 365.25 * dayMs
+  return Math.min(...windows.map(({ max, windowMs }) => max * Math.ceil(yearMs / windowMs)))
+}
+
+/**
+ * The chance in a year, for one recipient of one app, that blind guessing hits a code (NIST
+ * SP 800-63B-4 section 3.2.2 asks for a bound on failures).
+ */
+export function guessBoundPerYear(windows: BudgetWindow[], codeLength: number): number {
+  return 1 - (1 - 10 ** -codeLength) ** guessesPerYear(windows)
+}
+
+type Subject = { app: App; mode: Mode; folded: string }
+type Numbers = { policy: EffectivePolicy; settings: DomainSettings }
+
+/** What a start takes from: the recipient's row first, which also holds its guess budget. */
+export function startLimits(
+  keyring: Pick<Keyring, 'limitIndex'>,
+  { app, mode, folded }: Subject,
+  { policy, settings }: Numbers,
+): LimitRow[] {
+  const recipient: LimitRow = {
+    key: recipientKey(keyring, app.id, mode, folded),
+    rates: [
+      {
+        name: 'recipient_spacing',
+        max: 1,
+        windowMs: settings.recipientStartSpacingSeconds * 1000,
+      },
+      {
+        name: 'recipient_quarter_hour',
+        max: settings.recipientStartsPerQuarterHour,
+        windowMs: 900_000,
+      },
+      { name: 'recipient_day', max: policy.recipientStartsPerDay, windowMs: dayMs },
+    ],
+  }
+  const whole: LimitRow = {
+    key: keyring.limitIndex('app', `${app.id}\0${mode}`),
+    rates: [
+      { name: 'app_minute', max: policy.startsPerMinute, windowMs: 60_000 },
+      { name: 'app_day', max: policy.startsPerDay, windowMs: dayMs },
+    ],
+  }
+  // A test key mails nothing, so it takes nothing from what a person may get of others.
+  if (mode === 'test') return [recipient, whole]
+  const pool = app.registeredBy === 'open' ? 'recipient_open_apps' : 'recipient_all_apps'
+  const anywhere: LimitRow = {
+    key: keyring.limitIndex(pool, folded),
+    rates: [
+      { name: 'recipient_day', max: settings.recipientStartsPerDayAcrossApps, windowMs: dayMs },
+    ],
+  }
+  return [recipient, whole, anywhere]
+}
+
+/** Names the row of one recipient of one app and mode: its rates and its guess budget. */
+export function recipientKey(
+  keyring: Pick<Keyring, 'limitIndex'>,
+  appId: string,
+  mode: Mode,
+  folded: string,
+): Uint8Array {
+  return keyring.limitIndex('recipient', `${appId}\0${mode}\0${folded}`)
+}

@@ -1,0 +1,113 @@
+import { invalidField } from '../problem.ts'
+
+/** Whom a message is for. What an address looks like depends on its kind. */
+export type Recipient = { kind: RecipientKind; address: string }
+
+/** How addresses of a kind are read, folded into one mailbox, and masked. */
+type Kind = {
+  /** Completes "must be ...". */
+  must: string
+  read(input: string): string | null
+  fold(address: string): string
+  mask(address: string): string
+}
+
+const kinds = {
+  email: {
+    must: 'one e-mail address like ada@example.com',
+    read: readEmail,
+    fold: foldEmail,
+    mask: (address) => `${address.charAt(0)}***${address.slice(address.lastIndexOf('@'))}`,
+  },
+} satisfies Record<string, Kind>
+
+export type RecipientKind = keyof typeof kinds
+
+/**
+ * The one recipient that the text names, normalised. Throws `invalid_request` naming `field` for
+ * anything that is not exactly one address of this kind.
+ */
+export function readRecipient(kind: RecipientKind, input: unknown, field = 'to'): Recipient {
+  const address = typeof input === 'string' ? kinds[kind].read(input) : null
+  if (address === null) throw invalidField(field, `must be ${kinds[kind].must}`)
+  return { kind, address }
+}
+
+/**
+ * The mailbox that an address most likely ends in. For limits only: one person must not get more
+ * by spelling differently. Never for identity.
+ */
+export function foldRecipient({ kind, address }: Recipient): string {
+  return `${kind}:${kinds[kind].fold(address)}`
+}
+
+/** What an app may show of an address without giving it away: `a***@example.com`. */
+export function maskRecipient({ kind, address }: Recipient): string {
+  return kinds[kind].mask(address)
+}
+
+/** RFC 5321 section 4.5.3.1: 64 octets of local part, 254 of address in a path. */
+export const addressMax = 254
+const localMax = 64
+
+// `%` and `!` would make some servers relay to another host (source routes), so they are refused.
+const local = /^[A-Za-z0-9#$&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9#$&'*+/=?^_`{|}~-]+)*$/
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/**
+ * One strict addr-spec: the local part as typed, the domain as lower-case A-labels. Quoted local
+ * parts, comments, groups, display names, address literals, lists, control and non-ASCII characters
+ * in the local part are refused, so that exactly one mailbox can be meant.
+ */
+function readEmail(input: string): string | null {
+  if (input.length > addressMax) return null
+  const at = input.lastIndexOf('@')
+  const name = input.slice(0, at)
+  if (at < 1 || name.length > localMax || !local.test(name)) return null
+
+  const domain = readDomain(input.slice(at + 1))
+  if (domain === null) return null
+  const address = `${name}@${domain}`
+  return address.length > addressMax ? null : address
+}
+
+/**
+ * A host name of two labels or more as lower-case A-labels, or null. The runtime's URL parser does
+ * the UTS-46 mapping; what it would read as an IP address or strip as syntax is refused first.
+ */
+export function readDomain(text: string): string | null {
+  if (text.length === 0 || text.length > 253) return null
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+  if (/[\x00-\x20\x7f"%&'()*+,/:;<=>?@[\\\]^`{|}~#!$_]/.test(text)) return null
+  if (/[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]/u.test(text)) return null
+
+  const url = URL.parse(`http://${text}/`)
+  if (!url) return null
+  const labels = url.hostname.split('.')
+  if (labels.length < 2 || url.hostname.length > 253) return null
+  if (!labels.every((part) => label.test(part))) return null
+  // A last label of digits only is an IPv4 address or nothing at all.
+  return /^[0-9]+$/.test(labels.at(-1) ?? '') ? null : url.hostname
+}
+
+const gmail = ['gmail.com', 'googlemail.com']
+const proton = ['proton.me', 'protonmail.com', 'protonmail.ch', 'pm.me']
+const yahoo = /^(yahoo(\.[a-z]{2,3}){1,2}|ymail\.com|rocketmail\.com|aol\.com)$/
+const fastmail = /(^|\.)(fastmail\.com|fastmail\.fm)$/
+
+/**
+ * Lower case without `+tag`; dots at Gmail; dots, hyphens and underscores at Proton; `-tag` at
+ * Yahoo; `anything@name.fastmail.com` is `name@fastmail.com`.
+ */
+function foldEmail(address: string): string {
+  const at = address.lastIndexOf('@')
+  const domain = address.slice(at + 1)
+  const name = address.slice(0, at).toLowerCase().split('+')[0] ?? ''
+  if (gmail.includes(domain)) return `${name.replaceAll('.', '')}@gmail.com`
+  if (proton.includes(domain)) return `${name.replace(/[._-]/g, '')}@proton.me`
+  if (yahoo.test(domain)) return `${name.split('-')[0]}@${domain}`
+  const service = fastmail.exec(domain)?.[2]
+  if (service === undefined) return `${name}@${domain}`
+  const user = domain.slice(0, -service.length - 1)
+  return user === '' ? `${name}@${service}` : `${user.split('.').at(-1)}@${service}`
+}

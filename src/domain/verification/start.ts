@@ -1,0 +1,250 @@
+import { type App, recipientPlace } from '../app/app.ts'
+import { endpointsOf } from '../app/endpoint.ts'
+import { type EffectivePolicy, effectivePolicy, policyFields } from '../app/policy.ts'
+
+import { type ChannelKind, channels } from '../delivery/channel.ts'
+import {
+  firstLane,
+  handover,
+  type Lane,
+  leaseMs,
+  queuedDelivery,
+  routeOf,
+} from '../delivery/handover.ts'
+import { isWithin, mustBe } from '../field.ts'
+import { newTimedId } from '../id.ts'
+import type { Ports } from '../ports.ts'
+import { invalidField, Problem, secondsUntil } from '../problem.ts'
+import type { CodeVariant, KeptRequest, StartCommand, StartResult } from '../stores.ts'
+import { type CodeFormat, deriveCode, longCodeLength } from './code.ts'
+import { dayMs, guessBudget, startLimits } from './limits.ts'
+import { foldRecipient, maskRecipient, type Recipient, readRecipient } from './recipient.ts'
+import type { Mode, StartedBy, Verification } from './verification.ts'
+
+export type StartRequest = {
+  app: App
+  mode: Mode
+  startedBy: StartedBy
+  to: unknown
+  /** How the caller calls `to`. */
+  toField?: string
+  channel?: ChannelKind | undefined
+  purpose?: string | undefined
+  locale?: string | undefined
+  codeLength?: number | undefined
+  ttlSeconds?: number | undefined
+  metadata?: Record<string, string> | undefined
+  /** `body` is the request in a form that is equal for equal requests. */
+  idempotency?: { key: string; body: string } | undefined
+}
+
+export type Started = { outcome: 'started' | 'replayed'; verification: Verification }
+
+/** How long an answer is kept for its Idempotency-Key. */
+export const idempotencyMs = dayMs
+/** Longer than the budget's longest window, so that no failure is forgotten too early. */
+const recipientKeptMs = 31 * dayMs
+/** A message must be able to leave within this share of its code's life, and within 30 s. */
+const waitShare = 0.25
+const waitMaxMs = 30_000
+
+type StartPorts = Pick<
+  Ports,
+  'verifications' | 'keyring' | 'clock' | 'random' | 'outbox' | 'settings' | 'node'
+>
+
+/**
+ * Mints a code for one recipient, stores its digest and queues its message, all in one commit.
+ * The guess budget is reserved here, so that a check is never refused for what others did: when it
+ * does not fit, the code is a long one, which needs no throttling (NIST SP 800-63B-4 3.1.3.2).
+ *
+ * Throws `invalid_request`, `channel_not_configured`, `app_paused`, `delivery_backlog`,
+ * `rate_limited`, `budget_exhausted` (where the app's policy is to refuse),
+ * `idempotency_key_reused`, `store_unavailable`.
+ */
+export async function startVerification(
+  ports: StartPorts,
+  request: StartRequest,
+): Promise<Started> {
+  const { outbox, settings, clock } = ports
+  const { app } = request
+  const now = clock.now()
+  const channel = channelFor(request)
+  const recipient = readRecipient(channels[channel].takes, request.to, request.toField)
+  const policy = effectivePolicy(app.policy, settings)
+  if (policy.paused) throw new Problem('app_paused')
+  const minted = mint(ports, request, { channel, recipient, policy, now })
+  refuseBacklog(ports, app, channel, minted.command.verification.expiresAt - now)
+
+  const lane = firstLane(app, channel)
+  const isHeld = outbox.reserve(lane)
+  const lease = isHeld ? { node: ports.node, until: now + leaseMs } : null
+  const command = { ...minted.command, delivery: { ...minted.command.delivery, lease } }
+  const result = await startOrRelease(ports, command, isHeld ? lane : null)
+  if (result.outcome === 'replayed') return result
+
+  const { verification } = result
+  if (!isHeld) {
+    outbox.wake(lane)
+    return result
+  }
+  const delivery = queuedDelivery(verification, command.delivery)
+  const code = minted.codes[verification.codeFormat]
+  outbox.offer(delivery, handover(ports, { app, verification, delivery, recipient, code }))
+  return result
+}
+
+/** Stores the start; whatever becomes of it, a place that it does not use is given back. */
+async function startOrRelease(
+  { verifications, outbox }: StartPorts,
+  command: StartCommand,
+  reserved: Lane | null,
+): Promise<Started> {
+  let isStarted = false
+  try {
+    const result = await verifications.start(command)
+    isStarted = result.outcome === 'started'
+    if (result.outcome === 'started' || result.outcome === 'replayed') return result
+    throw refusal(result, command.verification.createdAt)
+  } finally {
+    if (!isStarted && reserved) outbox.release(reserved)
+  }
+}
+
+/** Refuses what could not be sent in time, before anything is touched. */
+function refuseBacklog(
+  { outbox }: StartPorts,
+  app: App,
+  channel: ChannelKind,
+  lifeMs: number,
+): void {
+  const lanes = routeOf(app, channel).flatMap((stop) =>
+    stop.endpoints.map((endpointId) => ({ appId: app.id, channel: stop.channel, endpointId })),
+  )
+  const waitMs = Math.min(...lanes.map(outbox.expectedWaitMs))
+  const allowedMs = Math.min(lifeMs * waitShare, waitMaxMs)
+  if (waitMs <= allowedMs) return
+  const overMs = Number.isFinite(waitMs) ? waitMs - allowedMs : waitMaxMs
+  throw new Problem('delivery_backlog', { retryAfterSeconds: Math.ceil(overMs / 1000) })
+}
+
+type Minting = {
+  channel: ChannelKind
+  recipient: Recipient
+  policy: EffectivePolicy
+  now: number
+}
+
+/** The command that stores a start, and the codes that it may choose from. */
+function mint(
+  ports: StartPorts,
+  request: StartRequest,
+  { channel, recipient, policy, now }: Minting,
+): { command: StartCommand; codes: Partial<Record<CodeFormat, string>> } {
+  const { keyring, random, settings } = ports
+  const { app, mode, startedBy } = request
+  const id = newTimedId(random, now)
+  const codeKeyId = keyring.codeKeyId()
+  const codes: Partial<Record<CodeFormat, string>> = {}
+  const variant = (format: CodeFormat, length: number, generation: number): CodeVariant => {
+    const place = { appId: app.id, verificationId: id, generation }
+    const code = deriveCode(keyring, codeKeyId, place, format, length)
+    codes[format] = code
+    return { format, length, generation, digest: keyring.codeDigest(codeKeyId, app.id, id, code) }
+  }
+  const folded = foldRecipient(recipient)
+  const refuses = policy.onBudgetExhausted === 'refuse'
+  const { endpointId } = firstLane(app, channel)
+  const command: StartCommand = {
+    verification: {
+      id,
+      appId: app.id,
+      mode,
+      startedBy,
+      to: maskRecipient(recipient),
+      channel,
+      purpose: request.purpose ?? 'default',
+      locale: request.locale ?? null,
+      metadata: request.metadata ?? null,
+      codeKeyId,
+      reference: newReference(random),
+      attemptsMax: policy.attemptsMax,
+      resendsMax: settings.resendsMax,
+      createdAt: now,
+      expiresAt: now + chosen('ttlSeconds', request, policy) * 1000,
+      resendAt: now + settings.resendAfterSeconds * 1000,
+    },
+    recipientIndex: keyring.recipientIndex(app.id, recipient.address),
+    recipientSealed: keyring.seal(app.id, app.dataKey, recipientPlace(id), recipient.address),
+    short: variant('numeric', digitsFor(request, policy), 0),
+    long: refuses ? null : variant('crockford', longCodeLength, 1),
+    limits: startLimits(keyring, { app, mode, folded }, { policy, settings }),
+    recipientKeptMs,
+    budget: guessBudget(settings),
+    budgetEvent: {
+      type: 'budget.exhausted',
+      data: { answer: refuses ? 'refused' : 'long_code' },
+    },
+    delivery: { id: newTimedId(random, now), channel, endpointId, createdAt: now, lease: null },
+    idempotency: keptRequest(ports, request, now),
+  }
+  return { command, codes }
+}
+
+function keptRequest(
+  { keyring }: StartPorts,
+  { app, mode, idempotency }: StartRequest,
+  now: number,
+): KeptRequest | null {
+  if (!idempotency) return null
+  return {
+    key: keyring.fingerprint(app.id, `start\0${mode}\0${idempotency.key}`),
+    fingerprint: keyring.fingerprint(app.id, `body\0${mode}\0${idempotency.body}`),
+    since: now - idempotencyMs,
+  }
+}
+
+/** What the request says within the bounds of the policy's field, else what is in force. */
+function chosen(
+  name: 'codeLength' | 'ttlSeconds',
+  request: StartRequest,
+  policy: EffectivePolicy,
+): number {
+  const value = request[name] ?? policy[name]
+  const field = policyFields[name]
+  if (!isWithin(field, value)) throw invalidField(field.wire, mustBe(field))
+  return value
+}
+
+function digitsFor(request: StartRequest, policy: EffectivePolicy): number {
+  const digits = chosen('codeLength', request, policy)
+  const isLonger = request.app.sprayAlarmSince !== null && policy.longerCodesOnAlarm
+  return isLonger ? Math.max(digits, 8) : digits
+}
+
+/** A test key's messages never leave the machine, whatever channel was asked for. */
+function channelFor({ app, mode, channel = 'email' }: StartRequest): ChannelKind {
+  if (mode === 'test') return 'inbox'
+  if (channel === 'inbox') {
+    throw invalidField('channel', 'inbox needs a test key; live keys send by email')
+  }
+  if (endpointsOf(app, channel).length === 0) throw new Problem('channel_not_configured')
+  return channel
+}
+
+/** Two letters and two digits, easily told apart; not secret. */
+function newReference(random: Ports['random']): string {
+  const letters = 'ABCDEFGHJKMNPQRSTVWXYZ'
+  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4)
+  return letters.charAt(a % 22) + letters.charAt(b % 22) + String(c % 10) + String(d % 10)
+}
+
+function refusal(
+  result: Exclude<StartResult, { outcome: 'started' | 'replayed' }>,
+  now: number,
+): Problem {
+  if (result.outcome === 'budget_exhausted') return new Problem('budget_exhausted')
+  if (result.outcome === 'key_reused') return new Problem('idempotency_key_reused')
+  const { limit, retryAt } = result
+  return new Problem('rate_limited', { limit, retryAfterSeconds: secondsUntil(retryAt, now) })
+}

@@ -1,0 +1,59 @@
+import type { ChannelKind } from '../delivery/channel.ts'
+import type { DeliveryStatus } from '../delivery/delivery.ts'
+import type { CodeFormat } from './code.ts'
+
+export const modes = ['live', 'test'] as const
+/** The mode of the key that started it; no other mode sees it. */
+export type Mode = (typeof modes)[number]
+
+/** What every operation names a verification by: another app's or mode's is unknown. */
+export type VerificationKey = { appId: string; mode: Mode; id: string }
+
+/** What is stored; the rest is derived from time and counters. */
+export type StoredStatus = 'pending' | 'approved' | 'canceled'
+
+export const statuses = ['pending', 'approved', 'canceled', 'expired', 'exhausted'] as const
+export type Status = (typeof statuses)[number]
+
+/** Which API began it: `/verify-otp` names no app, and judges only what `/otp` began. */
+export type StartedBy = 'v1' | 'original'
+
+export type Verification = VerificationKey & {
+  startedBy: StartedBy
+  /** Masked: the address itself is sealed and forgotten. */
+  to: string
+  channel: ChannelKind
+  purpose: string
+  locale: string | null
+  metadata: Record<string, string> | null
+  status: StoredStatus
+  /** The digest is gone: no code can be checked any more, whatever the clock says. */
+  forgotten: boolean
+  codeKeyId: string
+  codeFormat: CodeFormat
+  codeLength: number
+  generation: number
+  reference: string
+  attemptsSpent: number
+  attemptsMax: number
+  /** Messages beyond the first that were sent or queued. */
+  resendsSpent: number
+  resendsMax: number
+  createdAt: number
+  expiresAt: number
+  /** From when the next resend is allowed. */
+  resendAt: number
+  /** How the latest delivery stands. */
+  delivery: { status: DeliveryStatus; detail: string | null }
+}
+
+/** Expiry and exhaustion are computed, so no job can be late with them. */
+export function statusOf(verification: Verification, now: number): Status {
+  if (verification.status !== 'pending') return verification.status
+  if (verification.attemptsSpent >= verification.attemptsMax) return 'exhausted'
+  return verification.forgotten || verification.expiresAt <= now ? 'expired' : 'pending'
+}
+
+export function attemptsLeft(verification: Verification): number {
+  return Math.max(0, verification.attemptsMax - verification.attemptsSpent)
+}

@@ -1,0 +1,114 @@
+import { Problem, secondsUntil } from '../../domain/problem.ts'
+import type { LimitRow } from '../../domain/verification/limits.ts'
+import type { HttpPorts } from '../ports.ts'
+import type { ClientAddress } from './client-ip.ts'
+
+/** What calls without a valid credential cost the address that they come from. */
+export type CredentialLimit = {
+  /**
+   * Looks up a credential that could be guessed. It is refused before the look-up when its address
+   * is over the limit, unless this address showed this credential, and it was good, in the last
+   * hour. Null when it is unknown. Throws `rate_limited`.
+   */
+  judge<Found>(
+    client: ClientAddress,
+    credential: string,
+    lookUp: () => Promise<Found | null>,
+  ): Promise<Found | null>
+  /** Counts a call without a valid credential. Throws `rate_limited`. */
+  chargeFailure(client: ClientAddress): Promise<void>
+}
+
+type LimitPorts = Pick<HttpPorts, 'limits' | 'keyring' | 'clock' | 'settings'>
+
+/** An address that showed a good credential may try so many times as many others. */
+const knownFactor = 10
+/** A /48 holds many customers, each with a /64 of its own (RFC 6177). */
+const wideFactor = 8
+
+export function createCredentialLimit(
+  ports: LimitPorts,
+  onFailure: (client: ClientAddress) => void = () => {},
+): CredentialLimit {
+  const { limits, keyring, clock } = ports
+  const good = createGoodRecords(ports)
+
+  /** Takes one from every limit of the address. */
+  async function take(client: ClientAddress, factor: number): Promise<void> {
+    const now = clock.now()
+    for (const row of rowsOf(ports, client, factor)) {
+      const taken = await limits.take(row, now)
+      if (taken.taken) continue
+      onFailure(client)
+      const retryAfterSeconds = secondsUntil(taken.retryAt, now)
+      throw new Problem('rate_limited', { limit: taken.name, retryAfterSeconds })
+    }
+  }
+
+  async function chargeFailure(client: ClientAddress): Promise<void> {
+    await take(client, 1)
+    onFailure(client)
+  }
+
+  return {
+    chargeFailure,
+    async judge(client, credential, lookUp) {
+      const address = keyring.limitIndex('good_address', client.name)
+      const pair = keyring.limitIndex('good_credential', `${client.name}\0${credential}`)
+      const isKnown = await good.remembers(pair)
+      if (!isKnown) await take(client, (await good.remembers(address)) ? knownFactor : 1)
+      const found = await lookUp()
+      if (found !== null) await good.remember([pair, address])
+      else if (isKnown) await chargeFailure(client)
+      else onFailure(client)
+      return found
+    },
+  }
+}
+
+/** The address's own limit, and that of the /48 around it. */
+function rowsOf(
+  { keyring, settings }: Pick<LimitPorts, 'keyring' | 'settings'>,
+  { name, wide }: ClientAddress,
+  factor: number,
+): LimitRow[] {
+  const scope = factor === 1 ? 'ip_failures' : 'ip_failures_known'
+  const row = (bucket: string, times: number): LimitRow => {
+    const max = settings.ipFailuresPerMinute * factor * times
+    return {
+      key: keyring.limitIndex(scope, bucket),
+      rates: [{ name: 'ip_failures', max, windowMs: 60_000 }],
+    }
+  }
+  return wide === null ? [row(name, 1)] : [row(name, 1), row(wide, wideFactor)]
+}
+
+const hourMs = 3_600_000
+/** A record is written again after so long, not with every call. */
+const refreshMs = 600_000
+
+/** Which addresses and credentials were good in the last hour; kept in the store. */
+export function createGoodRecords(
+  { limits, clock }: Pick<LimitPorts, 'limits' | 'clock'>,
+  refreshedMax = 10_000,
+) {
+  // When each was written last; beyond `refreshedMax` the oldest is forgotten and written again.
+  const refreshed = new Map<string, number>()
+
+  return {
+    remembers: (key: Uint8Array) => limits.remembers({ key, now: clock.now(), withinMs: hourMs }),
+    async remember(keys: Uint8Array[]): Promise<void> {
+      const now = clock.now()
+      for (const key of keys) {
+        const name = Buffer.from(key).toString('base64')
+        const before = refreshed.get(name)
+        if (before !== undefined && Math.abs(now - before) < refreshMs) continue
+        await limits.remember(key, now + hourMs)
+        refreshed.delete(name)
+        refreshed.set(name, now)
+        const [oldest] = refreshed.keys()
+        if (refreshed.size > refreshedMax && oldest !== undefined) refreshed.delete(oldest)
+      }
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { HttpPorts } from '../ports.ts'
+import type { ClientAddress } from './client-ip.ts'
+
+type WatchPorts = Pick<HttpPorts, 'log' | 'timers' | 'clock' | 'alarms' | 'settings'>
+
+export type CredentialWatch = {
+  /** Notes a call whose credential was unknown, or refused unseen. */
+  note(client: ClientAddress): void
+  stop(): void
+}
+
+const minuteMs = 60_000
+/** The alarm goes off after so many minutes in a row without an address above the limit. */
+const calmMinutes = 10
+/** Addresses that are counted apart in one minute; the rest count as `others`. */
+const addressesMax = 1000
+
+/**
+ * Tells of unknown keys: one line a minute that names the address with the most, and the
+ * `unknown_credentials` alarm while any address presents more than the limit allows.
+ */
+export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
+  const { log, timers, clock, alarms, settings } = ports
+  const counts = new Map<string, number>()
+  let cancel: (() => void) | null = null
+  // An alarm that an earlier process left on is cleared like one of this process.
+  let calmFor = 0
+  let isWatching = true
+  schedule()
+
+  function schedule(): void {
+    cancel ??= timers.after(minuteMs, () => {
+      cancel = null
+      void report().catch(() => {
+        log.warn('alarm_not_stored', { alarm: 'unknown_credentials' })
+        calmFor = Math.min(calmFor, calmMinutes - 1)
+        watch()
+      })
+    })
+  }
+
+  function watch(): void {
+    isWatching = true
+    schedule()
+  }
+
+  async function report(): Promise<void> {
+    const [client, most] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0])
+    const count = [...counts.values()].reduce((sum, each) => sum + each, 0)
+    const detail = `${counts.size} addresses; ${most} from this one`
+    counts.clear()
+    if (count > 0) log.warn('unknown_credentials', { client, count, detail })
+    const isAbove = most > settings.ipFailuresPerMinute
+    calmFor = isAbove ? 0 : calmFor + 1
+    isWatching = calmFor < calmMinutes
+    if (isWatching) schedule()
+    if (isAbove) await change('raise', { client, count: most })
+    else if (!isWatching) await change('clear', {})
+  }
+
+  async function change(what: 'raise' | 'clear', facts: Record<string, string | number>) {
+    const kind = 'unknown_credentials'
+    const event = what === 'raise' ? ('alarm.raised' as const) : ('alarm.cleared' as const)
+    const place = { kind, appId: null, endpointId: null } as const
+    const data = { kind, ...facts }
+    const changed = await alarms[what]({ ...place, now: clock.now(), event, data })
+    if (!changed) return
+    const fields = { alarm: kind, ...(facts['client'] && { client: String(facts['client']) }) }
+    if (what === 'raise') log.warn('alarm_raised', fields)
+    else log.info('alarm_cleared', fields)
+  }
+
+  return {
+    note({ name }) {
+      const isNew = !counts.has(name) && counts.size >= addressesMax
+      const place = isNew ? 'others' : name
+      counts.set(place, (counts.get(place) ?? 0) + 1)
+      if (!isWatching) calmFor = 0
+      watch()
+    },
+    stop() {
+      cancel?.()
+      cancel = null
+    },
+  }
+}

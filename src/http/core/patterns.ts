@@ -1,0 +1,44 @@
+/**
+ * What OpenAPI says of texts that the domain reads with more than a pattern. Each text of these
+ * patterns is taken; the domain takes a few more, such as host names outside of ASCII.
+ */
+
+const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+// A last label that begins with a digit may be read as an IPv4 address.
+const lastLabel = '[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+const atom = "[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"
+const byte = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
+const group = '[0-9A-Fa-f]{1,4}'
+const port = '(:([1-9][0-9]{3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?'
+
+/** At most 64 characters before the @. */
+export const emailPattern = `^(?![^@]{65})${atom}(\\.${atom})*@(${label}\\.)+${lastLabel}$`
+
+export const hostPattern =
+  `^((${label}\\.)*${lastLabel}|(${byte}\\.){3}${byte}` +
+  `|(${group}:){7}${group}|(${group}:){1,6}:${group}|::1)$`
+
+/** 1 to 65535, as text. */
+export const portPattern =
+  '^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$'
+
+export const originPattern = `^(https://([a-z0-9-]*[a-z0-9]\\.)*[a-z]+|http://localhost)${port}$`
+
+/** Control, format, separator and surrogate characters of the basic plane. */
+const unseen =
+  '\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891' +
+  '\\u08e2\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb'
+
+/** No character that cannot be seen, and one at least that can. */
+export const namePattern = `^[^${unseen}]*[^\\s${unseen}][^${unseen}]*$`
+
+export const textPattern = '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'
+
+/** 6 to 10 digits or 13 letters and digits, with spaces and hyphens anywhere. */
+export const codePattern = '^[ -]*([0-9][ -]*){6,10}$|^[ -]*([0-9A-TV-Za-tv-z][ -]*){13}$'
+
+export const cursorPatterns = {
+  timedId: '^[0-9A-Za-z]{30}$',
+  id: '^[0-9A-Za-z]{22}$',
+  number: '^[1-9][0-9]{0,14}$',
+}

@@ -1,0 +1,85 @@
+import { Problem, type ProblemCode, problemTitles } from '../../domain/problem.ts'
+import type { Reply } from './respond.ts'
+
+/**
+ * The status of every problem; the compiler sees to it that none is missing. 422 is for what is
+ * wrong with a request whatever the state, 409 for what the state does not allow.
+ */
+export const problemStatuses: Record<ProblemCode, number> = {
+  invalid_request: 422,
+  malformed_json: 400,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  method_not_allowed: 405,
+  not_found: 404,
+  misdirected_request: 421,
+  unauthorized: 401,
+  registration_closed: 401,
+  secret_key_taken: 409,
+  app_not_found: 404,
+  app_paused: 409,
+  key_not_found: 404,
+  too_many_keys: 409,
+  endpoint_not_found: 404,
+  too_many_endpoints: 409,
+  secret_required: 409,
+  host_not_public: 422,
+  login_refused: 422,
+  channel_not_configured: 409,
+  verification_not_found: 404,
+  verification_expired: 409,
+  verification_exhausted: 409,
+  verification_used: 409,
+  verification_canceled: 409,
+  rate_limited: 429,
+  budget_exhausted: 429,
+  delivery_backlog: 503,
+  resend_too_early: 429,
+  sends_exhausted: 409,
+  idempotency_key_reused: 422,
+  store_unavailable: 503,
+  shutting_down: 503,
+  internal_error: 500,
+}
+
+/** A bug shows nothing of itself: it becomes `internal_error`, and the log has the rest. */
+export function toProblem(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem('internal_error')
+}
+
+/** RFC 9457, with `code` as the part to program against. */
+export function problemJson({ code, extra }: Problem, requestId: string): Reply {
+  const status = problemStatuses[code]
+  const body = {
+    type: `urn:otpmint:problem:${code}`,
+    title: problemTitles[code],
+    status,
+    detail: extra.detail,
+    instance: `urn:otpmint:request:${requestId}`,
+    code,
+    request_id: requestId,
+    errors: extra.errors,
+    limit: extra.limit,
+  }
+  return {
+    status,
+    type: 'application/problem+json',
+    body: JSON.stringify(body),
+    headers: problemHeaders(status, extra.retryAfterSeconds),
+  }
+}
+
+export function problemHeaders(status: number, retryAfterSeconds?: number) {
+  const wait = retryAfterSeconds ?? (status === 503 ? 5 : undefined)
+  return {
+    ...(wait !== undefined && { 'retry-after': String(Math.max(1, Math.ceil(wait))) }),
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+  }
+}
+
+/** The kind of an error and where it was thrown: its message may hold what nobody may read. */
+export function originOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  return [error.name, ...frames.slice(0, 5).map((frame) => frame.trim())].join(' ')
+}

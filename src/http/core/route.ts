@@ -1,0 +1,149 @@
+import type { Static, TSchema } from 'elysia'
+import { type FieldError, Problem, type ProblemCode } from '../../domain/problem.ts'
+import type { HttpPorts } from '../ports.ts'
+import type { Api, Context } from './api.ts'
+import type { Guard } from './guard.ts'
+import type { Reply } from './respond.ts'
+import { createChecker, unknownFields } from './schema.ts'
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+/** What a handler may use. */
+export type RoutePorts = HttpPorts & { guard: Guard }
+
+/** What one route does: how its input is read, and what the documentation says of it. */
+export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TSchema> = {
+  /** Its name in OpenAPI, and so in clients that are made from it. */
+  id: string
+  tag: string
+  summary: string
+  description?: string
+  /** What stands behind each colon of the path. */
+  params?: Record<string, TSchema>
+  query?: Query
+  /** A body that is checked here. */
+  body?: Body
+  /** A body whose names are checked here and whose values the domain judges, all at once. */
+  draft?: TSchema
+  /** A body to copy. */
+  example?: unknown
+  /** Request headers beyond Authorization. */
+  headers?: Record<string, { description: string; schema: Record<string, unknown> }>
+  /** By status. */
+  answers: Record<number, Answer>
+  problems?: ProblemCode[]
+  /** Parts of a page, which nobody calls by themselves. */
+  hidden?: true
+}
+
+export type Answer = {
+  description: string
+  schema?: TSchema
+  /** Where it is another than the API's. */
+  mediaType?: string
+  example?: unknown
+  headers?: Record<string, string>
+}
+
+/** A route as it is served and described. */
+export type Route = {
+  method: Method
+  path: string
+  api: Api
+  /** The kind of caller, as its API names it. */
+  caller: string
+  operation: Operation
+  answer(ports: RoutePorts, context: Context, params: Record<string, string>): Promise<Reply>
+}
+
+/** A body whose names were checked; what is wrong already stands in `mistakes`. */
+export type Draft = { fields: Record<string, unknown>; mistakes: FieldError[] }
+
+type Input<Path extends string, Body extends TSchema, Query extends TSchema> = Context & {
+  params: Params<Path>
+  body: Static<Body>
+  query: Static<Query>
+  draft: Draft
+}
+
+/** The names behind the colons of a path: `/v1/apps/:id/keys/:key_id` has `id` and `key_id`. */
+export type Params<Path extends string> = { [Name in ParamNames<Path>]: string }
+type ParamNames<Path extends string> = Path extends `${string}:${infer Rest}`
+  ? Rest extends `${infer Name}/${infer Behind}`
+    ? Name | ParamNames<Behind>
+    : Rest
+  : never
+
+/** Makes the rows of an API's route table: who calls, then what came, then the handler. */
+export function routesOf<Callers extends object>(api: Api<Callers>) {
+  return <
+    const Path extends string,
+    const Kind extends keyof Callers & string,
+    Body extends TSchema,
+    Query extends TSchema,
+  >(
+    method: Method,
+    path: Path,
+    caller: Kind,
+    operation: Operation<Body, Query>,
+    handle: (
+      ports: RoutePorts,
+      input: Callers[Kind] & Input<Path, Body, Query>,
+    ) => Reply | Promise<Reply>,
+  ): Route => {
+    const { body, query, draft } = operation
+    const checkBody = body && createChecker(body)
+    const readQuery = query && createQueryReader(query)
+    const who = api.authenticate[caller]
+
+    async function answer(ports: RoutePorts, context: Context, params: Record<string, string>) {
+      const identified = await who.identify(ports.guard, context)
+      const read = body || draft ? await api.readBody(context.request) : undefined
+      return handle(ports, {
+        ...context,
+        ...identified,
+        // Elysia fills exactly the names that stand in the path.
+        params: params as Params<Path>,
+        body: checkBody ? checkBody(read === undefined ? {} : read) : undefined,
+        query: readQuery ? readQuery(context.request.url) : undefined,
+        draft: draft ? readDraft(draft, read) : { fields: {}, mistakes: [] },
+      } as Callers[Kind] & Input<Path, Body, Query>)
+    }
+    return { method, path, api: api as Api, caller, operation: operation as Operation, answer }
+  }
+}
+
+function readDraft(schema: TSchema, json: unknown): Draft {
+  const value = json === undefined ? {} : json
+  const mistakes = unknownFields(schema, value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Problem('invalid_request', { errors: mistakes })
+  }
+  return { fields: value as Record<string, unknown>, mistakes }
+}
+
+/** One value a name: a second one might be read by somebody else (parameter pollution). */
+function createQueryReader<Schema extends TSchema>(schema: Schema) {
+  const check = createChecker(schema)
+  const fields = schema['properties'] as Record<string, TSchema>
+  return (url: string): Static<Schema> => {
+    const at = url.indexOf('?')
+    const query: Record<string, unknown> = {}
+    for (const [name, text] of at < 0 ? [] : new URLSearchParams(url.slice(at + 1))) {
+      if (Object.hasOwn(query, name)) {
+        throw new Problem('invalid_request', {
+          errors: [{ field: 'query', reason: 'has a name twice' }],
+        })
+      }
+      const type = Object.hasOwn(fields, name) ? fields[name]?.['type'] : undefined
+      query[name] = readValue(type, text)
+    }
+    return check(query)
+  }
+}
+
+function readValue(type: string | undefined, text: string): unknown {
+  if (type === 'number' && /^\d{1,15}$/.test(text)) return Number(text)
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
+  return text
+}

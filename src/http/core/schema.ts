@@ -1,0 +1,152 @@
+import { getSchemaValidator, type Static, type TSchema, t } from 'elysia'
+import { type Field, mustBe } from '../../domain/field.ts'
+import { type FieldError, Problem } from '../../domain/problem.ts'
+
+// Schemas are TypeBox's, with a few words of ours beside: `reason` says what would be right,
+// `component` names the schema in OpenAPI, and `shown` is what only OpenAPI says of it, where the
+// domain judges the value.
+
+/** A JSON object of these fields and no others: a misspelt field is a mistake, never ignored. */
+export const object: typeof t.Object = (fields, options) =>
+  t.Object(fields, { additionalProperties: false, ...options })
+
+/** A body that OpenAPI lists by name among its components; it takes no other fields. */
+export function input<Fields extends Record<string, TSchema>>(
+  component: string,
+  fields: Fields,
+  options: Record<string, unknown> = {},
+) {
+  return object(fields, { ...options, component })
+}
+
+/** An answer that OpenAPI lists by name; later versions may add fields to it. */
+export function output<Fields extends Record<string, TSchema>>(
+  component: string,
+  fields: Fields,
+  options: Record<string, unknown> = {},
+) {
+  return t.Object(fields, { ...options, component })
+}
+
+/** Whole numbers only; Elysia's own Integer would take "12" for 12. */
+export function integer(least: number, most: number, description: string) {
+  return t.Number({ minimum: least, maximum: most, multipleOf: 1, description })
+}
+
+/** A whole number from 0 on. */
+export function count(description: string) {
+  return t.Number({ minimum: 0, multipleOf: 1, description })
+}
+
+/** One of these words. As a pattern, because a schema's `enum` is for readers only. */
+export function oneOf<const Value extends string>(values: readonly Value[], description: string) {
+  const pattern = `^(?:${values.map((value) => value.replaceAll('.', '\\.')).join('|')})$`
+  const reason = `must be ${values.length === 1 ? '' : 'one of '}${values.join(', ')}`
+  const schema = t.String({ enum: [...values], pattern, reason, description })
+  return schema as unknown as ReturnType<typeof t.Unsafe<Value>>
+}
+
+/** Text of a certain shape; `reason` says which, for whoever sent another. */
+export function shaped(pattern: string, reason: string, description: string) {
+  return t.String({ pattern, reason, description })
+}
+
+/** An id of 128 random bits: an app's, a key's, an endpoint's. */
+export function id(description: string) {
+  return shaped('^[0-9A-Za-z]{22}$', 'must be 22 letters and digits', description)
+}
+
+/** An id that begins with its time: a verification's, a delivery's. */
+export function timedId(description: string) {
+  return shaped('^[0-9A-Za-z]{30}$', 'must be 30 letters and digits', description)
+}
+
+export function time(description: string) {
+  return t.String({ description: `${description} RFC 3339, UTC.`, shown: { format: 'date-time' } })
+}
+
+export function nullable<Schema extends TSchema>(schema: Schema, description?: string) {
+  return t.Union([schema, t.Null()], description === undefined ? {} : { description })
+}
+
+/** A field as the domain describes it, with what OpenAPI alone says of its text. */
+export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): TSchema {
+  const { says } = field
+  if (field.type === 'integer') return { ...integer(field.min, field.max, says), shown }
+  if (field.type === 'boolean') return t.Boolean({ description: says })
+  if (field.type === 'choice') return oneOf(field.of, says)
+  const { min: minLength, max: maxLength } = field
+  return t.String({ minLength, maxLength, reason: mustBe(field), description: says, shown })
+}
+
+/**
+ * Checks against a schema, compiled once. Throws `invalid_request` that names every wrong field by
+ * its path, with the values that would be right and never with the one that came.
+ */
+export function createChecker<Schema extends TSchema>(schema: Schema) {
+  const validator = getSchemaValidator(schema, { normalize: false })
+  return (value: unknown): Static<Schema> => {
+    if (validator.Check(value)) return value as Static<Schema>
+    throw new Problem('invalid_request', { errors: mistakesOf(validator.Errors(value)) })
+  }
+}
+
+type Mistake = { type: number; path: string; schema: TSchema }
+
+function mistakesOf(found: Iterable<Mistake>): FieldError[] {
+  const mistakes = new Map<string, FieldError>()
+  for (const { type, path, schema } of found) {
+    const field = fieldName(path)
+    if (!mistakes.has(field)) mistakes.set(field, { field, reason: reasonFor(type, schema) })
+    if (mistakes.size === 32) break
+  }
+  return [...mistakes.values()]
+}
+
+/** Names are the caller's own text: cut, and without what could not stand in a log or a page. */
+function fieldName(path: string): string {
+  const name = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
+  return name === '' ? 'body' : name.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
+}
+
+const missing = 45
+const unexpected = 42
+
+function reasonFor(type: number, schema: TSchema): string {
+  if (type === missing) return 'is missing'
+  if (type === unexpected) return 'is not a known field'
+  return schema['reason'] ?? `must be ${expectation(schema)}`
+}
+
+function expectation(schema: TSchema): string {
+  const { type, minimum, maximum, minLength, maxLength } = schema
+  if (type === 'number') return `a whole number from ${minimum} to ${maximum}`
+  if (type === 'boolean') return 'true or false'
+  if (type === 'object') return 'a JSON object'
+  return maxLength === undefined
+    ? 'a string'
+    : `a string of ${minLength ?? 0} to ${maxLength} characters`
+}
+
+/** What the names of a body's fields alone give away; their values are judged by the domain. */
+export function unknownFields(schema: TSchema, value: unknown, path = ''): FieldError[] {
+  const fields = propertiesOf(schema)
+  if (!fields || value === undefined) return []
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return [{ field: path || 'body', reason: 'must be a JSON object' }]
+  }
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const place = path ? `${path}.${name}` : name
+    const known = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (!known) return [{ field: fieldName(`/${place}`), reason: 'is not a known field' }]
+    return unknownFields(known, inner, place)
+  })
+}
+
+/** The fields of an object, or of every alternative of one. */
+function propertiesOf(schema: TSchema): Record<string, TSchema> | undefined {
+  const choices: TSchema[] | undefined = schema['anyOf']
+  if (!choices) return schema['properties']
+  const all = choices.map(propertiesOf).filter((each) => each !== undefined)
+  return all.length === 0 ? undefined : Object.assign({}, ...all)
+}

@@ -1,0 +1,72 @@
+import { swagger } from '@elysiajs/swagger'
+import { Elysia } from 'elysia'
+import type { Api, Tag } from '../core/api.ts'
+import type { Route } from '../core/route.ts'
+import { describeRoute } from './operation.ts'
+import { problemSchema } from './problem.ts'
+import { type Scope, toOpenApiSchema } from './schema.ts'
+
+export type About = {
+  /** Named for whoever has the executable; a public page does not tell it. */
+  version: string | null
+  publicUrl: string | null
+  /** The server's own bounds: an app can only stay below them. */
+  ceilings: Record<string, number>
+}
+
+type Described = { routes: Route[]; apis: Api[] }
+
+/**
+ * The OpenAPI document of these routes, made by the swagger plugin. It is asked on a mirror of the
+ * routes, because on the server itself it would also serve a page that loads scripts from a CDN.
+ */
+export async function openApiDocument(
+  { routes, apis }: Described,
+  about: About,
+): Promise<Record<string, unknown>> {
+  const scope: Scope = { components: {}, ceilings: about.ceilings }
+  toOpenApiSchema(problemSchema, scope)
+  const mirrored = routes.map((route) => ({ ...route, detail: describeRoute(route, scope) }))
+  const documentation = {
+    ...opening(
+      about,
+      apis.flatMap(({ tags }) => tags),
+    ),
+    components: {},
+  }
+  const mirror = new Elysia().use(
+    swagger({ path: '/mirror', excludeStaticFile: false, documentation }),
+  )
+  for (const { method, path, detail } of mirrored) {
+    mirror.route(method, path, () => '', { detail: detail as object })
+  }
+  const answer = await mirror.handle(new Request('http://localhost/mirror/json'))
+  const document = (await answer.json()) as Record<string, unknown>
+  const bearer = { type: 'http', scheme: 'bearer' }
+  return {
+    ...document,
+    components: {
+      schemas: scope.components,
+      securitySchemes: {
+        appKey: { ...bearer, description: 'An app’s key: `otpm_live_…` or `otpm_test_…`.' },
+        adminToken: { ...bearer, description: 'The admin token: `otpm_admin_…`.' },
+      },
+    },
+  }
+}
+
+function opening({ version, publicUrl }: About, tags: Tag[]) {
+  return {
+    info: {
+      title: 'OtpMint',
+      version: version ?? 'v1',
+      description:
+        'One-time codes. Every refusal of `/v1` is `application/problem+json` with a ' +
+        'stable `code`; the original API answers in plain text. Times are RFC 3339 in UTC. ' +
+        'Bodies are JSON of at most 16 KiB; unknown fields are refused by name.',
+    },
+    // First wherever the document was read: its page may talk to no other server.
+    servers: [{ url: '/' }, ...(publicUrl ? [{ url: publicUrl }] : [])],
+    tags,
+  }
+}

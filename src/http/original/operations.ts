@@ -1,0 +1,153 @@
+import { type TSchema, t } from 'elysia'
+import { type EndpointField, smtpFields } from '../../domain/app/endpoint.ts'
+import { emailPattern, namePattern, portPattern, textPattern } from '../core/patterns.ts'
+import type { Operation } from '../core/route.ts'
+import { securityField, wireFieldOrNull } from '../core/wire-field.ts'
+
+const tag = 'Original API'
+const plain = t.String()
+
+/** Further fields are ignored, as they always were. */
+function body(component: string, fields: Record<string, TSchema>): TSchema {
+  return t.Object(fields, { component })
+}
+
+const secretKey = t.String({
+  minLength: 8,
+  maxLength: 256,
+  description: 'The app’s key, of your choosing: 8 to 256 characters. Whoever knows it is the app.',
+  shown: { pattern: textPattern },
+})
+const mail = t.String({
+  maxLength: 254,
+  description: 'The recipient: one e-mail address.',
+  shown: { pattern: emailPattern },
+})
+
+function smtp(field: EndpointField, says: string = field.says): TSchema {
+  return wireFieldOrNull({ ...field, says })
+}
+
+export const registerSecretKey = {
+  id: 'registerSecretKey',
+  tag,
+  summary: 'Register a secretKey and its mail server',
+  description:
+    'Needs `Authorization: Bearer <admin token>` unless registration is open or the server runs ' +
+    'in developer mode. A taken secretKey is never overwritten. Where registration is open and ' +
+    'no token comes along, the mail server must have public addresses only and take the login, ' +
+    'the From address must lie in the domain of the login, and one address may call 10 times a ' +
+    'minute.',
+  draft: body('RegisterRequest', {
+    secretKey,
+    smtp_host: smtp(
+      smtpFields.host,
+      `${smtpFields.host.says} In developer mode "inbox" keeps the mails here.`,
+    ),
+    smtp_port: t.Union([smtp(smtpFields.port), t.String({ pattern: portPattern })], {
+      description: smtpFields.port.says,
+    }),
+    smtp_mail: smtp(smtpFields.from, 'The From address, and the user unless smtp_user is given.'),
+    smtp_password: smtp(
+      smtpFields.password,
+      'Stored encrypted, bound to host, port, security and user.',
+    ),
+    smtp_user: t.Optional(smtp(smtpFields.user)),
+    smtp_from_name: t.Optional(smtp(smtpFields.fromName)),
+    smtp_security: t.Optional(securityField),
+    app_name: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 64,
+        description: 'Stands in the mail; without it the subject is “Your code”.',
+        shown: { pattern: namePattern },
+      }),
+    ),
+  }),
+  example: {
+    secretKey: 'a-long-secret-of-your-own',
+    smtp_host: 'smtp.example.com',
+    smtp_port: 587,
+    smtp_mail: 'codes@example.com',
+    smtp_password: 'the mailbox password',
+  },
+  answers: {
+    200: {
+      description: 'Registered.',
+      schema: plain,
+      example: 'Registration of secretKey succeeded.',
+    },
+  },
+  problems: [
+    'invalid_request',
+    'secret_key_taken',
+    'host_not_public',
+    'login_refused',
+    'registration_closed',
+    'unauthorized',
+    'rate_limited',
+    'store_unavailable',
+  ],
+} satisfies Operation
+
+export const sendOtp = {
+  id: 'sendOtp',
+  tag,
+  summary: 'Mail a code',
+  description:
+    'Answers once the mail server has taken the mail or may have taken it, after 20 seconds at ' +
+    'most. 400 means that no mail arrives. With the shareableKey of a live code the same code is ' +
+    'mailed again.',
+  draft: body('OtpRequest', {
+    mail,
+    secretKey,
+    shareableKey: t.Optional(t.String({ description: 'A live one: the same code again.' })),
+  }),
+  example: { mail: 'ada@example.com', secretKey: 'a-long-secret-of-your-own' },
+  answers: {
+    200: {
+      description: 'The shareable key.',
+      schema: plain,
+      example: '0Uw3Xa8bQ2sXyKBqCk1uT5vYw8ZaDf',
+    },
+  },
+  problems: [
+    'invalid_request',
+    'app_not_found',
+    'verification_not_found',
+    'channel_not_configured',
+    'app_paused',
+    'rate_limited',
+    'budget_exhausted',
+    'delivery_backlog',
+    'resend_too_early',
+    'sends_exhausted',
+    'store_unavailable',
+  ],
+} satisfies Operation
+
+export const verifyOtp = {
+  id: 'verifyOtp',
+  tag,
+  summary: 'Check a code',
+  description:
+    'A wrong code costs an attempt; what cannot be the code at all costs none. The last wrong ' +
+    'attempt answers 403, every later one `Maximum Attempts Reached!`. Judges only what `/otp` ' +
+    'began.',
+  draft: body('VerifyOtpRequest', {
+    shareableKey: t.String({ description: 'As `/otp` answered.' }),
+    otp: t.String({ description: 'What the person typed; spaces and hyphens do not matter.' }),
+  }),
+  example: { shareableKey: '0Uw3Xa8bQ2sXyKBqCk1uT5vYw8ZaDf', otp: '123456' },
+  answers: {
+    201: { description: 'Right, and used up by this.', schema: plain, example: 'OTP Matched!' },
+    403: { description: 'Wrong.', schema: plain, example: 'OTP Mismatched!' },
+  },
+  problems: [
+    'invalid_request',
+    'verification_not_found',
+    'verification_exhausted',
+    'rate_limited',
+    'store_unavailable',
+  ],
+} satisfies Operation

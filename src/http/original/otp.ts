@@ -1,0 +1,119 @@
+import { type App, recipientPlace } from '../../domain/app/app.ts'
+import { readSecretKey } from '../../domain/app/register.ts'
+import { invalidField, Problem } from '../../domain/problem.ts'
+import { cancelVerification } from '../../domain/verification/cancel.ts'
+import { readRecipient } from '../../domain/verification/recipient.ts'
+import { resendVerification } from '../../domain/verification/resend.ts'
+import { startVerification } from '../../domain/verification/start.ts'
+import {
+  type Mode,
+  statusOf,
+  type VerificationKey,
+} from '../../domain/verification/verification.ts'
+import type { Context } from '../core/api.ts'
+import type { ClientAddress } from '../core/client-ip.ts'
+import { type Reply, text } from '../core/respond.ts'
+import type { Draft, RoutePorts } from '../core/route.ts'
+
+/** How long `/otp` waits for the mail server, a second try after 15 s included. */
+const mailWaitMs = 20_000
+/** A mail that was not taken is tried again after so long at the earliest. */
+const secondTryMs = 15_000
+
+export async function send(
+  ports: RoutePorts,
+  { client, patience, draft: { fields } }: Context & { draft: Draft },
+): Promise<Reply> {
+  const app = await findApp(ports, client(), fields['secretKey'])
+  patience(mailWaitMs / 1000 + 5)
+  return fields['shareableKey'] === undefined
+    ? start(ports, app, fields['mail'])
+    : resend(ports, app, fields)
+}
+
+async function findApp(
+  { apps, keyring, guard }: RoutePorts,
+  client: ClientAddress,
+  secretKey: unknown,
+): Promise<App> {
+  if (typeof secretKey !== 'string') throw invalidField('secretKey', 'must be a string')
+  const key = readSecretKey(secretKey)
+  const app = await guard.judge(client, secretKey, async () => {
+    return key === null ? null : apps.findBySecretKey(keyring.secretKeyIndex(key))
+  })
+  if (!app) throw new Problem('app_not_found', { detail: 'This secretKey is not registered' })
+  return app
+}
+
+/** An app that was registered without a mail server keeps its mails in the inbox. */
+function modeOf({ http }: Pick<RoutePorts, 'http'>, app: App): Mode {
+  return http.developerMode && app.endpoints.length === 0 ? 'test' : 'live'
+}
+
+async function start(ports: RoutePorts, app: App, mail: unknown): Promise<Reply> {
+  const mode = modeOf(ports, app)
+  const request = { app, mode, startedBy: 'original', to: mail, toField: 'mail' } as const
+  const { outcome, verification } = await startVerification(ports, request)
+  ports.metrics.count('otpmint_verifications_started_total', outcome)
+  const refusal = await refusalOfMail(ports, verification.id, true)
+  if (refusal === null) return text(verification.id)
+  await stop(ports, { appId: app.id, mode, id: verification.id })
+  return text(refusal, 400)
+}
+
+/** The same code again, to the address that it was made for and to no other. */
+async function resend(
+  ports: RoutePorts,
+  app: App,
+  { shareableKey: id, mail }: Record<string, unknown>,
+): Promise<Reply> {
+  if (typeof id !== 'string') throw invalidField('shareableKey', 'must be a string')
+  const { address } = readRecipient('email', mail, 'mail')
+  const mode = modeOf(ports, app)
+  const key: VerificationKey = { appId: app.id, mode, id }
+  const verification = await ports.verifications.get(key)
+  const sealed = await ports.verifications.sealedRecipient(key)
+  const isLive = verification && statusOf(verification, ports.clock.now()) === 'pending'
+  if (!isLive || !sealed || verification.startedBy !== 'original') {
+    throw new Problem('verification_not_found')
+  }
+  if (ports.keyring.open(app.id, app.dataKey, recipientPlace(id), sealed) !== address) {
+    throw new Problem('verification_not_found')
+  }
+  await resendVerification(ports, { app, mode, id })
+  // The first mail's code stays good, so a mail that may still come is no error.
+  const refusal = await refusalOfMail(ports, id, false)
+  return refusal === null ? text(id) : text(refusal, 400)
+}
+
+/**
+ * Waits for the mail: null once it was taken, may have been taken, or is still on its way; else the
+ * error to answer. With `givesUp` that is also so for a mail that waits for its next try: nothing
+ * is being handed over then, so that it can be stopped.
+ */
+async function refusalOfMail(
+  { outbox, timers }: Pick<RoutePorts, 'outbox' | 'timers'>,
+  verificationId: string,
+  givesUp: boolean,
+): Promise<string | null> {
+  const until = timers.monotonic() + mailWaitMs
+  let state = await outbox.settled(verificationId, mailWaitMs)
+  const leftMs = until - timers.monotonic()
+  if (state?.status === 'deferred' && !state.maybeTaken && leftMs > secondTryMs) {
+    state = await outbox.settled(verificationId, leftMs)
+  }
+  if (!state || state.maybeTaken || state.status === 'sent') return null
+  if (state.status === 'queued') return null
+  if (state.status === 'deferred' && !givesUp) return null
+  return `Error: The mail was not sent: ${state.detail ?? 'the mail server did not take it'}`
+}
+
+/** Nobody got this code: no later try may send it after all. */
+async function stop(ports: RoutePorts, key: VerificationKey): Promise<void> {
+  try {
+    await cancelVerification(ports, key)
+  } catch (error) {
+    // It ended by itself meanwhile, so nothing is sent either.
+    if (!(error instanceof Problem) || error.code === 'store_unavailable') throw error
+  }
+}

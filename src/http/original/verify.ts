@@ -1,0 +1,29 @@
+import { invalidField, Problem } from '../../domain/problem.ts'
+import { checkVerification } from '../../domain/verification/check.ts'
+import type { Context } from '../core/api.ts'
+import { type Reply, text } from '../core/respond.ts'
+import type { Draft, RoutePorts } from '../core/route.ts'
+import { isDeadKey } from './api.ts'
+
+/** Judges what `/otp` began, and nothing else: this call names no app. */
+export async function verify(
+  ports: RoutePorts,
+  { client, draft: { fields } }: Context & { draft: Draft },
+): Promise<Reply> {
+  const { shareableKey: id, otp } = fields
+  if (typeof id !== 'string') throw invalidField('shareableKey', 'must be a string')
+  if (typeof otp !== 'string') throw invalidField('otp', 'must be a string')
+  const key = await ports.verifications.findShareable(id)
+  try {
+    if (!key) throw new Problem('verification_not_found')
+    const { valid } = await checkVerification(ports, { ...key, code: otp })
+    ports.metrics.count('otpmint_checks_total', valid ? 'approved' : 'wrong')
+    return valid ? text('OTP Matched!', 201) : text('OTP Mismatched!', 403)
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    // What cannot be the code is not the code, and costs no attempt.
+    if (error.code === 'invalid_request') return text('OTP Mismatched!', 403)
+    if (isDeadKey(error)) await ports.guard.chargeFailure(client())
+    throw error
+  }
+}

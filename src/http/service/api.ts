@@ -1,0 +1,19 @@
+import { type Api, anybody } from '../core/api.ts'
+import { readJson } from '../core/body.ts'
+import { problemJson } from '../core/problems.ts'
+import { describeProblemJson } from '../openapi/problem.ts'
+
+/** What the server says of itself, to anybody: health, documentation, pages. */
+export const service: Api<{ anybody: object }> = {
+  tags: [
+    { name: 'Operations', description: 'For monitors.' },
+    { name: 'Pages', description: 'For people with a browser.' },
+  ],
+  // Paths that no other API owns are answered here.
+  owns: () => true,
+  readBody: readJson,
+  authenticate: { anybody },
+  toResponse: (problem, { requestId }) => problemJson(problem, requestId),
+  describeProblems: describeProblemJson,
+  mediaType: 'application/json',
+}

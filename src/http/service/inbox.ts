@@ -1,0 +1,87 @@
+import { t } from 'elysia'
+import { Problem } from '../../domain/problem.ts'
+import { timestamp } from '../../present.ts'
+import { json, type Reply } from '../core/respond.ts'
+import type { Operation, RoutePorts } from '../core/route.ts'
+import { oneOf, output, time, timedId } from '../core/schema.ts'
+import type { InboxMessage } from '../ports.ts'
+
+const states = ['live', 'used', 'expired'] as const
+
+const messageSchema = output('InboxMessage', {
+  id: t.String({ description: 'The message’s id.' }),
+  app: t.String({ description: 'The name of the app; empty where it has none.' }),
+  to: t.String({ description: 'The recipient.' }),
+  code: t.String({ description: 'The code.' }),
+  reference: t.String({ description: 'As the verification shows it.' }),
+  subject: t.String({ description: 'The subject.' }),
+  text: t.String({ description: 'The plain text.' }),
+  html: t.String({ description: 'The HTML.' }),
+  state: oneOf(states, 'What became of the code.'),
+  sent_at: time('When it arrived here.'),
+  expires_at: time('Until when the code is good.'),
+})
+
+export const listInbox = {
+  id: 'listInbox',
+  tag: 'Pages',
+  summary: 'What test keys sent, the newest first',
+  description: 'In developer mode only.',
+  answers: {
+    200: {
+      description: 'All that is kept.',
+      schema: output('Inbox', { items: t.Array(messageSchema) }),
+      example: { items: [] },
+    },
+  },
+} satisfies Operation
+
+export async function list({ inbox, clock }: Pick<RoutePorts, 'inbox' | 'clock'>): Promise<Reply> {
+  const messages = await inbox.list()
+  const now = clock.now()
+  return json({ items: messages.map((message) => presentMessage(message, now)) })
+}
+
+function presentMessage(message: InboxMessage, now: number) {
+  const { status, expiresAt } = message
+  const isLive = status === 'pending' && expiresAt > now
+  return {
+    id: message.deliveryId,
+    app: message.appName ?? '',
+    to: message.to,
+    code: message.code,
+    reference: message.reference,
+    subject: message.subject,
+    text: message.text,
+    html: message.html,
+    state: isLive ? 'live' : status === 'approved' ? 'used' : 'expired',
+    sent_at: timestamp(message.at),
+    expires_at: timestamp(expiresAt),
+  }
+}
+
+export const readInbox = {
+  id: 'readInbox',
+  tag: 'Pages',
+  summary: 'The HTML of one message, as the inbox page frames it',
+  description: 'In developer mode only.',
+  params: { id: timedId('The message’s id.') },
+  answers: { 200: { description: 'The HTML of the message.' } },
+  problems: ['not_found'],
+  hidden: true,
+} satisfies Operation
+
+/** A mail's own styles and nothing else: no script, no request, in the inbox page's frame only. */
+const framed = {
+  'content-security-policy':
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+}
+
+export async function preview(
+  { inbox }: Pick<RoutePorts, 'inbox'>,
+  { params }: { params: { id: string } },
+): Promise<Reply> {
+  const found = (await inbox.list()).find(({ deliveryId }) => deliveryId === params.id)
+  if (!found) throw new Problem('not_found')
+  return { status: 200, type: 'text/html; charset=utf-8', body: found.html, headers: framed }
+}

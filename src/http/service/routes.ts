@@ -1,0 +1,93 @@
+import { t } from 'elysia'
+import swaggerCssPath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
+import swaggerJsPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
+import { json } from '../core/respond.ts'
+import { type Operation, type Route, routesOf } from '../core/route.ts'
+import inboxCss from '../pages/inbox.css.txt' with { type: 'text' }
+import inboxHtml from '../pages/inbox.html.txt' with { type: 'text' }
+import inboxJs from '../pages/inbox.js.txt' with { type: 'text' }
+import startCss from '../pages/start.css.txt' with { type: 'text' }
+import startHtml from '../pages/start.html.txt' with { type: 'text' }
+import swaggerCss from '../pages/swagger.css.txt' with { type: 'text' }
+import swaggerHtml from '../pages/swagger.html.txt' with { type: 'text' }
+import swaggerJs from '../pages/swagger.js.txt' with { type: 'text' }
+import { service } from './api.ts'
+import { alive, healthz, ready, readyz } from './health.ts'
+import { list, listInbox, preview, readInbox } from './inbox.ts'
+import { file, packedFile, page, part } from './page.ts'
+
+const route = routesOf(service)
+
+const openApiDocument: Operation = {
+  id: 'openApi',
+  tag: 'Pages',
+  summary: 'This API as OpenAPI 3.0',
+  answers: {
+    200: { description: 'The document.', schema: t.Record(t.String(), t.Unknown()), example: {} },
+  },
+}
+
+/** Method, path, caller, documentation, handler. */
+export const healthRoutes: Route[] = [
+  route('GET', '/healthz', 'anybody', healthz, alive),
+  route('GET', '/readyz', 'anybody', readyz, ready),
+]
+
+/** `/swagger`: our page with Swagger UI's script and style, all from inside the executable. */
+export function pageRoutes(developerMode: boolean, openApi: () => Promise<unknown>): Route[] {
+  let document: Promise<unknown> | null = null
+  const readDocument = async () => {
+    document ??= openApi()
+    return json(await document)
+  }
+  return [
+    route(
+      'GET',
+      '/',
+      'anybody',
+      page('startPage', 'What this is'),
+      file('html', startPage(developerMode)),
+    ),
+    route('GET', '/start.css', 'anybody', part('startStyle'), file('css', startCss)),
+    route(
+      'GET',
+      '/swagger',
+      'anybody',
+      page('apiPage', 'This API to read and try'),
+      file('html', swaggerHtml),
+    ),
+    route('GET', '/swagger/json', 'anybody', openApiDocument, readDocument),
+    route('GET', '/swagger/page.css', 'anybody', part('apiPageStyle'), file('css', swaggerCss)),
+    route('GET', '/swagger/page.js', 'anybody', part('apiPageScript'), file('js', swaggerJs)),
+    route(
+      'GET',
+      '/swagger/swagger-ui.css',
+      'anybody',
+      part('swaggerStyle'),
+      packedFile('css', swaggerCssPath),
+    ),
+    route(
+      'GET',
+      '/swagger/swagger-ui-bundle.js',
+      'anybody',
+      part('swaggerScript'),
+      packedFile('js', swaggerJsPath),
+    ),
+  ]
+}
+
+/** Developer mode: the messages of test keys, for whoever sits at this machine. */
+export const inboxRoutes: Route[] = [
+  route('GET', '/dev/inbox', 'anybody', page('inboxPage', 'The inbox'), file('html', inboxHtml)),
+  route('GET', '/dev/inbox.css', 'anybody', part('inboxStyle'), file('css', inboxCss)),
+  route('GET', '/dev/inbox.js', 'anybody', part('inboxScript'), file('js', inboxJs)),
+  route('GET', '/dev/inbox.json', 'anybody', listInbox, list),
+  route('GET', '/dev/inbox/:id', 'anybody', readInbox, preview),
+]
+
+/** The page at `/`; in developer mode it also leads to the inbox. */
+function startPage(developerMode: boolean): string {
+  const says = 'Developer mode: what test keys sent, with its codes.'
+  const inbox = `<li><a href="/dev/inbox">The inbox</a><span>${says}</span></li>\n`
+  return startHtml.replace('{{developer-mode}}', developerMode ? inbox : '')
+}

@@ -1,0 +1,64 @@
+import type { App } from '../../domain/app/app.ts'
+import { createApp, deleteApp, updateApp } from '../../domain/app/manage.ts'
+import { Problem } from '../../domain/problem.ts'
+import { presentApp, presentKey } from '../../present.ts'
+import { json, noContent, type Reply } from '../core/respond.ts'
+import type { Draft, RoutePorts } from '../core/route.ts'
+import type { AdminCall } from './api.ts'
+import { presentPage } from './components/page.ts'
+import { emailInput, policyInput } from './input.ts'
+
+export async function create(
+  ports: RoutePorts,
+  { actor, draft: { fields, mistakes } }: AdminCall & { draft: Draft },
+): Promise<Reply> {
+  const { app, keys, liveKey, testKey } = await createApp(ports, actor, {
+    name: fields['name'],
+    policy: policyInput(fields['policy']),
+    email: emailInput(fields['email'], mistakes),
+    mistakes,
+  })
+  const secrets = { live_key: liveKey, test_key: testKey }
+  return json({ ...presentApp(app), ...secrets, keys: keys.map(presentKey) }, 201)
+}
+
+export async function list(
+  { apps }: RoutePorts,
+  { query: { limit = 20, cursor } }: { query: { limit?: number; cursor?: string } },
+): Promise<Reply> {
+  return json(presentPage(await apps.list({ limit, cursor: cursor ?? null }), presentApp))
+}
+
+export async function get(
+  { apps }: RoutePorts,
+  { params }: { params: { id: string } },
+): Promise<Reply> {
+  const app = await findApp({ apps }, params.id)
+  const keys = await apps.keys(app.id)
+  return json({ ...presentApp(app), keys: keys.map(presentKey) })
+}
+
+export async function update(
+  ports: RoutePorts,
+  { actor, params, draft }: AdminCall & { params: { id: string }; draft: Draft },
+): Promise<Reply> {
+  const { fields, mistakes } = draft
+  const policy = policyInput(fields['policy'])
+  const change = { id: params.id, name: fields['name'], policy, mistakes }
+  return json(presentApp(await updateApp(ports, actor, change)))
+}
+
+export async function remove(
+  ports: RoutePorts,
+  { actor, params }: AdminCall & { params: { id: string } },
+): Promise<Reply> {
+  await deleteApp(ports, actor, params.id)
+  return noContent
+}
+
+/** Throws `app_not_found`. */
+export async function findApp({ apps }: Pick<RoutePorts, 'apps'>, id: string): Promise<App> {
+  const app = await apps.get(id)
+  if (!app) throw new Problem('app_not_found')
+  return app
+}

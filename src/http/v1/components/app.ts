@@ -1,0 +1,165 @@
+import { type TSchema, t } from 'elysia'
+import { endpointsMax } from '../../../domain/app/app.ts'
+import { type EndpointField, smtpFields } from '../../../domain/app/endpoint.ts'
+import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
+import { endpointChannels } from '../../../domain/delivery/channel.ts'
+import { modes } from '../../../domain/verification/verification.ts'
+import { namePattern } from '../../core/patterns.ts'
+import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
+import { securityField, wireField, wireFieldOrNull } from '../../core/wire-field.ts'
+import { pageOf } from './page.ts'
+import { to } from './verification.ts'
+
+const policyShown = Object.fromEntries(
+  policyFieldList.map(([, field]) => [field.wire, t.Optional(wireField(field))]),
+)
+
+const policySchema = output('Policy', policyShown, {
+  description: 'What the app has set for itself; what is absent follows the server’s settings.',
+})
+
+const policyInput = input(
+  'PolicyInput',
+  Object.fromEntries(
+    policyFieldList.map(([, field]) => [field.wire, t.Optional(nullable(policyField(field)))]),
+  ),
+  { description: 'Stricter or other than the server’s settings; null takes a field back.' },
+)
+
+function policyField({ ceiling, ...field }: PolicyField): TSchema {
+  if (ceiling === undefined) return wireField(field)
+  const says = `${field.says} No more than the server allows.`
+  return { ...wireField({ ...field, says }), ceiling }
+}
+
+const { password: _, ...openFields } = smtpFields
+
+const emailSettings = output(
+  'EmailSettings',
+  {
+    ...Object.fromEntries(
+      Object.values(openFields).map((field) => [field.wire, wireFieldOrNull(field)]),
+    ),
+    has_password: t.Boolean({ description: 'A password is stored.' }),
+  },
+  { description: 'An SMTP server, without its password.' },
+)
+
+/** What an endpoint is made or changed with; in a change every field is optional. */
+function settingsInput(isChange: boolean): Record<string, TSchema> {
+  const entries = Object.values(smtpFields).map((field: EndpointField) => {
+    const schema = field.wire === 'security' ? securityField : wireFieldOrNull(field)
+    return [field.wire, field.required && !isChange ? schema : t.Optional(schema)] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+const newEmailSettings = input('NewEmailSettings', settingsInput(false), {
+  description: 'An SMTP server: with a password, or with `user: null` for a server without login.',
+})
+
+const emailChange = input('EmailSettingsChange', settingsInput(true), {
+  description: 'Only what changes.',
+})
+
+const rank = integer(1, endpointsMax, '1 is tried first.')
+const channel = oneOf(endpointChannels, 'The channel whose messages it takes.')
+
+export const endpointSchema = output('Endpoint', {
+  id: id('Names the endpoint in the routes, in tries and in the audit.'),
+  channel,
+  rank,
+  email: emailSettings,
+  created_at: time('When it was added.'),
+  updated_at: time('When it was last changed.'),
+})
+
+export const endpointList = output('EndpointList', {
+  items: t.Array(endpointSchema, { description: 'By channel, each channel’s by rank.' }),
+})
+
+export const newEndpoint = input('NewEndpoint', {
+  channel,
+  rank: t.Optional({ ...rank, description: '1 is tried first; last if absent.' }),
+  email: newEmailSettings,
+})
+
+export const endpointChange = input('EndpointChange', {
+  rank: t.Optional({ ...rank, description: 'Moves the others aside.' }),
+  email: t.Optional(emailChange),
+})
+
+const keyFields = {
+  id: id('Names the key in the routes and in the audit.'),
+  mode: oneOf(modes, 'A test key’s messages go to the built-in inbox.'),
+  prefix: t.String({ description: 'How the key begins.' }),
+  last_four: t.String({ description: 'How it ends.' }),
+  created_at: time('When it was made.'),
+  revoked_at: t.Optional(time('From then on it is unknown.')),
+}
+const keySchema = output('Key', keyFields, { description: 'A key, without the key itself.' })
+
+export const newKeySchema = output('NewKey', {
+  ...keyFields,
+  key: t.String({ description: 'The key itself, shown this once.' }),
+})
+export const keyRequest = input('KeyRequest', { mode: oneOf(modes, 'What it is for.') })
+
+const appFields = {
+  id: id('22 characters of base62.'),
+  name: nullable(t.String(), 'Stands in the mail; null where a secretKey was registered without.'),
+  registered_by: oneOf(
+    ['admin', 'open'],
+    '`open`: by a stranger through open registration, so only public mail servers are dialled.',
+  ),
+  policy: policySchema,
+  endpoints: t.Array(endpointSchema, { description: 'By channel, each channel’s by rank.' }),
+  spray_alarm_since: nullable(time('Since when the spray alarm is on; null while it is off.')),
+  created_at: time('When it was made.'),
+  updated_at: time('When it or an endpoint was last changed.'),
+}
+const keys = t.Array(keySchema, { description: 'Without the keys themselves.' })
+
+export const appSchema = output('App', appFields)
+export const appDetails = output('AppDetails', { ...appFields, keys })
+export const appWithKeys = output('AppWithKeys', {
+  ...appFields,
+  keys,
+  live_key: t.String({ description: 'Shown this once.' }),
+  test_key: t.String({ description: 'Shown this once.' }),
+})
+export const appPage = pageOf('AppPage', appSchema)
+
+const name = t.String({
+  minLength: 1,
+  maxLength: 64,
+  description: 'Stands in the mail: 1 to 64 characters.',
+  shown: { pattern: namePattern },
+})
+
+export const newApp = input('NewApp', {
+  name,
+  policy: t.Optional(policyInput),
+  email: t.Optional(newEmailSettings),
+})
+export const appChange = input('AppChange', {
+  name: t.Optional(name),
+  policy: t.Optional(policyInput),
+})
+
+export const testDeliveryRequest = input('TestDeliveryRequest', {
+  to,
+  endpoint: t.Optional(id('Through which endpoint; the first for email if absent.')),
+})
+export const testDeliverySchema = output('TestDelivery', {
+  status: oneOf(['sent', 'deferred', 'refused'], 'The end of it.'),
+  detail: nullable(t.String(), 'The mail server’s words.'),
+  steps: t.Array(
+    output('TestStep', {
+      name: t.String({ description: 'What was done.' }),
+      ok: t.Boolean({ description: 'It went well.' }),
+      detail: nullable(t.String(), 'What came of it.'),
+    }),
+    { description: 'In order; the first that is not ok is where it ended.' },
+  ),
+})

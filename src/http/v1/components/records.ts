@@ -1,0 +1,92 @@
+import { t } from 'elysia'
+import { alarmKinds } from '../../../domain/alarm.ts'
+import { eventTypes } from '../../../domain/event.ts'
+import { counterNames } from '../../../domain/stores.ts'
+import { count, id, nullable, object, oneOf, output, time, timedId } from '../../core/schema.ts'
+import { pageOf } from './page.ts'
+
+export const bucketNames = ['minute', 'hour', 'day'] as const
+
+const says: Record<(typeof counterNames)[number], string> = {
+  starts: 'Verifications that were started.',
+  checks: 'Codes that were judged.',
+  failures: 'Codes that were wrong.',
+  approvals: 'Codes that were right.',
+  cancels: 'Verifications that were canceled.',
+  resends: 'Messages that were sent again.',
+  sent: 'Messages that the other side took.',
+  deferred: 'Tries that are made again.',
+  refused: 'Messages that the other side refused.',
+  undeliverable: 'Messages that were given up.',
+}
+
+export const statsRow = output('StatsRow', {
+  at: time('Where the bucket begins.'),
+  ...Object.fromEntries(counterNames.map((name) => [name, count(says[name])])),
+})
+
+export const statsSchema = output('Stats', {
+  bucket: oneOf(bucketNames, 'What was added up.'),
+  from: time('Where the range begins.'),
+  to: time('Where it ends.'),
+  items: t.Array(statsRow, { description: 'Oldest first; buckets without counts are left out.' }),
+})
+
+const utc = '^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$'
+const timeField = (description: string) =>
+  t.Optional(
+    t.String({
+      maxLength: 35,
+      description,
+      shown: { format: 'date-time', pattern: utc },
+    }),
+  )
+export const appField = t.Optional(id('Only this app’s.'))
+
+export const statsQuery = object({
+  app: appField,
+  from: timeField('RFC 3339 in UTC; 48 buckets before `to` if absent.'),
+  to: timeField('RFC 3339 in UTC; now if absent.'),
+  bucket: t.Optional(oneOf(bucketNames, 'What is added up (default `hour`).')),
+})
+
+export const eventTypeField = t.Optional(oneOf(eventTypes, 'Only of this type.'))
+
+export const eventPage = pageOf(
+  'EventPage',
+  output('Event', {
+    id: count('Counts up.'),
+    at: time('When it happened.'),
+    app: nullable(id('The app; null for what concerns the whole server.')),
+    type: oneOf(eventTypes, 'What happened.'),
+    verification: t.Optional(timedId('The verification, where it concerns one.')),
+    data: t.Record(t.String(), t.Union([t.String(), t.Number()]), {
+      description: 'Facts about it; no address, no code.',
+    }),
+  }),
+)
+
+export const alarmPage = pageOf(
+  'AlarmPage',
+  output('Alarm', {
+    id: count('Counts up.'),
+    kind: oneOf(alarmKinds, 'What is wrong.'),
+    app: nullable(id('The app; null for the whole server.')),
+    endpoint: nullable(id('The endpoint, where it concerns one.')),
+    since: time('When it went on.'),
+    until: nullable(time('When it went off; null while it is on.')),
+  }),
+)
+
+export const auditPage = pageOf(
+  'AuditPage',
+  output('AuditRecord', {
+    id: count('Counts up by one, without gaps.'),
+    at: time('When it was done.'),
+    who: t.String({ description: '`admin`, `cli`, `open`, `server` or a key’s id.' }),
+    action: t.String({ description: 'What was done.' }),
+    object: t.String({ description: 'The id of what was changed.' }),
+    detail: t.String({ description: 'What of it.' }),
+    request_id: nullable(t.String(), 'The request, as in X-Request-Id.'),
+  }),
+)

@@ -1,0 +1,238 @@
+import { type Static, t } from 'elysia'
+import { policyFields } from '../../../domain/app/policy.ts'
+import { channelKinds } from '../../../domain/delivery/channel.ts'
+import {
+  deferralCauses,
+  deliveryStatuses,
+  refusalCauses,
+} from '../../../domain/delivery/delivery.ts'
+import { modes, statuses } from '../../../domain/verification/verification.ts'
+import { codePattern, emailPattern } from '../../core/patterns.ts'
+import {
+  count,
+  id,
+  input,
+  integer,
+  nullable,
+  oneOf,
+  output,
+  shaped,
+  time,
+  timedId,
+} from '../../core/schema.ts'
+import { cursorField, limitField, pageOf } from './page.ts'
+
+const detail = t.Optional(t.String({ description: 'The other side’s words.' }))
+
+const verificationFields = {
+  id: timedId('30 characters of base62: its time and 128 random bits.'),
+  status: oneOf(statuses, 'What became of it so far.'),
+  mode: oneOf(modes, 'The mode of the key that started it; no key of the other mode sees it.'),
+  to: t.String({ description: 'The recipient, masked.' }),
+  channel: oneOf(channelKinds, '`inbox` for test keys: nothing leaves the machine.'),
+  purpose: t.String({ description: 'As given at the start.' }),
+  locale: t.Optional(t.String({ description: 'As given at the start.' })),
+  metadata: t.Optional(
+    t.Record(t.String(), t.String(), { description: 'As given at the start; never in the mail.' }),
+  ),
+  code_length: count('Characters of the code.'),
+  code_format: oneOf(
+    ['numeric', 'crockford'],
+    '`crockford`: 13 letters and digits, sent when the recipient’s guess budget is spent.',
+  ),
+  reference: t.String({ description: 'A short tag, not secret, that also stands in the mail.' }),
+  created_at: time('When it was started.'),
+  expires_at: time('From then on the code is refused.'),
+  attempts_left: count('Wrong codes that it still takes.'),
+  resend_at: time('From when the next resend is allowed.'),
+  sends_left: count('Resends that are left.'),
+  delivery: output(
+    'DeliveryState',
+    { status: oneOf(deliveryStatuses, 'How the latest message stands.'), detail },
+    { description: 'The latest message.' },
+  ),
+}
+
+export const verificationSchema = output('Verification', verificationFields)
+
+export const checkSchema = output('Check', {
+  valid: t.Boolean({ description: 'True for the right code, once.' }),
+  ...verificationFields,
+})
+
+const trySchema = output('Try', {
+  number: count('Counts up from 1.'),
+  endpoint: nullable(id('The endpoint; null for a channel without endpoints.')),
+  at: time('When it began.'),
+  took_ms: count('How long it took.'),
+  status: oneOf(['sent', 'deferred', 'refused'], 'What became of it.'),
+  cause: t.Optional(oneOf([...deferralCauses, ...refusalCauses], 'Why it did not arrive.')),
+  code: t.Optional(t.String({ description: 'The other side’s reply code, such as `550 5.1.1`.' })),
+  detail,
+  ambiguous: t.Boolean({ description: 'No reply came: the message may have been taken.' }),
+})
+
+const deliverySchema = output('Delivery', {
+  id: timedId('The message’s id.'),
+  channel: oneOf(channelKinds, 'The way that it takes.'),
+  status: oneOf(deliveryStatuses, 'How it stands.'),
+  detail,
+  created_at: time('When it was queued.'),
+  tries: t.Array(trySchema, { description: 'Every try to hand it over, oldest first.' }),
+})
+
+export const detailsSchema = output('VerificationDetails', {
+  ...verificationFields,
+  deliveries: t.Array(deliverySchema, { description: 'Every message of it, oldest first.' }),
+})
+
+export const verificationPage = pageOf('VerificationPage', verificationSchema)
+
+export const to = t.String({
+  maxLength: 254,
+  description:
+    'The recipient: one e-mail address. A domain outside of ASCII may also be given as it is.',
+  shown: { pattern: emailPattern },
+})
+
+export const startRequest = input('StartRequest', {
+  to,
+  channel: t.Optional(
+    oneOf(
+      channelKinds,
+      'How the code travels (default `email`). A test key’s messages stay in the inbox.',
+    ),
+  ),
+  purpose: t.Optional(
+    shaped(
+      '^[a-z0-9][a-z0-9_.-]{0,63}$',
+      'must be 1 to 64 characters of a-z, 0-9, _, . and -',
+      'What the code is for (default `default`): 1 to 64 of `a-z 0-9 _ . -`.',
+    ),
+  ),
+  locale: t.Optional(
+    shaped(
+      '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$',
+      'must be a language tag like de-AT',
+      'The language of the message, a BCP 47 tag like `de-AT`.',
+    ),
+  ),
+  code_length: t.Optional(
+    integer(
+      policyFields.codeLength.min,
+      policyFields.codeLength.max,
+      'Digits of the code; else the app’s policy or the server’s setting.',
+    ),
+  ),
+  ttl_seconds: t.Optional(
+    integer(
+      policyFields.ttlSeconds.min,
+      policyFields.ttlSeconds.max,
+      'Seconds that the code is valid; else the app’s policy or the server’s setting.',
+    ),
+  ),
+  variables: t.Optional(
+    t.Object(
+      {},
+      {
+        additionalProperties: false,
+        description: 'For templates; must be empty until there are any.',
+      },
+    ),
+  ),
+  client_ip: t.Optional(
+    shaped(
+      '^[0-9A-Fa-f:.]{2,45}$',
+      'must be an IP address',
+      'The person’s address as your server sees it. Neither stored nor trusted.',
+    ),
+  ),
+  metadata: t.Optional(
+    t.Record(t.String({ pattern: '^.{1,40}$' }), t.String({ maxLength: 256 }), {
+      maxProperties: 16,
+      additionalProperties: false,
+      reason: 'must be at most 16 strings of up to 256 characters',
+      description:
+        'Up to 16 strings of 256 characters, kept with it; names of 1 to 40 characters. Never in ' +
+        'the mail.',
+    }),
+  ),
+})
+export type StartRequest = Static<typeof startRequest>
+
+export const checkRequest = input('CheckRequest', {
+  code: t.String({
+    maxLength: 64,
+    description: 'What the person typed, as a string. Spaces and hyphens do not matter.',
+    shown: { pattern: codePattern },
+  }),
+})
+
+export const resendRequest = input('ResendRequest', {
+  channel: t.Optional(oneOf(channelKinds, 'The channel of the first message.')),
+})
+
+export const cancelRequest = input('CancelRequest', {})
+
+export const statusField = t.Optional(oneOf(statuses, 'Only those that are so now.'))
+
+export const searchRequest = input('SearchRequest', {
+  to: { ...to, description: 'Only those of exactly this address.' },
+  status: statusField,
+  limit: limitField,
+  cursor: cursorField('timedId'),
+})
+
+export const exampleVerification = {
+  id: '0Uw3Xa8bQ2sXyKBqCk1uT5vYw8ZaDf',
+  status: 'pending',
+  mode: 'live',
+  to: 'a***@example.com',
+  channel: 'email',
+  purpose: 'sign-in',
+  code_length: 6,
+  code_format: 'numeric',
+  reference: 'KF42',
+  created_at: '2026-11-22T09:00:00.000Z',
+  expires_at: '2026-11-22T09:10:00.000Z',
+  attempts_left: 5,
+  resend_at: '2026-11-22T09:00:30.000Z',
+  sends_left: 3,
+  delivery: { status: 'queued' },
+}
+
+export const exampleDetails = {
+  ...exampleVerification,
+  delivery: { status: 'sent', detail: '250 2.0.0 Ok: queued' },
+  deliveries: [
+    {
+      id: '0Uw3Xa8bQ5mN7pR4tL0zC3vB6nM9kJ',
+      channel: 'email',
+      status: 'sent',
+      detail: '250 2.0.0 Ok: queued',
+      created_at: '2026-11-22T09:00:00.000Z',
+      tries: [
+        {
+          number: 1,
+          endpoint: '4kT9wQ2nB7xV0mL5sR8yZ1',
+          at: '2026-11-22T09:00:00.010Z',
+          took_ms: 4,
+          status: 'deferred',
+          cause: 'network',
+          detail: 'connection refused',
+          ambiguous: false,
+        },
+        {
+          number: 2,
+          endpoint: '8hP3cJ6fD1gS4aN9tW2qE5',
+          at: '2026-11-22T09:00:00.020Z',
+          took_ms: 130,
+          status: 'sent',
+          code: '250 2.0.0',
+          detail: '250 2.0.0 Ok: queued',
+          ambiguous: false,
+        },
+      ],
+    },
+  ],
+}

@@ -1,0 +1,80 @@
+import type { App } from '../../domain/app/app.ts'
+import { type Endpoint, endpointsOf, isEndpointChannel } from '../../domain/app/endpoint.ts'
+import { addEndpoint, found, removeEndpoint, updateEndpoint } from '../../domain/app/endpoints.ts'
+import { channels, endpointChannels } from '../../domain/delivery/channel.ts'
+import { Problem } from '../../domain/problem.ts'
+import { readRecipient } from '../../domain/verification/recipient.ts'
+import { presentEndpoint } from '../../present.ts'
+import { json, noContent, type Reply } from '../core/respond.ts'
+import type { Draft, RoutePorts } from '../core/route.ts'
+import type { AdminCall } from './api.ts'
+import { findApp } from './apps.ts'
+import { emailInput } from './input.ts'
+
+type OfApp = AdminCall & { params: { id: string } }
+type One = AdminCall & { params: { id: string; endpoint_id: string } }
+
+export async function list(ports: RoutePorts, { params }: OfApp): Promise<Reply> {
+  const { endpoints } = await findApp(ports, params.id)
+  return json({ items: endpoints.map(presentEndpoint) })
+}
+
+export async function add(
+  ports: RoutePorts,
+  { actor, params, draft: { fields, mistakes } }: OfApp & { draft: Draft },
+): Promise<Reply> {
+  const { channel, rank } = fields
+  const isChannel = isEndpointChannel(channel)
+  if (!isChannel) {
+    const reason = channel === undefined ? 'is missing' : `must be ${endpointChannels.join(' or ')}`
+    mistakes.push({ field: 'channel', reason })
+  }
+  const endpoint = await addEndpoint(ports, actor, {
+    appId: params.id,
+    channel: isChannel ? channel : 'email',
+    rank,
+    email: emailInput(fields['email'], mistakes),
+    mistakes,
+  })
+  return json(presentEndpoint(endpoint), 201)
+}
+
+export async function update(
+  ports: RoutePorts,
+  { actor, params, draft: { fields, mistakes } }: One & { draft: Draft },
+): Promise<Reply> {
+  const endpoint = await updateEndpoint(ports, actor, {
+    appId: params.id,
+    id: params.endpoint_id,
+    rank: fields['rank'],
+    email: emailInput(fields['email'], mistakes),
+    mistakes,
+  })
+  return json(presentEndpoint(endpoint))
+}
+
+export async function remove(ports: RoutePorts, { actor, params }: One): Promise<Reply> {
+  await removeEndpoint(ports, actor, { appId: params.id, id: params.endpoint_id })
+  return noContent
+}
+
+/** How long a real message may take on its way, in seconds. */
+const testSeconds = 60
+
+export async function test(
+  ports: RoutePorts,
+  { params, body, patience }: OfApp & { body: { to: string; endpoint?: string } },
+): Promise<Reply> {
+  const app = await findApp(ports, params.id)
+  const endpoint = endpointFor(app, body.endpoint)
+  const recipient = readRecipient(channels[endpoint.channel].takes, body.to)
+  patience(testSeconds)
+  return json(await ports.testDelivery(app, endpoint, recipient))
+}
+
+function endpointFor(app: App, id: string | undefined): Endpoint {
+  if (id !== undefined) return found(app, id)
+  const [first] = endpointsOf(app, 'email')
+  if (!first) throw new Problem('channel_not_configured')
+  return first
+}

@@ -1,0 +1,27 @@
+import { type SmtpInput, smtpFieldList, smtpFields } from '../../domain/app/endpoint.ts'
+import { type PolicyInput, policyFieldList } from '../../domain/app/policy.ts'
+import { mustBe } from '../../domain/field.ts'
+import type { FieldError } from '../../domain/problem.ts'
+
+/** The fields of a policy by the domain's names; what is no object was noted as a mistake. */
+export function policyInput(value: unknown): PolicyInput | undefined {
+  const fields = asObject(value)
+  if (!fields) return undefined
+  return Object.fromEntries(policyFieldList.map(([name, { wire }]) => [name, fields[wire]]))
+}
+
+/** The fields of an email endpoint by the domain's names; `email.password` is never null. */
+export function emailInput(value: unknown, mistakes: FieldError[]): SmtpInput | undefined {
+  const fields = asObject(value)
+  if (!fields) return undefined
+  const entries = smtpFieldList.map(([name, { wire }]) => [name, fields[wire]])
+  const { password, ...input } = Object.fromEntries(entries)
+  if (password !== null) return { ...input, password }
+  mistakes.push({ field: 'email.password', reason: mustBe(smtpFields.password) })
+  return input
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject ? (value as Record<string, unknown>) : undefined
+}

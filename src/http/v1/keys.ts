@@ -1,0 +1,22 @@
+import { newKey, revokeKey } from '../../domain/app/manage.ts'
+import type { Mode } from '../../domain/verification/verification.ts'
+import { presentKey } from '../../present.ts'
+import { json, noContent, type Reply } from '../core/respond.ts'
+import type { RoutePorts } from '../core/route.ts'
+import type { AdminCall } from './api.ts'
+
+export async function create(
+  ports: RoutePorts,
+  { actor, params, body }: AdminCall & { params: { id: string }; body: { mode: Mode } },
+): Promise<Reply> {
+  const { key, text } = await newKey(ports, actor, { appId: params.id, mode: body.mode })
+  return json({ ...presentKey(key), key: text }, 201)
+}
+
+export async function revoke(
+  ports: RoutePorts,
+  { actor, params }: AdminCall & { params: { id: string; key_id: string } },
+): Promise<Reply> {
+  await revokeKey(ports, actor, { appId: params.id, keyId: params.key_id })
+  return noContent
+}

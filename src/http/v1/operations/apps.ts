@@ -1,0 +1,230 @@
+import type { Operation } from '../../core/route.ts'
+import { id } from '../../core/schema.ts'
+import {
+  appChange,
+  appDetails,
+  appPage,
+  appSchema,
+  appWithKeys,
+  endpointChange,
+  endpointList,
+  endpointSchema,
+  keyRequest,
+  newApp,
+  newEndpoint,
+  newKeySchema,
+  testDeliveryRequest,
+  testDeliverySchema,
+} from '../components/app.ts'
+import { pageQuery } from '../components/page.ts'
+
+const tag = 'Apps'
+const params = { id: id('The app’s id.') }
+const endpointParams = { ...params, endpoint_id: id('The endpoint’s id.') }
+const keyParams = { ...params, key_id: id('The key’s id.') }
+
+const email = {
+  host: 'smtp.example.com',
+  port: 587,
+  security: 'starttls',
+  user: 'codes@example.com',
+  from: 'codes@example.com',
+  from_name: 'Acme',
+  connections_max: null,
+}
+const exampleEndpoint = {
+  id: '4kT9wQ2nB7xV0mL5sR8yZ1',
+  channel: 'email',
+  rank: 1,
+  email: { ...email, has_password: true },
+  created_at: '2026-11-22T09:00:00.000Z',
+  updated_at: '2026-11-22T09:00:00.000Z',
+}
+const exampleApp = {
+  id: '7hQm2VtY4cRkBz0LxPwE1s',
+  name: 'Acme',
+  registered_by: 'admin',
+  policy: { code_length: 6 },
+  endpoints: [exampleEndpoint],
+  spray_alarm_since: null,
+  created_at: '2026-11-22T09:00:00.000Z',
+  updated_at: '2026-11-22T09:00:00.000Z',
+}
+const exampleKey = {
+  id: '0aB3dE6gH9jK2mN5pQ8rT1',
+  mode: 'live',
+  prefix: 'otpm_live_',
+  last_four: 'x7Qa',
+  created_at: '2026-11-22T09:00:00.000Z',
+}
+
+export const createApp = {
+  id: 'createApp',
+  tag,
+  summary: 'Create an app with one live and one test key',
+  description: 'The two keys are shown this once. `email` is the short way to its first endpoint.',
+  draft: newApp,
+  example: { name: 'Acme', email: { ...email, password: 'the mailbox password' } },
+  answers: {
+    201: {
+      description: 'Created.',
+      schema: appWithKeys,
+      example: {
+        ...exampleApp,
+        live_key: 'otpm_live_…',
+        test_key: 'otpm_test_…',
+        keys: [exampleKey],
+      },
+    },
+  },
+  problems: ['invalid_request'],
+} satisfies Operation
+
+export const listApps = {
+  id: 'listApps',
+  tag,
+  summary: 'List apps',
+  query: pageQuery('id', {}),
+  answers: {
+    200: {
+      description: 'One page.',
+      schema: appPage,
+      example: { items: [exampleApp], next_cursor: null },
+    },
+  },
+  problems: ['invalid_request'],
+} satisfies Operation
+
+export const getApp = {
+  id: 'getApp',
+  tag,
+  summary: 'Read an app and what its keys look like',
+  params,
+  answers: {
+    200: {
+      description: 'The app.',
+      schema: appDetails,
+      example: { ...exampleApp, keys: [exampleKey] },
+    },
+  },
+  problems: ['app_not_found'],
+} satisfies Operation
+
+export const updateApp = {
+  id: 'updateApp',
+  tag,
+  summary: 'Change name or policy',
+  description: 'What is absent stays; null takes a field of the policy back.',
+  params,
+  draft: appChange,
+  example: { policy: { code_length: 8 } },
+  answers: { 200: { description: 'Changed.', schema: appSchema, example: exampleApp } },
+  problems: ['invalid_request', 'app_not_found'],
+} satisfies Operation
+
+export const deleteApp = {
+  id: 'deleteApp',
+  tag,
+  summary: 'Delete an app and everything of it',
+  params,
+  answers: { 204: { description: 'Deleted.' } },
+  problems: ['app_not_found'],
+} satisfies Operation
+
+export const createKey = {
+  id: 'createKey',
+  tag,
+  summary: 'Add a key',
+  description: 'Shown this once. Two of a mode may be active, so that they can be changed over.',
+  params,
+  body: keyRequest,
+  example: { mode: 'live' },
+  answers: {
+    201: {
+      description: 'Added.',
+      schema: newKeySchema,
+      example: { ...exampleKey, key: 'otpm_live_…' },
+    },
+  },
+  problems: ['invalid_request', 'app_not_found', 'too_many_keys'],
+} satisfies Operation
+
+export const revokeKey = {
+  id: 'revokeKey',
+  tag,
+  summary: 'Revoke a key',
+  params: keyParams,
+  answers: { 204: { description: 'Revoked; it is unknown from now on.' } },
+  problems: ['key_not_found'],
+} satisfies Operation
+
+export const listEndpoints = {
+  id: 'listEndpoints',
+  tag,
+  summary: 'List an app’s endpoints',
+  description: 'The servers that its messages leave through, by channel and rank; ten of each.',
+  params,
+  answers: {
+    200: {
+      description: 'All of them.',
+      schema: endpointList,
+      example: { items: [exampleEndpoint] },
+    },
+  },
+  problems: ['app_not_found'],
+} satisfies Operation
+
+export const addEndpoint = {
+  id: 'addEndpoint',
+  tag,
+  summary: 'Add an endpoint',
+  description: 'A message that the endpoint of rank 1 cannot take goes to rank 2 at once.',
+  params,
+  draft: newEndpoint,
+  example: { channel: 'email', email: { ...email, password: 'the mailbox password' } },
+  answers: { 201: { description: 'Added.', schema: endpointSchema, example: exampleEndpoint } },
+  problems: ['invalid_request', 'app_not_found', 'too_many_endpoints'],
+} satisfies Operation
+
+export const updateEndpoint = {
+  id: 'updateEndpoint',
+  tag,
+  summary: 'Change an endpoint or its rank',
+  description:
+    'What is absent stays. A change of host, port, security or user needs the password again.',
+  params: endpointParams,
+  draft: endpointChange,
+  example: { rank: 1 },
+  answers: { 200: { description: 'Changed.', schema: endpointSchema, example: exampleEndpoint } },
+  problems: ['invalid_request', 'app_not_found', 'endpoint_not_found', 'secret_required'],
+} satisfies Operation
+
+export const removeEndpoint = {
+  id: 'removeEndpoint',
+  tag,
+  summary: 'Remove an endpoint with its password',
+  params: endpointParams,
+  answers: { 204: { description: 'Removed.' } },
+  problems: ['app_not_found', 'endpoint_not_found'],
+} satisfies Operation
+
+export const testDelivery = {
+  id: 'testDelivery',
+  tag,
+  summary: 'Send a real message through an endpoint',
+  params,
+  body: testDeliveryRequest,
+  example: { to: 'you@example.com' },
+  answers: {
+    200: {
+      description: 'How far it got, step by step.',
+      schema: testDeliverySchema,
+      example: {
+        status: 'sent',
+        detail: '250 2.0.0 Ok: queued',
+        steps: [{ name: 'connect', ok: true, detail: null }],
+      },
+    },
+  },
+  problems: ['invalid_request', 'app_not_found', 'endpoint_not_found', 'channel_not_configured'],
+} satisfies Operation

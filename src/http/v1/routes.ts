@@ -1,0 +1,65 @@
+import { type Route, routesOf } from '../core/route.ts'
+import { v1 } from './api.ts'
+import * as apps from './apps.ts'
+import * as endpoints from './endpoints.ts'
+import * as keys from './keys.ts'
+import * as appDocs from './operations/apps.ts'
+import * as recordDocs from './operations/records.ts'
+import * as docs from './operations/verifications.ts'
+import * as records from './records.ts'
+import * as verifications from './verifications.ts'
+
+const route = routesOf(v1)
+
+/** Method, path, caller, documentation, handler. */
+export const v1Routes: Route[] = [
+  route('POST', '/v1/verifications', 'app', docs.startVerification, verifications.start),
+  route('GET', '/v1/verifications', 'app', docs.listVerifications, verifications.list),
+  route('POST', '/v1/verifications/search', 'app', docs.searchVerifications, verifications.search),
+  route('GET', '/v1/verifications/:id', 'app', docs.getVerification, verifications.get),
+  route('POST', '/v1/verifications/:id/check', 'app', docs.checkVerification, verifications.check),
+  route(
+    'POST',
+    '/v1/verifications/:id/resend',
+    'app',
+    docs.resendVerification,
+    verifications.resend,
+  ),
+  route(
+    'POST',
+    '/v1/verifications/:id/cancel',
+    'app',
+    docs.cancelVerification,
+    verifications.cancel,
+  ),
+
+  route('POST', '/v1/apps', 'admin', appDocs.createApp, apps.create),
+  route('GET', '/v1/apps', 'admin', appDocs.listApps, apps.list),
+  route('GET', '/v1/apps/:id', 'admin', appDocs.getApp, apps.get),
+  route('PATCH', '/v1/apps/:id', 'admin', appDocs.updateApp, apps.update),
+  route('DELETE', '/v1/apps/:id', 'admin', appDocs.deleteApp, apps.remove),
+  route('POST', '/v1/apps/:id/keys', 'admin', appDocs.createKey, keys.create),
+  route('DELETE', '/v1/apps/:id/keys/:key_id', 'admin', appDocs.revokeKey, keys.revoke),
+  route('GET', '/v1/apps/:id/endpoints', 'admin', appDocs.listEndpoints, endpoints.list),
+  route('POST', '/v1/apps/:id/endpoints', 'admin', appDocs.addEndpoint, endpoints.add),
+  route(
+    'PATCH',
+    '/v1/apps/:id/endpoints/:endpoint_id',
+    'admin',
+    appDocs.updateEndpoint,
+    endpoints.update,
+  ),
+  route(
+    'DELETE',
+    '/v1/apps/:id/endpoints/:endpoint_id',
+    'admin',
+    appDocs.removeEndpoint,
+    endpoints.remove,
+  ),
+  route('POST', '/v1/apps/:id/test-delivery', 'admin', appDocs.testDelivery, endpoints.test),
+
+  route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
+  route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),
+  route('GET', '/v1/alarms', 'admin', recordDocs.listAlarms, records.alarms),
+  route('GET', '/v1/audit', 'admin', recordDocs.listAudit, records.audit),
+]

@@ -1,0 +1,151 @@
+import { invalidField, Problem } from '../../domain/problem.ts'
+import { cancelVerification } from '../../domain/verification/cancel.ts'
+import { checkVerification } from '../../domain/verification/check.ts'
+import { listVerifications } from '../../domain/verification/list.ts'
+import { resendVerification } from '../../domain/verification/resend.ts'
+import { startVerification } from '../../domain/verification/start.ts'
+import type { Status, Verification } from '../../domain/verification/verification.ts'
+import { presentDetails, presentVerification } from '../../present.ts'
+import type { Context } from '../core/api.ts'
+import { canonical, idempotencyKey, preferredWait } from '../core/headers.ts'
+import { json, type Reply } from '../core/respond.ts'
+import type { RoutePorts } from '../core/route.ts'
+import type { AppCall } from './api.ts'
+import { presentPage } from './components/page.ts'
+import type { StartRequest } from './components/verification.ts'
+
+type One = AppCall & { params: { id: string } }
+
+export async function start(
+  ports: RoutePorts,
+  { app, key, body, ...context }: AppCall & { body: StartRequest },
+): Promise<Reply> {
+  const idempotency = idempotencyKey(context.request)
+  const { outcome, verification } = await startVerification(ports, {
+    app,
+    mode: key.mode,
+    startedBy: 'v1',
+    to: body.to,
+    channel: body.channel,
+    purpose: body.purpose,
+    locale: body.locale,
+    codeLength: body.code_length,
+    ttlSeconds: body.ttl_seconds,
+    metadata: body.metadata && wellFormed(body.metadata),
+    idempotency:
+      idempotency === undefined ? undefined : { key: idempotency, body: canonical(body) },
+  })
+  ports.metrics.count('otpmint_verifications_started_total', outcome)
+  // Every answer to one key is the same, so none of them waits for what comes later.
+  if (idempotency === undefined) return announce(ports, verification, context, 201)
+  const headers = outcome === 'replayed' ? replayed : {}
+  return json(presentVerification(verification, verification.createdAt), 201, headers)
+}
+
+export async function list(
+  ports: RoutePorts,
+  { app, key, query }: AppCall & { query: { limit?: number; cursor?: string; status?: Status } },
+): Promise<Reply> {
+  const { limit = 20, cursor = null, status } = query
+  const request = { appId: app.id, mode: key.mode, limit, cursor, status }
+  const page = await listVerifications(ports, request)
+  return json(presentPage(page, presenter(ports)))
+}
+
+type Search = { to: string; limit?: number; cursor?: string; status?: Status }
+
+export async function search(
+  ports: RoutePorts,
+  { app, key, body }: AppCall & { body: Search },
+): Promise<Reply> {
+  const { limit = 20, cursor = null, status } = body
+  const to = { kind: 'email', text: body.to } as const
+  const request = { appId: app.id, mode: key.mode, limit, cursor, status, to }
+  const page = await listVerifications(ports, request)
+  return json(presentPage(page, presenter(ports)))
+}
+
+export async function get(ports: RoutePorts, call: One): Promise<Reply> {
+  const place = placeOf(call)
+  const verification = await ports.verifications.get(place)
+  if (!verification) throw new Problem('verification_not_found')
+  const deliveries = await ports.deliveries.history(place)
+  return json(presentDetails(verification, deliveries, ports.clock.now()))
+}
+
+export async function check(
+  ports: RoutePorts,
+  { body, ...call }: One & { body: { code: string } },
+): Promise<Reply> {
+  const request = {
+    ...placeOf(call),
+    code: body.code,
+    idempotencyKey: idempotencyKey(call.request),
+  }
+  const { valid, replayed: isReplayed, at, verification } = await checkVerification(ports, request)
+  if (!isReplayed) ports.metrics.count('otpmint_checks_total', valid ? 'approved' : 'wrong')
+  const answer = { valid, ...presentVerification(verification, at) }
+  return json(answer, 200, isReplayed ? replayed : {})
+}
+
+export async function resend(
+  ports: RoutePorts,
+  { body, ...call }: One & { body: { channel?: string } },
+): Promise<Reply> {
+  const place = placeOf(call)
+  if (body.channel !== undefined) await refuseOtherChannel(ports, place, body.channel)
+  const { app, key } = call
+  const verification = await resendVerification(ports, { app, mode: key.mode, id: place.id })
+  return announce(ports, verification, call, 200)
+}
+
+export async function cancel(ports: RoutePorts, call: One): Promise<Reply> {
+  return json(presenter(ports)(await cancelVerification(ports, placeOf(call))))
+}
+
+const replayed = { 'idempotency-replayed': 'true' }
+
+function placeOf({ app, key, params }: One) {
+  return { appId: app.id, mode: key.mode, id: params.id }
+}
+
+function presenter({ clock }: Pick<RoutePorts, 'clock'>) {
+  const now = clock.now()
+  return (verification: Verification) => presentVerification(verification, now)
+}
+
+/** Answers at once, or, with `Prefer: wait=N`, once the message has an outcome. */
+async function announce(
+  { outbox, clock }: Pick<RoutePorts, 'outbox' | 'clock'>,
+  verification: Verification,
+  { request, patience }: Pick<Context, 'request' | 'patience'>,
+  status: number,
+): Promise<Reply> {
+  const seconds = preferredWait(request)
+  if (seconds === null) return json(presentVerification(verification, clock.now()), status)
+  patience(seconds + 10)
+  const state = await outbox.settled(verification.id, seconds * 1000)
+  const delivery = state ? { status: state.status, detail: state.detail } : verification.delivery
+  const shown = presentVerification({ ...verification, delivery }, clock.now())
+  return json(shown, status, { 'preference-applied': `wait=${seconds}` })
+}
+
+/** A verification stays with its channel until another one can take it over. */
+async function refuseOtherChannel(
+  { verifications }: Pick<RoutePorts, 'verifications'>,
+  place: { appId: string; mode: 'live' | 'test'; id: string },
+  channel: string,
+): Promise<void> {
+  const verification = await verifications.get(place)
+  if (verification && verification.channel !== channel) {
+    throw invalidField('channel', 'must be the channel of the first message')
+  }
+}
+
+/** Half of a surrogate pair would come back from the database as another character. */
+function wellFormed(metadata: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(metadata)
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name.toWellFormed(), value.toWellFormed()]),
+  )
+}

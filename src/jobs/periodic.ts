@@ -1,0 +1,42 @@
+import type { Log, Timers } from '../domain/ports.ts'
+
+export type Job = {
+  start(): void
+  /** Resolves when a run that is under way has ended. */
+  stop(): Promise<void>
+}
+
+/**
+ * Runs `work` at once, so that a process which never lives long gets to it too, and then with
+ * `everyMs` between the end of one run and the start of the next: runs never overlap. One that
+ * throws is logged as `<event>_failed` and the next one comes.
+ */
+export function periodic(
+  { log, timers }: { log: Log; timers: Timers },
+  { everyMs, event }: { everyMs: number; event: string },
+  work: (signal: AbortSignal) => Promise<void>,
+): Job {
+  const stopped = new AbortController()
+  let cancel: (() => void) | null = null
+  let running: Promise<void> = Promise.resolve()
+
+  const run = () => {
+    running = work(stopped.signal)
+      .catch((error: unknown) => {
+        log.warn(`${event}_failed`, { detail: error instanceof Error ? error.name : 'unknown' })
+      })
+      .then(() => schedule(everyMs))
+  }
+  const schedule = (waitMs: number) => {
+    if (!stopped.signal.aborted) cancel = timers.after(waitMs, run)
+  }
+
+  return {
+    start: () => schedule(0),
+    stop: () => {
+      stopped.abort()
+      cancel?.()
+      return running
+    },
+  }
+}

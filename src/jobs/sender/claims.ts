@@ -1,0 +1,106 @@
+import { retryAfterMaxMs } from '../../domain/delivery/after-try.ts'
+import type { Delivery } from '../../domain/delivery/delivery.ts'
+import { type Lane as LanePlace, leaseMs } from '../../domain/delivery/handover.ts'
+import type { Log, Ports } from '../../domain/ports.ts'
+import type { Due } from '../../domain/stores.ts'
+import { type Lane, room } from './lane.ts'
+import type { Lanes } from './lanes.ts'
+
+/** Takes from the store what is due, into lanes that have room for it. */
+export type Claims = {
+  /** Takes more for a lane that is about to run dry, if the store has more. */
+  refill(lane: Lane): void
+  /** Looks once for everything that is due, app after app. */
+  look(): Promise<void>
+  /** Resolves when nothing is being claimed. */
+  idle(): Promise<void>
+}
+
+type ClaimPorts = Pick<Ports, 'deliveries' | 'clock' | 'node'> & {
+  log: Log
+  lanes: Lanes
+  isStopping(): boolean
+  /** How many more deliveries this node may hold. */
+  roomLeft(): number
+  take(lane: Lane, delivery: Delivery, leaseUntil: number): void
+}
+
+/** Deliveries that one claim takes, so that lanes take turns at the store. */
+const claimMax = 200
+/** A claim is a write: none is made for less, unless the lane is empty. */
+const claimMin = 20
+/** What a paused lane takes, to have something to try. */
+const pausedMax = 10
+const lanesAtOnce = 100
+/** Nodes say that they live every few seconds. */
+const silentMs = 30_000
+
+export function createClaims(ports: ClaimPorts): Claims {
+  const { deliveries, log, lanes, isStopping, roomLeft, take } = ports
+  const open = new Set<Promise<void>>()
+
+  const limitOf = (lane: Lane): number => {
+    if (isStopping() || lane.isClaiming || lane.backlog === 0) return 0
+    const most = lane.circuit.isPaused() && !lanes.mayDivert(lane) ? pausedMax : claimMax
+    const limit = Math.min(most, room(lane), roomLeft())
+    if (lane.circuit.isPaused() && lane.waiting() > 0) return 0
+    return limit >= claimMin || lane.waiting() === 0 ? limit : 0
+  }
+  const claim = async (lane: Lane): Promise<void> => {
+    const limit = limitOf(lane)
+    if (limit <= 0) return
+    lane.isClaiming = true
+    lanes.reserve(lane, limit)
+    try {
+      const due = dueNow(ports)
+      const leaseUntil = due.now + leaseMs
+      const { place } = lane
+      const claimed = await deliveries.claim({ ...due, lane: place, leaseUntil, limit })
+      lane.backlog = claimed.length < limit ? 0 : Math.max(1, lane.backlog - claimed.length)
+      for (const delivery of claimed) take(lane, delivery, leaseUntil)
+    } finally {
+      lanes.reserve(lane, -limit)
+      lane.isClaiming = false
+    }
+  }
+  const look = async (): Promise<void> => {
+    const seen = new Set<Lane>()
+    let after: LanePlace | null = null
+    while (!isStopping()) {
+      const query = { ...dueNow(ports), after, limit: lanesAtOnce }
+      const places: LanePlace[] = await deliveries.dueLanes(query)
+      for (const place of places) {
+        const lane = lanes.of(place)
+        seen.add(lane)
+        lane.backlog = Math.max(1, lane.backlog)
+        await claim(lane)
+      }
+      if (places.length < lanesAtOnce) break
+      after = places.at(-1) ?? null
+    }
+    // What was given back may have been taken by another node.
+    for (const lane of lanes.all()) if (!seen.has(lane)) await claim(lane)
+  }
+  const tracked = (work: Promise<void>) => {
+    open.add(work)
+    return work.finally(() => open.delete(work))
+  }
+  return {
+    refill(lane) {
+      if (limitOf(lane) <= 0) return
+      tracked(claim(lane)).catch((error: unknown) => {
+        // The next look finds it again.
+        log.warn('outbox_claim_failed', { detail: error instanceof Error ? error.name : 'unknown' })
+      })
+    },
+    look: () => tracked(look()),
+    async idle() {
+      await Promise.allSettled(open)
+    },
+  }
+}
+
+function dueNow({ clock, node }: ClaimPorts): Due {
+  const now = clock.now()
+  return { node, now, dueWithinMs: retryAfterMaxMs, silentSince: now - silentMs }
+}

@@ -1,0 +1,118 @@
+import { leaseMs } from '../../domain/delivery/handover.ts'
+import type { SettleCommand } from '../../domain/stores.ts'
+import type { Core, SenderPorts } from './core.ts'
+import { type Ending, endingOf, overBeforeItLeft } from './ending.ts'
+import type { Turn } from './hand-over.ts'
+import type { Item, Lane } from './lane.ts'
+
+type Concluded = { lane: Lane; item: Item; turn: Turn }
+
+/** Takes a delivery to where its turn led: an end, another try, another endpoint, or back. */
+export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: Concluded): void {
+  const { clock, random, node } = ports
+  const { state } = core
+  if (turn.end === 'over') {
+    endWithoutTry(core, ports, item)
+    return
+  }
+  if (turn.end === 'give_back' || (turn.end === 'put_back' && state.isStopping)) {
+    core.giveBack(lane, item)
+    return
+  }
+  if (turn.end === 'put_back') {
+    lane.putBack(item)
+    return
+  }
+  const lease: Parameters<typeof endingOf>[0]['lease'] = (place) =>
+    core.reserve(place) ? { node, until: clock.now() + leaseMs } : null
+  const ending = endingOf({ clock, random, lease }, { item, ...turn })
+  const { outcome } = turn
+  tell(ports, item, ending.command, turn.tookMs)
+  if (ending.alarm) {
+    core.alarms.raise(lane.place, ending.alarm, outcome.status === 'sent' ? null : outcome.code)
+  }
+  if (outcome.status === 'sent') {
+    state.sent++
+    core.alarms.clear(lane.place)
+  }
+  void settle(core, item, ending)
+  if (ending.failOver) failOver(core, ports, { item, next: ending.failOver })
+}
+
+/** Ends a delivery whose verification is over. */
+export function endWithoutTry(core: Core, ports: SenderPorts, item: Item): void {
+  const ending = overBeforeItLeft(item, ports.clock.now())
+  tell(ports, item, ending.command, null)
+  // Certain already, whatever is written: nothing of it is sent any more.
+  core.waiters.tell(item.delivery.verificationId, ending.state)
+  void settle(core, item, { ...ending, alarm: null, failOver: null, follow: null })
+}
+
+/** The same delivery goes to the lane of its next endpoint, in the place that is reserved there. */
+function failOver(
+  core: Core,
+  ports: SenderPorts,
+  { item, next }: { item: Item; next: NonNullable<Ending['failOver']> },
+): void {
+  const { place, delivery, tries, leaseUntil } = next
+  const { handover, freshAt } = item
+  const endpoints = handover?.app.endpoints ?? []
+  const endpoint = endpoints.find(({ id }) => id === place.endpointId) ?? null
+  const lane = core.lanes.of(place)
+  core.lanes.reserve(lane, -1)
+  // Canceled or used while the server refused it.
+  if (item.isWithdrawn) {
+    endWithoutTry(core, ports, { ...item, delivery, tries })
+    return
+  }
+  const moved = handover && { ...handover, endpoint }
+  core.take(lane, { delivery, handover: moved, tries, leaseUntil, freshAt })
+}
+
+/** Writes what became of a try, then tells who waits, unless it goes on at once. */
+async function settle(core: Core, item: Item, ending: Ending): Promise<void> {
+  const { command, state, failOver, follow } = ending
+  const isOnDisk = () => {
+    core.holdings.remove(item)
+    if (isEnd(command)) core.state.waiting--
+    if (follow) {
+      const lane = core.lanes.of(follow.place)
+      core.lanes.reserve(lane, -1)
+      const { delivery, leaseUntil } = follow
+      core.take(lane, { delivery, handover: null, tries: [], leaseUntil })
+    } else if (command.follow) {
+      core.wake({ ...item.delivery, ...command.follow })
+    } else if (isAtOnce(command) && !failOver) {
+      core.wake({ ...item.delivery, endpointId: command.again?.endpointId ?? null })
+    }
+  }
+  await core.ledger.settle(command, isOnDisk)
+  if (isAtOnce(command) || command.follow) return
+  core.waiters.tell(item.delivery.verificationId, state)
+}
+
+function isEnd({ again, follow }: SettleCommand): boolean {
+  return again === null && follow === null
+}
+
+function isAtOnce({ again, now }: SettleCommand): boolean {
+  return again !== null && again.at <= now
+}
+
+function tell(
+  { log, metrics }: SenderPorts,
+  { delivery }: Item,
+  { status: outcome, made }: SettleCommand,
+  tookMs: number | null,
+): void {
+  const { id: deliveryId, appId, verificationId, endpointId } = delivery
+  metrics.count('otpmint_deliveries_total', outcome)
+  if (tookMs !== null) metrics.observe('otpmint_delivery_seconds', outcome, tookMs / 1000)
+  const level = outcome === 'sent' ? 'debug' : 'info'
+  log[level]('delivery', {
+    ...{ deliveryId, appId, verificationId, outcome },
+    ...(endpointId && { endpointId }),
+    ...(made?.cause && { cause: made.cause }),
+    ...(made?.code && { detail: made.code }),
+  })
+}

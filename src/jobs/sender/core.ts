@@ -1,0 +1,144 @@
+import type { ChannelKind } from '../../domain/delivery/channel.ts'
+import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
+import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
+import type { Channel, Log, Metrics, Ports } from '../../domain/ports.ts'
+import { type Claims, createClaims } from './claims.ts'
+import { conclude } from './conclude.ts'
+import { createEndpointAlarms, type EndpointAlarms } from './endpoint-alarms.ts'
+import { takeTurn } from './hand-over.ts'
+import { createHoldings, type Holdings } from './holdings.ts'
+import { type Item, type Lane, room } from './lane.ts'
+import { createLanes, type Lanes } from './lanes.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { createReleases, type Releases } from './releases.ts'
+import { createTurns, type Turns } from './turns.ts'
+import { createWaiters, type Waiters } from './waiters.ts'
+
+export type SenderPorts = Pick<
+  Ports,
+  | ('deliveries' | 'verifications' | 'apps' | 'alarms' | 'keyring')
+  | ('clock' | 'timers' | 'random' | 'node')
+> & {
+  channels: Record<ChannelKind, Channel>
+  log: Log
+  metrics: Metrics
+  /** Hand-overs at a time over all endpoints. */
+  connectionsMax: number
+}
+
+/** The parts of the sender, and what moves a delivery between them. */
+export type Core = {
+  lanes: Lanes
+  holdings: Holdings
+  turns: Turns
+  claims: Claims
+  ledger: Ledger
+  releases: Releases
+  waiters: Waiters
+  alarms: EndpointAlarms
+  state: State
+  /** A place in the lane; false where there is none. */
+  reserve(place: LanePlace): boolean
+  /** Puts a delivery into its lane. */
+  take(lane: Lane, entry: Entry): void
+  /** The store has one more for this lane. */
+  wake(place: LanePlace): void
+  /** Back to the store, for whoever has room. */
+  giveBack(lane: Lane, item: Item): void
+}
+
+export type State = {
+  isStopping: boolean
+  /** Messages that have not ended, as last counted and changed since. */
+  waiting: number
+  oldestAt: number | null
+  sent: number
+}
+
+export type Entry = {
+  delivery: Delivery
+  handover: Handover | null
+  tries: Try[] | null
+  leaseUntil: number
+  /** When it was last known that it is to be sent; now if absent. */
+  freshAt?: number
+}
+
+/** Deliveries that this node has in memory. */
+const heldMax = 20_000
+
+export function createCore(ports: SenderPorts): Core {
+  const { clock, timers, connectionsMax } = ports
+  const state: State = { isStopping: false, waiting: 0, oldestAt: null, sent: 0 }
+  const isStopping = () => state.isStopping
+  const [lanes, holdings] = [createLanes(timers), createHoldings()]
+  const alarms = createEndpointAlarms(ports)
+  const [waiters, releases] = [createWaiters(ports), createReleases(ports)]
+  const ledger = createLedger({ ...ports, onRoom: () => turns.pump() })
+
+  const roomLeft = () => heldMax - holdings.size() - lanes.reserved()
+  const giveBack: Core['giveBack'] = (lane, item) => {
+    holdings.remove(item)
+    lane.backlog++
+    releases.add(item.delivery.id)
+  }
+  const take: Core['take'] = (lane, entry) => {
+    const now = clock.now()
+    const item: Item = { freshAt: now, ...entry, putBacks: 0, stop: null, isWithdrawn: false }
+    lane.usedAt = timers.monotonic()
+    if (isStopping()) {
+      giveBack(lane, item)
+      return
+    }
+    holdings.add(item)
+    lane.push(item)
+    turns.want(lane)
+  }
+  const claims = createClaims({
+    ...{ ...ports, lanes, isStopping, roomLeft },
+    take: (lane, delivery, leaseUntil) => {
+      if (holdings.has(delivery.id)) return
+      take(lane, { delivery, handover: null, tries: delivery.tries === 0 ? [] : null, leaseUntil })
+    },
+  })
+  const onPause = (lane: Lane) => {
+    lane.cancelResume()
+    lane.cancelResume = timers.after(lane.circuit.pausedForMs(), () => turns.want(lane))
+  }
+  const turns = createTurns({
+    max: connectionsMax,
+    mayBegin: ledger.hasRoom,
+    mayDivert: lanes.mayDivert,
+    async run(lane, item) {
+      try {
+        conclude(core, ports, {
+          lane,
+          item,
+          turn: await takeTurn({ ...ports, lanes, onPause }, lane, item),
+        })
+      } catch (error) {
+        // Nobody knows how far it came: the row is left to its lease.
+        holdings.remove(item)
+        const detail = error instanceof Error ? error.name : 'unknown'
+        const { id: deliveryId, appId } = item.delivery
+        ports.log.error('delivery_failed', { deliveryId, appId, detail })
+      }
+      claims.refill(lane)
+    },
+  })
+  const core: Core = {
+    ...{ lanes, holdings, turns, claims, ledger, releases, waiters, alarms, state, take, giveBack },
+    reserve(place) {
+      const lane = lanes.of(place)
+      if (isStopping() || room(lane) === 0 || roomLeft() <= 0) return false
+      lanes.reserve(lane, 1)
+      return true
+    },
+    wake(place) {
+      const lane = lanes.of(place)
+      lane.backlog++
+      claims.refill(lane)
+    },
+  }
+  return core
+}

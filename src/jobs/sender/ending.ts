@@ -1,0 +1,118 @@
+import type { AlarmKind } from '../../domain/alarm.ts'
+import { afterTry } from '../../domain/delivery/after-try.ts'
+import {
+  type Delivery,
+  type DeliveryOutcome,
+  type DeliveryStatus,
+  type Handover,
+  type Try,
+  toTry,
+} from '../../domain/delivery/delivery.ts'
+import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
+import type { EventType } from '../../domain/event.ts'
+import { newTimedId } from '../../domain/id.ts'
+import type { DeliveryState, Ports } from '../../domain/ports.ts'
+import type { NewDelivery, SettleCommand } from '../../domain/stores.ts'
+import type { Item } from './lane.ts'
+
+/** What becomes of a delivery after a try: what is written, and where it goes on. */
+export type Ending = {
+  command: SettleCommand
+  state: DeliveryState
+  alarm: AlarmKind | null
+  /** The same delivery, to be tried through another endpoint at once. */
+  failOver: { place: LanePlace; delivery: Delivery; tries: Try[]; leaseUntil: number } | null
+  /** A delivery through another channel, once it is stored. */
+  follow: { place: LanePlace; delivery: Delivery; leaseUntil: number } | null
+}
+
+type Lease = NonNullable<NewDelivery['lease']>
+type EndingPorts = Pick<Ports, 'clock' | 'random'> & {
+  /** A place for this delivery in another lane; null where it finds none. */
+  lease(place: LanePlace): Lease | null
+}
+type Made = {
+  item: Item
+  handover: Handover
+  tries: Try[]
+  outcome: DeliveryOutcome
+  at: number
+  tookMs: number
+}
+
+/** Decides what follows a try. */
+export function endingOf(ports: EndingPorts, made: Made): Ending {
+  const { item, handover, tries, outcome, at, tookMs } = made
+  const { delivery } = item
+  const { id, appId, mode, verificationId, channel, endpointId, expiresAt } = delivery
+  const now = ports.clock.now()
+  const [byte = 0] = ports.random.bytes(1)
+  const route = routeOf(handover.app, channel)
+  const situation = { route, channel, tries, endpointId, expiresAt, now, chance: byte / 256 }
+  const next = afterTry(outcome, situation)
+  const one = toTry(outcome, { number: delivery.tries + 1, endpointId, at, tookMs })
+  const all = [...tries, one]
+  const { status, alarm } = next
+  const { detail } = outcome
+  const command: SettleCommand = {
+    delivery: { id, appId, mode, verificationId },
+    made: one,
+    ...{ status, detail, event: eventOf[next.status] },
+    ...{ again: null, follow: null, now },
+  }
+  const state = { status, detail, maybeTaken: all.some(mayBeTaken) }
+  const ending: Ending = { command, state, alarm, failOver: null, follow: null }
+
+  if (next.next === 'end') return ending
+  const place: LanePlace = { appId, channel, endpointId: next.endpointId }
+  if (next.next === 'try') {
+    const isNow = next.at <= now
+    const lease = isNow ? ports.lease(place) : null
+    command.again = { endpointId: next.endpointId, at: next.at, lease }
+    const moved = { ...delivery, endpointId: next.endpointId, status, detail, tries: all.length }
+    if (lease) ending.failOver = { place, delivery: moved, tries: all, leaseUntil: lease.until }
+    return ending
+  }
+  const to = { channel: next.channel, endpointId: next.endpointId }
+  const elsewhere: LanePlace = { appId, ...to }
+  const lease = ports.lease(elsewhere)
+  const queued = { id: newTimedId(ports.random, now), ...to, createdAt: now }
+  command.follow = { ...queued, lease }
+  if (lease) {
+    const fresh = { ...delivery, ...queued, status: 'queued', detail: null, tries: 0 } as const
+    ending.follow = { place: elsewhere, delivery: fresh, leaseUntil: lease.until }
+  }
+  return ending
+}
+
+/** The end of a delivery that is not tried any more, without a try. */
+export function overBeforeItLeft(
+  { delivery, tries }: Item,
+  now: number,
+): Pick<Ending, 'command' | 'state'> {
+  const { id, appId, mode, verificationId } = delivery
+  const detail = 'the verification was over before the message left'
+  const status = 'undeliverable'
+  return {
+    command: {
+      delivery: { id, appId, mode, verificationId },
+      ...{ made: null, status, detail, event: 'delivery.undeliverable', again: null, follow: null },
+      now,
+    },
+    // Tries that have not been read may have been taken.
+    state: { status, detail, maybeTaken: tries === null || tries.some(mayBeTaken) },
+  }
+}
+
+/** A try never leaves a delivery queued. */
+const eventOf: Record<DeliveryStatus, EventType> = {
+  queued: 'delivery.deferred',
+  sent: 'delivery.sent',
+  deferred: 'delivery.deferred',
+  refused: 'delivery.refused',
+  undeliverable: 'delivery.undeliverable',
+}
+
+function mayBeTaken({ status, ambiguous }: Try): boolean {
+  return status === 'sent' || ambiguous
+}

@@ -1,0 +1,129 @@
+import type { ChannelKind } from '../../domain/delivery/channel.ts'
+import type { DeliveryOutcome, Handover, Try } from '../../domain/delivery/delivery.ts'
+import { readHandover } from '../../domain/delivery/handover.ts'
+import type { Channel, Ports } from '../../domain/ports.ts'
+import { type Item, type Lane, observe } from './lane.ts'
+import type { Lanes } from './lanes.ts'
+
+/** How one turn of a delivery ended. */
+export type Turn =
+  | {
+      end: 'tried'
+      handover: Handover
+      tries: Try[]
+      outcome: DeliveryOutcome
+      at: number
+      tookMs: number
+    }
+  /** The code was used or canceled, or has expired. */
+  | { end: 'over' }
+  /** Back to its place in the lane: there was no connection for it. */
+  | { end: 'put_back' }
+  /** Back to the store: its lease does not last for a try, or this node is stopping. */
+  | { end: 'give_back' }
+
+export type HandOverPorts = Pick<
+  Ports,
+  'deliveries' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'timers'
+> & {
+  channels: Record<ChannelKind, Channel>
+  lanes: Lanes
+  /** The lane's server does not answer: nothing is tried for a while. */
+  onPause(lane: Lane): void
+}
+
+/** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
+export const handoverMaxMs = 40_000
+/** What waited longer is read again: it may have been canceled or used on another node. */
+const freshMs = 5_000
+/** How often a delivery may find no connection before that counts as a try. */
+const putBacksMax = 3
+
+/** One turn of a delivery: reads what is not at hand, and hands it over. Rejects for a bug only. */
+export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Promise<Turn> {
+  const { clock, timers, channels, lanes } = ports
+  if (clock.now() + handoverMaxMs > item.leaseUntil) return { end: 'give_back' }
+  item.stop = new AbortController()
+  const handover = isFresh(item, clock.now())
+    ? item.handover
+    : await readHandover(ports, item.delivery)
+  const tries = item.tries ?? (await ports.deliveries.tries(item.delivery.id))
+  item.tries = tries
+  if (!handover || item.isWithdrawn) return { end: 'over' }
+  if (handover.expiresAt <= clock.now()) return { end: 'over' }
+  item.handover = handover
+  item.freshAt = clock.now()
+  lanes.learn(lane, handover)
+
+  const at = clock.now()
+  if (lane.circuit.isPaused()) {
+    if (!lanes.mayDivert(lane)) return { end: 'put_back' }
+    return { end: 'tried', handover, tries, outcome: notTried, at, tookMs: 0 }
+  }
+  const begun = lane.width.begin(lane.running.size)
+  const outcome = await channels[lane.place.channel].deliver(handover, item.stop.signal)
+  const tookMs = Math.round(timers.monotonic() - begun.at)
+  lane.usedAt = timers.monotonic()
+  if (item.stop.signal.aborted && isUntaken(outcome)) {
+    return { end: item.isWithdrawn ? 'over' : 'give_back' }
+  }
+  if (learnFrom(ports, lane, { outcome, begun, tookMs }) === 'no_connection') {
+    item.putBacks++
+    if (item.putBacks <= putBacksMax) return { end: 'put_back' }
+  }
+  return { end: 'tried', handover, tries, outcome, at, tookMs }
+}
+
+type Seen = { outcome: DeliveryOutcome; begun: ReturnType<Lane['width']['begin']>; tookMs: number }
+
+/** What an outcome says of the server: how quick it is, whether it is there, whether it is full. */
+function learnFrom(
+  { onPause }: HandOverPorts,
+  lane: Lane,
+  { outcome, begun, tookMs }: Seen,
+): 'connected' | 'no_connection' {
+  const { width, circuit, running } = lane
+  const others = running.size - 1
+  if (outcome.status !== 'deferred') {
+    if (outcome.status === 'sent') {
+      observe(lane, tookMs)
+      width.answered(begun, lane.waiting() > 0)
+    }
+    circuit.answered()
+    return 'connected'
+  }
+  const isFull = isTooMany(outcome)
+  if (isFull) width.tooMany(begun, others)
+  if (outcome.cause === 'network') width.broken()
+  if (outcome.cause !== 'network' && !(isFull && others === 0)) circuit.answered()
+  else if (circuit.failed(begun.at)) {
+    width.restart()
+    onPause(lane)
+  }
+  return isFull && others > 0 ? 'no_connection' : 'connected'
+}
+
+/** The server has no connection for us, or not so many, or ends this one (RFC 5321 section 3.8). */
+function isTooMany(outcome: Extract<DeliveryOutcome, { status: 'deferred' }>): boolean {
+  if (outcome.cause !== 'busy') return false
+  return (
+    outcome.code?.startsWith('421') === true || /too many (connec|session)/i.test(outcome.detail)
+  )
+}
+
+function isUntaken(outcome: DeliveryOutcome): boolean {
+  return outcome.status === 'deferred' && !outcome.ambiguous
+}
+
+function isFresh({ handover, freshAt }: Item, now: number): boolean {
+  return handover !== null && Math.abs(now - freshAt) <= freshMs
+}
+
+const notTried: DeliveryOutcome = {
+  status: 'deferred',
+  cause: 'network',
+  ambiguous: false,
+  retryAfterMs: null,
+  code: null,
+  detail: 'the mail server did not answer a moment ago, so it was not tried',
+}

@@ -1,0 +1,66 @@
+import { channels } from '../../domain/delivery/channel.ts'
+import type { Handover } from '../../domain/delivery/delivery.ts'
+import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
+import type { Timers } from '../../domain/ports.ts'
+import { createLane, type Lane, laneKey } from './lane.ts'
+
+/** Every lane that this node has to do with. */
+export type Lanes = {
+  of(place: LanePlace): Lane
+  find(place: LanePlace): Lane | null
+  all(): Lane[]
+  /** Promises so many places of a lane, or gives them back where it is negative. */
+  reserve(lane: Lane, places: number): void
+  /** Places that are promised in all lanes. */
+  reserved(): number
+  /** Takes up what a message tells of its lane's app and endpoint. */
+  learn(lane: Lane, handover: Handover): void
+  /** True while another endpoint behind this one is not paused too. */
+  mayDivert(lane: Lane): boolean
+  /** Forgets lanes that nothing happened in for ten minutes. */
+  sweep(): void
+}
+
+/** Connections to one endpoint where its settings do not say. */
+const connectionsUsual = 10
+const keptMs = 600_000
+
+export function createLanes(timers: Timers): Lanes {
+  const lanes = new Map<string, Lane>()
+
+  let reserved = 0
+
+  const find = (place: LanePlace) => lanes.get(laneKey(place)) ?? null
+  return {
+    of(place) {
+      const known = find(place)
+      if (known) return known
+      const lane = createLane({ ...place }, connectionsUsual, timers)
+      lanes.set(laneKey(place), lane)
+      return lane
+    },
+    find,
+    all: () => [...lanes.values()],
+    reserve(lane, places) {
+      lane.reserved += places
+      reserved += places
+    },
+    reserved: () => reserved,
+    learn(lane, { app, endpoint }) {
+      if (!channels[lane.place.channel].hasEndpoints) return
+      lane.width.limit(endpoint?.settings.connectionsMax ?? connectionsUsual)
+      const route = routeOf(app, lane.place.channel)
+      const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
+      lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
+    },
+    mayDivert: ({ place, behind }) =>
+      behind.some((endpointId) => !find({ ...place, endpointId })?.circuit.isPaused()),
+    sweep() {
+      const before = timers.monotonic() - keptMs
+      for (const [key, lane] of lanes) {
+        const isIdle = lane.running.size + lane.waiting() + lane.reserved + lane.backlog === 0
+        if (isIdle && lane.usedAt < before) lanes.delete(key)
+      }
+    },
+  }
+}

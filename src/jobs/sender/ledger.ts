@@ -1,0 +1,92 @@
+import type { Log, Timers } from '../../domain/ports.ts'
+import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
+
+/** Writes what became of tries, in groups, and again where the database did not take it. */
+export type Ledger = {
+  /**
+   * Resolves with whether it is on disk. Where it is not, it is written again every second, and
+   * `onDisk` is called once that went well.
+   */
+  settle(command: SettleCommand, onDisk: () => void): Promise<boolean>
+  /** False while so much is not on disk that nothing more may be sent. */
+  hasRoom(): boolean
+  /** Resolves when all that was begun is on disk, or was tried once more. */
+  drain(): Promise<void>
+}
+
+/**
+ * Ends of tries that come within this time, in ms, are written in one commit: a commit costs as
+ * much as sending a mail, whatever it holds. A crash in between sends those codes once more.
+ */
+const gatherMs = 10
+const openMax = 2_000
+const retryMs = 1_000
+
+type LedgerPorts = {
+  deliveries: Pick<DeliveryStore, 'settle'>
+  timers: Timers
+  log: Log
+  /** Called when there is room again. */
+  onRoom(): void
+}
+
+export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): Ledger {
+  const open = new Set<Promise<boolean>>()
+  const failed = new Map<SettleCommand, () => void>()
+  let gathered: Promise<void> | null = null
+  let isRetrying = false
+  let isDraining = false
+
+  const hasRoom = () => open.size + failed.size < openMax
+  const closing = (close: () => void) => {
+    const wasFull = !hasRoom()
+    close()
+    if (wasFull && hasRoom()) onRoom()
+  }
+  const write = async (command: SettleCommand, onDisk: () => void): Promise<boolean> => {
+    try {
+      await deliveries.settle(command)
+    } catch (error) {
+      const { id: deliveryId, appId } = command.delivery
+      const detail = error instanceof Error ? error.name : 'unknown'
+      if (!failed.has(command)) log.warn('delivery_not_written', { deliveryId, appId, detail })
+      failed.set(command, onDisk)
+      retryLater()
+      return false
+    }
+    closing(() => failed.delete(command))
+    onDisk()
+    return true
+  }
+  const retry = async () => {
+    await Promise.all([...failed].map(([command, onDisk]) => write(command, onDisk)))
+  }
+  const retryLater = () => {
+    if (isRetrying || isDraining) return
+    isRetrying = true
+    void timers
+      .sleep(retryMs)
+      .then(retry)
+      .then(() => {
+        isRetrying = false
+        if (failed.size > 0) retryLater()
+      })
+  }
+  return {
+    settle(command, onDisk) {
+      gathered ??= timers.sleep(gatherMs).then(() => {
+        gathered = null
+      })
+      const written = gathered.then(() => write(command, onDisk))
+      open.add(written)
+      void written.then(() => closing(() => open.delete(written)))
+      return written
+    },
+    hasRoom,
+    async drain() {
+      isDraining = true
+      await Promise.all(open)
+      await retry()
+    },
+  }
+}

@@ -1,0 +1,155 @@
+import { leaseMs } from '../../domain/delivery/handover.ts'
+import type { Outbox } from '../../domain/ports.ts'
+import { type Job, periodic } from '../periodic.ts'
+import { endWithoutTry } from './conclude.ts'
+import { type Core, createCore, type SenderPorts } from './core.ts'
+import { expectedWaitMs } from './lane.ts'
+
+export type Sender = Outbox & {
+  start(): void
+  /**
+   * Gives back what waits, lets what runs finish for so long (9 s) and drops the rest, which
+   * another node or the next start sends at once.
+   */
+  stop(finishMs?: number): Promise<void>
+  stats(): SenderStats
+}
+
+export type SenderStats = {
+  /** Messages that have not ended, on all nodes. */
+  waiting: number
+  oldestAt: number | null
+  /** Hand-overs that this node makes now; each has a connection. */
+  connections: number
+  /** Messages that this node sent a second, of late. */
+  sentPerSecond: number
+}
+
+/** Messages that may wait in all; a start beyond them is refused. */
+export const waitingMax = 100_000
+const lookEveryMs = 1_000
+/** Looks between two counts of what waits. */
+const countEvery = 5
+const finishMaxMs = 9_000
+/** What was dropped ends within this time, or is left to its lease. */
+const dropMs = 500
+
+type Options = Omit<SenderPorts, 'connectionsMax'> & {
+  /** Hand-overs at a time over all endpoints; 500. */
+  connectionsMax?: number
+  /** Between two looks for what is due; 1 s. */
+  lookEveryMs?: number
+}
+
+/**
+ * Hands over what is queued: at once what this process queued, by looking every second what others
+ * left behind or what is due again. The row in the store is the truth: whatever fails here, its
+ * lease runs out and it is tried again.
+ */
+export function createSender(options: Options): Sender {
+  const ports: SenderPorts = { ...options, connectionsMax: options.connectionsMax ?? 500 }
+  const core = createCore(ports)
+  const gauges = createGauges(core, ports)
+  const everyMs = options.lookEveryMs ?? lookEveryMs
+  const look = periodic(ports, { everyMs, event: 'outbox_look' }, async () => {
+    await core.claims.look()
+    await gauges.read(everyMs)
+    core.lanes.sweep()
+  })
+  return {
+    ...createOutbox(core, ports),
+    start: look.start,
+    stop: (finishMs = finishMaxMs) => stop(core, ports, look, finishMs),
+    stats: gauges.stats,
+  }
+}
+
+function createOutbox(core: Core, ports: SenderPorts): Outbox {
+  const { lanes, holdings, waiters, state } = core
+  return {
+    expectedWaitMs(place) {
+      if (state.isStopping || state.waiting >= waitingMax) return Number.POSITIVE_INFINITY
+      const lane = lanes.find(place)
+      return lane ? expectedWaitMs(lane) : 0
+    },
+    reserve: core.reserve,
+    release: (place) => lanes.reserve(lanes.of(place), -1),
+    offer(delivery, handover) {
+      const lane = lanes.of(delivery)
+      lanes.reserve(lane, -1)
+      lanes.learn(lane, handover)
+      state.waiting++
+      // The commit came so late that the lease was over, and it was claimed again.
+      if (holdings.has(delivery.id)) return
+      // The row was leased when the delivery was created.
+      const leaseUntil = delivery.createdAt + leaseMs
+      core.take(lane, { delivery, handover, tries: [], leaseUntil })
+    },
+    wake(place) {
+      state.waiting++
+      core.wake(place)
+    },
+    withdraw(verificationId) {
+      for (const item of holdings.of(verificationId)) {
+        item.isWithdrawn = true
+        if (lanes.of(item.delivery).remove(item)) endWithoutTry(core, ports, item)
+        else item.stop?.abort('cancel')
+      }
+    },
+    settled: waiters.wait,
+  }
+}
+
+async function stop(core: Core, ports: SenderPorts, look: Job, finishMs: number): Promise<void> {
+  const { timers } = ports
+  core.state.isStopping = true
+  for (const lane of core.lanes.all()) {
+    lane.cancelResume()
+    for (const item of lane.drain()) core.giveBack(lane, item)
+  }
+  await Promise.all([look.stop(), core.claims.idle(), core.releases.drain()])
+  await atMost(core.turns.idle(), finishMs)
+  for (const item of core.turns.running()) item.stop?.abort('drop')
+  await atMost(core.turns.idle(), dropMs)
+  await Promise.all([core.ledger.drain(), core.releases.drain()])
+
+  function atMost(work: Promise<void>, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancelLate = timers.after(ms, resolve)
+      void work.then(() => {
+        cancelLate()
+        resolve()
+      })
+    })
+  }
+}
+
+/** Keeps /metrics and stats: what waits is counted in the store now and then. */
+function createGauges(core: Core, { deliveries, clock, metrics }: SenderPorts) {
+  const { state, turns } = core
+  let looks = 0
+  let sentBefore = 0
+  let sentPerSecond = 0
+
+  return {
+    async read(everyMs: number) {
+      sentPerSecond = ((state.sent - sentBefore) * 1000) / everyMs
+      sentBefore = state.sent
+      if (looks++ % countEvery === 0) {
+        const { waiting, oldestAt } = await deliveries.backlog()
+        Object.assign(state, { waiting, oldestAt })
+      }
+      const ageMs = state.oldestAt === null ? 0 : Math.max(0, clock.now() - state.oldestAt)
+      metrics.set('otpmint_outbox', 'waiting', Math.max(0, state.waiting))
+      metrics.set('otpmint_outbox', 'oldest_seconds', ageMs / 1000)
+      metrics.set('otpmint_outbox', 'connections', turns.running().length)
+      metrics.set('otpmint_outbox', 'rate', sentPerSecond)
+    },
+    stats: (): SenderStats => ({
+      waiting: Math.max(0, state.waiting),
+      oldestAt: state.oldestAt,
+      connections: turns.running().length,
+      sentPerSecond,
+    }),
+  }
+}

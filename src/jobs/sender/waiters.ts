@@ -1,0 +1,50 @@
+import type { Clock, DeliveryState, Timers } from '../../domain/ports.ts'
+
+/** Those who wait for what becomes of a verification's message. */
+export type Waiters = {
+  /** Answers at once with an end of the last seconds; null when the wait ends first. */
+  wait(verificationId: string, waitMs: number): Promise<DeliveryState | null>
+  tell(verificationId: string, state: DeliveryState): void
+}
+
+const endedMax = 10_000
+/** Less than the least wait between two messages of a verification: an old end is none of a new. */
+const endedKeptMs = 4_000
+
+type Ended = { state: DeliveryState; at: number }
+
+export function createWaiters({ timers, clock }: { timers: Timers; clock: Clock }): Waiters {
+  const waiting = new Map<string, Set<(state: DeliveryState) => void>>()
+  /** The latest ends, for who asks after a quick one. */
+  const ended = new Map<string, Ended>()
+
+  const endOf = (verificationId: string): DeliveryState | null => {
+    const end = ended.get(verificationId)
+    return end && Math.abs(clock.now() - end.at) <= endedKeptMs ? end.state : null
+  }
+  return {
+    wait(verificationId, waitMs) {
+      const end = endOf(verificationId)
+      if (end) return Promise.resolve(end)
+      return new Promise((resolve) => {
+        const all = waiting.get(verificationId) ?? new Set()
+        waiting.set(verificationId, all)
+        const answer = (state: DeliveryState | null) => {
+          cancelLate()
+          all.delete(answer)
+          if (all.size === 0) waiting.delete(verificationId)
+          resolve(state)
+        }
+        const cancelLate = timers.after(waitMs, () => answer(null))
+        all.add(answer)
+      })
+    },
+    tell(verificationId, state) {
+      ended.delete(verificationId)
+      ended.set(verificationId, { state, at: clock.now() })
+      const [oldest] = ended.keys()
+      if (ended.size > endedMax && oldest !== undefined) ended.delete(oldest)
+      for (const answer of [...(waiting.get(verificationId) ?? [])]) answer(state)
+    },
+  }
+}

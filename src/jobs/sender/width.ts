@@ -1,0 +1,132 @@
+/** How a hand-over began: its latency counts unless it opened a connection. */
+export type Begun = { at: number; opens: boolean }
+
+/**
+ * How many hand-overs a lane makes at a time. It grows by one with every hand-over that the server
+ * answered as quickly as before while mail waits. It is halved when the server says that it is too
+ * many or takes clearly longer, at most once for the hand-overs of one width; what was too many is
+ * not tried again for 15 s.
+ */
+export type Width = {
+  value(): number
+  /** What it can grow to as things stand, for estimates. */
+  reachable(): number
+  /** `running` counts this hand-over too. */
+  begin(running: number): Begun
+  /** The server answered; `wanting`: mail waits for a place. */
+  answered(begun: Begun, wanting: boolean): void
+  /** The server has too many connections; `others` run still. */
+  tooMany(begun: Begun, others: number): void
+  /** The connection broke, or none came about. */
+  broken(): void
+  /** One at a time, from where it grows again. */
+  restart(): void
+  /** What the settings allow from now on. */
+  limit(max: number): void
+}
+
+const startWidth = 3
+const ceilingHeldMs = 15_000
+/** The quickest latency of this and the last window is what later ones are compared with. */
+const windowMs = 30_000
+/** Connections that nothing was sent over for so long are closed. */
+const idleMs = 18_000
+/** How much one latency weighs in their moving mean. */
+const weight = 0.2
+
+type Clock = { monotonic(): number }
+
+export function createWidth(clock: Clock, allowed: number): Width {
+  let max = allowed
+  const latency = createLatency(clock)
+  let width = Math.min(startWidth, max)
+  let ceiling = { at: max, since: Number.NEGATIVE_INFINITY }
+  let cutAt = Number.NEGATIVE_INFINITY
+  let opened = 0
+  let usedAt = Number.NEGATIVE_INFINITY
+
+  const cut = (to: number, newCeiling: number) => {
+    const now = clock.monotonic()
+    width = Math.max(1, Math.min(width, to))
+    ceiling = { at: Math.min(max, Math.max(1, newCeiling)), since: now }
+    cutAt = now
+    latency.forget()
+  }
+  const raiseCeiling = () => {
+    const now = clock.monotonic()
+    if (ceiling.at >= max || now - ceiling.since < ceilingHeldMs) return
+    ceiling = { at: Math.min(max, ceiling.at * 2), since: now }
+  }
+  return {
+    value: () => width,
+    reachable: () => {
+      raiseCeiling()
+      return Math.max(width, ceiling.at)
+    },
+    begin(running) {
+      const at = clock.monotonic()
+      if (at - usedAt > idleMs) opened = 0
+      usedAt = at
+      const opens = running > opened
+      if (opens) opened = running
+      return { at, opens }
+    },
+    answered(begun, wanting) {
+      usedAt = clock.monotonic()
+      // What began before a cut tells of the width before it.
+      if (begun.at <= cutAt) return
+      if (!begun.opens) latency.add(usedAt - begun.at)
+      if (latency.isSlow()) {
+        cut(Math.floor(width / 2), width - 1)
+        return
+      }
+      raiseCeiling()
+      if (wanting && latency.isQuick()) width = Math.min(width + 1, ceiling.at)
+    },
+    tooMany(begun, others) {
+      opened = others
+      if (begun.at > cutAt) cut(Math.min(others, Math.floor(width / 2)), others)
+      else ceiling = { ...ceiling, at: Math.max(1, Math.min(ceiling.at, others)) }
+      width = Math.min(width, ceiling.at)
+    },
+    broken() {
+      opened = Math.max(0, opened - 1)
+    },
+    restart() {
+      width = 1
+      opened = 0
+      latency.forget()
+    },
+    limit(newMax) {
+      if (newMax === max) return
+      ceiling = { ...ceiling, at: ceiling.at >= max ? newMax : Math.min(ceiling.at, newMax) }
+      max = newMax
+      width = Math.min(width, ceiling.at)
+    },
+  }
+}
+
+/** The moving mean of latencies, beside the least that it was in the last minute. */
+function createLatency(clock: Clock) {
+  let recent: number | null = null
+  let since = clock.monotonic()
+  let [least, leastBefore] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+
+  return {
+    add(ms: number) {
+      recent = recent === null ? ms : recent + weight * (ms - recent)
+      const now = clock.monotonic()
+      if (now - since > windowMs) {
+        leastBefore = now - since > 2 * windowMs ? Number.POSITIVE_INFINITY : least
+        least = Number.POSITIVE_INFINITY
+        since = now
+      }
+      least = Math.min(least, recent)
+    },
+    isSlow: () => recent !== null && recent > 2 * Math.min(least, leastBefore) + 100,
+    isQuick: () => recent === null || recent <= 1.5 * Math.min(least, leastBefore) + 50,
+    forget() {
+      recent = null
+    },
+  }
+}

@@ -1,0 +1,160 @@
+import type { Alarm } from './domain/alarm.ts'
+import type { App, AppKey } from './domain/app/app.ts'
+import { type Endpoint, smtpFieldList } from './domain/app/endpoint.ts'
+import { policyFieldList } from './domain/app/policy.ts'
+import type { AuditRecord } from './domain/audit.ts'
+import type { Delivery, Try } from './domain/delivery/delivery.ts'
+import type { Event } from './domain/event.ts'
+import type { CounterName, StatsRow } from './domain/stores.ts'
+import { attemptsLeft, statusOf, type Verification } from './domain/verification/verification.ts'
+
+/** The JSON of the API and of the command line: wire names, RFC 3339 times, no secrets. */
+
+export function presentVerification(verification: Verification, now: number) {
+  const { delivery, locale, metadata } = verification
+  return {
+    id: verification.id,
+    status: statusOf(verification, now),
+    mode: verification.mode,
+    to: verification.to,
+    channel: verification.channel,
+    purpose: verification.purpose,
+    ...(locale !== null && { locale }),
+    ...(metadata !== null && { metadata }),
+    code_length: verification.codeLength,
+    code_format: verification.codeFormat,
+    reference: verification.reference,
+    created_at: timestamp(verification.createdAt),
+    expires_at: timestamp(verification.expiresAt),
+    attempts_left: attemptsLeft(verification),
+    resend_at: timestamp(verification.resendAt),
+    sends_left: Math.max(0, verification.resendsMax - verification.resendsSpent),
+    delivery: { status: delivery.status, ...withDetail(delivery.detail) },
+  }
+}
+
+/** A verification with every message of it and every try to hand one over, oldest first. */
+export function presentDetails(
+  verification: Verification,
+  deliveries: (Delivery & { history: Try[] })[],
+  now: number,
+) {
+  return { ...presentVerification(verification, now), deliveries: deliveries.map(presentDelivery) }
+}
+
+function presentDelivery(delivery: Delivery & { history: Try[] }) {
+  const { id, channel, status, detail, createdAt, history } = delivery
+  return {
+    id,
+    channel,
+    status,
+    ...withDetail(detail),
+    created_at: timestamp(createdAt),
+    tries: history.map(presentTry),
+  }
+}
+
+function presentTry({ number, endpointId, at, tookMs, status, ...outcome }: Try) {
+  const { cause, code, detail, ambiguous } = outcome
+  return {
+    number,
+    endpoint: endpointId,
+    at: timestamp(at),
+    took_ms: tookMs,
+    status,
+    ...(cause !== null && { cause }),
+    ...(code !== null && { code }),
+    ...withDetail(detail),
+    ambiguous,
+  }
+}
+
+export function presentKey({ id, mode, prefix, lastFour, createdAt, revokedAt }: AppKey) {
+  return {
+    id,
+    mode,
+    prefix,
+    last_four: lastFour,
+    created_at: timestamp(createdAt),
+    ...(revokedAt !== null && { revoked_at: timestamp(revokedAt) }),
+  }
+}
+
+export function presentApp({ id, name, registeredBy, policy, endpoints, ...app }: App) {
+  return {
+    id,
+    name,
+    registered_by: registeredBy,
+    policy: presentPolicy(policy),
+    endpoints: endpoints.map(presentEndpoint),
+    spray_alarm_since: app.sprayAlarmSince === null ? null : timestamp(app.sprayAlarmSince),
+    created_at: timestamp(app.createdAt),
+    updated_at: timestamp(app.updatedAt),
+  }
+}
+
+function presentPolicy(policy: App['policy']): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    policyFieldList.flatMap(([name, { wire }]) => {
+      const value = policy[name]
+      return value === undefined ? [] : [[wire, value]]
+    }),
+  )
+}
+
+export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: Endpoint) {
+  const shown = smtpFieldList.flatMap(([name, { wire }]) => {
+    return name === 'password' ? [] : [[wire, settings[name]] as const]
+  })
+  const email: Record<string, string | number | boolean | null> = Object.fromEntries(shown)
+  return {
+    id,
+    channel,
+    rank,
+    email: { ...email, has_password: endpoint.secretSealed !== null },
+    created_at: timestamp(endpoint.createdAt),
+    updated_at: timestamp(endpoint.updatedAt),
+  }
+}
+
+export function presentEvent({ id, at, appId, type, verificationId, data }: Event) {
+  return {
+    id,
+    at: timestamp(at),
+    app: appId,
+    type,
+    ...(verificationId !== null && { verification: verificationId }),
+    data,
+  }
+}
+
+export function presentAlarm({ id, kind, appId, endpointId, since, until }: Alarm) {
+  return {
+    id,
+    kind,
+    app: appId,
+    endpoint: endpointId,
+    since: timestamp(since),
+    until: until === null ? null : timestamp(until),
+  }
+}
+
+export function presentAudit(record: AuditRecord) {
+  const { id, at, who, action, object, detail, requestId } = record
+  return { id, at: timestamp(at), who, action, object, detail, request_id: requestId }
+}
+
+export function presentStats({ at, ...counts }: StatsRow): { at: string } & Counts {
+  return { at: timestamp(at), ...counts }
+}
+
+type Counts = Record<CounterName, number>
+
+/** Milliseconds as RFC 3339 in UTC. */
+export function timestamp(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function withDetail(detail: string | null): { detail?: string } {
+  return detail === null ? {} : { detail }
+}

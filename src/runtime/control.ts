@@ -1,0 +1,101 @@
+import { chmodSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Settings } from '../config/load.ts'
+import type { Log } from '../domain/ports.ts'
+import { codeOf } from '../keys/key-file.ts'
+import { type DataDirectory, dataDirectory } from './data-directory.ts'
+
+/** What a server finds out about itself while it runs; `next` says what to do about it. */
+export type RuntimeFinding = {
+  check: string
+  status: 'ok' | 'warning' | 'failed'
+  detail: string
+  next: string | null
+}
+
+/** What a running server answers to `otpmint doctor`: its settings without secrets, and findings. */
+export type ServerReport = { settings: Settings; findings: RuntimeFinding[] }
+
+export type Control = { close(): Promise<void> }
+
+/** The name of a Unix socket has room for 107 bytes on Linux and 103 elsewhere. */
+const pathMax = 100
+
+/**
+ * Answers `GET` over a Unix socket that only the owner of the data directory can reach:
+ * `control.sock` there, or where that cannot be, a socket in $RUNTIME_DIRECTORY, which a file of
+ * the same name then points to. Without any of them the server runs all the same, and says so.
+ * The caller holds the data directory, so that a socket that is found there is a dead one.
+ */
+export function listenForControl(
+  directory: DataDirectory,
+  options: { runtimeDirectory: string | null; report(): Promise<ServerReport>; log: Log },
+): Control {
+  const { control } = directory
+  const { runtimeDirectory, report, log } = options
+  const other = runtimeDirectory === null ? null : join(runtimeDirectory, socketName(directory))
+  let reason = 'the path of the data directory is too long for a socket'
+  for (const path of [control, other]) {
+    if (path === null || Buffer.byteLength(path) > pathMax) continue
+    try {
+      rmSync(control, { force: true })
+      rmSync(path, { force: true })
+      const server = listen(path, report)
+      chmodSync(path, 0o600)
+      if (path !== control) writeFileSync(control, `${path}\n`, { mode: 0o600 })
+      return {
+        async close() {
+          await server.stop(true)
+          for (const left of [path, control]) rmSync(left, { force: true })
+        },
+      }
+    } catch (error) {
+      reason = `no socket can be made (${codeOf(error)})`
+    }
+  }
+  const detail = `${reason}: "otpmint doctor" sees its own settings, not those of this server`
+  log.warn('control_unavailable', { path: control, detail })
+  return { close: async () => {} }
+}
+
+/** What the server that runs on the data directory says; null where none runs or answers. */
+export async function askServer(dataDir: string): Promise<ServerReport | null> {
+  try {
+    const unix = socketPath(dataDirectory(dataDir))
+    const answer = await fetch('http://otpmint/', {
+      unix,
+      signal: AbortSignal.timeout(askTimeoutMs),
+      redirect: 'manual',
+    })
+    if (!answer.ok) return null
+    const said = (await answer.json()) as Partial<ServerReport> | null
+    if (typeof said?.settings !== 'object' || !Array.isArray(said.findings)) return null
+    return { settings: said.settings, findings: said.findings }
+  } catch {
+    return null
+  }
+}
+
+const askTimeoutMs = 3_000
+
+function socketPath({ control }: DataDirectory): string {
+  if (lstatSync(control).isSocket()) return control
+  return readFileSync(control, 'utf8').trim()
+}
+
+/** Servers of several data directories may share one $RUNTIME_DIRECTORY. */
+function socketName({ root }: DataDirectory): string {
+  return `control-${new Bun.CryptoHasher('sha256').update(root).digest('hex').slice(0, 12)}.sock`
+}
+
+function listen(path: string, report: () => Promise<ServerReport>) {
+  return Bun.serve({
+    unix: path,
+    development: false,
+    async fetch(request) {
+      if (request.method !== 'GET') return new Response(null, { status: 405 })
+      return Response.json(await report(), { headers: { 'cache-control': 'no-store' } })
+    },
+    error: () => new Response(null, { status: 500 }),
+  })
+}

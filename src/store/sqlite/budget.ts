@@ -1,0 +1,62 @@
+import type { Database } from 'bun:sqlite'
+import { type BudgetWindow, hourMs } from '../../domain/verification/limits.ts'
+import { chainFrom } from './verification-row.ts'
+
+export type Budgets = ReturnType<typeof createBudgets>
+
+type Recipient = { key: Uint8Array; latestId: string | null; now: number }
+
+/** What guesses a recipient has cost, or can still cost through short codes that live. */
+export function createBudgets(database: Database) {
+  // A live short code counts with all its attempts, a dead one with its wrong codes. They count
+  // until its life and the window are over, so never too short.
+  const stored = database.prepare<
+    { expires_at: number; guesses: number },
+    { latestId: string; now: number; since: number }
+  >(`
+    with recursive chain as (${chainFrom('$latestId', columns)} where earlier.created_at > $since)
+    select expires_at, case
+      when status = 'pending' and code_digest is not null and expires_at > $now then attempts_max
+      else attempts_spent - (status = 'approved') end as guesses
+    from chain where code_format = 'numeric'`)
+  const swept = database.prepare<
+    { hour: number; failures: number },
+    { key: Uint8Array; hour: number }
+  >('select hour, failures from guess_failures where recipient_key = $key and hour >= $hour')
+
+  return {
+    /** For each window; `keptMs` is how far back anything may count. */
+    spent({ key, latestId, now }: Recipient, windows: BudgetWindow[], keptMs: number): number[] {
+      if (latestId === null) return windows.map(() => 0)
+      const since = now - keptMs
+      const codes = stored.all({ latestId, now, since })
+      const failures = swept.all({ key, hour: hourOf(since) })
+      return windows.map(({ windowMs }) => {
+        const start = now - windowMs
+        return (
+          sum(codes.map(({ expires_at, guesses }) => (expires_at > start ? guesses : 0))) +
+          sum(failures.map((each) => (each.hour >= hourOf(start) ? each.failures : 0)))
+        )
+      })
+    },
+  }
+}
+
+const columns = [
+  'created_at',
+  'expires_at',
+  'status',
+  'code_format',
+  'code_digest',
+  'attempts_spent',
+  'attempts_max',
+]
+
+/** Whole hours, the oldest counted in full: a sum over them is never too small. */
+function hourOf(at: number): number {
+  return Math.floor(at / hourMs)
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,51 @@
+import type { Database } from 'bun:sqlite'
+import type { Event } from '../../domain/event.ts'
+import type { EventStore } from '../../domain/stores.ts'
+import { readCursor, toPage } from './page.ts'
+import type { Parts } from './parts.ts'
+
+/** Writes an event inside another noun's transaction. */
+export type AddEvent = (event: Omit<Event, 'id'>) => void
+
+export function createAddEvent(database: Database): AddEvent {
+  const insert = database.prepare<null, Omit<Event, 'id' | 'data'> & { data: string }>(`
+    insert into events (at, app_id, type, verification_id, data)
+    values ($at, $appId, $type, $verificationId, $data)`)
+  return (event) => void insert.run({ ...event, data: JSON.stringify(event.data) })
+}
+
+export function createEventStore({ database, read, write }: Parts, addEvent: AddEvent): EventStore {
+  return {
+    list: ({ appId, type, limit, cursor }) =>
+      read(() => {
+        const rows = database
+          .query<EventRow, Record<string, string | number>>(`
+            select * from events where id < $before
+              ${appId === null ? '' : 'and app_id = $appId'}
+              ${type === null ? '' : 'and type = $type'}
+            order by id desc limit $limit`)
+          .all({
+            before: readCursor(cursor),
+            limit: limit + 1,
+            ...(appId !== null && { appId }),
+            ...(type !== null && { type }),
+          })
+        return toPage(rows, limit, ({ id }) => id, toEvent)
+      }),
+    add: (event) => write(() => addEvent(event)),
+  }
+}
+
+type EventRow = {
+  id: number
+  at: number
+  app_id: string | null
+  type: Event['type']
+  verification_id: string | null
+  data: string
+}
+
+function toEvent(row: EventRow): Event {
+  const { id, at, app_id: appId, type, verification_id: verificationId, data } = row
+  return { id, at, appId, type, verificationId, data: JSON.parse(data) }
+}

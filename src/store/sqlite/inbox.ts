@@ -1,0 +1,47 @@
+import type { InboxRow, InboxStore } from '../../domain/stores.ts'
+import type { Parts } from './parts.ts'
+
+/** Rows are ordered by when they were added, whatever the clock said. */
+export function createInboxStore({ database, read, write }: Parts): InboxStore {
+  const insert = database.prepare<null, InboxRow>(`
+    insert or replace into inbox (delivery_id, app_id, verification_id, recipient_sealed, at)
+    values ($deliveryId, $appId, $verificationId, $recipientSealed, $at)`)
+  const trim = database.prepare<null, { keep: number }>(`
+    delete from inbox where id <=
+      (select id from inbox order by id desc limit 1 offset $keep)`)
+
+  return {
+    add: ({ row, keep }) =>
+      write(() => {
+        insert.run(row)
+        trim.run({ keep })
+      }),
+    list: ({ appId, limit }) =>
+      read(() =>
+        database
+          .query<Row, Record<string, string | number>>(`
+            select * from inbox ${appId === null ? '' : 'where app_id = $appId'}
+            order by id desc limit $limit`)
+          .all({ limit, ...(appId !== null && { appId }) })
+          .map(toInboxRow),
+      ),
+  }
+}
+
+type Row = {
+  delivery_id: string
+  app_id: string
+  verification_id: string
+  recipient_sealed: Uint8Array
+  at: number
+}
+
+function toInboxRow(row: Row): InboxRow {
+  return {
+    deliveryId: row.delivery_id,
+    appId: row.app_id,
+    verificationId: row.verification_id,
+    recipientSealed: row.recipient_sealed,
+    at: row.at,
+  }
+}

@@ -1,0 +1,38 @@
+import type { Parts } from './parts.ts'
+
+/** Rows of a removed app that are deleted in one commit, of each table. */
+const batch = 500
+
+const some = 'select id from verifications where app_id = $appId limit $limit'
+
+/** What belongs to an app beside its keys and endpoints; verifications go with their deliveries. */
+const owned = {
+  inbox: 'id in (select id from inbox where app_id = $appId limit $limit)',
+  answers: 'key in (select key from answers where app_id = $appId limit $limit)',
+  delivery_tries: `delivery_id in (select id from deliveries where verification_id in (${some}))`,
+  deliveries: `verification_id in (${some})`,
+  verifications: `id in (${some})`,
+  alarms: 'id in (select id from alarms where app_id = $appId limit $limit)',
+  events: 'id in (select id from events where app_id = $appId limit $limit)',
+  app_minutes: `(app_id, minute) in
+    (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
+}
+
+/** Deletes an app at once, and what belongs to it in batches, so that no commit is long. */
+export function createRemoval({ database, write }: Pick<Parts, 'database' | 'write'>) {
+  const app = database.prepare<null, { id: string }>('delete from apps where id = $id')
+  const rows = Object.entries(owned).map(([table, condition]) =>
+    database.prepare<null, { appId: string; limit: number }>(
+      `delete from ${table} where ${condition}`,
+    ),
+  )
+  const removeBatch = (appId: string) => () =>
+    rows.reduce((sum, statement) => sum + statement.run({ appId, limit: batch }).changes, 0)
+
+  return {
+    app: (id: string): boolean => app.run({ id }).changes > 0,
+    async rows(appId: string): Promise<void> {
+      while ((await write(removeBatch(appId))) > 0);
+    },
+  }
+}

@@ -1,0 +1,79 @@
+import type { Verification } from '../../domain/verification/verification.ts'
+
+export type VerificationRow = {
+  id: string
+  app_id: string
+  mode: Verification['mode']
+  started_by: Verification['startedBy']
+  recipient_masked: string
+  channel: Verification['channel']
+  purpose: string
+  locale: string | null
+  metadata: string | null
+  status: Verification['status']
+  code_key_id: string
+  code_format: Verification['codeFormat']
+  code_length: number
+  code_generation: number
+  forgotten: 0 | 1
+  reference: string
+  attempts_spent: number
+  attempts_max: number
+  resends_spent: number
+  resends_max: number
+  created_at: number
+  expires_at: number
+  resend_at: number
+  delivery_status: Verification['delivery']['status']
+  delivery_detail: string | null
+}
+
+/** Every column that leaves the store; the digest and the sealed address do not. */
+export const verificationColumns = `
+  id, app_id, mode, started_by, recipient_masked, channel, purpose, locale, metadata, status,
+  code_key_id, code_format, code_length, code_generation, code_digest is null as forgotten,
+  reference, attempts_spent, attempts_max, resends_spent, resends_max,
+  created_at, expires_at, resend_at, delivery_status, delivery_detail`
+
+export function toVerification(row: VerificationRow): Verification {
+  return {
+    id: row.id,
+    appId: row.app_id,
+    mode: row.mode,
+    startedBy: row.started_by,
+    to: row.recipient_masked,
+    channel: row.channel,
+    purpose: row.purpose,
+    locale: row.locale,
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    status: row.status,
+    forgotten: row.forgotten === 1,
+    codeKeyId: row.code_key_id,
+    codeFormat: row.code_format,
+    codeLength: row.code_length,
+    generation: row.code_generation,
+    reference: row.reference,
+    attemptsSpent: row.attempts_spent,
+    attemptsMax: row.attempts_max,
+    resendsSpent: row.resends_spent,
+    resendsMax: row.resends_max,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    resendAt: row.resend_at,
+    delivery: { status: row.delivery_status, detail: row.delivery_detail },
+  }
+}
+
+/** What `statusOf` of the domain calls pending, as of `$now`. */
+export const isPending = `status = 'pending' and attempts_spent < attempts_max
+  and code_digest is not null and expires_at > $now`
+
+/** The columns of a recipient's verifications, from the one with this id back, since `$since`. */
+export function chainFrom(id: string, columns: string[]): string {
+  const all = [...new Set(['earlier_id', ...columns])]
+  return `
+    select ${all.join(', ')} from verifications where id = ${id}
+    union all
+    select ${all.map((column) => `earlier.${column}`).join(', ')}
+    from chain join verifications as earlier on earlier.id = chain.earlier_id`
+}

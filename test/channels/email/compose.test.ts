@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { simpleParser } from 'mailparser'
+import { createComposer } from '../../../src/channels/email/compose.ts'
+import { mailOf } from '../../../src/channels/email/email.ts'
+import type { App } from '../../../src/domain/app/app.ts'
+import type { Handover } from '../../../src/domain/delivery/delivery.ts'
+import { renderMessage } from '../../../src/messages/render.ts'
+import { appWith, handoverOf, noon } from '../mail-fixtures.ts'
+
+const second: Parameters<typeof handoverOf>[1] = {
+  to: 'grace.hopper+codes@navy.example',
+  code: '907155',
+  reference: 'QB02',
+  createdAt: noon + 3_723_000,
+  expiresAt: noon + 4_323_000,
+}
+
+const apps: [string, Parameters<typeof appWith>[0]][] = [
+  ['a plain name', {}],
+  ['an origin', { policy: { origin: 'https://acme.test' } }],
+  ['no code in the subject', { policy: { codeInSubject: false } }],
+  ['accents', { name: 'Café Zürich', policy: { origin: 'https://acme.test' } }],
+  ['no Latin letter at all', { name: '株式会社日本郵便認証局' }],
+  ['64 characters of four bytes', { name: '𝔄'.repeat(64) }],
+  ['64 words', { name: 'a b '.repeat(16).trim() }],
+  ['quotes and commas', { name: 'Acme, "The Best" (Ltd.) <x@y.test>; Bob' }],
+  ['what looks like an encoded word', { name: '=?utf-8?q?=0D=0ABcc=3A?=' }],
+  ['a dot', { name: '.' }],
+  ['the first code', { name: 'Club 483920' }],
+  ['the first reference', { name: 'KX47' }],
+  ['no from name', { email: { fromName: null } }],
+  ['no name at all', { name: null, policy: { origin: 'https://acme.test' } }],
+  ['a long origin', { policy: { origin: `https://${'sub.'.repeat(40)}acme.test` } }],
+]
+
+describe('a message that was filled in', () => {
+  test.each(apps)('equals one composed on its own, byte for byte: %s', async (_name, parts) => {
+    const app = appWith(parts)
+    const handover = handoverOf(app, second)
+    const warm = createComposer()
+    await compose(warm, handoverOf(app))
+
+    expect(await compose(warm, handover)).toBe(await compose(createComposer(), handover))
+  })
+
+  test.each(apps)('reads as it was meant: %s', async (_name, parts) => {
+    const app = appWith(parts)
+    const handover = handoverOf(app, second)
+    const warm = createComposer()
+    await compose(warm, handoverOf(app))
+
+    await expectReads(await compose(warm, handover), app, handover)
+  })
+
+  test('is what it should be for any name and any code', async () => {
+    const names = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 })
+    const codes = fc.tuple(fc.nat(9999), fc.nat(9999)).map((pair) => pair.map(fourDigits))
+    await fc.assert(
+      fc.asyncProperty(names, names, codes, async (name, fromName, [code = '', next = '']) => {
+        const app = appWith({ name: readable(name), email: { fromName: readable(fromName) } })
+        const handover = handoverOf(app, { ...second, code: next })
+        const warm = createComposer()
+        await compose(warm, handoverOf(app, { code }))
+        const raw = await compose(warm, handover)
+
+        expect(raw).toBe(await compose(createComposer(), handover))
+        await expectReads(raw, app, handover)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('is made for an address that has to be folded or quoted as well', async () => {
+    const app = appWith()
+    const warm = createComposer()
+    await compose(warm, handoverOf(app))
+    const long = `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.example`
+
+    for (const recipient of [long, `{|}~'/=?@example.com`, '=?utf-8?q?x?=@example.com']) {
+      const raw = await compose(warm, handoverOf(app, { to: recipient }))
+      expect(/^To:\s+(.+)$/m.exec(raw)?.[1]?.trim()).toBe(recipient)
+    }
+  })
+
+  test('follows the settings of its app', async () => {
+    const warm = createComposer()
+    const app = appWith()
+    const renamed = { ...app, name: 'Apex', version: 2 }
+    const moved = appWith({ version: 3, email: { from: 'otp@apex.test' } })
+    await compose(warm, handoverOf(app))
+
+    expect((await parsed(warm, renamed)).subject).toBe('483920 is your Apex code')
+    expect((await parsed(warm, moved)).from.value[0]?.address).toBe('otp@apex.test')
+  })
+
+  test('is folded as its own length asks for', async () => {
+    const warm = createComposer()
+    const app = appWith({ name: 'Zürich '.repeat(9).trim() })
+    for (const code of ['0000', '0123456789', '1111', '9876543210']) {
+      const handover = handoverOf(app, { code })
+      expect(await compose(warm, handover)).toBe(await compose(createComposer(), handover))
+    }
+  })
+
+  test('carries codes of every shape', async () => {
+    const warm = createComposer()
+    const app = appWith()
+    for (const code of ['0000', '483920', '0123456789', 'HJKMNPQRST0Z9']) {
+      const codeFormat = code.length === 13 ? 'crockford' : 'numeric'
+      for (let round = 0; round < 2; round++) {
+        const raw = await compose(warm, handoverOf(app, { code, codeFormat }))
+        expect((await simpleParser(raw)).text).toStartWith(`${code} is your code for Acme.`)
+      }
+    }
+  })
+})
+
+describe('the headers', () => {
+  test('tell robots to keep quiet and mail programs not to thread', async () => {
+    const warm = createComposer()
+    const { headers, references } = await parsed(warm, appWith())
+    const other = await parsed(warm, appWith())
+
+    expect(headers.get('auto-submitted')).toBe('auto-generated')
+    expect(headers.get('x-auto-response-suppress')).toBe('OOF, AutoReply, DR, RN, NRN')
+    expect(headers.get('x-entity-ref-id')).not.toBe(other.headers.get('x-entity-ref-id'))
+    expect(references).toBeUndefined()
+    expect(headers.has('list-unsubscribe')).toBe(false)
+    expect(headers.has('x-mailer')).toBe(false)
+  })
+
+  test('carry the same Message-ID for every try of a delivery, and not its id', async () => {
+    const handover = handoverOf(appWith(), { deliveryId: 'Xk29vbQ0pLmZ7aRt3sYw1C' })
+    const once = await compose(createComposer(), handover)
+    const again = await compose(createComposer(), handover)
+    const { messageId } = await simpleParser(once)
+
+    expect(again).toBe(once)
+    expect(messageId).toMatch(/^<[0-9a-f]{32}@acme\.test>$/)
+    expect(once).not.toContain('Xk29vbQ0pLmZ7aRt3sYw1C')
+    expect((await parsed(createComposer(), handover.app)).messageId).not.toBe(messageId)
+  })
+
+  test('leave OTP-Token out where it cannot carry the origin', async () => {
+    const app = appWith({ policy: { origin: 'http://plain.acme.test' } })
+    const { headers, text } = await parsed(createComposer(), app)
+
+    expect(headers.has('otp-token')).toBe(false)
+    expect(text).toContain('483920 is your code')
+  })
+})
+
+function compose(composer: ReturnType<typeof createComposer>, handover: Handover) {
+  const { endpoint } = handover
+  if (!endpoint) throw new Error('the app has no mail server')
+  return composer.compose(mailOf(handover), endpoint.settings)
+}
+
+async function parsed(composer: ReturnType<typeof createComposer>, app: App) {
+  return simpleParser(await compose(composer, handoverOf(app)))
+}
+
+async function expectReads(raw: string, app: App, handover: Handover): Promise<void> {
+  const mail = await simpleParser(raw)
+  const message = renderMessage(handover)
+  const lines = (text: string) => text.replaceAll('\r\n', '\n').trimEnd()
+
+  expect(mail.subject).toBe(message.subject.replaceAll('=?', '= ?'))
+  expect(lines(mail.text)).toBe(message.text)
+  expect(lines(mail.html)).toBe(message.html)
+  expect(mail.to.value).toEqual([{ name: '', address: handover.recipient.address }])
+  const { from = '', fromName = null } = app.endpoints[0]?.settings ?? {}
+  expect(mail.from.value).toEqual([
+    { name: (fromName ?? '').replaceAll('=?', '= ?'), address: from },
+  ])
+  expect(mail.date.getTime()).toBe(handover.createdAt)
+  const token = mail.headerLines.filter(({ key }) => key === 'otp-token')
+  const origin = app.policy.origin
+  expect(token.map(({ line }) => line.replace(/\s+/g, ' '))).toEqual(
+    origin ? [`OTP-Token: "${handover.code}"; origin="${origin}"`] : [],
+  )
+  expect(raw).not.toContain('base64')
+  // Printable ASCII in lines that any server takes, each ended by CRLF.
+  expect(raw).toMatch(/^[\x20-\x7e\t\r\n]*$/)
+  expect(raw.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
+  expect(Math.max(...raw.split('\r\n').map((line) => line.length))).toBeLessThan(999)
+}
+
+function fourDigits(n: number): string {
+  return String(n).padStart(4, '0')
+}
+
+/** What readName would let through. */
+function readable(name: string): string {
+  const clean = name
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '')
+    .trim()
+  return clean === '' ? 'x' : [...clean].slice(0, 64).join('')
+}

@@ -1,0 +1,99 @@
+"""A valid request may be refused for what a schema cannot say, and for nothing else.
+
+schemathesis.toml lets the built-in check `positive_data_acceptance` pass every 400 and 422; the
+check here then reports each of them that is not named below.
+"""
+
+import json
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import schemathesis
+from schemathesis import Case, HookContext
+from schemathesis.core.transport import Response
+from schemathesis.checks import CheckContext
+from schemathesis.specs.openapi.checks import is_unexpected_http_status_case
+
+
+class Refusal(NamedTuple):
+    operation: str
+    words: str
+
+
+# Problems that say by their code that another request is at fault.
+STATE_CODES = {
+    "idempotency_key_reused",
+}
+
+# Fields that are right by themselves and wrong beside another, or beside what is stored.
+FIELDS = {
+    # OpenAPI 3.0 cannot say that the names in it have 1 to 40 characters.
+    Refusal("POST /v1/verifications", "metadata."),
+    # The code's length is that of the verification.
+    Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
+    # A resend goes where the first message went.
+    Refusal("POST /v1/verifications/{id}/resend", "channel: must be the channel of the first"),
+    # A password and a user come together; a new mail server needs both, or `user: null`.
+    Refusal("POST /v1/apps", "email.password: needs a user"),
+    Refusal("POST /v1/apps", "email.password: is missing"),
+    Refusal("POST /v1/apps/{id}/endpoints", "email.password: needs a user"),
+    Refusal("POST /v1/apps/{id}/endpoints", "email.password: is missing"),
+    Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: needs a user"),
+    Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: is missing"),
+    # A range begins before it ends, and has as many buckets as fit in an answer.
+    Refusal("GET /v1/stats", "from: must be before to"),
+    Refusal("GET /v1/stats", "bucket: must be longer"),
+}
+
+# The original API answers 400 to everything.
+TEXTS = {
+    Refusal("POST /reg_secretkey", "Error: This secretKey is taken"),
+    Refusal("POST /reg_secretkey", "Error: smtp_password needs a user"),
+    Refusal("POST /reg_secretkey", "Error: smtp_password cannot be empty while there is a user"),
+    Refusal("POST /otp", "Error: This secretKey is not registered"),
+    Refusal("POST /otp", "Error: This shareableKey is unknown, used or expired"),
+    Refusal("POST /otp", "Error: The mail was not sent"),
+    Refusal("POST /verify-otp", "Error: This shareableKey is unknown, used or expired"),
+    Refusal("POST /verify-otp", "Maximum Attempts Reached!"),
+}
+
+
+# Longer ones are answered 431 by the HTTP parser, before the API sees them.
+QUERY_MAX = 4096
+
+
+@schemathesis.hook
+def filter_query(ctx: HookContext, query: dict[str, object] | None) -> bool:
+    return len(urlencode(query or {}, doseq=True, errors="replace")) <= QUERY_MAX
+
+
+@schemathesis.check
+def valid_data_is_refused_for_a_known_reason(
+    ctx: CheckContext, response: Response, case: Case
+) -> None:
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code not in (400, 422) or is_unexpected_http_status_case(case):
+        return
+    unknown = [words for words in reasons(response) if not known(case.operation.label, words)]
+    if unknown:
+        raise AssertionError("Valid by the document, and refused:\n" + "\n".join(unknown))
+
+
+def reasons(response: Response) -> list[str]:
+    """`field: reason` for every field that a problem names; else its code, or the text."""
+    try:
+        problem = json.loads(response.text)
+    except ValueError:
+        return [response.text]
+    if not isinstance(problem, dict) or "code" not in problem:
+        return [response.text]
+    named = [f"{error['field']}: {error['reason']}" for error in problem.get("errors", [])]
+    return named or [str(problem["code"])]
+
+
+def known(operation: str, words: str) -> bool:
+    if words in STATE_CODES:
+        return True
+    refusals = FIELDS | TEXTS
+    return any(operation == one.operation and words.startswith(one.words) for one in refusals)

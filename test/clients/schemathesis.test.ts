@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { join } from 'node:path'
+import { call, createApp } from '../e2e/client.ts'
+import {
+  type Environment,
+  executable,
+  killAll,
+  type Server,
+  scratch,
+  start,
+} from '../support/executable.ts'
+import { type MailServer, mailServer } from '../support/smtp.ts'
+import { openApiText, python, pythonTools } from './tools.ts'
+
+// The first run on a machine gets the packages.
+setDefaultTimeout(300_000)
+executable()
+
+const seed = 20261125
+const examples = 50
+const adminToken = `otpm_admin_${'clients0'.repeat(5)}`
+const { folder, remove } = scratch()
+
+type Operation = { operationId: string; security?: Record<string, string[]>[] }
+let operations: Operation[] = []
+let mail: MailServer
+
+beforeAll(async () => {
+  const text = await openApiText()
+  const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, Operation>> }
+  operations = Object.values(paths).flatMap((path) => Object.values(path))
+  mail = await mailServer({ login })
+  await pythonTools()
+})
+afterEach(killAll)
+afterAll(async () => {
+  remove()
+  await mail.close()
+})
+
+/** As lenient as a server can be told to be: what a limit refuses hides what would be answered. */
+const limits: Environment = {
+  OTPMINT_ATTEMPTS_MAX: '10',
+  OTPMINT_RESEND_AFTER_SECONDS: '5',
+  OTPMINT_RESENDS_MAX: '10',
+  OTPMINT_LIMIT_RECIPIENT_SPACING_SECONDS: '1',
+  OTPMINT_LIMIT_RECIPIENT_STARTS_PER_QUARTER_HOUR: '100',
+  OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY: '1000',
+  OTPMINT_LIMIT_RECIPIENT_STARTS_PER_DAY_ACROSS_APPS: '1000',
+  OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
+  OTPMINT_LIMIT_APP_STARTS_PER_DAY: '1000000000',
+  OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE: '1000',
+  OTPMINT_GUESS_BUDGET_PER_DAY: '100',
+  OTPMINT_GUESS_BUDGET_PER_MONTH: '1000',
+}
+
+/** What the document's examples of the original API name, so that they reach a mail server. */
+const login = { user: 'codes@example.com', password: 'the mailbox password' }
+const secretKey = 'a-long-secret-of-your-own'
+
+test('every operation takes an app’s key, the admin token or nothing', () => {
+  const [app, admin] = [takenBy('app'), takenBy('admin')]
+
+  expect([...app, ...admin].sort()).toEqual(operations.map(nameOf).sort())
+  expect(app).toContainEqual(expect.stringMatching(/verif/i))
+  expect(admin).toContainEqual(expect.stringMatching(/app/i))
+})
+
+test('schemathesis finds nothing untrue with an app’s key', async () => {
+  const { base } = await server('app')
+  await registerExample(base)
+  const { testKey } = await createApp({ base }, adminToken, { port: mail.port })
+
+  const report = await schemathesis(base, { takes: 'app', scheme: 'appKey', credential: testKey })
+
+  expect(report.exitCode, report.stdout + report.stderr).toBe(0)
+  expect(report.stdout).toContain('No issues found')
+})
+
+test('schemathesis finds nothing untrue with the admin token', async () => {
+  const { base, pid } = await server('admin', noNetwork)
+  const admin = { takes: 'admin', scheme: 'adminToken', credential: adminToken } as const
+
+  const within = ['nsenter', `--target=${pid}`, '--user', '--net', '--preserve-credentials']
+  const report = await schemathesis(base, admin, within)
+
+  expect(report.exitCode, report.stdout + report.stderr).toBe(0)
+  expect(report.stdout).toContain('No issues found')
+})
+
+type Caller = 'app' | 'admin'
+
+const nameOf = ({ operationId }: Operation): string => operationId
+
+/** The operations for one credential; the open ones are asked along with an app's. */
+function takenBy(caller: Caller): string[] {
+  const forAdmin = ({ security = [] }: Operation) => security.some((one) => 'adminToken' in one)
+  return operations.filter((one) => forAdmin(one) === (caller === 'admin')).map(nameOf)
+}
+
+/**
+ * A network with nothing in it but the loopback, for the mail servers of apps that schemathesis
+ * makes up: whoever has such a name or address is not to be asked.
+ */
+const loopbackUp = `
+import fcntl, socket, struct
+up = struct.pack('16sh22x', b'lo', 0x49)
+fcntl.ioctl(socket.socket(), 0x8914, up)`
+const script = 'python3 -c "$0" && exec "$@"'
+const noNetwork = ['unshare', '--net', '--map-root-user', 'sh', '-c', script, loopbackUp]
+
+function server(name: string, through: string[] = []): Promise<Server> {
+  const env = { OTPMINT_DATA_DIR: join(folder, name), OTPMINT_ADMIN_TOKEN: adminToken }
+  return start(['serve'], { ...limits, ...env }, { through })
+}
+
+async function registerExample(base: string): Promise<void> {
+  const body = {
+    ...{ secretKey, smtp_host: '127.0.0.1', smtp_port: mail.port, smtp_security: 'none' },
+    ...{ smtp_mail: login.user, smtp_password: login.password },
+  }
+  const { status, text } = await call(`${base}/reg_secretkey`, body, { token: adminToken })
+  if (status !== 200) throw new Error(`not registered: ${text}`)
+}
+
+async function schemathesis(
+  base: string,
+  { takes, scheme, credential }: { takes: Caller; scheme: string; credential: string },
+  through: string[] = [],
+) {
+  const usual = await Bun.file(join(import.meta.dir, 'schemathesis.toml')).text()
+  const hooks = JSON.stringify(join(import.meta.dir, 'refusals.py'))
+  const auth = `[auth.openapi.${scheme}]\nbearer = ${JSON.stringify(credential)}\n`
+  const config = join(folder, `${takes}.toml`)
+  // Each server's own document: what a policy may hold depends on its settings.
+  const program =
+    'import sys, urllib.request as u; open(sys.argv[2], "wb").write(u.urlopen(sys.argv[1]).read())'
+  const document = join(folder, `${takes}.json`)
+  const fetched = await python(['-c', program, `${base}/swagger/json`, document], folder, through)
+  expect(fetched.exitCode, fetched.stderr).toBe(0)
+  await Bun.write(config, `hooks = ${hooks}\n${usual}\n${auth}`)
+  const main = 'from schemathesis.cli import schemathesis; schemathesis()'
+  const included = takenBy(takes).flatMap((name) => ['--include-operation-id', name])
+  const bounds = ['--max-examples', `${examples}`, '--seed', `${seed}`, '--continue-on-failure']
+  const args = ['--url', base, '--checks', 'all', '--warnings', 'off', '--no-color', ...bounds]
+  const command = ['--config-file', config, 'run', document]
+  return python(['-c', main, ...command, ...args, ...included], folder, through)
+}

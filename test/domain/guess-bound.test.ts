@@ -1,0 +1,164 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { Problem } from '../../src/domain/problem.ts'
+import { cancelVerification } from '../../src/domain/verification/cancel.ts'
+import { checkVerification } from '../../src/domain/verification/check.ts'
+import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import { resendVerification } from '../../src/domain/verification/resend.ts'
+import { startVerification } from '../../src/domain/verification/start.ts'
+import type { Verification } from '../../src/domain/verification/verification.ts'
+import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { systemTimers } from '../../src/timers.ts'
+import { type World, world, wrongCode } from '../support/world.ts'
+
+/** What somebody who wants to guess a person's code can do next. */
+type Move =
+  | { do: 'start'; codeLength: number; ttlSeconds: number; mode: 'live' | 'test' }
+  | { do: 'guess'; which: number; times: number; together: boolean }
+  | { do: 'cancel' | 'resend'; which: number }
+  | { do: 'wait'; ms: number }
+  | { do: 'sweep' | 'restart' }
+
+const which = fc.constantFrom(0, 0, 0, 1, 2, 5)
+const move: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('start' as const),
+      codeLength: fc.constantFrom(6, 6, 6, 8),
+      ttlSeconds: fc.constantFrom(30, 600, 3600, 86_400),
+      mode: fc.constantFrom('live' as const, 'live' as const, 'live' as const, 'test' as const),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('guess' as const),
+      which,
+      times: fc.constantFrom(1, 4, 5, 6),
+      together: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'resend' as const), which }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      ms: fc.constantFrom(200_000, hourMs, 6 * hourMs, dayMs - 1, dayMs, 9 * dayMs),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('sweep' as const, 'restart' as const) }),
+  },
+)
+
+test('no strategy gets more guesses at short codes than the budget says', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'otpmint-guess-'))
+  let most = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(move, { minLength: 20, maxLength: 200 }), async (moves) => {
+      const path = join(folder, `${crypto.randomUUID()}.db`)
+      const attacker = await createAttacker(path)
+      for (const next of moves) await attacker.make(next)
+      most = Math.max(most, attacker.guesses.length)
+
+      for (const { at } of attacker.guesses) {
+        const within = (ms: number) =>
+          attacker.guesses.filter((guess) => guess.at > at - ms && guess.at <= at).length
+        expect(within(dayMs)).toBeLessThanOrEqual(25)
+        expect(within(30 * dayMs)).toBeLessThanOrEqual(76)
+      }
+      await attacker.end()
+    }),
+    { numRuns: 40 },
+  )
+  // The strategies are worth their name: some of them use up a whole day's budget.
+  expect(most).toBeGreaterThanOrEqual(25)
+  rmSync(folder, { recursive: true })
+}, 120_000)
+
+async function createAttacker(path: string) {
+  const settings = {
+    recipientStartsPerQuarterHour: 100,
+    recipientStartsPerDay: 1000,
+    recipientStartsPerDayAcrossApps: 1000,
+  }
+  const base = await world({ path, settings })
+  let w: World = base
+  const begun: Verification[] = []
+  /** Wrong guesses at live codes of at most eight digits that were judged. */
+  const guesses: { at: number }[] = []
+  const nth = (index: number) => begun.at(-1 - index)
+
+  const guess = async (verification: Verification) => {
+    const { appId, mode, id, codeLength } = verification
+    const code = wrongCode('1'.repeat(codeLength))
+    const result = await refusable(checkVerification(w, { appId, mode, id, code }))
+    if (result && mode === 'live' && verification.codeFormat === 'numeric') {
+      guesses.push({ at: w.clock.now() })
+    }
+  }
+
+  async function make(next: Move): Promise<void> {
+    const verification = 'which' in next ? nth(next.which) : undefined
+    if (next.do === 'wait') w.clock.advance(next.ms)
+    if (next.do === 'start') {
+      w.clock.advance(31_000)
+      const { codeLength, ttlSeconds, mode } = next
+      const to = 'ada@example.com'
+      const request = { app: w.app, mode, startedBy: 'v1' as const, to, codeLength, ttlSeconds }
+      const started = await refusable(startVerification(w, request))
+      if (started) begun.push(started.verification)
+    }
+    if (next.do === 'guess' && verification) {
+      const tries = Array.from({ length: next.times }, () => () => guess(verification))
+      if (next.together) await Promise.all(tries.map((run) => run()))
+      else for (const run of tries) await run()
+    }
+    if (next.do === 'cancel' && verification) await refusable(cancelVerification(w, verification))
+    if (next.do === 'resend' && verification) {
+      const { mode, id } = verification
+      await refusable(resendVerification(w, { app: w.app, mode, id }))
+    }
+    if (next.do === 'sweep') await sweep(w)
+    if (next.do === 'restart') {
+      await w.store.close()
+      const store = await openSqliteStore({ path, timers: systemTimers })
+      w = { ...w, ...store, store }
+    }
+  }
+  return { make, guesses, end: () => w.store.close() }
+}
+
+async function sweep({ maintenance, clock }: World): Promise<void> {
+  const now = clock.now()
+  let limitsAfter: Uint8Array = new Uint8Array(0)
+  for (let rounds = 0; rounds < 50; rounds++) {
+    const swept = await maintenance.sweep({
+      now,
+      verificationsBefore: now - 7 * dayMs,
+      eventsBefore: now - 31 * dayMs,
+      failuresBefore: now - 31 * dayMs,
+      idempotencyBefore: now - dayMs,
+      limitsAfter,
+      limit: 100,
+    })
+    limitsAfter = swept.limitsAfter
+    if (swept.rows === 0 && limitsAfter.length === 0) return
+  }
+}
+
+/** The result, or null where it was refused. */
+async function refusable<Value>(promise: Promise<Value>): Promise<Value | null> {
+  return promise.catch((error: unknown) => {
+    if (error instanceof Problem) return null
+    throw error
+  })
+}

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { defaultSettings } from '../../src/domain/settings.ts'
+import {
+  dayMs,
+  fitsBudget,
+  guessBoundPerYear,
+  guessBudget,
+  guessesPerYear,
+  type Rate,
+  takeRates,
+} from '../../src/domain/verification/limits.ts'
+import { noon } from '../support/world.ts'
+
+const rate = fc.record({
+  name: fc.constant('recipient_day' as const),
+  max: fc.integer({ min: 1, max: 50 }),
+  windowMs: fc.integer({ min: 1000, max: dayMs }),
+})
+const rates = fc.array(rate, { minLength: 1, maxLength: 3 })
+
+/** Takes until a rate refuses; how often that went well, and the refusal. */
+function burst(all: Rate[], now: number) {
+  let stored: number[] = []
+  for (let taken = 0; ; taken++) {
+    const decision = takeRates(all, stored, now)
+    if (!decision.taken) return { taken, stored, retryAt: decision.retryAt }
+    stored = decision.arrivals
+  }
+}
+
+describe('a row of rates', () => {
+  test('gives the smallest burst of its rates and no more', () => {
+    fc.assert(
+      fc.property(rates, (all) => {
+        expect(burst(all, noon).taken).toBe(Math.min(...all.map(({ max }) => max)))
+      }),
+    )
+  })
+
+  test('serves a refused taker at the very time it was told, not before', () => {
+    fc.assert(
+      fc.property(rate, (one) => {
+        const { stored, retryAt } = burst([one], noon)
+        expect(takeRates([one], stored, retryAt - 1).taken).toBe(false)
+        expect(takeRates([one], stored, retryAt).taken).toBe(true)
+      }),
+    )
+  })
+
+  test('holds nobody longer than its window, whatever a wrong clock has written', () => {
+    fc.assert(
+      fc.property(rate, fc.integer({ min: 0, max: 100 * 365 * dayMs }), (one, aheadMs) => {
+        const decision = takeRates([one], [noon + aheadMs], noon)
+        const latest = noon + Math.ceil(one.windowMs / one.max) * one.max
+        if (!decision.taken) expect(decision.retryAt).toBeLessThanOrEqual(latest)
+        expect(takeRates([one], [noon + aheadMs], latest).taken).toBe(true)
+      }),
+    )
+  })
+
+  test('gives in any window at most twice its maximum, however the clock jumps back', () => {
+    const jumps = fc.array(fc.integer({ min: -dayMs, max: dayMs }), { maxLength: 30 })
+    fc.assert(
+      fc.property(rate, jumps, (one, steps) => {
+        let [now, stored]: [number, number[]] = [noon, []]
+        for (const step of steps) {
+          now += step
+          const decision = takeRates([one], stored, now)
+          if (decision.taken) stored = decision.arrivals
+          const window = Math.ceil(one.windowMs / one.max) * one.max
+          if (decision.taken) expect(stored[0]).toBeLessThanOrEqual(now + window)
+        }
+      }),
+    )
+  })
+})
+
+describe('the guess bound', () => {
+  const windows = guessBudget(defaultSettings)
+
+  test('counts every window that begins in a year in full', () => {
+    expect(guessesPerYear(windows)).toBe(988)
+    expect(guessesPerYear([{ max: 1, windowMs: 366 * dayMs }])).toBe(1)
+  })
+
+  test('is at most 0.1 % a year for one recipient of one app with six digits', () => {
+    expect(guessBoundPerYear(windows, 6)).toBeCloseTo(0.000988, 6)
+    expect(guessBoundPerYear(windows, 6)).toBeLessThan(0.001)
+    expect(guessBoundPerYear(windows, 8)).toBeLessThan(0.00001)
+  })
+
+  test('is no smaller than any year of guesses that the budget lets through', () => {
+    const strategy = fc.array(fc.integer({ min: 1, max: 20 * dayMs }), { maxLength: 400 })
+    fc.assert(
+      fc.property(strategy, fc.integer({ min: 1, max: 10 }), (waits, attempts) => {
+        const made: { at: number; count: number }[] = []
+        let now = 0
+        for (const wait of [0, ...waits]) {
+          now += wait
+          const spent = windows.map(({ windowMs }) =>
+            sum(made.filter(({ at }) => at > now - windowMs)),
+          )
+          if (fitsBudget(windows, spent, attempts)) made.push({ at: now, count: attempts })
+        }
+        for (const { at: from } of made) {
+          const year = made.filter(({ at }) => at >= from && at < from + 365.25 * dayMs)
+          expect(sum(year)).toBeLessThanOrEqual(guessesPerYear(windows))
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('is reached by guessing as much as the budget allows as early as it allows it', () => {
+    let guesses = 0
+    const made: { at: number; count: number }[] = []
+    for (let hour = 0; hour < 365.25 * 24; hour++) {
+      const now = hour * 3_600_000
+      const spent = windows.map(({ windowMs }) => sum(made.filter(({ at }) => at > now - windowMs)))
+      if (!fitsBudget(windows, spent, 1)) continue
+      made.push({ at: now, count: 1 })
+      guesses++
+    }
+    expect(guesses).toBeGreaterThan(960)
+    expect(guesses).toBeLessThanOrEqual(988)
+  })
+})
+
+function sum(made: { count: number }[]): number {
+  return made.reduce((total, { count }) => total + count, 0)
+}

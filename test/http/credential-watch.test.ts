@@ -1,0 +1,108 @@
+import { expect, test } from 'bun:test'
+import type { Timers } from '../../src/domain/ports.ts'
+import { systemTimers } from '../../src/timers.ts'
+import { strangeKey } from '../support/world.ts'
+import { type Site, site } from './fixture.ts'
+
+/** Timers that go off when told. */
+function manualTimers(): { timers: Timers; minute(): Promise<void> } {
+  let waiting: (() => void)[] = []
+  const timers: Timers = {
+    ...systemTimers,
+    after(_ms, callback) {
+      waiting.push(callback)
+      return () => {
+        waiting = waiting.filter((other) => other !== callback)
+      }
+    },
+  }
+  return {
+    timers,
+    async minute() {
+      const due = waiting
+      waiting = []
+      for (const callback of due) callback()
+      await Bun.sleep(5)
+    },
+  }
+}
+
+async function watched() {
+  const { timers, minute } = manualTimers()
+  const at = await site({ ports: { timers } })
+  const fail = async (count: number, from = '192.0.2.1') => {
+    for (let i = 0; i < count; i++) {
+      await at.call('GET', '/v1/apps', { token: strangeKey('admin'), from })
+    }
+  }
+  const lines = (event: string) =>
+    at
+      .logged()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter((line) => line.event === event)
+  return { at, minute, fail, lines }
+}
+
+const alarmsOf = async (at: Site) => {
+  return (await at.ports.alarms.list({ appId: null, open: true, limit: 10, cursor: null })).items
+}
+
+test('forty wrong admin tokens leave one line that names the address, an alarm and an event', async () => {
+  const { at, minute, fail, lines } = await watched()
+
+  await fail(40)
+  await fail(2, '2001:db8:1:2:3::4')
+  await minute()
+
+  expect(lines('unknown_credentials')).toMatchObject([
+    { level: 'warn', client: '192.0.2.1', count: 42 },
+  ])
+  expect(await alarmsOf(at)).toMatchObject([{ kind: 'unknown_credentials', until: null }])
+  const query = { appId: null, type: 'alarm.raised', limit: 10, cursor: null } as const
+  const { items } = await at.ports.events.list(query)
+  expect(items).toMatchObject([
+    { data: { kind: 'unknown_credentials', client: '192.0.2.1', count: 40 } },
+  ])
+})
+
+test('a few mistakes are told in a line and are no alarm', async () => {
+  const { at, minute, fail, lines } = await watched()
+
+  await fail(3)
+  await minute()
+  await minute()
+
+  expect(lines('unknown_credentials')).toHaveLength(1)
+  expect(await alarmsOf(at)).toEqual([])
+})
+
+test('the alarm stays on while it goes on, and goes off after ten quiet minutes', async () => {
+  const { at, minute, fail, lines } = await watched()
+  for (let i = 0; i < 3; i++) {
+    await fail(20)
+    await minute()
+  }
+  for (let i = 0; i < 9; i++) await minute()
+  const before = await alarmsOf(at)
+
+  await minute()
+
+  expect(before).toHaveLength(1)
+  expect(await alarmsOf(at)).toEqual([])
+  expect(lines('alarm_raised')).toHaveLength(1)
+  expect(lines('alarm_cleared')).toHaveLength(1)
+})
+
+test('however many addresses fail, a thousand of them are remembered', async () => {
+  const { minute, at, lines } = await watched()
+  for (let i = 0; i < 1100; i++) {
+    const from = `10.${i >> 8}.${i & 255}.1`
+    await at.call('GET', '/v1/verifications', { token: strangeKey('live'), from })
+  }
+  await minute()
+
+  expect(lines('unknown_credentials')).toMatchObject([
+    { count: 1100, client: 'others', detail: expect.stringContaining('1001 addresses') },
+  ])
+})

@@ -1,0 +1,166 @@
+import { expect, test } from 'bun:test'
+import type { HttpPorts } from '../../src/http/ports.ts'
+import { type Answer, adminToken, type CallOptions, type Site, site } from './fixture.ts'
+
+const email = {
+  host: 'smtp.example.com',
+  port: 587,
+  from: 'codes@example.com',
+  password: 'hunter2',
+}
+const newEndpoint = { channel: 'email', email }
+
+const admin = (at: Site, method: string, path: string, options: CallOptions = {}) =>
+  at.call(method, path, { token: adminToken, ...options })
+
+/** An app without endpoints, and its endpoints' routes. */
+async function bare(ports?: Partial<HttpPorts>) {
+  const at = await site(ports ? { ports } : {})
+  const { json } = await admin(at, 'POST', '/v1/apps', { body: { name: 'Acme' } })
+  const base = `/v1/apps/${json.id}/endpoints`
+  return {
+    at,
+    appId: String(json.id),
+    add: (body: unknown = newEndpoint) => admin(at, 'POST', base, { body }),
+    patch: (id: string, body: unknown) => admin(at, 'PATCH', `${base}/${id}`, { body }),
+    remove: (id: string) => admin(at, 'DELETE', `${base}/${id}`),
+    list: () => admin(at, 'GET', base),
+  }
+}
+
+const hosts = ({ json }: Answer) =>
+  json.items.map(({ rank, email }: { rank: number; email: { host: string } }) => [rank, email.host])
+
+test('endpoints keep the order that is asked for, and close the gap that one leaves', async () => {
+  const { add, patch, remove, list } = await bare()
+  const named = (host: string, rank?: number) =>
+    add({ channel: 'email', email: { ...email, host }, ...(rank && { rank }) })
+
+  await named('one.example.com')
+  const two = await named('two.example.com')
+  await named('zero.example.com', 1)
+  expect(hosts(await list())).toEqual([
+    [1, 'zero.example.com'],
+    [2, 'one.example.com'],
+    [3, 'two.example.com'],
+  ])
+
+  const moved = await patch(two.json.id, { rank: 1 })
+  expect(moved.json).toMatchObject({ id: two.json.id, rank: 1 })
+  expect((await remove(two.json.id)).status).toBe(204)
+  expect(hosts(await list())).toEqual([
+    [1, 'zero.example.com'],
+    [2, 'one.example.com'],
+  ])
+})
+
+test('a password is never shown', async () => {
+  const { at, appId, add, list } = await bare()
+
+  const added = await add()
+  const shown = [added, await list(), await admin(at, 'GET', `/v1/apps/${appId}`)]
+
+  expect(added.status).toBe(201)
+  expect(added.json.email).toMatchObject({ has_password: true, security: 'starttls' })
+  for (const { text } of shown) expect(text).not.toContain('hunter2')
+  expect(shown.every(({ text }) => text.includes('"has_password":true'))).toBe(true)
+})
+
+test('where an endpoint leads elsewhere, its password must come again', async () => {
+  const { add, patch } = await bare()
+  const { json } = await add()
+
+  const changes = [{ host: 'evil.example' }, { port: 465 }, { user: 'x' }, { security: 'none' }]
+  for (const change of changes) {
+    const answer = await patch(json.id, { email: change })
+    expect(answer).toMatchObject({ status: 409, json: { code: 'secret_required' } })
+  }
+  const renamed = await patch(json.id, { email: { from_name: 'Acme', host: 'SMTP.example.com' } })
+  const moved = await patch(json.id, { email: { host: 'mx.example.net', password: 'hunter3' } })
+
+  expect(renamed.json.email).toMatchObject({ from_name: 'Acme', has_password: true })
+  expect(moved.json.email.host).toBe('mx.example.net')
+})
+
+test('every mistake of an endpoint is named at once, by its place in the body', async () => {
+  const { add, patch } = await bare()
+
+  const odd = await add({ channel: 'pigeon', rank: 11, email: { host: 'x y', secure: true }, x: 1 })
+  const absent = await add({})
+  const text = await add({ channel: 'email', email: 'smtp.example.com' })
+  const { json } = await add()
+  const change = await patch(json.id, { channel: 'email', rank: 0, email: { password: null } })
+
+  const fields = ({ json: { errors } }: Answer) =>
+    errors.map(({ field }: { field: string }) => field).sort()
+  expect(fields(odd)).toEqual([
+    ...['channel', 'email.from', 'email.host', 'email.port', 'email.secure', 'rank', 'x'],
+  ])
+  expect(fields(absent)).toEqual(['channel', 'email.from', 'email.host', 'email.port'])
+  expect(fields(text)).toContain('email')
+  expect(fields(change)).toEqual(['channel', 'email.password', 'rank'])
+})
+
+test('an app has ten endpoints of a channel at most', async () => {
+  const { add } = await bare()
+  for (let i = 0; i < 10; i++) expect((await add()).status).toBe(201)
+
+  expect(await add()).toMatchObject({ status: 409, json: { code: 'too_many_endpoints' } })
+})
+
+test('another app and an unknown endpoint are 404', async () => {
+  const { at, add, patch, remove } = await bare()
+  const { json } = await add()
+  const [foreign] = at.app.endpoints
+
+  for (const id of [foreign?.id ?? '', 'x'.repeat(22)]) {
+    expect((await patch(id, { rank: 1 })).json.code).toBe('endpoint_not_found')
+    expect((await remove(id)).json.code).toBe('endpoint_not_found')
+  }
+  const elsewhere = `/v1/apps/${'x'.repeat(22)}/endpoints`
+  expect((await admin(at, 'GET', elsewhere)).json.code).toBe('app_not_found')
+  const post = await admin(at, 'POST', elsewhere, { body: newEndpoint })
+  expect(post.json.code).toBe('app_not_found')
+  const gone = await admin(at, 'DELETE', `${elsewhere}/${json.id}`)
+  expect(gone.json.code).toBe('app_not_found')
+})
+
+test('every change of an endpoint is in the audit', async () => {
+  const { at, appId, add, patch, remove } = await bare()
+  const { json } = await add()
+  await patch(json.id, { email: { from_name: 'Acme' } })
+  await remove(json.id)
+
+  const audit = await admin(at, 'GET', '/v1/audit?limit=3')
+
+  const actions = audit.json.items.map(({ action }: { action: string }) => action)
+  expect(actions).toEqual(['endpoint.remove', 'endpoint.update', 'endpoint.add'])
+  expect(audit.json.items[0]).toMatchObject({ who: 'admin', object: appId })
+  expect(audit.text).not.toContain('hunter2')
+})
+
+test('a test message goes to one address, through the first endpoint or the named one', async () => {
+  const used: string[] = []
+  const { at, appId, add } = await bare({
+    testDelivery: async (_app, { settings }, { address }) => {
+      used.push(`${settings.host} ${address}`)
+      return { status: 'sent', detail: '250 ok', steps: [{ name: 'send', ok: true, detail: null }] }
+    },
+  })
+  const send = (body: object) =>
+    admin(at, 'POST', `/v1/apps/${appId}/test-delivery`, { body: { to: 'a@b.test', ...body } })
+
+  const none = await send({})
+  await add()
+  const second = await add({ channel: 'email', email: { ...email, host: 'two.example.com' } })
+  const first = await send({})
+  await send({ endpoint: second.json.id })
+  const unknown = await send({ endpoint: 'x'.repeat(22) })
+  const two = await send({ to: 'a@b.test, c@d.test' })
+
+  expect(none).toMatchObject({ status: 409, json: { code: 'channel_not_configured' } })
+  expect(first.json).toMatchObject({ status: 'sent', detail: '250 ok' })
+  expect(used).toEqual(['smtp.example.com a@b.test', 'two.example.com a@b.test'])
+  expect(unknown.json.code).toBe('endpoint_not_found')
+  expect(two.json.errors[0].field).toBe('to')
+})

@@ -1,0 +1,49 @@
+import { expect, test } from 'bun:test'
+import { periodic } from '../../src/jobs/periodic.ts'
+import { createLog } from '../../src/log.ts'
+import { systemTimers } from '../../src/timers.ts'
+
+function logged() {
+  const lines: string[] = []
+  const write = (line: string) => void lines.push(line)
+  const log = createLog({ level: 'debug', write, clock: { now: () => 0 } })
+  return { lines, ports: { log, timers: systemTimers } }
+}
+
+test('runs of a job never overlap, and one that throws is told and does not end it', async () => {
+  const { lines, ports } = logged()
+  let running = 0
+  let most = 0
+  let runs = 0
+  const enough = Promise.withResolvers<void>()
+  const job = periodic(ports, { everyMs: 0, event: 'try' }, async () => {
+    running += 1
+    runs += 1
+    most = Math.max(most, running)
+    if (runs === 4) enough.resolve()
+    await Bun.sleep(1)
+    running -= 1
+    throw new Error('with a secret')
+  })
+
+  job.start()
+  await enough.promise
+  await job.stop()
+  const ended = { running, runs }
+
+  await Bun.sleep(5)
+  expect(ended.running).toBe(0)
+  expect([most, runs]).toEqual([1, ended.runs])
+  expect(lines.join('')).toContain('"event":"try_failed"')
+  expect(lines.join('')).not.toContain('secret')
+})
+
+test('a job runs as soon as it is started, however rarely it runs after that', async () => {
+  const ran = Promise.withResolvers<void>()
+  const everyMs = 2 ** 31 - 1
+  const rare = periodic(logged().ports, { everyMs, event: 'try' }, async () => ran.resolve())
+
+  rare.start()
+  await ran.promise
+  await rare.stop()
+})

@@ -1,0 +1,110 @@
+import { expect, test } from 'bun:test'
+import type { SettleCommand } from '../../../src/domain/stores.ts'
+import { createLedger } from '../../../src/jobs/sender/ledger.ts'
+import { simulatedTime } from './simulated-time.ts'
+
+const end = (id: string): SettleCommand => ({
+  delivery: { id, appId: 'app', mode: 'live', verificationId: 'v' },
+  made: null,
+  status: 'sent',
+  detail: null,
+  event: 'delivery.sent',
+  again: null,
+  follow: null,
+  now: 0,
+})
+const ignore = () => {}
+
+function opened(settle: (id: string) => Promise<void>) {
+  const time = simulatedTime()
+  let rooms = 0
+  const warnings: string[] = []
+  const none = () => {}
+  const ledger = createLedger({
+    deliveries: { settle: ({ delivery }) => settle(delivery.id) },
+    timers: time.timers,
+    log: { debug: none, info: none, warn: (event) => warnings.push(event), error: none },
+    onRoom: () => rooms++,
+  })
+  return { time, ledger, warnings, rooms: () => rooms }
+}
+
+test('ends that come one after another are handed to the store in one go, every time', async () => {
+  const groups: [number, string][] = []
+  const { time, ledger } = opened(async (id) => void groups.push([time.timers.monotonic(), id]))
+  for (const ids of ['abc', 'de']) {
+    for (const id of ids) {
+      void ledger.settle(end(id), ignore)
+      await time.run(2)
+    }
+    await time.run(20)
+  }
+
+  expect(groups).toEqual([
+    ...['a', 'b', 'c'].map((id): [number, string] => [10, id]),
+    ...['d', 'e'].map((id): [number, string] => [36, id]),
+  ])
+})
+
+test('what the store does not take is written again until it does', async () => {
+  let isFull = true
+  const written: string[] = []
+  const { time, ledger } = opened(async (id) => {
+    if (isFull) throw new Error('disk full')
+    written.push(id)
+  })
+  const onDisk: string[] = []
+  const first = ledger.settle(end('a'), () => onDisk.push('a'))
+
+  expect(await time.until(first)).toBe(false)
+  await time.run(3_000)
+  expect([written, onDisk]).toEqual([[], []])
+  isFull = false
+  await time.run(1_100)
+
+  expect([written, onDisk]).toEqual([['a'], ['a']])
+})
+
+test('there is room for a bounded number of ends, and word when there is again', async () => {
+  let isFull = true
+  const { time, ledger, rooms } = opened(async () => {
+    if (isFull) throw new Error('disk full')
+  })
+  for (let count = 0; count < 2_000; count++) void ledger.settle(end(`${count}`), ignore)
+  await time.run(100)
+  expect([ledger.hasRoom(), rooms()]).toEqual([false, 0])
+
+  isFull = false
+  await time.run(1_100)
+
+  expect([ledger.hasRoom(), rooms()]).toEqual([true, 1])
+})
+
+test('draining waits for what is not written yet, and for what cannot be', async () => {
+  const written: string[] = []
+  const { time, ledger } = opened(async (id) => {
+    if (id === 'b') throw new Error('disk full')
+    written.push(id)
+  })
+  const failed = ledger.settle(end('b'), ignore)
+  void ledger.settle(end('a'), ignore)
+
+  await time.until(ledger.drain())
+
+  expect(written).toEqual(['a'])
+  expect(await failed).toBe(false)
+})
+
+test('an end that is not written is said once in the log, however often it is tried', async () => {
+  let isFull = true
+  const { time, ledger, warnings } = opened(async () => {
+    if (isFull) throw new Error('full')
+  })
+  void ledger.settle(end('a'), ignore)
+  await time.run(5_000)
+  isFull = false
+  await time.run(5_000)
+
+  expect(warnings).toEqual(['delivery_not_written'])
+  expect(ledger.hasRoom()).toBe(true)
+})

@@ -1,0 +1,451 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { leaseMs, readHandover } from '../../../src/domain/delivery/handover.ts'
+import { cancelVerification } from '../../../src/domain/verification/cancel.ts'
+import { checkVerification } from '../../../src/domain/verification/check.ts'
+import { resendVerification } from '../../../src/domain/verification/resend.ts'
+import { wrongCode } from '../../support/world.ts'
+import {
+  later,
+  refusedBy,
+  says,
+  sent,
+  takes,
+  unanswered,
+  unreachable,
+} from './simulated-servers.ts'
+import { only, openStage, type Stage, type Started } from './stage.ts'
+
+let stage: Stage
+beforeEach(async () => {
+  stage = await openStage()
+})
+afterEach(() => stage.close())
+
+/** A channel of a process that ends before it hands anything over. */
+const lost = { deliver: () => new Promise<never>(() => {}), close: () => {} }
+
+async function startOne(options: Parameters<Stage['start']>[1] = {}): Promise<Started> {
+  const [started] = await stage.start(1, options)
+  if (!started) throw new Error('nothing was started')
+  return started
+}
+
+function server(app = stage.app) {
+  return stage.servers.of(app.endpoints[0]?.id ?? '')
+}
+
+function settled({ id }: Started, waitMs = 5_000) {
+  return stage.time.until(stage.sender.settled(id, waitMs))
+}
+
+async function statusOf(started: Started) {
+  return only(await stage.history(started)).status
+}
+
+/** The code of the message that was handed over first. */
+function firstCode(): string {
+  return server().got[0]?.handover.code ?? ''
+}
+
+describe('what was just queued', () => {
+  test('is handed over at once and told to who waits', async () => {
+    const started = await startOne()
+
+    expect(await settled(started)).toEqual({
+      status: 'sent',
+      detail: sent.detail,
+      maybeTaken: true,
+    })
+    expect(server().got).toMatchObject([{ at: 0 }])
+    const [delivery] = await stage.history(started)
+    expect(delivery).toMatchObject({ status: 'sent', tries: 1 })
+    expect(delivery?.history).toMatchObject([
+      { number: 1, status: 'sent', tookMs: 100, code: '250 2.0.0', remoteId: '4B' },
+    ])
+  })
+
+  test('is told to who asks soon after its end, and to nobody who asks in vain', async () => {
+    const started = await startOne()
+    await settled(started)
+
+    expect(await settled(started, 0)).toMatchObject({ status: 'sent' })
+    expect(await stage.time.until(stage.sender.settled('no such verification', 1))).toBeNull()
+    await stage.time.run(5_000)
+    expect(await settled(started, 0)).toBeNull()
+  })
+
+  test('is not handed over a second time by the look for what is due', async () => {
+    const started = await startOne()
+    stage.sender.start()
+    await stage.time.run(10_000)
+
+    expect(server().got).toHaveLength(1)
+    expect(await statusOf(started)).toBe('sent')
+  })
+
+  test('is told once it ends, where a new message follows an old one', async () => {
+    const started = await startOne()
+    await settled(started)
+    await stage.time.run(30_000)
+    const again = { app: stage.app, mode: 'live', id: started.id } as const
+    const ports = { ...stage.ports, outbox: stage.sender }
+    await stage.time.until(resendVerification(ports, again))
+    server().behave = says(refusedBy('recipient'), 500)
+
+    expect(await settled(started)).toMatchObject({ status: 'sent' })
+    expect(server().got.map(({ handover }) => handover.code)).toEqual(Array(2).fill(firstCode()))
+  })
+})
+
+describe('what was put off', () => {
+  test('is tried again in the code’s life with the same digits, then given up', async () => {
+    server().behave = says(later)
+    const started = await startOne()
+    stage.sender.start()
+    await stage.time.run(600_000)
+
+    const at = server().got.map((one) => one.at / 1000)
+    const waits = at.slice(1).map((time, index) => time - (at[index] ?? 0))
+    for (const [index, least] of [15, 45, 120, 240].entries()) {
+      expect(waits[index]).toBeGreaterThanOrEqual(least)
+      expect(waits[index]).toBeLessThan(least * 1.2 + 1.2)
+    }
+    expect(new Set(server().got.map(({ handover }) => handover.code)).size).toBe(1)
+    expect(new Set(server().got.map(({ handover }) => handover.deliveryId)).size).toBe(1)
+    expect(only(await stage.history(started))).toMatchObject({
+      status: 'undeliverable',
+      detail: '450 4.2.0 mailbox busy',
+      tries: 5,
+    })
+  })
+
+  test('is told as put off, and later as what became of it', async () => {
+    server().behave = says(later)
+    const started = await startOne()
+    expect(await settled(started)).toMatchObject({ status: 'deferred', maybeTaken: false })
+    await stage.time.run(5_000)
+    server().behave = takes(100)
+    stage.sender.start()
+
+    expect(await settled(started, 60_000)).toMatchObject({ status: 'sent' })
+  })
+
+  test('is tried when the other side asked for it', async () => {
+    server().behave = says({ ...later, retryAfterMs: 100_000 })
+    await startOne()
+    stage.sender.start()
+    await stage.time.run(99_000)
+    expect(server().got).toHaveLength(1)
+
+    await stage.time.run(3_000)
+
+    expect(server().got).toHaveLength(2)
+  })
+
+  test.each(['used', 'canceled', 'exhausted'] as const)(
+    'is not tried again once the code was %s',
+    async (how) => {
+      server().behave = says(later)
+      const started = await startOne()
+      await settled(started)
+      const code = how === 'used' ? firstCode() : wrongCode(firstCode())
+      const ports = { ...stage.ports, outbox: stage.sender }
+      if (how === 'canceled') await stage.time.until(cancelVerification(ports, started))
+      for (let count = 0; how !== 'canceled' && count < 5; count++) {
+        const check = checkVerification(ports, { ...started, code }).catch(() => null)
+        await stage.time.until(check)
+      }
+      stage.sender.start()
+      await stage.time.run(300_000)
+
+      expect(server().got).toHaveLength(1)
+    },
+  )
+
+  test('that may have been taken is sent once more after a minute, and never a third time', async () => {
+    server().behave = says(unanswered)
+    const started = await startOne()
+    expect(await settled(started)).toMatchObject({ status: 'deferred', maybeTaken: true })
+    stage.sender.start()
+    await stage.time.run(500_000)
+
+    const [first, second, ...more] = server().got.map(({ at }) => at)
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(60_000)
+    expect(more).toEqual([])
+    expect(await statusOf(started)).toBe('undeliverable')
+  })
+})
+
+test('what was refused is not tried again', async () => {
+  server().behave = says(refusedBy('recipient'))
+  const started = await startOne()
+  stage.sender.start()
+  expect(await settled(started)).toEqual({
+    status: 'refused',
+    detail: '550 recipient',
+    maybeTaken: false,
+  })
+  await stage.time.run(300_000)
+
+  expect(server().got).toHaveLength(1)
+})
+
+describe('what another process left behind', () => {
+  test('is sent with the same digits once its node was silent for a while', async () => {
+    stage.restart({ channel: lost })
+    await stage.beat('a')
+    const started = await startOne()
+    const queued = only(await stage.history(started))
+    const before = await stage.time.until(readHandover(stage.ports, queued))
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(29_000)
+    expect(server().got).toEqual([])
+
+    await stage.time.run(3_000)
+
+    expect(server().got.map(({ handover }) => handover)).toEqual(before ? [before] : [])
+  })
+
+  test('is sent when its lease ends, however alive its node is', async () => {
+    stage.restart({ channel: lost })
+    await stage.beat('a')
+    await startOne()
+    stage.restart({ node: 'b' }).start()
+    for (let ms = 0; ms < leaseMs - 5_000; ms += 5_000) {
+      await stage.time.run(5_000)
+      await stage.beat('a')
+    }
+    expect(server().got).toEqual([])
+
+    await stage.time.run(10_000)
+
+    expect(server().got).toHaveLength(1)
+  })
+
+  test('is sent at once by the next start of the same node', async () => {
+    stage.restart({ channel: lost })
+    await stage.start(20)
+    await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
+    stage.restart().start()
+    await stage.time.run(1_500)
+
+    expect(server().accepted.size).toBe(20)
+  })
+
+  test('is all found, however much it is, and no app waits for another one’s', async () => {
+    const other = await stage.newApp()
+    server().behave = says(unreachable, 8_000)
+    stage.restart({ channel: lost })
+    await stage.start(200)
+    await stage.start(100, { app: other })
+    await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
+    stage.restart().start()
+    await stage.time.run(2_500)
+
+    expect(server(other).accepted.size).toBe(100)
+  })
+})
+
+describe('a code that was used or canceled', () => {
+  test('is not sent any more, when its message waits for its turn', async () => {
+    server().behave = takes(1_000)
+    const all = await stage.start(20)
+    const last = all.at(-1)
+    if (!last) throw new Error('nothing was started')
+    const ports = { ...stage.ports, outbox: stage.sender }
+    await stage.time.until(cancelVerification(ports, last))
+
+    expect(await settled(last, 0)).toMatchObject({ status: 'undeliverable', maybeTaken: false })
+    await stage.time.run(30_000)
+    expect(server().got).toHaveLength(19)
+  })
+
+  test('is stopped, when its message is not on its way yet', async () => {
+    server().behave = takes(30_000)
+    const started = await startOne()
+    await stage.time.run(1_000)
+    const ports = { ...stage.ports, outbox: stage.sender }
+    await stage.time.until(cancelVerification(ports, started))
+
+    expect(await settled(started)).toMatchObject({ status: 'undeliverable', maybeTaken: false })
+    expect(server().accepted.size).toBe(0)
+    expect(server().running).toBe(0)
+  })
+
+  test('is not tried through another endpoint, where the server refuses it meanwhile', async () => {
+    const app = await stage.newApp({ endpoints: 2 })
+    server(app).behave = says(refusedBy('policy'), 5_000)
+    const { channel } = stage.servers
+    // Its reply comes all the same, as one that is on its way when the cancel comes.
+    const { signal } = new AbortController()
+    stage.restart({ channel: { ...channel, deliver: (mail) => channel.deliver(mail, signal) } })
+    const started = await startOne({ app })
+    await stage.time.run(1_000)
+    const ports = { ...stage.ports, outbox: stage.sender }
+    await stage.time.until(cancelVerification(ports, started))
+
+    expect(await settled(started, 30_000)).toMatchObject({
+      status: 'undeliverable',
+      maybeTaken: false,
+    })
+    expect(stage.servers.of(app.endpoints[1]?.id ?? '').got).toEqual([])
+  })
+
+  test('is read again before it is sent, where it waited long and another node ended it', async () => {
+    server().behave = takes(6_000)
+    const all = await stage.start(4)
+    const last = all.at(-1)
+    if (!last) throw new Error('nothing was started')
+    await stage.time.run(5_500)
+    const elsewhere = { ...stage.ports, outbox: { ...stage.sender, withdraw: () => {} } }
+    await stage.time.until(cancelVerification(elsewhere, last))
+    await stage.time.run(30_000)
+
+    expect(server().got).toHaveLength(3)
+  })
+})
+
+test('what waited too long for its lease is left to the node that leases it next', async () => {
+  const app = await stage.newApp({ connectionsMax: 1 })
+  server(app).behave = takes(5_000)
+  const all = await stage.start(5, { app })
+  await stage.time.run(1_000)
+  // The wall clock jumps, and with it every lease is over.
+  stage.time.step(leaseMs + 1_000)
+  await stage.beat('b')
+  stage.restart({ node: 'b' }).start()
+  for (let seconds = 0; seconds < 60; seconds += 5) {
+    await stage.time.run(5_000)
+    for (const node of ['a', 'b']) await stage.beat(node)
+  }
+
+  const { accepted } = server(app)
+  const first = only(await stage.history(all[0] ?? (await startOne()))).id
+  expect(accepted.size).toBe(5)
+  // Only the one that was on its way already was sent by both.
+  for (const [id, times] of accepted) expect(times).toBe(id === first ? 2 : 1)
+})
+
+describe('when something fails', () => {
+  test('a channel that throws leaves the row to its lease', async () => {
+    const broken = { deliver: () => Promise.reject(new Error('bug')), close: () => {} }
+    stage.restart({ channel: broken })
+    const started = await startOne()
+    await stage.time.run(1_000)
+    expect(stage.lines.map(({ event }) => event)).toContain('delivery_failed')
+    expect(await statusOf(started)).toBe('queued')
+
+    stage.restart().start()
+    await stage.time.run(leaseMs + 2_000)
+
+    expect(await statusOf(started)).toBe('sent')
+  })
+
+  test('an end that the database does not take is written later, and nothing is sent twice', async () => {
+    let isFull = true
+    const { deliveries } = stage.ports
+    const settle: typeof deliveries.settle = async (command) => {
+      if (isFull) throw new Error('disk full')
+      return deliveries.settle(command)
+    }
+    stage.restart({ ports: { deliveries: { ...deliveries, settle } } }).start()
+    const started = await startOne()
+
+    expect(await settled(started)).toMatchObject({ status: 'sent' })
+    await stage.time.run(leaseMs * 2)
+    expect(await statusOf(started)).toBe('queued')
+    isFull = false
+    await stage.time.run(2_000)
+
+    expect(await statusOf(started)).toBe('sent')
+    expect(server().got).toHaveLength(1)
+  })
+
+  test('nothing more is sent while too many ends are not written', async () => {
+    const app = await stage.newApp({ connectionsMax: 50 })
+    server(app).behave = takes(1)
+    const { deliveries } = stage.ports
+    const settle = () => Promise.reject(new Error('disk full'))
+    stage.restart({ ports: { deliveries: { ...deliveries, settle } } })
+    await stage.start(3_000, { app })
+    await stage.time.run(20_000)
+
+    expect(server(app).got.length).toBeGreaterThanOrEqual(2_000)
+    expect(server(app).got.length).toBeLessThanOrEqual(2_050)
+  })
+
+  test('neither address nor code nor server’s words are logged', async () => {
+    server().behave = says(refusedBy('recipient'))
+    await stage.start(2)
+    await stage.time.run(1_000)
+
+    const logged = JSON.stringify(stage.lines)
+    for (const { handover } of server().got) {
+      expect(logged).not.toContain(handover.code)
+      expect(logged).not.toContain(handover.recipient.address)
+    }
+    expect(logged).not.toContain('550')
+  })
+})
+
+describe('stopping', () => {
+  test('lets what runs finish, begins nothing new, and gives back what waits', async () => {
+    server().behave = takes(2_000)
+    await stage.beat('a')
+    const all = await stage.start(20)
+    await stage.time.run(500)
+    const begun = stage.time.timers.monotonic()
+
+    await stage.time.until(stage.sender.stop())
+
+    expect(stage.time.timers.monotonic() - begun).toBeLessThan(2_000)
+    const statuses = await Promise.all(all.map(statusOf))
+    expect(statuses.filter((status) => status === 'sent')).toHaveLength(server().got.length)
+    expect(server().got.length).toBeLessThan(20)
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(15_000)
+    expect(server().accepted.size).toBe(20)
+    expect(Math.max(...server().accepted.values())).toBe(1)
+  })
+
+  test('takes no longer than ten seconds, and leaves what hangs for the next start at once', async () => {
+    server().behave = takes(39_000)
+    await stage.beat('a')
+    const started = await startOne()
+    await stage.time.run(500)
+    const begun = stage.time.timers.monotonic()
+
+    await stage.time.until(stage.sender.stop())
+
+    expect(stage.time.timers.monotonic() - begun).toBeLessThan(10_000)
+    server().behave = takes(100)
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(1_500)
+    expect(await statusOf(started)).toBe('sent')
+    expect(server().accepted.size).toBe(1)
+  })
+
+  test('does not wait for a channel that never ends', async () => {
+    stage.restart({ channel: lost })
+    await startOne()
+    const begun = stage.time.timers.monotonic()
+
+    await stage.time.until(stage.sender.stop())
+
+    expect(stage.time.timers.monotonic() - begun).toBeLessThan(10_000)
+  })
+
+  test('refuses new messages, which then wait in the store', async () => {
+    await stage.time.until(stage.sender.stop())
+
+    expect(stage.sender.reserve({ appId: stage.app.id, channel: 'email', endpointId: null })).toBe(
+      false,
+    )
+    expect(stage.sender.expectedWaitMs({ ...(await lane()) })).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+async function lane() {
+  const endpointId = stage.app.endpoints[0]?.id ?? null
+  return { appId: stage.app.id, channel: 'email', endpointId } as const
+}

@@ -1,0 +1,137 @@
+import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
+import type { Channel, Timers } from '../../../src/domain/ports.ts'
+
+/** A mail server as a channel sees it, with connections that are kept for the next message. */
+export type SimulatedServer = {
+  /** Answers a new connection: null takes it. `open` counts it too. */
+  greet(connection: { number: number; open: number }): Behaviour | null
+  behave(handover: Handover): Behaviour
+  /** Connections that are open, those of them that are free, and how many there ever were. */
+  open: number
+  free: number
+  number: number
+  /** Hand-overs that run now, and the most that ever ran. */
+  running: number
+  most: number
+  got: { handover: Handover; at: number }[]
+  /** By delivery: how often the message was accepted, or may have been. */
+  accepted: Map<string, number>
+}
+
+export type Behaviour = { takesMs: number; outcome: DeliveryOutcome }
+
+export const sent: DeliveryOutcome = {
+  status: 'sent',
+  code: '250 2.0.0',
+  detail: '250 2.0.0 queued as 4B',
+  remoteId: '4B',
+}
+type Deferred = Extract<DeliveryOutcome, { status: 'deferred' }>
+const deferral = { status: 'deferred', ambiguous: false, retryAfterMs: null } as const
+export const unreachable: Deferred = {
+  ...deferral,
+  cause: 'network',
+  code: null,
+  detail: 'the mail server refused the connection',
+}
+export const unanswered: Deferred = { ...unreachable, ambiguous: true, detail: 'no answer' }
+export const full: Deferred = {
+  ...deferral,
+  cause: 'busy',
+  code: '421 4.7.0',
+  detail: '421 4.7.0 too many connections',
+}
+export const later: Deferred = {
+  ...deferral,
+  cause: 'busy',
+  code: '450 4.2.0',
+  detail: '450 4.2.0 mailbox busy',
+}
+export const greylisted: Deferred = {
+  ...deferral,
+  cause: 'greylisted',
+  code: '451 4.7.1',
+  detail: '451 4.7.1 greylisted',
+}
+export const refusedBy = (cause: 'recipient' | 'login' | 'policy' | 'message' | 'server') => {
+  return { status: 'refused', cause, code: '550 5.1.1', detail: `550 ${cause}` } as const
+}
+
+/** Takes every message after so long. */
+export const takes = (takesMs: number) => (): Behaviour => ({ takesMs, outcome: sent })
+/** Answers every hand-over alike. */
+export const says = (outcome: DeliveryOutcome, takesMs = 1) => {
+  return (): Behaviour => ({ takesMs, outcome })
+}
+/** Answers 421 to connections beyond so many. */
+export const allows = (connectionsMax: number): SimulatedServer['greet'] => {
+  return ({ open }) => (open > connectionsMax ? { takesMs: 1, outcome: full } : null)
+}
+
+/** A channel to simulated servers, by endpoint. */
+export function simulatedServers(timers: Timers) {
+  const servers = new Map<string, SimulatedServer>()
+  const of = (endpointId: string): SimulatedServer => {
+    const known = servers.get(endpointId)
+    if (known) return known
+    const numbers = { open: 0, free: 0, number: 0, running: 0, most: 0, got: [] }
+    const accepted = new Map<string, number>()
+    const server: SimulatedServer = { greet: () => null, behave: takes(100), ...numbers, accepted }
+    servers.set(endpointId, server)
+    return server
+  }
+  const transfer = async (
+    server: SimulatedServer,
+    handover: Handover,
+    signal: AbortSignal,
+  ): Promise<DeliveryOutcome> => {
+    if (server.free > 0) {
+      server.free--
+    } else {
+      const refused = server.greet({ number: ++server.number, open: ++server.open })
+      if (refused) {
+        await waitOrStop(timers, refused.takesMs, signal)
+        server.open--
+        return refused.outcome
+      }
+    }
+    const { takesMs, outcome } = server.behave(handover)
+    const isDone = await waitOrStop(timers, takesMs, signal)
+    const isOver = !isDone || (outcome.status === 'deferred' && outcome.code === null)
+    if (isOver) server.open--
+    else server.free++
+    if (!isDone) return { ...unreachable, detail: 'stopped' }
+    if (outcome.status === 'sent' || (outcome.status === 'deferred' && outcome.ambiguous)) {
+      const { deliveryId } = handover
+      server.accepted.set(deliveryId, (server.accepted.get(deliveryId) ?? 0) + 1)
+    }
+    return outcome
+  }
+  const deliver: Channel['deliver'] = async (handover, signal) => {
+    const server = of(handover.endpoint?.id ?? 'none')
+    server.got.push({ handover, at: timers.monotonic() })
+    server.running++
+    server.most = Math.max(server.most, server.running)
+    const outcome = await transfer(server, handover, signal)
+    server.running--
+    return outcome
+  }
+  const channel: Channel = { deliver, close: () => {} }
+  const running = () => [...servers.values()].reduce((sum, server) => sum + server.running, 0)
+  return { of, channel, running, all: () => [...servers.values()] }
+}
+
+/** False when it was stopped before. */
+function waitOrStop(timers: Timers, ms: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (isDone: boolean) => {
+      cancel()
+      signal.removeEventListener('abort', onAbort)
+      resolve(isDone)
+    }
+    const onAbort = () => end(false)
+    const cancel = timers.after(ms, () => end(true))
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+  })
+}

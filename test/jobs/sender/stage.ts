@@ -1,0 +1,130 @@
+import type { App } from '../../../src/domain/app/app.ts'
+import { addEndpoint, updateEndpoint } from '../../../src/domain/app/endpoints.ts'
+import type { Delivery } from '../../../src/domain/delivery/delivery.ts'
+import { firstLane, type Lane } from '../../../src/domain/delivery/handover.ts'
+import type { Channel, Log, LogFields, Outbox, Ports } from '../../../src/domain/ports.ts'
+import { defaultSettings } from '../../../src/domain/settings.ts'
+import { startVerification } from '../../../src/domain/verification/start.ts'
+import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
+import { createKeyring } from '../../../src/keys/keyring.ts'
+import { firstKeyset } from '../../../src/keys/keyset.ts'
+import { createMetrics } from '../../../src/metrics.ts'
+import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
+import { addApp, type SqliteStore } from '../../support/world.ts'
+import { simulatedServers } from './simulated-servers.ts'
+import { type SimulatedTime, seededRandom, simulatedTime } from './simulated-time.ts'
+
+type Options = { seed?: number; connectionsMax?: number }
+
+/** A sender over a real store, with simulated time and mail servers. */
+export type Stage = {
+  time: SimulatedTime
+  ports: Omit<Ports, 'outbox'>
+  store: SqliteStore
+  servers: ReturnType<typeof simulatedServers>
+  /** The running sender; `restart` replaces it. */
+  sender: Sender
+  app: App
+  /** What was logged. */
+  lines: { event: string; fields: LogFields }[]
+  /** An app with so many endpoints, the first by rank first. */
+  newApp(options?: { endpoints?: number; connectionsMax?: number }): Promise<App>
+  /** Starts for new recipients, one after another without waiting for any. */
+  start(count: number, options?: { app?: App; ttlSeconds?: number }): Promise<Started[]>
+  /** A sender as another process would begin it; the one before is left as it is. */
+  restart(options?: { node?: string; ports?: Partial<Ports>; channel?: Channel }): Sender
+  /** Says that a node lives. */
+  beat(node: string): Promise<void>
+  history(started: Started): ReturnType<Ports['deliveries']['history']>
+  close(): Promise<void>
+}
+
+export type Started = { id: string; appId: string; mode: 'live'; lane: Lane }
+
+const actor = { who: 'cli', requestId: null }
+/** So that no limit is in the way of what is tested. */
+const many = 1_000_000
+const settings = {
+  ...defaultSettings,
+  appStartsPerMinute: many,
+  appStartsPerDay: many,
+  ttlSeconds: 600,
+}
+
+export async function openStage(options: Options = {}): Promise<Stage> {
+  const time = simulatedTime()
+  const { clock, timers } = time
+  const random = seededRandom(options.seed ?? 1)
+  const opening = openSqliteStore({ path: ':memory:', timers })
+  const store = await time.until(opening)
+  const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
+  const egress: Ports['egress'] = { reach: async () => 'public' }
+  const ports = { ...store, clock, timers, random, keyring, egress, settings, node: 'a' }
+  const servers = simulatedServers(timers)
+  const lines: Stage['lines'] = []
+  const write = (event: string, fields: LogFields = {}) => void lines.push({ event, fields })
+  const log: Log = { debug: write, info: write, warn: write, error: write }
+  let recipients = 0
+
+  const newSender: Stage['restart'] = ({ node = 'a', channel = servers.channel, ...rest } = {}) => {
+    const channels = { email: channel, inbox: channel }
+    const { connectionsMax = 500 } = options
+    const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
+    return createSender({ ...own, connectionsMax })
+  }
+  const newApp: Stage['newApp'] = async ({ endpoints = 1, connectionsMax } = {}) => {
+    const { app } = await time.until(addApp(ports))
+    const [first] = app.endpoints
+    if (first && connectionsMax) {
+      const command = { appId: app.id, id: first.id, email: { connectionsMax } }
+      await time.until(updateEndpoint(ports, actor, command))
+    }
+    const fields = { host: 'mail.example.com', port: 587, user: null, from: 'codes@example.com' }
+    const email = { ...fields, ...(connectionsMax && { connectionsMax }) }
+    for (let count = 1; count < endpoints; count++) {
+      const command = { appId: app.id, channel: 'email', email } as const
+      await time.until(addEndpoint(ports, actor, command))
+    }
+    const ready = await time.until(ports.apps.get(app.id))
+    if (!ready) throw new Error('the app is gone')
+    return ready
+  }
+  const stage: Stage = {
+    ...{ time, ports, store, servers, lines, newApp, sender: newSender() },
+    app: await newApp(),
+    restart(options) {
+      stage.sender = newSender(options)
+      return stage.sender
+    },
+    async start(count, { app = stage.app, ttlSeconds = 600 } = {}) {
+      const outbox: Outbox = stage.sender
+      const starts = Array.from({ length: count }, async () => {
+        const to = `person${recipients++}@example.com`
+        const request = { app, mode: 'live', startedBy: 'v1', to, ttlSeconds } as const
+        const { verification } = await startVerification({ ...ports, outbox }, request)
+        return { ...key(verification.id, app), lane: firstLane(app, 'email') }
+      })
+      return time.until(Promise.all(starts))
+    },
+    beat: (id) => {
+      return time.until(ports.nodes.beat({ id, seenAt: clock.now(), keysetVersion: 1 }))
+    },
+    history: (started) => time.until(ports.deliveries.history(started)),
+    async close() {
+      await time.until(stage.sender.stop(0))
+      await time.until(store.close())
+    },
+  }
+  return stage
+}
+
+function key(id: string, app: App): Omit<Started, 'lane'> {
+  return { id, appId: app.id, mode: 'live' }
+}
+
+/** How the only delivery of a verification stands. */
+export function only(deliveries: Delivery[]): Delivery {
+  const [delivery] = deliveries
+  if (!delivery || deliveries.length > 1) throw new Error('there is not one delivery')
+  return delivery
+}

@@ -1,0 +1,154 @@
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { checkVerification } from '../../src/domain/verification/check.ts'
+import { startVerification } from '../../src/domain/verification/start.ts'
+import {
+  createBeat,
+  createClockWatch,
+  createRotationWatch,
+  createSprayWatch,
+} from '../../src/jobs/watches.ts'
+import { codeOf, type World, world, wrongCode } from '../support/world.ts'
+import { observed, steppedTimers } from './fixture.ts'
+
+setDefaultTimeout(60_000)
+
+const anywhere = { appId: null, open: true, limit: 10, cursor: null }
+const openAlarms = async (w: World) => (await w.alarms.list(anywhere)).items
+
+test('a server that lost its keys says so once, until it finds them, and tells the others', async () => {
+  const w = await world()
+  const { log, events } = observed(w)
+  const { timers, pass } = steppedTimers()
+  const answers = ['lost', 'lost', 'changed'] as const
+  const keys = { right: true }
+  const seen: boolean[] = []
+  let beats = 0
+  let runs = 0
+  const watch = createRotationWatch({
+    ...{ log, timers, keys },
+    follow: async () => {
+      seen.push(keys.right)
+      return answers[runs++] ?? 'same'
+    },
+    beat: async () => void beats++,
+  })
+
+  watch.start()
+  await pass(3_500)
+  await watch.stop()
+
+  expect(seen).toEqual([true, false, false, true])
+  expect(events()).toEqual(['keys_lost', 'keys_changed'])
+  expect(beats).toBe(1)
+})
+
+/** Starts verifications for many recipients and types one wrong code for each. */
+async function spray(w: World, count: number, from = 0) {
+  for (let i = from; i < from + count; i++) {
+    const request = { app: w.app, mode: 'live', startedBy: 'v1', to: `a${i}@b.test` } as const
+    const { verification } = await startVerification(w, request)
+    const key = { appId: w.app.id, mode: 'live', id: verification.id } as const
+    await checkVerification(w, { ...key, code: wrongCode(codeOf(w.sent.at(-1))) })
+  }
+}
+
+test('failures over many recipients raise the spray alarm, and calm clears it', async () => {
+  const w = await world()
+  const { ports, lines, events } = observed(w)
+  const { timers, pass } = steppedTimers()
+  const watch = createSprayWatch({ ...ports, timers })
+  await spray(w, 50)
+  watch.start()
+  await pass(10)
+  const atFifty = await openAlarms(w)
+  await spray(w, 1, 50)
+  await pass(10_000)
+  const above = await openAlarms(w)
+  const alarmed = await w.apps.get(w.app.id)
+  await pass(10_000)
+  w.clock.advance(660_000)
+  await pass(10_000)
+  await watch.stop()
+
+  expect(atFifty).toEqual([])
+  expect(above).toMatchObject([{ kind: 'spray', appId: w.app.id, until: null }])
+  expect(alarmed?.sprayAlarmSince).not.toBeNull()
+  expect(await openAlarms(w)).toEqual([])
+  expect((await w.apps.get(w.app.id))?.sprayAlarmSince).toBeNull()
+  expect(events()).toEqual(['alarm_raised', 'alarm_cleared'])
+  expect(lines[0]).toMatchObject({ alarm: 'spray', app_id: w.app.id })
+  const query = { appId: w.app.id, type: null, limit: 2, cursor: null }
+  const { items } = await w.events.list(query)
+  expect(items.map(({ type, data }) => [type, data])).toEqual([
+    ['alarm.cleared', { kind: 'spray' }],
+    ['alarm.raised', { kind: 'spray', checks: 51, failures: 51 }],
+  ])
+})
+
+test.each([
+  ['forward', 6_000],
+  ['back', -6_000],
+  ['by a year', 31_536_000_000],
+])(
+  'a clock that steps %s raises an alarm that an even hour clears',
+  async (_, step) => {
+    const w = await world()
+    const { ports, events, lines } = observed(w)
+    const { timers, pass } = steppedTimers()
+    const clock = { now: () => w.clock.now() + timers.monotonic() }
+    const watch = createClockWatch({ ...ports, timers, clock })
+    watch.start()
+    await pass(3_000)
+    w.clock.advance(4_000)
+    await pass(3_000)
+    const before = await openAlarms(w)
+    w.clock.advance(step)
+    await pass(2_000)
+    const after = await openAlarms(w)
+    await pass(3_590_000)
+    const later = await openAlarms(w)
+    await pass(15_000)
+    await watch.stop()
+
+    expect(before).toEqual([])
+    expect(after).toMatchObject([{ kind: 'clock_stepped', appId: null }])
+    expect(later).toHaveLength(1)
+    expect(await openAlarms(w)).toEqual([])
+    expect(events()).toEqual(['clock_stepped', 'alarm_raised', 'alarm_cleared'])
+    expect(lines[0]).toMatchObject({ detail: `by ${step / 1000} s` })
+  },
+  30_000,
+)
+
+test('every five seconds a node is seen, and metrics have the alarms that are on', async () => {
+  const w = await world()
+  const { ports, metrics } = observed(w)
+  const { timers, pass } = steppedTimers()
+  let beats = 0
+  let isDamaged = false
+  let lost = 0
+  const watch = createBeat({
+    ...{ ...ports, timers },
+    beat: async () => void beats++,
+    isDamaged: () => isDamaged,
+    lostLines: () => lost,
+  })
+  const place = { kind: 'clock_stepped', appId: null, endpointId: null } as const
+  await w.alarms.raise({ ...place, now: w.clock.now(), event: 'alarm.raised', data: {} })
+  watch.start()
+  await pass(5_010)
+  const first = metrics.render()
+  isDamaged = true
+  lost = 7
+  await w.alarms.clear({ ...place, now: w.clock.now(), event: 'alarm.cleared', data: {} })
+  await pass(10_000)
+  await watch.stop()
+
+  expect(beats).toBe(4)
+  expect(first).toContain('otpmint_alarms{kind="clock_stepped"} 1')
+  expect(first).toContain('otpmint_alarms{kind="database_damaged"} 0')
+  const last = metrics.render()
+  expect(last).toContain('otpmint_alarms{kind="clock_stepped"} 0')
+  expect(last).toContain('otpmint_alarms{kind="database_damaged"} 1')
+  expect(last).toContain('otpmint_log_lost_total{stream="stdout"} 7')
+})

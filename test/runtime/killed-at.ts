@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+
+/** What changes a name on the disk. What lies between two of them is the store's own commits. */
+const calls = 'rename,renameat,renameat2,link,linkat,unlink,unlinkat'
+const script = join(import.meta.dir, 'one-step.ts')
+
+/**
+ * Runs a step in a process that is killed just before its nth change of a name; false when it
+ * ended before there were so many.
+ */
+export async function killedAt(nth: number, ...step: string[]): Promise<boolean> {
+  const trace = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`]
+  const inject = ['-e', `inject=${calls}:error=EINTR:signal=SIGKILL:when=${nth}`]
+  const command = ['strace', ...trace, ...inject, process.execPath, script, ...step]
+  const run = Bun.spawn(command, { stdout: 'ignore', stderr: 'pipe' })
+  const said = await new Response(run.stderr).text()
+  const code = await run.exited
+  if (code !== 0 && said !== '') throw new Error(said)
+  return code !== 0
+}

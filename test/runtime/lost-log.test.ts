@@ -1,0 +1,173 @@
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { scratch } from './fixture.ts'
+
+setDefaultTimeout(60_000)
+const { newPath, remove } = scratch('lost-log')
+afterAll(remove)
+
+const main = join(import.meta.dir, '../../src/main.ts')
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  listener.stop(true)
+  return listener.port
+}
+
+/** A server whose log goes to the file. */
+async function serve(stdout: number) {
+  const [port, metricsPort] = [freePort(), freePort()]
+  const server = Bun.spawn([process.execPath, main, 'serve'], {
+    stdout,
+    stderr: 'pipe',
+    env: {
+      OTPMINT_DATA_DIR: newPath(),
+      OTPMINT_PORT: String(port),
+      OTPMINT_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
+      OTPMINT_LOG_LEVEL: 'debug',
+    },
+  })
+  const ask = (path = '/healthz') => fetch(`http://127.0.0.1:${port}${path}`)
+  const until = Date.now() + 20_000
+  while (!(await ask().catch(() => null))) {
+    if (Date.now() > until) throw new Error(await new Response(server.stderr).text())
+    await Bun.sleep(50)
+  }
+  return {
+    pid: server.pid,
+    /** Requests, each of which writes a line. */
+    async busy(count: number) {
+      for (let done = 0; done < count; done += 100) {
+        await Promise.all(Array.from({ length: 100 }, () => ask('/v1/verifications')))
+      }
+    },
+    async lost(): Promise<number> {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+      return Number(/otpmint_log_lost_total\{stream="stdout"\} (\d+)/.exec(text)?.[1])
+    },
+    /** Counts are taken up every five seconds. */
+    async lostSome(): Promise<boolean> {
+      for (let tries = 0; tries < 70; tries++) {
+        if ((await this.lost()) > 0) return true
+        await Bun.sleep(100)
+      }
+      return false
+    },
+    async stop() {
+      const begun = performance.now()
+      server.kill('SIGTERM')
+      const code = await server.exited
+      return { code, seconds: (performance.now() - begun) / 1000 }
+    },
+  }
+}
+
+function fifo(): string {
+  const path = newPath()
+  Bun.spawnSync(['mkfifo', path])
+  return path
+}
+
+test('a reader of the log that hangs loses lines; the server answers and ends on SIGTERM', async () => {
+  // Both ends are open here, and nobody reads.
+  const pipe = openSync(fifo(), constants.O_RDWR)
+  const server = await serve(pipe)
+
+  await server.busy(9_000)
+  const lost = await server.lostSome()
+  const memory = Number(
+    /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1],
+  )
+  const { code, seconds } = await server.stop()
+  closeSync(pipe)
+
+  expect(lost).toBe(true)
+  expect(memory / 1024).toBeLessThan(600)
+  expect(code).toBe(0)
+  expect(seconds).toBeLessThan(8)
+})
+
+test('a reader of the log that is gone ends nothing', async () => {
+  const path = fifo()
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const writer = openSync(path, constants.O_WRONLY)
+  const server = await serve(writer)
+  closeSync(writer)
+  closeSync(reader)
+
+  await server.busy(200)
+  const lost = await server.lostSome()
+  const { code } = await server.stop()
+
+  expect(lost).toBe(true)
+  expect(code).toBe(0)
+})
+
+test('a log on a full disk ends nothing', async () => {
+  const full = openSync('/dev/full', 'w')
+  const server = await serve(full)
+  closeSync(full)
+
+  await server.busy(200)
+  const lost = await server.lostSome()
+  const { code } = await server.stop()
+
+  expect(lost).toBe(true)
+  expect(code).toBe(0)
+})
+
+test('SIGHUP ends a server like SIGTERM, and not one that was started with nohup', async () => {
+  const script = `exec "$0" "$@" > "$OUT"`
+  const results: [number | null, boolean][] = []
+  for (const prefix of [[], ['nohup']]) {
+    const out = newPath()
+    const command = [...prefix, process.execPath, main, 'serve']
+    const server = Bun.spawn(['sh', '-c', script, ...command], {
+      env: {
+        OUT: out,
+        PATH: process.env['PATH'],
+        OTPMINT_DATA_DIR: newPath(),
+        OTPMINT_PORT: '0',
+        OTPMINT_METRICS_LISTEN: 'off',
+      },
+      stderr: 'ignore',
+    })
+    const said = () => {
+      try {
+        return readFileSync(out, 'utf8')
+      } catch {
+        return ''
+      }
+    }
+    while (!said().includes('"listening"')) await Bun.sleep(50)
+    server.kill('SIGHUP')
+    await Promise.race([server.exited, Bun.sleep(1_500)])
+    results.push([server.exitCode, said().includes('"stopped"')])
+    server.kill('SIGTERM')
+    await server.exited
+  }
+
+  expect(results).toEqual([
+    [0, true],
+    [null, false],
+  ])
+})
+
+test('a low limit on open files is said at the start', async () => {
+  const command = ['sh', '-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, main, 'serve']
+  const server = Bun.spawn(command, {
+    env: { OTPMINT_DATA_DIR: newPath(), OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' },
+  })
+  let said = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of server.stdout) {
+    said += decoder.decode(chunk)
+    if (said.includes('"listening"')) break
+  }
+  server.kill('SIGTERM')
+  await server.exited
+
+  expect(said).toContain('"event":"few_open_files"')
+  expect(said).toContain('"count":256')
+})

@@ -1,0 +1,146 @@
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Settings } from '../../src/config/load.ts'
+import { revokeKey } from '../../src/domain/app/manage.ts'
+import { verifyAudit } from '../../src/domain/audit.ts'
+import { createLog } from '../../src/log.ts'
+import { restoreInPlace } from '../../src/runtime/backup.ts'
+import { dataDirectory } from '../../src/runtime/data-directory.ts'
+import { type OpenPorts, openDirectory, openPorts } from '../../src/runtime/open.ts'
+import { activeKeys, adoptForeign, isForeign, markRun } from '../../src/runtime/run-id.ts'
+import { live } from '../keys/live-codes.ts'
+import { addApp } from '../support/world.ts'
+import { eventLog, scratch } from './fixture.ts'
+
+setDefaultTimeout(60_000)
+
+const { newPath, settings, remove } = scratch('run-id')
+afterAll(remove)
+
+/** Does what a start does with the database; the events that it logged. */
+async function start(at: Settings, work: (ports: OpenPorts) => Promise<void> = async () => {}) {
+  const directory = dataDirectory(at.dataDir)
+  mkdirSync(directory.root, { recursive: true, mode: 0o700 })
+  const { ports, close } = await openDirectory(at, directory, directory.database)
+  const { lines, write } = eventLog()
+  const log = createLog({ level: 'info', write, clock: ports.clock })
+  if (await isForeign(ports)) await adoptForeign(ports, log)
+  await markRun(ports)
+  await work(ports)
+  await close()
+  return lines
+}
+
+/** A live verification; answers whether its code is still right at a later look. */
+async function pending(ports: OpenPorts) {
+  const codes = await live(ports, ports.keyring)
+  await codes.start()
+  return codes
+}
+
+const copyOf = (at: Settings, name: string) => `${dataDirectory(at.dataDir).root}/${name}`
+
+test('a database that is served again and again is always the one of before', async () => {
+  const at = settings(newPath())
+  for (let run = 0; run < 3; run++) {
+    expect(await start(at)).toEqual([])
+  }
+  // A command beside it changes nothing about that.
+  const { close } = await openPorts(at)
+  await close()
+  expect(await start(at)).toEqual([])
+})
+
+test('an older copy that is put back revives no code, and the start says so', async () => {
+  const at = settings(newPath())
+  const directory = dataDirectory(at.dataDir)
+  const started: { id?: string; appId?: string } = {}
+  await start(at, async (ports) => {
+    await pending(ports)
+    const { items } = await ports.apps.list({ limit: 1, cursor: null })
+    started.appId = items[0]?.id ?? ''
+  })
+  copyFileSync(directory.database, copyOf(at, 'old'))
+  await start(at)
+  copyFileSync(copyOf(at, 'old'), directory.database)
+
+  const lines = await start(at, async (ports) => {
+    const query = { appId: started.appId ?? '', mode: 'live', now: ports.clock.now() } as const
+    const page = await ports.verifications.list({ ...query, limit: 10, cursor: null })
+    expect(page.items.map(({ forgotten }) => forgotten)).toEqual([true])
+    const last = (await ports.audit.after(0, 100)).at(-1)
+    expect(last).toMatchObject({ action: 'store.expire_pending', who: 'server' })
+    expect((await verifyAudit(ports, { now: ports.clock.now(), keptMs: 1 })).ok).toBe(true)
+  })
+
+  expect(lines.map(({ event }) => event)).toEqual(['database_foreign', 'key_active', 'key_active'])
+  expect(lines[0]).toMatchObject({ count: 1 })
+  expect(lines[1]?.['detail']).toMatch(/^otpm_(live|test)_\.\.\.[0-9A-Za-z]{4}$/)
+  expect(await start(at)).toEqual([])
+})
+
+test('a used database without its file is foreign; one that was never served is not', async () => {
+  const at = settings(newPath())
+  await start(at, async (ports) => void (await pending(ports)))
+  rmSync(dataDirectory(at.dataDir).runId)
+  expect((await start(at)).map(({ event }) => event)).toContain('database_foreign')
+
+  for (const garbage of ['', 'something else', '\0'.repeat(40)]) {
+    writeFileSync(dataDirectory(at.dataDir).runId, garbage)
+    expect((await start(at)).map(({ event }) => event)).toContain('database_foreign')
+  }
+
+  const fresh = settings(newPath())
+  mkdirSync(fresh.dataDir, { mode: 0o700 })
+  writeFileSync(dataDirectory(fresh.dataDir).runId, 'of a database that was deleted\n')
+  expect(await start(fresh)).toEqual([])
+})
+
+test('a start that is killed while it marks its run leaves two that belong together', async () => {
+  for (const moment of ['before the store', 'after the store'] as const) {
+    const at = settings(newPath())
+    await start(at, async (ports) => void (await pending(ports)))
+    const directory = dataDirectory(at.dataDir)
+    const { ports, close } = await openDirectory(at, directory, directory.database)
+    const meta: OpenPorts['meta'] = {
+      ...ports.meta,
+      write: async (...facts) => {
+        if (moment === 'after the store') await ports.meta.write(...facts)
+        throw new Error('killed')
+      },
+    }
+    await expect(markRun({ ...ports, meta })).rejects.toThrow('killed')
+    await close()
+
+    expect(readFileSync(directory.runId, 'utf8').trim().split('\n')).toHaveLength(2)
+    expect(await start(at)).toEqual([])
+    expect(readFileSync(directory.runId, 'utf8').trim().split('\n')).toHaveLength(1)
+  }
+})
+
+test('a restore in place expires what is pending and lists the keys that open something', async () => {
+  const at = settings(newPath())
+  await start(at, async (ports) => {
+    await pending(ports)
+    const { app, testKey } = await addApp(ports, { name: 'Second' })
+    const revoked = (await ports.apps.keys(app.id)).find(({ mode }) => mode === 'test')
+    const actor = { who: 'cli', requestId: null }
+    await revokeKey(ports, actor, { appId: app.id, keyId: revoked?.id ?? '' })
+    expect(testKey).toEndWith(revoked?.lastFour ?? 'no key')
+  })
+
+  const { expired, activeKeys: active } = await restoreInPlace(at, { pid: 1 })
+
+  expect(expired).toBe(1)
+  expect(active.map(({ appName, mode }) => `${appName} ${mode}`).sort()).toEqual([
+    'Acme live',
+    'Acme test',
+    'Second live',
+  ])
+  const { ports, close } = await openPorts(at)
+  const last = (await ports.audit.after(0, 100)).at(-1)
+  expect(last).toMatchObject({ action: 'store.expire_pending', who: 'cli', detail: 'expired 1' })
+  expect(await activeKeys(ports, 2)).toHaveLength(2)
+  await close()
+  expect(await start(at)).toEqual([])
+})

@@ -1,0 +1,305 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import type { AttemptResult } from '../../src/domain/stores.ts'
+import {
+  attempt,
+  bytes,
+  cancelCommand,
+  keyOf,
+  newRequest,
+  noon,
+  startCommand,
+  sweepCommand,
+  times,
+} from '../support/commands.ts'
+import type { OpenStores } from './contract.ts'
+
+const isJudged = ({ outcome }: AttemptResult) => outcome === 'judged'
+const isApproved = (result: AttemptResult) =>
+  result.outcome === 'judged' && result.verification.status === 'approved'
+
+/** What every store promises of checks. */
+export function checkContract(open: OpenStores): void {
+  races(open)
+  refusals(open)
+  idempotency(open)
+
+  test('any run of checks spends one attempt each and approves at most once', async () => {
+    const { verifications } = await open()
+    const checks = fc.array(fc.boolean(), { minLength: 1, maxLength: 12 })
+    await fc.assert(
+      fc.asyncProperty(checks, fc.integer({ min: 1, max: 10 }), async (rights, attemptsMax) => {
+        const command = startCommand({ attemptsMax })
+        await verifications.start(command)
+
+        const results: AttemptResult[] = []
+        for (const isRight of rights) {
+          results.push(await verifications.chargeAttempt(attempt(command, isRight)))
+        }
+
+        const firstRight = rights.indexOf(true)
+        const open = firstRight < 0 ? rights.length : firstRight + 1
+        const judged = Math.min(open, attemptsMax)
+        expect(results.filter(isJudged).length).toBe(judged)
+        const approvals = results.filter(isApproved).length
+        expect(approvals).toBe(firstRight >= 0 && firstRight < attemptsMax ? 1 : 0)
+        expect((await verifications.get(keyOf(command)))?.attemptsSpent).toBe(judged)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('an approval forgets digest and address, ends the delivery and is told', async () => {
+    const { verifications, deliveries, events } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+
+    const result = await verifications.chargeAttempt(attempt(command, true))
+
+    const verification = { status: 'approved', forgotten: true, attemptsSpent: 1 }
+    expect(result).toMatchObject({ outcome: 'judged', verification })
+    expect(result).toEqual({
+      outcome: 'judged',
+      verification: (await verifications.get(keyOf(command))) as never,
+    })
+    expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+    expect((await deliveries.backlog()).waiting).toBe(0)
+    const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
+    expect(items).toMatchObject([
+      { type: 'verification.approved', at: noon, verificationId: command.verification.id },
+    ])
+  })
+
+  test('a wrong code leaves everything but the count, and the last one is told', async () => {
+    const { verifications, deliveries, events } = await open()
+    const command = startCommand({ attemptsMax: 2 })
+    await verifications.start(command)
+    const before = await verifications.get(keyOf(command))
+
+    const first = await verifications.chargeAttempt(attempt(command, false))
+    expect(first).toEqual({
+      outcome: 'judged',
+      verification: { ...before, attemptsSpent: 1 } as never,
+    })
+    const list = { appId: 'app', type: null, limit: 9, cursor: null }
+    expect((await events.list(list)).items).toEqual([])
+    await verifications.chargeAttempt(attempt(command, false))
+
+    expect((await events.list(list)).items).toMatchObject([{ type: 'verification.exhausted' }])
+    expect(await verifications.sealedRecipient(keyOf(command))).not.toBeNull()
+    expect((await deliveries.backlog()).waiting).toBe(1)
+  })
+
+  test('after any number of rotations every live code is right under its own key', async () => {
+    const { verifications } = await open()
+    const keyIds = ['00000000', '11111111', '2a2a2a2a', '0a']
+    const commands = keyIds.map((codeKeyId, index) =>
+      startCommand({ codeKeyId, now: noon + index }),
+    )
+    for (const command of commands) await verifications.start(command)
+
+    for (const command of commands) {
+      const digests = keyIds.map((keyId) => {
+        const isOwn = keyId === command.verification.codeKeyId
+        return { keyId, digest: isOwn ? command.short.digest : bytes(32) }
+      })
+      const wrong = digests.map(({ keyId }) => ({ keyId, digest: bytes(32) }))
+      const check = attempt(command, false)
+      const failed = await verifications.chargeAttempt({ ...check, digests: wrong })
+      expect([isJudged(failed), isApproved(failed)]).toEqual([true, false])
+      expect(isApproved(await verifications.chargeAttempt({ ...check, digests }))).toBe(true)
+    }
+  })
+
+  test('a digest under another key than the row names is never right', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ codeKeyId: 'old' })
+    await verifications.start(command)
+    const { digest } = command.short
+    const check = attempt(command, false)
+    const digests = [
+      { keyId: 'new', digest },
+      { keyId: 'old', digest: bytes(32) },
+    ]
+
+    const result = await verifications.chargeAttempt({ ...check, digests })
+
+    expect([isJudged(result), isApproved(result)]).toEqual([true, false])
+  })
+
+  test('a check with no digest under the key that the row names costs nothing', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ codeKeyId: 'old' })
+    await verifications.start(command)
+    const check = attempt(command, false)
+    const [one, two] = ['new', 'newer'].map((keyId) => ({ keyId, digest: command.short.digest }))
+    if (!one || !two) throw new Error('no digests')
+
+    const verification = await verifications.get(keyOf(command))
+    for (const digests of [[], [one], [one, two]]) {
+      const result = await verifications.chargeAttempt({ ...check, digests })
+      expect(result).toEqual({ outcome: 'refused', verification })
+    }
+    expect(verification?.attemptsSpent).toBe(0)
+  })
+}
+
+function races(open: OpenStores): void {
+  test('two hundred parallel guesses get no more than the allowed attempts', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ attemptsMax: 5 })
+    await verifications.start(command)
+
+    const guesses = times(200, () => verifications.chargeAttempt(attempt(command, false)))
+    const results = await Promise.all(guesses)
+
+    expect(results.filter(isJudged).length).toBe(5)
+    const right = await verifications.chargeAttempt(attempt(command, true))
+    expect(right).toMatchObject({ outcome: 'refused', verification: { attemptsSpent: 5 } })
+  })
+
+  test('two hundred parallel right codes are approved exactly once', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ attemptsMax: 10 })
+    await verifications.start(command)
+
+    const checks = times(200, () => verifications.chargeAttempt(attempt(command, true)))
+    const results = await Promise.all(checks)
+
+    expect(results.filter(isApproved).length).toBe(1)
+    const refused = results.filter((result) => !isApproved(result))
+    expect(refused).toEqual(
+      times(199, () => expect.objectContaining({ outcome: 'refused' })) as never,
+    )
+    expect((await verifications.get(keyOf(command)))?.attemptsSpent).toBe(1)
+  })
+}
+
+function refusals(open: OpenStores): void {
+  test('a code is accepted until the last millisecond of its life and not after', async () => {
+    const { verifications } = await open()
+    const [early, late] = [startCommand(), startCommand()]
+    await verifications.start(early)
+    await verifications.start(late)
+
+    const after = attempt(late, true, { now: noon + 600_000 })
+    expect((await verifications.chargeAttempt(after)).outcome).toBe('refused')
+    const before = attempt(early, true, { now: noon + 599_999 })
+    expect(isApproved(await verifications.chargeAttempt(before))).toBe(true)
+  })
+
+  test('the code of one verification is worth nothing for another', async () => {
+    const { verifications } = await open()
+    const [one, other] = [startCommand(), startCommand()]
+    await verifications.start(one)
+    await verifications.start(other)
+
+    const { digests } = attempt(one, true)
+    const crossed = await verifications.chargeAttempt({ ...attempt(other, false), digests })
+
+    expect(crossed).toMatchObject({ outcome: 'judged', verification: { attemptsSpent: 1 } })
+    expect(isApproved(crossed)).toBe(false)
+  })
+
+  test('a code of another length or format spends no attempt', async () => {
+    const { verifications } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    const stored = await verifications.get(keyOf(command))
+
+    const right = attempt(command, true)
+    const refused = { outcome: 'refused', verification: stored } as never
+    expect(await verifications.chargeAttempt({ ...right, length: 7 })).toEqual(refused)
+    const long = { ...right, format: 'crockford' as const, length: 13 }
+    expect(await verifications.chargeAttempt(long)).toEqual(refused)
+  })
+
+  test('what has ended refuses a check, with the verification as it is', async () => {
+    const { verifications } = await open()
+    const [approved, canceled] = [startCommand(), startCommand()]
+    await verifications.start(approved)
+    await verifications.start(canceled)
+    await verifications.chargeAttempt(attempt(approved, true))
+    await verifications.cancel(cancelCommand(canceled))
+
+    for (const command of [approved, canceled]) {
+      const verification = await verifications.get(keyOf(command))
+      const result = await verifications.chargeAttempt(attempt(command, true))
+      expect(result).toEqual({ outcome: 'refused', verification })
+    }
+    const unknown = await verifications.chargeAttempt(attempt(startCommand(), true))
+    expect(unknown).toEqual({ outcome: 'refused', verification: null })
+  })
+
+  test('a check of what was forgotten costs nothing, whatever the clock says', async () => {
+    const { verifications, maintenance } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    await maintenance.sweep(sweepCommand(noon + 600_000))
+
+    // The clock was ahead in the sweep, and is right again.
+    const result = await verifications.chargeAttempt(attempt(command, true))
+
+    const verification = { forgotten: true, attemptsSpent: 0, status: 'pending' }
+    expect(result).toMatchObject({ outcome: 'refused', verification })
+    expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+  })
+}
+
+function idempotency(open: OpenStores): void {
+  test('two hundred guesses with one Idempotency-Key spend one attempt on one code', async () => {
+    const { verifications } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    const request = newRequest()
+    const guesses = times(200, (index) => ({
+      ...attempt(command, index === 7),
+      idempotency: { ...request, fingerprint: new Uint8Array(32).fill(index) },
+    }))
+
+    const results = await Promise.all(guesses.map(verifications.chargeAttempt))
+
+    expect(results.filter(isJudged).length).toBe(1)
+    expect(results.filter(({ outcome }) => outcome === 'key_reused').length).toBe(199)
+    expect((await verifications.get(keyOf(command)))?.attemptsSpent).toBe(1)
+  })
+
+  test.each([true, false])(
+    'a repeated check is answered as at first (right: %p)',
+    async (isRight) => {
+      const { verifications, maintenance } = await open()
+      const command = startCommand({ metadata: { b: '1', a: '2' } })
+      await verifications.start(command)
+      const check = attempt(command, isRight, { now: noon + 5, idempotency: newRequest() })
+      const first = await verifications.chargeAttempt(check)
+      await verifications.chargeAttempt(attempt(command, false, { now: noon + 6 }))
+      await maintenance.sweep(sweepCommand(noon + 600_000, { verificationsBefore: noon + 1 }))
+
+      const replays = await Promise.all(
+        times(20, () => verifications.chargeAttempt({ ...check, now: noon + 7 })),
+      )
+
+      if (first.outcome !== 'judged') throw new Error(first.outcome)
+      for (const replay of replays) {
+        if (replay.outcome !== 'replayed') throw new Error(replay.outcome)
+        expect(replay.at).toBe(noon + 5)
+        expect(JSON.stringify(replay.verification)).toBe(JSON.stringify(first.verification))
+      }
+    },
+  )
+
+  test('a refused check keeps no Idempotency-Key, and a forgotten one judges anew', async () => {
+    const { verifications } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    const idempotency = newRequest()
+    const short = { ...attempt(command, false, { idempotency }), length: 7 }
+    expect((await verifications.chargeAttempt(short)).outcome).toBe('refused')
+
+    const wrong = attempt(command, false, { idempotency })
+    expect(isJudged(await verifications.chargeAttempt(wrong))).toBe(true)
+    const since = { ...idempotency, since: noon }
+    const later = await verifications.chargeAttempt({ ...wrong, idempotency: since })
+    expect(later).toMatchObject({ outcome: 'judged', verification: { attemptsSpent: 2 } })
+  })
+}

@@ -1,0 +1,86 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import { bytes, noon, times } from '../support/commands.ts'
+import type { OpenStores } from './contract.ts'
+
+/** What every store promises of limits beside starts. */
+export function limitContract(open: OpenStores): void {
+  test('two hundred parallel takers get exactly the burst', async () => {
+    const { limits } = await open()
+    const row = { key: bytes(32), rates: [{ name: 'ip_failures', max: 7, windowMs: 60_000 }] }
+
+    const takes = await Promise.all(times(200, () => limits.take(row as never, noon)))
+
+    expect(takes.filter(({ taken }) => taken).length).toBe(7)
+  })
+
+  test('a refused taker is served at the very time it was told, not before', async () => {
+    const { limits } = await open()
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1000, max: 86_400_000 }),
+        async (max, windowMs) => {
+          const row = { key: bytes(32), rates: [{ name: 'app_day' as const, max, windowMs }] }
+          let result = await limits.take(row, noon)
+          for (let i = 0; i < max && result.taken; i++) result = await limits.take(row, noon)
+          if (result.taken) throw new Error('the burst was larger than the limit')
+
+          expect((await limits.take(row, result.retryAt - 1)).taken).toBe(false)
+          expect((await limits.take(row, result.retryAt)).taken).toBe(true)
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  test('a row takes from all of its rates or from none', async () => {
+    const { limits } = await open()
+    const key = bytes(32)
+    const narrow = { name: 'app_minute', max: 1, windowMs: 60_000 } as const
+    const wide = { name: 'app_day', max: 2, windowMs: dayMs } as const
+    const rates = [wide, narrow]
+    expect(await limits.take({ key, rates }, noon)).toEqual({ taken: true })
+
+    const refused = { taken: false, name: 'app_minute', retryAt: noon + 60_000 } as const
+    expect(await limits.take({ key, rates }, noon)).toEqual(refused)
+
+    expect((await limits.take({ key, rates }, noon + 60_000)).taken).toBe(true)
+    expect(await limits.take({ key, rates }, noon + 120_000)).toMatchObject({ name: 'app_day' })
+  })
+
+  test('a clock that was ahead holds no taker longer than the window', async () => {
+    const { limits } = await open()
+    const row = { key: bytes(32), rates: [{ name: 'app_day' as const, max: 1, windowMs: hourMs }] }
+    await limits.take(row, noon + 365 * dayMs)
+
+    expect((await limits.take(row, noon)).taken).toBe(true)
+    expect(await limits.take(row, noon)).toMatchObject({ taken: false, retryAt: noon + hourMs })
+    expect((await limits.take(row, noon + hourMs)).taken).toBe(true)
+  })
+
+  test('a key is remembered until its time, and the latest time counts', async () => {
+    const { limits } = await open()
+    const key = bytes(32)
+    const remembers = (now: number, withinMs = hourMs) => limits.remembers({ key, now, withinMs })
+    expect(await remembers(noon)).toBe(false)
+
+    await limits.remember(key, noon + 1000)
+    expect(await remembers(noon + 999)).toBe(true)
+    expect(await remembers(noon + 1000)).toBe(false)
+    await limits.remember(key, noon + 2000)
+    expect(await remembers(noon + 1000)).toBe(true)
+    expect(await limits.remembers({ key: bytes(32), now: noon, withinMs: hourMs })).toBe(false)
+  })
+
+  test('what a clock remembered that was ahead is not believed, and can be remembered', async () => {
+    const { limits } = await open()
+    const key = bytes(32)
+    await limits.remember(key, noon + 7 * hourMs)
+
+    expect(await limits.remembers({ key, now: noon, withinMs: hourMs })).toBe(false)
+    await limits.remember(key, noon + hourMs)
+    expect(await limits.remembers({ key, now: noon, withinMs: hourMs })).toBe(true)
+  })
+}
