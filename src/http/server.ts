@@ -30,17 +30,17 @@ export function createServer(ports: HttpPorts) {
   const peer =
     ports.peerAddress ?? ((request) => server.server?.requestIP(request)?.address ?? null)
   const clientIp = createClientIp(ports.http.trustedProxies)
+  const isProxyUnknown = ports.http.trustedProxies.length === 0
   const watch = createCredentialWatch(ports)
   const routePorts: RoutePorts = {
     ...ports,
     guard: createGuard(ports, createCredentialLimit(ports, watch.note)),
   }
   const run = createPipeline(ports, {
-    clientOf: (request) => {
-      const isForwarded = request.headers.has('x-forwarded-for')
-      if (isForwarded && ports.http.trustedProxies.length === 0) ports.seeForwarded?.()
-      return clientIp(request, peer(request))
+    see: (request) => {
+      if (isProxyUnknown && request.headers.has('x-forwarded-for')) ports.seeForwarded?.()
     },
+    clientOf: (request) => clientIp(request, peer(request)),
     setPatience: (request, seconds) => server.server?.timeout(request, seconds),
   })
 

@@ -9,6 +9,8 @@ import { type Reply, toResponse } from './respond.ts'
 type PipelinePorts = Pick<HttpPorts, 'log' | 'metrics' | 'random' | 'http' | 'timers'>
 
 type Edges = {
+  /** Called with every request, before anything is judged. */
+  see(request: Request): void
   clientOf(request: Request): ClientAddress
   setPatience(request: Request, seconds: number): void
 }
@@ -24,11 +26,12 @@ export type Answering = {
  * What happens around every answer, the same for a good one, a refusal and a bug: a request id, the
  * check of the host name, the headers that every response carries, a count, a line in the log.
  */
-export function createPipeline(ports: PipelinePorts, { clientOf, setPatience }: Edges) {
+export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatience }: Edges) {
   const { log, metrics, random, http, timers } = ports
 
   return async ({ api, path, answer }: Answering, request: Request): Promise<Response> => {
     const startedAt = timers.monotonic()
+    see(request)
     const requestId = Buffer.from(random.bytes(12)).toString('base64url')
     // Read when somebody asks: most answers depend on no address.
     let found: ClientAddress | null = null
