@@ -1,0 +1,229 @@
+import type { Mode } from '../../src/domain/verification/verification.ts'
+import type { Ledger } from './ledger.ts'
+import { unknownMailbox } from './mail-server.ts'
+import type { AppModel, KeyModel, Question, Seen } from './model.ts'
+import type { Rng } from './rng.ts'
+
+export type Weights = Partial<Record<Deed, number>>
+
+const deeds = [
+  'start',
+  'start_fresh',
+  'repeat',
+  'check_right',
+  'check_wrong',
+  'check_many',
+  'check_garbage',
+  'check_foreign',
+  'resend',
+  'cancel',
+  'read',
+  'list',
+  'otp',
+  'otp_again',
+  'verify_right',
+  'verify_wrong',
+  'stranger',
+] as const
+export type Deed = (typeof deeds)[number]
+
+export const usualWeights: Record<Deed, number> = {
+  ...{ start: 14, start_fresh: 8, repeat: 8, check_right: 8, check_wrong: 10, check_many: 3 },
+  ...{ check_garbage: 2, check_foreign: 3, resend: 4, cancel: 3, read: 5, list: 2 },
+  ...{ otp: 4, otp_again: 2, verify_right: 3, verify_wrong: 3, stranger: 2 },
+}
+
+export type Actors = {
+  /** What the apps' back ends ask next: one request, or several at once. */
+  next(weights: Record<Deed, number>): Question[]
+}
+
+const persons = ['ada', 'bob', 'cy', 'dora'].map((name) => `${name}@example.com`)
+
+/** Back ends that know what was answered to them and what their users typed. */
+export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Actors {
+  let serial = 0
+
+  /** Mostly one of the latest that live, now and then any. */
+  const recent = (filter: (seen: Seen) => boolean = () => true): Seen | null => {
+    const known = [...ledger.seen.values()].filter((seen) => seen.start !== null && filter(seen))
+    const living = known.filter((seen) => isLiving(seen, ledger.time.clock.now()))
+    if (living.length > 0 && rng.chance(0.75)) return rng.pick(living.slice(-8))
+    return known.length > 0 ? rng.pick(rng.chance(0.6) ? known.slice(-8) : known) : null
+  }
+  const appOf = (filter: (app: AppModel) => boolean = () => true): AppModel =>
+    rng.pick(ledger.apps.filter((app) => filter(app) && (app.goneAt === null || rng.chance(0.1))))
+  const keyOf = (app: AppModel, mode: Mode): KeyModel => {
+    const ofMode = app.keys.filter((key) => key.mode === mode)
+    const good = ofMode.filter((key) => !key.isLeaving)
+    return rng.pick(good.length > 0 && rng.chance(0.95) ? good : ofMode)
+  }
+  const person = () => (isGuessing && rng.chance(0.9) ? 'ada@example.com' : rng.pick(persons))
+  const from = () => `192.0.2.${rng.between(1, 60)}`
+  const modeOf = (): Mode => (rng.chance(0.75) ? 'live' : 'test')
+  const wait = () => (rng.chance(0.15) ? { prefer: `wait=${rng.between(1, 30)}` } : {})
+
+  function start(to: string): Question {
+    const [first] = ledger.apps
+    const app = isGuessing && first && rng.chance(0.9) ? first : appOf()
+    const key = keyOf(app, modeOf())
+    const body = {
+      to: rng.chance(0.1) ? to.replace('@example', '@EXAMPLE') : to,
+      ...(rng.chance(0.3) && { ttl_seconds: rng.pick([30, 60, 300, 3600, 86_400]) }),
+      ...(rng.chance(0.1) && { code_length: rng.between(6, 10) }),
+      ...(rng.chance(0.2) && { purpose: rng.pick(['sign-in', 'reset']) }),
+    }
+    const repeatKey = rng.chance(0.4) ? `start-${++serial}` : null
+    const place = { kind: 'start' as const, method: 'POST', path: '/v1/verifications' }
+    return { ...place, app, key, body, repeatKey, to, headers: wait(), from: from() }
+  }
+
+  function check(seen: Seen, code: string, kind: 'own' | 'foreign' = 'own'): Question {
+    const foreign = rng.pick([
+      [seen.app, seen.mode === 'live' ? 'test' : 'live'],
+      [rng.pick(ledger.apps.filter((app) => app !== seen.app)), seen.mode],
+    ] as [AppModel, Mode][])
+    const [app, mode] = kind === 'own' ? ([seen.app, seen.mode] as const) : foreign
+    const repeatKey = rng.chance(0.4) ? `check-${++serial}` : null
+    const place = { kind: 'check' as const, method: 'POST' }
+    const path = `/v1/verifications/${seen.id}/check`
+    const key = keyOf(app, mode)
+    return { ...place, path, app, key, about: seen, body: { code }, code, repeatKey, from: from() }
+  }
+
+  /** The same request again, as after a lost answer; now and then with another body. */
+  function repeat(): Question[] {
+    const asked = ledger.asks.filter(({ repeatKey, app }) => repeatKey && app?.goneAt === null)
+    if (asked.length === 0) return []
+    const first = rng.pick(rng.chance(0.7) ? asked.slice(-6) : asked)
+    const { kind, method, path, app, about, repeatKey, to, code, headers } = first
+    const same = { kind, method, path, app, about, repeatKey, to, code, headers }
+    const key = app && first.key && keyOf(app, first.key.mode)
+    const again = { ...same, key, body: first.body, from: from() } as Question
+    const times = rng.chance(0.2) ? 3 : 1
+    const all: Question[] = Array.from({ length: times }, () => again)
+    if (rng.chance(0.15) && kind === 'start') {
+      all.push({ ...again, body: { ...(first.body as object), purpose: 'another' } })
+    }
+    if (rng.chance(0.3) && kind === 'check' && about) {
+      const other = wrongCode(rng, about)
+      all.push({ ...again, body: { code: other }, code: other })
+    }
+    return all
+  }
+
+  function about(seen: Seen, kind: 'read' | 'cancel' | 'resend', isOwn: boolean): Question {
+    const app = isOwn ? seen.app : rng.pick(ledger.apps)
+    const key = keyOf(app, isOwn ? seen.mode : modeOf())
+    const path = `/v1/verifications/${seen.id}${kind === 'read' ? '' : `/${kind}`}`
+    const method = kind === 'read' ? 'GET' : 'POST'
+    const common = { kind, method, path, app, key, about: seen, from: from() }
+    if (kind === 'read') return common
+    return { ...common, body: {}, headers: kind === 'resend' ? wait() : {} }
+  }
+
+  function original(kind: 'otp' | 'otp_again'): Question[] {
+    const app = appOf(({ secretKey }) => secretKey !== null)
+    // From where its secretKey is known to be good: guesses of others do not hold it back.
+    const known = `203.0.113.${ledger.apps.indexOf(app) + 1}`
+    const place = { method: 'POST', path: '/otp', key: null, from: known }
+    const { secretKey } = app
+    if (kind === 'otp') {
+      // A mailbox of its own, so that what becomes of its mail is known without its key.
+      const to = `${rng.chance(0.1) ? unknownMailbox : 'otp'}${++serial}@example.com`
+      return [{ ...place, kind, app, body: { mail: to, secretKey }, to }]
+    }
+    const seen = recent(({ app: other, start: begun }) => other === app && begun?.kind === 'otp')
+    if (!seen) return []
+    const mail = seen.start?.to ?? ''
+    const body = { mail, secretKey, shareableKey: seen.id }
+    return [{ ...place, kind, app, about: seen, body }]
+  }
+
+  function verify(isRight: boolean): Question[] {
+    const seen = recent(({ start: begun }) => begun?.kind === 'otp')
+    if (!seen) return []
+    const code = isRight ? seen.code : wrongCode(rng, seen)
+    if (code === null) return []
+    const place = { kind: 'verify' as const, method: 'POST', path: '/verify-otp', key: null }
+    const body = { shareableKey: seen.id, otp: code }
+    return [{ ...place, app: seen.app, about: seen, body, code, from: from() }]
+  }
+
+  /** Somebody without a good key. */
+  function stranger(): Question {
+    const common = { kind: 'stranger' as const, app: null, key: null, from: from() }
+    const post = { ...common, method: 'POST' }
+    const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
+    const v1Only = recent(({ start: begun, code }) => begun?.kind === 'start' && code !== null)
+    return rng.pick<Question>([
+      { ...common, method: 'GET', path: '/v1/verifications' },
+      { ...common, method: 'GET', path: '/v1/apps', headers: bearer('otpm_admin_wrong') },
+      { ...post, path: '/otp', body: { mail: 'ada@example.com', secretKey: 'no such key' } },
+      {
+        ...{ ...post, path: '/verify-otp' },
+        body: { shareableKey: v1Only?.id ?? 'nothing', otp: v1Only?.code ?? '123456' },
+      },
+    ])
+  }
+
+  function concerning(weights: Deed, seen: Seen): Question[] {
+    const wrong = () => wrongCode(rng, seen)
+    if (weights === 'check_right') {
+      const both = () => {
+        const code = seen.code ?? ''
+        return { ...check(seen, code), body: { code: spelled(rng, code) } }
+      }
+      return seen.code === null ? [] : rng.chance(0.15) ? [both(), both()] : [both()]
+    }
+    if (weights === 'check_wrong') return [check(seen, wrong())]
+    if (weights === 'check_many') {
+      const guesses = Array.from({ length: rng.between(2, 8) }, () => check(seen, wrong()))
+      const isRightToo = seen.code !== null && rng.chance(0.3)
+      return isRightToo ? [...guesses, check(seen, seen.code ?? '')] : guesses
+    }
+    if (weights === 'check_garbage') return [check(seen, rng.pick(['', 'abc', '12345', '1 2 3 4']))]
+    if (weights === 'check_foreign') return [check(seen, seen.code ?? wrong(), 'foreign')]
+    const isOwn = rng.chance(0.85)
+    return [about(seen, weights as 'read' | 'cancel' | 'resend', isOwn)]
+  }
+
+  return {
+    next(weights) {
+      const deed = rng.weighted(weights)
+      if (deed === 'start')
+        return [start(rng.chance(0.05) ? `${unknownMailbox}@example.com` : person())]
+      if (deed === 'start_fresh') return [start(`fresh${++serial}@example.org`)]
+      if (deed === 'repeat') return repeat()
+      if (deed === 'otp' || deed === 'otp_again') return original(deed)
+      if (deed === 'verify_right' || deed === 'verify_wrong') return verify(deed === 'verify_right')
+      if (deed === 'stranger') return [stranger()]
+      if (deed === 'list') {
+        const app = appOf()
+        const place = { kind: 'list' as const, method: 'GET', path: '/v1/verifications?limit=100' }
+        return [{ ...place, app, key: keyOf(app, modeOf()), from: from() }]
+      }
+      const seen = recent(
+        deed.startsWith('check') ? ({ start: begun }) => begun?.kind === 'start' : () => true,
+      )
+      return seen ? concerning(deed, seen) : []
+    },
+  }
+}
+
+function isLiving({ begun, approvals, canceledAt }: Seen, now: number): boolean {
+  return begun !== null && begun.expiresAt > now && approvals === 0 && canceledAt === null
+}
+
+/** A code of the right form that is surely wrong. */
+function wrongCode(rng: Rng, { code, begun }: Seen): string {
+  const length = begun?.codeLength ?? 6
+  const alphabet = begun?.codeFormat === 'crockford' ? '0123456789ABCDEFGHJKMNPQ' : '0123456789'
+  const text = Array.from({ length }, () => rng.pick([...alphabet])).join('')
+  return text === code ? wrongCode(rng, { code, begun } as Seen) : text
+}
+
+/** As a person might type it. */
+function spelled(rng: Rng, code: string): string {
+  return rng.chance(0.2) ? `${code.slice(0, 3)} ${code.slice(3)}`.toLowerCase() : code
+}

@@ -1,0 +1,139 @@
+import type { DomainSettings } from '../../src/domain/settings.ts'
+import { retiredKeepingMs } from '../../src/keys/keyset.ts'
+import type { AppModel, Ask, Json, Seen } from './model.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+/** How long the simulated server keeps verifications, in ms. */
+export const verificationsKeptMs = 7 * 86_400_000
+
+/** All that was asked and answered so far, and what the world did meanwhile. */
+export type Ledger = {
+  settings: DomainSettings
+  time: VirtualTime
+  apps: AppModel[]
+  asks: Ask[]
+  open: Set<Ask>
+  seen: Map<string, Seen>
+  /** The next order. */
+  order: number
+  jumpedBack: { ever: boolean; lastElapsed: number }
+  jumped: boolean
+  /** What the clock showed before it went back: what is under way may still go by it. */
+  staleClock: { shown: number; quietsLeft: number } | null
+  rotations: Rotation[]
+  /** True while the disk fails, or the process stops or has crashed. */
+  isTrouble: boolean
+  troubleElapsed: number
+}
+
+/** A change of the master key: what the clock showed while it ran, and the highest since. */
+export type Rotation = { overAt: number | null; clockMin: number; clockPeak: number }
+
+export function createLedger(settings: DomainSettings, time: VirtualTime): Ledger {
+  return {
+    settings,
+    time,
+    apps: [],
+    asks: [],
+    open: new Set(),
+    seen: new Map(),
+    order: 0,
+    jumpedBack: { ever: false, lastElapsed: Number.NEGATIVE_INFINITY },
+    jumped: false,
+    staleClock: null,
+    rotations: [],
+    isTrouble: false,
+    troubleElapsed: Number.NEGATIVE_INFINITY,
+  }
+}
+
+/** Notes that a rotation begins. */
+export function noteRotation(ledger: Ledger): Rotation {
+  const now = ledger.time.clock.now()
+  const rotation: Rotation = { overAt: null, clockMin: now, clockPeak: clockPeak(ledger) }
+  ledger.rotations.push(rotation)
+  return rotation
+}
+
+/** The verification of this id, known from now on. */
+export function seenOf(
+  ledger: Ledger,
+  id: string,
+  { app, mode }: Pick<Seen, 'app' | 'mode'>,
+): Seen {
+  const known = ledger.seen.get(id)
+  if (known) return known
+  const seen: Seen = {
+    ...{ id, app, mode, start: null, begun: null, code: null, clockMax: clockPeak(ledger) },
+    ...{ wrong: 0, approvals: 0, approvedAt: null, canceledAt: null, left: [], copies: 0 },
+    ...{ approvers: new Set(), cancelers: new Set(), spends: new Set(), resends: new Set() },
+  }
+  ledger.seen.set(id, seen)
+  return seen
+}
+
+/** The highest that the clock shows now, for whoever asks and for what is under way. */
+export function clockPeak({ time, staleClock }: Ledger): number {
+  return Math.max(time.clock.now(), staleClock?.shown ?? 0)
+}
+
+/** Notes that the clock goes back, before it does. */
+export function noteJumpBack(ledger: Ledger): void {
+  ledger.jumpedBack = { ever: true, lastElapsed: ledger.time.elapsed() }
+  ledger.staleClock = { shown: clockPeak(ledger), quietsLeft: 3 }
+}
+
+/** Notes that nothing is left to do at this moment. */
+export function noteQuiet(ledger: Ledger): void {
+  const { staleClock, jumpedBack, time } = ledger
+  if (!staleClock || time.elapsed() < jumpedBack.lastElapsed + 1_000) return
+  if (--staleClock.quietsLeft === 0) ledger.staleClock = null
+}
+
+/** Notes what the clock shows now, wherever it matters. */
+export function noteClock(ledger: Ledger): void {
+  const now = ledger.time.clock.now()
+  for (const ask of ledger.open) {
+    ask.clockMin = Math.min(ask.clockMin, now)
+    ask.clockMax = Math.max(ask.clockMax, now)
+  }
+  for (const rotation of ledger.rotations) {
+    if (rotation.overAt === null) rotation.clockMin = Math.min(rotation.clockMin, now)
+    rotation.clockPeak = Math.max(rotation.clockPeak, now)
+  }
+  for (const ask of ledger.asks) ask.clockPeak = Math.max(ask.clockPeak, now)
+  for (const seen of ledger.seen.values()) seen.clockMax = Math.max(seen.clockMax, now)
+}
+
+/** Notes that the disk fails, or the process dies or stops, now. */
+export function noteTrouble(ledger: Ledger): void {
+  ledger.troubleElapsed = ledger.time.elapsed()
+  for (const ask of ledger.open) ask.isTroubled = true
+}
+
+/** A sweep may have deleted it, or its app was asked to go. */
+export function mayBeDeleted({ app, begun, start, clockMax }: Seen): boolean {
+  if (app.isLeaving || begun === null || start === null) return true
+  return clockMax >= begun.createdAt + verificationsKeptMs
+}
+
+/** Its time was over, at least once, by a clock that may be right again. */
+export function mayBeExpired({ begun, start, clockMax }: Seen): boolean {
+  return begun === null || start === null || clockMax >= begun.expiresAt
+}
+
+/** Its key may have been deleted: the clock has shown a week more since another took its place. */
+export function mayLackKey({ rotations }: Ledger, { start }: Seen): boolean {
+  return rotations.some(({ overAt, clockMin, clockPeak: peak }) => {
+    const isLater = start !== null && (overAt === null || overAt > start.begunAt)
+    return isLater && peak - clockMin >= retiredKeepingMs
+  })
+}
+
+/** What of a verification never changes. */
+export function fixedPart(json: Json): string {
+  const { id, mode, to, channel, purpose, metadata, code_length, code_format } = json
+  const { reference, created_at, expires_at } = json
+  const fields = { id, mode, to, channel, purpose, metadata, code_length, code_format }
+  return JSON.stringify({ ...fields, reference, created_at, expires_at })
+}

@@ -1,0 +1,133 @@
+import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
+import { hashKey } from '../../src/domain/app/api-key.ts'
+import type { Handover } from '../../src/domain/delivery/delivery.ts'
+import type { Channel, Log, Random } from '../../src/domain/ports.ts'
+import type { DomainSettings } from '../../src/domain/settings.ts'
+import { dayMs } from '../../src/domain/verification/limits.ts'
+import { createServer } from '../../src/http/server.ts'
+import { createSender } from '../../src/jobs/sender/sender.ts'
+import { createSweeper } from '../../src/jobs/sweep.ts'
+import {
+  createBeat,
+  createClockWatch,
+  createRotationWatch,
+  createSprayWatch,
+} from '../../src/jobs/watches.ts'
+import { createKeyring } from '../../src/keys/keyring.ts'
+import { loadKeyset } from '../../src/keys/keyset.ts'
+import type { MasterKey } from '../../src/keys/master-key.ts'
+import { followRotation } from '../../src/keys/rotate.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { verificationsKeptMs } from './ledger.ts'
+import type { Life, VirtualTime } from './virtual-time.ts'
+
+export const adminToken = `otpm_admin_${'a'.repeat(36)}`
+export const auditKeptMs = 400 * dayMs
+const node = 'local'
+
+export type MachineParts = {
+  path: string
+  life: Life
+  time: VirtualTime
+  random: Random
+  settings: DomainSettings
+  /** The newest first; one of them opens the keyset. */
+  masterKeys: MasterKey[]
+  email: Channel
+  inInbox(handover: Handover): void
+  log: Log
+}
+
+export type Machine = Awaited<ReturnType<typeof startMachine>>
+
+/** One process of the server: everything that runtime.ts connects, but for listeners and threads. */
+export async function startMachine(parts: MachineParts) {
+  const { path, life, time, random, settings, log } = parts
+  const { clock } = time
+  const timers = time.timersOf(life)
+  const store = await openSqliteStore({ path, timers })
+  const keyset = await openKeyset({ meta: store.meta, random, clock }, parts.masterKeys)
+  const keyring = createKeyring(keyset, random)
+  const egress = { reach: async () => 'public' as const }
+  const base = { ...store, clock, timers, random, keyring, egress, settings, node }
+  const metrics = createMetrics()
+  const inbox = createInboxChannel(base)
+  const watchedInbox: Channel = {
+    deliver(handover, signal) {
+      if (life.isOver) return new Promise(() => {})
+      parts.inInbox(handover)
+      return inbox.deliver(handover, signal)
+    },
+    close: inbox.close,
+  }
+  await store.deliveries.releaseLeases(node)
+  const channels = { email: parts.email, inbox: watchedInbox }
+  const outbox = createSender({ ...base, channels, log, metrics })
+  const state = { isStopping: false }
+  const keys = { right: true }
+  const peers = new WeakMap<Request, string>()
+  const server = createServer({
+    ...base,
+    ...{ outbox, log, metrics, adminTokenHash: hashKey(adminToken) },
+    inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
+    http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },
+    ready: async () => true,
+    stopping: () => state.isStopping,
+    testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),
+    tryLogin: async () => null,
+    peerAddress: (request) => peers.get(request) ?? null,
+  })
+  const beat = () =>
+    store.nodes.beat({
+      id: node,
+      seenAt: clock.now(),
+      keysetVersion: keyring.keyset().version,
+    })
+  const shared = { ...base, log, metrics }
+  const jobs = [
+    outbox,
+    createSweeper(shared, {
+      verificationsMs: verificationsKeptMs,
+      ...{ limitsMs: 31 * dayMs, eventsMs: 31 * dayMs, auditMs: auditKeptMs },
+    }),
+    createSprayWatch(shared),
+    createClockWatch(shared),
+    createBeat({ ...shared, beat, isDamaged: () => false, lostLines: () => 0 }),
+    createRotationWatch({
+      ...shared,
+      ...{ beat, keys, follow: () => followRotation({ meta: store.meta, keyring }) },
+    }),
+  ]
+  for (const job of jobs) job.start()
+
+  return {
+    ...{ life, store, ports: { ...base, outbox }, keys },
+    /** Answers a request that came from this address. */
+    handle(request: Request, from: string): Promise<Response> {
+      peers.set(request, from)
+      return Promise.resolve(server.handle(request))
+    },
+    /** As from SIGTERM on: not ready, though what runs is finished. */
+    refuse(): void {
+      state.isStopping = true
+    },
+    /** Lets the jobs finish what they do, and closes the store. */
+    async stop(): Promise<void> {
+      await Promise.all(jobs.map((job) => job.stop()))
+      await store.close()
+    },
+  }
+}
+
+/** The keyset under the first master key that opens it. */
+async function openKeyset(ports: Parameters<typeof loadKeyset>[0], masterKeys: MasterKey[]) {
+  const [first, ...others] = masterKeys
+  if (!first) throw new Error('there is no master key')
+  try {
+    return await loadKeyset(ports, first)
+  } catch (error) {
+    if (others.length === 0) throw error
+    return openKeyset(ports, others)
+  }
+}

@@ -1,0 +1,166 @@
+import { dayMs } from '../../src/domain/verification/limits.ts'
+import type { Ledger } from './ledger.ts'
+import { type Answer, type Ask, fold, violation } from './model.ts'
+import { facts } from './oracle-checks.ts'
+
+/** Judges a start that was refused; the original API says less of it. */
+export function judgeStart(ledger: Ledger, ask: Ask, answer: Answer): void {
+  const { app } = ask
+  if ([200, 201, 401, 503].includes(answer.status)) return
+  if (ask.kind === 'otp') {
+    judgeOtpRefusal(ledger, ask, answer)
+    return
+  }
+  const code = String(answer.json?.code)
+  const reasons: Record<string, boolean> = {
+    app_paused: Boolean(app?.mayPause),
+    budget_exhausted: Boolean(app?.mayRefuse),
+    idempotency_key_reused: Boolean(ask.repeatKey),
+    rate_limited: true,
+  }
+  if (!reasons[code]) violation('a start is refused without a reason', facts(ask))
+  if (code === 'rate_limited') judgeLimit(ledger, ask, String(answer.json.limit))
+}
+
+function judgeOtpRefusal(ledger: Ledger, ask: Ask, { status, text }: Answer): void {
+  const { app } = ask
+  const isNotSent = text.startsWith('Error: The mail was not sent')
+  if (status === 400 && (isNotSent || app?.isLeaving || app?.mayPause)) return
+  if (status !== 429) violation('a start is refused without a reason', facts(ask))
+  if (app?.mayRefuse || text.includes('in time')) return
+  // Its words name no limit: that of the app counts where it is small or the clock went back.
+  const isApps =
+    ledger.jumpedBack.ever || (app?.minuteMin ?? 0) < ledger.settings.appStartsPerMinute
+  judgeLimit(ledger, ask, isApps ? 'app_day' : 'recipient_day')
+}
+
+/** A limit refuses those only who took from it, and no longer than its window. */
+function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
+  const { settings, jumpedBack } = ledger
+  const windows: Record<string, number> = {
+    recipient_spacing: settings.recipientStartSpacingSeconds * 1000,
+    recipient_quarter_hour: 900_000,
+    recipient_day: dayMs,
+    app_minute: 60_000,
+    app_day: dayMs,
+  }
+  const windowMs = windows[limit]
+  if (windowMs === undefined) violation('a limit has an unknown name', facts(ask))
+  // A window is a whole number of steps, so that it may be some ms longer.
+  if (ask.kind === 'start' && (ask.answer?.retryAfter ?? dayMs) > windowMs / 1000 + 1) {
+    violation('a limit says to wait longer than its window', { limit, ...facts(ask) })
+  }
+  const since = ask.begunElapsed - windowMs
+  const starts = ledger.asks.filter((other) => other !== ask && isCounted(limit, ask, other))
+  const takers = starts.filter(mayHaveTaken)
+  if (takers.length === 0) violation('a limit refuses the first', { limit, ...facts(ask) })
+  const recent = takers.filter(({ overElapsed }) => overElapsed === null || overElapsed >= since)
+  const say = (max: number) => {
+    const counted = recent.map(({ number }) => number)
+    violation('a limit holds longer than its window', { limit, counted, max, ...facts(ask) })
+  }
+  if (!jumpedBack.ever) {
+    const max = ask.kind === 'start' ? leastMax(ledger, ask, limit) : 1
+    if (recent.length < max) say(max)
+    return
+  }
+  // After the clock went back a limit may be full at any time, but no longer than a window.
+  const before = starts.find(({ kind, answer, number, overElapsed }) => {
+    const isLimited = kind === 'start' && answer?.json?.limit === limit
+    return isLimited && number < ask.number && overElapsed !== null && overElapsed < since
+  })
+  if (!before || jumpedBack.lastElapsed >= before.begunElapsed) return
+  const isTaken = takers.some(({ overElapsed }) => {
+    return overElapsed === null || overElapsed >= before.begunElapsed
+  })
+  if (!isTaken) say(1)
+}
+
+/** A start that took from the limits, or may have. */
+function mayHaveTaken({ kind, answer }: Ask): boolean {
+  if (kind !== 'start' && kind !== 'otp') return false
+  if (!answer || answer.status < 300 || answer.status === 503) return true
+  if (kind === 'otp') return answer.status === 400 && answer.text.includes('not sent')
+  return answer.json?.code === 'budget_exhausted'
+}
+
+/** True when both starts take from one row of this limit; `recipient_day` spans the apps. */
+function isCounted(limit: string, ask: Ask, other: Ask): boolean {
+  const [mode, otherMode] = [ask, other].map(({ key }) => key?.mode ?? 'live')
+  if (mode !== otherMode) return false
+  const isSameApp = ask.app === other.app
+  if (limit.startsWith('app_')) return isSameApp
+  if (fold(ask.to ?? '') !== fold(other.to ?? '')) return false
+  return isSameApp || (limit === 'recipient_day' && mode === 'live')
+}
+
+/** So many starts in a window are surely allowed. */
+function leastMax({ settings }: Ledger, { app }: Ask, limit: string): number {
+  const maxima: Record<string, number> = {
+    recipient_spacing: 1,
+    recipient_quarter_hour: settings.recipientStartsPerQuarterHour,
+    recipient_day: Math.min(app?.recipientDayMin ?? 1, settings.recipientStartsPerDayAcrossApps),
+    app_minute: app?.minuteMin ?? 1,
+    app_day: settings.appStartsPerDay,
+  }
+  return maxima[limit] ?? 1
+}
+
+/** Two starts for one recipient keep their distance, where the clock is right. */
+export function judgeSpacing(ledger: Ledger, ask: Ask, answer: Answer): void {
+  if (ledger.jumped || answer.isReplayed) return
+  const { settings } = ledger
+  const spacingMs = settings.recipientStartSpacingSeconds * 1000
+  const starts = ledger.asks.filter((other) => {
+    return hasStarted(other) && isCounted('recipient_spacing', ask, other)
+  })
+  for (const other of starts) {
+    if (other === ask) continue
+    const [first, second] = other.number < ask.number ? [other, ask] : [ask, other]
+    const apart = (second.overElapsed ?? 0) - first.begunElapsed
+    if (apart < spacingMs) {
+      violation('two starts come closer than allowed', { other: other.number, ...facts(ask) })
+    }
+  }
+  const inWindow = (ms: number) =>
+    starts.filter(({ begunElapsed }) => begunElapsed > answer.elapsed - ms).length
+  // A full burst, and what comes back during the window.
+  const quarter = 2 * settings.recipientStartsPerQuarterHour
+  const day = 2 * settings.recipientStartsPerDay
+  if (inWindow(900_000) > quarter || inWindow(dayMs) > day) {
+    violation('more starts than a limit allows', facts(ask))
+  }
+}
+
+function hasStarted({ kind, answer }: Ask): boolean {
+  if (kind === 'otp') return answer?.status === 200
+  return kind === 'start' && answer?.status === 201 && !answer.isReplayed
+}
+
+/** Wrong codes for one recipient of an app stay within the budget, by a clock that never went back. */
+export function judgeBudget(ledger: Ledger, ask: Ask): void {
+  const { about: seen, answer } = ask
+  if (ledger.jumpedBack.ever || !seen || seen.mode !== 'live') return
+  if (seen.begun?.codeFormat !== 'numeric' || !answer) return
+  const to = fold(seen.start?.to ?? '')
+  const guesses = ledger.asks.filter((other) => {
+    const { about } = other
+    if (about?.app !== seen.app || about.mode !== 'live') return false
+    return fold(about.start?.to ?? '') === to && isWrongGuess(other)
+  })
+  const { guessBudgetPerDay, guessBudgetPerMonth } = ledger.settings
+  const windows = [
+    { max: guessBudgetPerDay, windowMs: dayMs },
+    { max: guessBudgetPerMonth, windowMs: 30 * dayMs },
+  ]
+  for (const { max, windowMs } of windows) {
+    const inside = guesses.filter(({ clockMin }) => clockMin > ask.clockMax - windowMs)
+    if (inside.length > max) violation('more guesses than the budget', { max, ...facts(ask) })
+  }
+}
+
+function isWrongGuess({ kind, about, answer }: Ask): boolean {
+  if (!answer || about?.begun?.codeFormat !== 'numeric') return false
+  if (kind === 'check') return answer.status === 200 && !answer.json.valid && !answer.isReplayed
+  return kind === 'verify' && answer.text === 'OTP Mismatched!'
+}

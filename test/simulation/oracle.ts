@@ -1,0 +1,217 @@
+import {
+  fixedPart,
+  type Ledger,
+  mayBeDeleted,
+  mayBeExpired,
+  noteClock,
+  noteQuiet,
+  noteTrouble,
+  seenOf,
+} from './ledger.ts'
+import { type Answer, type Ask, type Json, type Seen, violation } from './model.ts'
+import { facts, isForeign, judgeAbout, noteBegin } from './oracle-checks.ts'
+import { createMailJudge, type MailJudge } from './oracle-mail.ts'
+import { createRepeatJudge } from './oracle-repeats.ts'
+import { judgeBudget, judgeSpacing, judgeStart } from './oracle-starts.ts'
+
+export type Oracle = {
+  mail: MailJudge
+  begins(ask: Ask): void
+  /** The answer stands in the request. */
+  answered(ask: Ask, answer: Answer): void
+  clockMoved(): void
+  /** The disk fails, or the process dies or stops, now. */
+  troubled(): void
+  /** Nothing is left to do at this moment. */
+  quiet(): void
+}
+
+/** The longest that a request may take, however slow the mail servers: `/otp` waits 20 s. */
+const requestMaxMs = 60_000
+/** A timer that is set after the machine has slept starts anew, so that a sleep counts little. */
+const sleepMaxMs = 5_000
+
+/** Reduces all that is answered and mailed to what must hold, and throws where it does not. */
+export function createOracle(ledger: Ledger): Oracle {
+  const mail = createMailJudge(ledger)
+  const repeats = createRepeatJudge()
+  let quietElapsed = 0
+  return {
+    mail,
+    begins(ask) {
+      noteBegin(ask)
+      repeats.begins(ask)
+    },
+    answered(ask, answer) {
+      judgeStatus(ledger, ask, answer)
+      judgeAbout(ledger, ask, answer)
+      repeats.answered(ask, answer)
+      if (ask.kind === 'start' || ask.kind === 'otp') judgeStarted(ledger, mail, ask, answer)
+      if (ask.kind === 'list' && answer.status === 200) judgeList(ledger, ask, answer)
+      const isOwn = ask.about && !isForeign(ask, ask.about) && answer.status === 200
+      if (isOwn && ask.about && answer.json?.id) judgeView(ask, ask.about, answer, answer.json)
+      judgeBudget(ledger, ask)
+    },
+    clockMoved() {
+      noteClock(ledger)
+    },
+    troubled() {
+      noteTrouble(ledger)
+      mail.troubled()
+    },
+    quiet() {
+      mail.quiet()
+      noteQuiet(ledger)
+      const now = ledger.time.elapsed()
+      for (const ask of ledger.open) {
+        const since = Math.max(quietElapsed, ask.begunElapsed)
+        ask.waitedMs += Math.min(now - since, sleepMaxMs)
+        if (ask.waitedMs > requestMaxMs) violation('a request does not end', facts(ask))
+      }
+      quietElapsed = now
+    },
+  }
+}
+
+/** No bug is answered; keys are good until they are revoked, and never again. */
+function judgeStatus(ledger: Ledger, ask: Ask, { status, json, text }: Answer): void {
+  const { app, key, kind } = ask
+  if (status >= 500 && status !== 503 && !mayLackAddress(ledger, ask)) {
+    violation('a bug is answered', facts(ask))
+  }
+  const code = json?.code ?? text
+  if (status === 503) {
+    const isBacklog = code === 'delivery_backlog' && kind === 'start'
+    if (!isBacklog && !ask.isTroubled && !ledger.isTrouble) {
+      violation('the store is unavailable without a fault', facts(ask))
+    }
+  }
+  if (kind === 'stranger' && status < 400) violation('a stranger is answered', facts(ask))
+  if (!key || !app) return
+  const deadAt = key.revokedAt ?? app.goneAt
+  const isDead = deadAt !== null && deadAt < ask.begunAt
+  if (isDead && ![401, 429, 503].includes(status)) violation('a dead key is taken', facts(ask))
+  if (status === 401 && !key.isLeaving && !app.isLeaving) violation('a key is lost', facts(ask))
+}
+
+/**
+ * Known: two rotations, with a clock that is set by more than a week between them, delete the key
+ * of an address whose code still lives; a resend is then answered 500.
+ */
+function mayLackAddress({ jumpedBack, rotations }: Ledger, { kind }: Ask): boolean {
+  const isResend = kind === 'resend' || kind === 'otp_again'
+  return isResend && jumpedBack.ever && rotations.length >= 2
+}
+
+function judgeStarted(ledger: Ledger, mail: MailJudge, ask: Ask, answer: Answer): void {
+  judgeStart(ledger, ask, answer)
+  const { app } = ask
+  if (ask.kind === 'otp' && answer.text.startsWith('Error: The mail was not sent')) {
+    mail.toldNotSent(ask)
+  }
+  const isStarted = answer.status === (ask.kind === 'otp' ? 200 : 201)
+  if (!isStarted || !app) return
+  const id = ask.kind === 'otp' ? answer.text : String(answer.json.id)
+  const seen = seenOf(ledger, id, { app, mode: ask.key?.mode ?? 'live' })
+  if (seen.app !== app || seen.mode !== (ask.key?.mode ?? 'live')) {
+    violation('a start answers a foreign verification', facts(ask, seen))
+  }
+  if (seen.start && (!ask.repeatKey || seen.start.repeatKey !== ask.repeatKey)) {
+    violation('two starts make one verification', facts(ask, seen))
+  }
+  seen.start ??= ask
+  // The start that made it may have been an earlier request with the same Idempotency-Key.
+  const makers = ledger.asks.filter((other) => {
+    return other === ask || (ask.repeatKey && other.repeatKey === ask.repeatKey)
+  })
+  seen.clockMax = Math.max(seen.clockMax, ...makers.map(({ clockPeak }) => clockPeak))
+  if (ask.kind === 'start') judgeBegun(ask, seen, answer.json)
+  judgeSpacing(ledger, ask, answer)
+}
+
+function judgeBegun(ask: Ask, seen: Seen, json: Json): void {
+  const begun = begunOf(json)
+  if (seen.begun && seen.begun.expiresAt !== begun.expiresAt) {
+    violation('a verification lives another time than was said', facts(ask, seen))
+  }
+  if (!seen.begun || seen.begun.attemptsMax === null) seen.begun = begun
+  if (json.status !== 'pending' && !ask.answer?.isReplayed && ask.clockMax < begun.expiresAt) {
+    violation('a verification does not begin pending', facts(ask, seen))
+  }
+}
+
+function begunOf(json: Json) {
+  return {
+    createdAt: Date.parse(json.created_at),
+    expiresAt: Date.parse(json.expires_at),
+    attemptsMax: Number(json.attempts_left),
+    codeLength: Number(json.code_length),
+    codeFormat: String(json.code_format),
+    fixed: fixedPart(json),
+  }
+}
+
+/** What an answer says of a verification agrees with everything that was answered before. */
+function judgeView(ask: Ask, seen: Seen, answer: Answer, json: Json): void {
+  const { begun } = seen
+  const say = (rule: string) => violation(rule, { ...facts(ask, seen), json })
+  if (json.mode !== seen.mode) say('a verification shows another mode')
+  if (answer.isReplayed) return
+  const fixed = fixedPart(json)
+  if (begun?.fixed && begun.fixed !== fixed) say('a verification has changed')
+  if (begun?.fixed === null) seen.begun = { ...begun, fixed }
+  judgeLeft(ask, seen, answer, json)
+  const before = (at: number | null) => at !== null && at < ask.begunAt
+  if (before(seen.approvedAt) && json.status !== 'approved') say('an approval is forgotten')
+  if (before(seen.canceledAt) && json.status !== 'canceled') say('a cancel is forgotten')
+  if (json.status === 'approved' && seen.approvers.size === 0) say('approved by nobody')
+  const isCanceled = seen.cancelers.size > 0 || (seen.start === null && ask.kind !== 'cancel')
+  if (json.status === 'canceled' && !isCanceled) say('canceled by nobody')
+  if (json.status === 'expired' && !mayBeExpired(seen)) say('expired too early')
+  if (json.status === 'pending' && begun && ask.clockMin >= begun.expiresAt) say('lives too long')
+  if (json.status === 'exhausted' && seen.spends.size < (begun?.attemptsMax ?? 1)) {
+    say('exhausted too early')
+  }
+  if (json.delivery.status === 'sent' && seen.mode === 'live' && seen.copies === 0) {
+    say('sent, but no mail server took it')
+  }
+}
+
+/** Attempts never come back, and none is spent that nobody made. */
+function judgeLeft(ask: Ask, seen: Seen, { at }: Answer, json: Json): void {
+  const left = Number(json.attempts_left)
+  const least = Math.min(...seen.left.filter((each) => each.at < ask.begunAt).map((e) => e.left))
+  if (left > least) violation('an attempt is forgotten', { least, left, ...facts(ask, seen) })
+  const attemptsMax = seen.begun?.attemptsMax
+  if (attemptsMax != null && left < attemptsMax - seen.spends.size) {
+    violation('an attempt is spent that nobody made', { left, ...facts(ask, seen) })
+  }
+  seen.left.push({ at, left })
+}
+
+/** A list holds all that was acknowledged, of one app and mode, the newest first. */
+function judgeList(ledger: Ledger, ask: Ask, answer: Answer): void {
+  const { app, key } = ask
+  if (!app || !key) return
+  const items: Json[] = answer.json.items
+  const ids = items.map(({ id }) => String(id))
+  if (ids.some((id, index) => index > 0 && id >= (ids[index - 1] ?? ''))) {
+    violation('a list is not the newest first', facts(ask))
+  }
+  for (const json of items) {
+    const seen = seenOf(ledger, json.id, { app, mode: key.mode })
+    if (seen.app !== app || seen.mode !== key.mode) {
+      violation('a list shows a foreign verification', facts(ask, seen))
+    }
+    judgeView(ask, seen, answer, json)
+  }
+  const isWhole = answer.json.next_cursor === null
+  for (const seen of ledger.seen.values()) {
+    if (seen.app !== app || seen.mode !== key.mode || mayBeDeleted(seen)) continue
+    const startedAt = seen.start?.answer?.at ?? Number.POSITIVE_INFINITY
+    const isInside = isWhole || seen.id > (ids.at(-1) ?? '')
+    if (startedAt < ask.begunAt && isInside && !ids.includes(seen.id)) {
+      violation('a list lacks an acknowledged verification', facts(ask, seen))
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { Answer, Ask } from './model.ts'
+
+export type Outcome = {
+  seed: number
+  /** Of everything that was answered and mailed, and when. */
+  digest: string
+  counts: Record<string, number>
+  /** Every step, oldest first. */
+  lines: string[]
+  /** What did not hold. */
+  violation: Error | null
+}
+
+export type Recorder = {
+  /** One line of what happened; also a part of the digest. */
+  note(line: string): void
+  /** A line for a person only: what it says may differ from run to run. */
+  remark(line: string): void
+  count(name: string): void
+  asked(ask: Ask): void
+  answered(ask: Ask, answer: Answer): void
+  /** Keeps the first thing that does not hold. */
+  fail(error: unknown): void
+  /** The same object whose functions keep what they throw, wherever it would get lost. */
+  guarded<Functions extends object>(functions: Functions): Functions
+  failure(): Error | null
+  outcome(): Outcome
+}
+
+/** Writes down what happens, for the digest and for whoever looks at a failing seed. */
+export function createRecorder(seed: number, elapsed: () => number): Recorder {
+  const hasher = new Bun.CryptoHasher('sha256')
+  const counts: Record<string, number> = {}
+  const lines: string[] = []
+  let failure: Error | null = null
+
+  const remark = (line: string) => {
+    lines.push(`${(elapsed() / 1000).toFixed(3).padStart(12)}  ${line}`)
+  }
+  const note = (line: string) => {
+    hasher.update(`${elapsed()} ${line}\n`)
+    remark(line)
+  }
+  const count = (name: string) => {
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  const fail = (error: unknown) => {
+    failure ??= error instanceof Error ? error : new Error(String(error))
+  }
+  return {
+    ...{ note, remark, count, fail },
+    asked({ number, kind, method, path, body, key, app, repeatKey }) {
+      const who = key ? `${key.mode} key of ${app?.id.slice(0, 4)}` : kind
+      const again = repeatKey ? ` Idempotency-Key ${repeatKey}` : ''
+      const text = body === undefined ? '' : ` ${JSON.stringify(body)}`
+      note(`#${number} ${who}: ${method} ${path}${text}${again}`)
+    },
+    answered({ number, kind }, { status, text, json, isReplayed }) {
+      count(`${kind} ${status}${isReplayed ? ' again' : ''}`)
+      if (kind === 'start' && json?.code_format === 'crockford') count('start with a long code')
+      note(`#${number} is answered ${status}${isReplayed ? ' again' : ''} ${text.slice(0, 600)}`)
+    },
+    guarded<Functions extends object>(functions: Functions): Functions {
+      const entries = Object.entries(functions).map(([name, value]) => {
+        if (typeof value !== 'function') return [name, value]
+        const run = (...input: unknown[]) => {
+          try {
+            return value(...input)
+          } catch (error) {
+            fail(error)
+            throw error
+          }
+        }
+        return [name, run]
+      })
+      return Object.fromEntries(entries) as Functions
+    },
+    failure: () => failure,
+    outcome: () => ({ seed, digest: hasher.digest('hex'), counts, lines, violation: failure }),
+  }
+}

@@ -1,0 +1,232 @@
+import type { Log, LogFields } from '../../src/domain/ports.ts'
+import type { MasterKey } from '../../src/keys/master-key.ts'
+import { type Client, createClient } from './client.ts'
+import { createDisk, type Disk, type DiskFault } from './disk.ts'
+import { createLedger, type Ledger, noteJumpBack } from './ledger.ts'
+import { type Machine, startMachine } from './machine.ts'
+import { createMailServer, type MailServer } from './mail-server.ts'
+import type { Ask, Question } from './model.ts'
+import { createOracle, type Oracle } from './oracle.ts'
+import type { Profile } from './profile.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
+import type { Rng } from './rng.ts'
+import { createVirtualTime, type Life, type VirtualTime } from './virtual-time.ts'
+
+export type World = {
+  ledger: Ledger
+  recorder: Recorder
+  mailServer: MailServer
+  time: VirtualTime
+  /** The process that runs now. */
+  machine(): Machine
+  masterKeys: MasterKey[]
+  boot(): Promise<void>
+  ask(question: Question): Ask
+  /** Runs what is due until nothing is; throws what did not hold meanwhile. */
+  settle(): Promise<void>
+  /** Runs so many things that are due. */
+  run(count: number): Promise<void>
+  /** Lets true time pass, and runs what is due then. */
+  pass(ms: number): Promise<void>
+  /** Lets time pass until the promise is settled. */
+  drive<Value>(promise: Promise<Value>): Promise<Value>
+  jump(ms: number): void
+  failDisk(fault: DiskFault): void
+  healDisk(): void
+  /** Cuts the power, now or right after the next commit, and starts anew from what is on disk. */
+  crash(options: { afterCommit: boolean; downMs: number }): Promise<void>
+  /** Stops as SIGTERM does, and starts again. */
+  restart(): Promise<void>
+  remove(): Promise<void>
+}
+
+const startAt = Date.UTC(2026, 5, 15, 12)
+/** More things than ever are due at one moment; who has more goes in circles. */
+const dueMax = 20_000
+/** How long a stopping server waits for requests that are under way. */
+const stopMaxMs = 10_000
+
+/** Everything outside of the process, and the process, which comes and goes. */
+export function createWorld(seed: number, rng: Rng, profile: Profile): World {
+  const time = createVirtualTime(rng.stream('schedule'), startAt)
+  const recorder = createRecorder(seed, time.elapsed)
+  const ledger = createLedger(profile.settings, time)
+  const plain = createOracle(ledger)
+  const oracle: Oracle = recorder.guarded({ ...plain, mail: recorder.guarded(plain.mail) })
+  const mailServer = createMailServer(rng.stream('mail'), time, observed(recorder, oracle))
+  const client: Client = createClient(ledger, oracle, {
+    asked: recorder.asked,
+    answered: recorder.answered,
+    failed: recorder.fail,
+  })
+  const disk: Disk = createDisk()
+  const masterKeys: MasterKey[] = [{ kind: 'bytes', bytes: rng.stream('keys').bytes(32) }]
+  const random = rng.stream('server')
+  const machines: Machine[] = []
+  let lives = 0
+
+  const check = () => {
+    const failure = recorder.failure()
+    if (failure) throw failure
+  }
+  const turn = async () => {
+    // Everything that does not wait for a timer happens in one turn of the event loop.
+    await new Promise(setImmediate)
+    check()
+  }
+  const run = async (count: number) => {
+    await turn()
+    for (let done = 0; done < count && time.runOne(); done++) await turn()
+  }
+  const settle = async () => {
+    await turn()
+    for (let done = 0; time.runOne(); done++) {
+      await turn()
+      if (done > dueMax) throw new Error('the server goes in circles')
+    }
+    oracle.quiet()
+  }
+  const pass = async (ms: number) => {
+    time.advance(ms)
+    oracle.clockMoved()
+    await settle()
+  }
+  async function drive<Value>(promise: Promise<Value>): Promise<Value> {
+    let isOver = false
+    const end = () => {
+      isOver = true
+    }
+    promise.then(end, end)
+    for (let waits = 0; ; waits++) {
+      await turn()
+      if (isOver) return promise
+      if (time.runOne()) continue
+      const next = time.nextAt()
+      if (next === null || waits > dueMax) throw new Error('it never ends')
+      time.advance(Math.max(0, next - time.elapsed()))
+      oracle.clockMoved()
+    }
+  }
+  const machine = () => {
+    const last = machines.at(-1)
+    if (!last) throw new Error('no process runs')
+    return last
+  }
+  async function boot(): Promise<void> {
+    const life: Life = { number: ++lives, isOver: false }
+    const parts = { path: disk.path(), life, time, random, settings: profile.settings, masterKeys }
+    const email = mailServer.channelOf(life)
+    const log = logOf(recorder, life)
+    const starting = startMachine({ ...parts, email, inInbox: oracle.mail.inInbox, log })
+    machines.push(await drive(starting))
+    ledger.isTrouble = false
+  }
+  return {
+    ...{ ledger, recorder, mailServer, time, machine, masterKeys },
+    ...{ boot, settle, run, pass, drive },
+    ask: (question) => client.ask(machine(), question),
+    jump(ms) {
+      recorder.note(`the clock jumps by ${ms} ms`)
+      recorder.count('jump')
+      if (ms < 0) noteJumpBack(ledger)
+      time.jump(ms)
+      ledger.jumped = true
+      oracle.clockMoved()
+    },
+    failDisk(fault) {
+      recorder.note(`the disk is ${fault}`)
+      recorder.count(`disk ${fault}`)
+      disk.fail(fault)
+      ledger.isTrouble = true
+      oracle.troubled()
+    },
+    healDisk() {
+      if (!ledger.isTrouble) return
+      recorder.note('the disk is well again')
+      disk.heal()
+      oracle.troubled()
+      ledger.isTrouble = false
+    },
+    async crash({ afterCommit, downMs }) {
+      const { life } = machine()
+      const isRun = afterCommit && time.runSoon(life)
+      recorder.note(`crash${isRun ? ' right after a commit' : ''}, down for ${downMs} ms`)
+      recorder.count('crash')
+      life.isOver = true
+      oracle.troubled()
+      client.lose()
+      disk.crash()
+      ledger.isTrouble = true
+      time.advance(downMs)
+      oracle.clockMoved()
+      await boot()
+    },
+    async restart() {
+      recorder.note('stops')
+      recorder.count('restart')
+      const stopped = machine()
+      for (const asked of ledger.open) asked.isTroubled = true
+      stopped.refuse()
+      const until = time.elapsed() + stopMaxMs
+      while (ledger.open.size > 0 && time.elapsed() < until) await pass(500)
+      await drive(stopped.stop())
+      stopped.life.isOver = true
+      client.lose()
+      recorder.note('starts again')
+      await boot()
+    },
+    async remove() {
+      disk.heal()
+      for (const each of machines) {
+        each.life.isOver = true
+        await each.store.close().catch(() => {})
+      }
+      disk.remove()
+    },
+  }
+}
+
+/** What the mail server sees, for the oracle and for the record. */
+function observed({ note, count }: Recorder, oracle: Oracle) {
+  return recorderOf({
+    begins: oracle.mail.begins,
+    taken: oracle.mail.taken,
+    note,
+    count,
+  })
+}
+
+type Observed = Pick<Recorder, 'note' | 'count'> & Pick<Oracle['mail'], 'begins' | 'taken'>
+
+function recorderOf({
+  note,
+  count,
+  begins,
+  taken,
+}: Observed): Pick<Oracle['mail'], 'begins' | 'taken'> {
+  return {
+    begins(session) {
+      const { number, mood, handover } = session
+      const { deliveryId, verificationId, recipient, code } = handover
+      note(
+        `mail ${number} (${mood}) begins: ${deliveryId} of ${verificationId} ${recipient.address} ${code}`,
+      )
+      count(`mail ${mood}`)
+      begins(session)
+    },
+    taken(session) {
+      note(`mail ${session.number} is taken`)
+      count('mail taken')
+      taken(session)
+    },
+  }
+}
+
+/** The server's log: its errors are bugs unless the world is in trouble. */
+function logOf({ remark }: Recorder, life: Life): Log {
+  const at = (level: string) => (event: string, fields?: LogFields) => {
+    if (level === 'debug' || life.isOver) return
+    remark(`log ${level} ${event} ${JSON.stringify(fields ?? {})}`)
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
