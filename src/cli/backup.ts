@@ -36,8 +36,9 @@ export const restoreCommand: Command = {
     'Checks a backup and makes it the database of the data directory. The server must be stopped,',
     'and the master key of that installation must be in its place: it is not in the backup.',
     'Verifications that were live in the backup are expired, so that no used code comes back;',
-    'people ask for a new code. Keys that were revoked since are revoked again, as far as the',
-    'database that is replaced knows, and the keys that are active then are listed.',
+    'people ask for a new code. Keys that were revoked since are revoked again and apps that were',
+    'deleted since are paused, as far as the database that is replaced knows, and the keys that are',
+    'active then are listed.',
     '',
     '--in-place does the same with the database that is there: after a snapshot of the volume, a',
     'copied directory or a replica was put back, which no start can notice.',
@@ -65,9 +66,9 @@ export const restoreCommand: Command = {
 
     const options = { file, force: args.has('force'), pid: io.pid }
     const restored = await restore(settingsFor(args, io), options)
-    const { database, expired, revoked, revocationsKnown, activeKeys, keptAside } = restored
+    const { database, expired, revoked, paused, revocationsKnown, activeKeys, keptAside } = restored
     if (args.has('json')) {
-      const keys = { revoked, revocations_known: revocationsKnown }
+      const keys = { revoked, paused, revocations_known: revocationsKnown }
       const active = { active_keys: activeKeys.map(keyJson) }
       printJson(io, { database, expired, ...keys, ...active, kept_aside: keptAside })
       return exitCodes.done
@@ -75,6 +76,9 @@ export const restoreCommand: Command = {
     io.out(`${database}\n`)
     tellRevived(io, { expired, activeKeys })
     if (revoked > 0) io.err(`Keys that were revoked since the backup, revoked again: ${revoked}\n`)
+    if (paused > 0) {
+      io.err(`Apps that were deleted since the backup, paused ("otpmint app update"): ${paused}\n`)
+    }
     if (!revocationsKnown) {
       io.err('Keys that were revoked since the backup are not known: revoke them again.\n')
     }

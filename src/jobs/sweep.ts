@@ -1,4 +1,4 @@
-import { cutAudit } from '../domain/audit.ts'
+import { auditHead, cutAudit } from '../domain/audit.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { type Job, periodic } from './periodic.ts'
@@ -27,16 +27,22 @@ const idleBatchesMax = 100
 const turnMs = 5 * everyMs
 
 /**
- * Deletes every minute what is past its keeping time, and ends deliveries whose code has expired;
- * on one node at a time.
+ * Deletes every minute what is past its keeping time, ends deliveries whose code has expired, and
+ * tells the head of the audit log where it has moved; on one node at a time.
  */
 export function createSweeper(ports: SweepPorts, retention: Retention): Job {
   const { maintenance, clock, node } = ports
   const cursor = { limitsAfter: new Uint8Array(0) }
+  let toldHead = ''
   return periodic(ports, { everyMs, event: 'sweep' }, async (signal) => {
     const now = clock.now()
     if (!(await maintenance.takeTurn({ job: 'sweep', node, now, until: now + turnMs }))) return
     await sweepOnce(ports, { retention, signal, cursor })
+    const state = await ports.audit.state()
+    const head = state ? auditHead(state) : ''
+    // A copy of it that is kept elsewhere shows that the database was put back (--expect-head).
+    if (head !== toldHead) ports.log.info('audit_head', { detail: head })
+    toldHead = head
   })
 }
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { systemClock } from '../clock.ts'
 import type { Settings } from '../config/load.ts'
-import { revokeKey } from '../domain/app/manage.ts'
+import { revokeKey, updateApp } from '../domain/app/manage.ts'
 import { type AuditRecord, audited } from '../domain/audit.ts'
 import type { Stores } from '../domain/stores.ts'
 import { codeOf, syncDirectory } from '../keys/key-file.ts'
@@ -56,6 +56,8 @@ export type Restored = {
   expired: number
   /** Keys that were revoked after the backup was made, and are revoked again. */
   revoked: number
+  /** Apps that were deleted after the backup was made: they are there again, and start nothing. */
+  paused: number
   /** False where the database that was there could not be read. */
   revocationsKnown: boolean
   /** Every key that opens something now. */
@@ -185,23 +187,28 @@ async function openOld(path: string): Promise<SqliteStore | null> {
   return openStore(path).catch(() => null)
 }
 
-type Drafted = Pick<Restored, 'expired' | 'revoked' | 'activeKeys'>
+type Drafted = Pick<Restored, 'expired' | 'revoked' | 'paused' | 'activeKeys'>
 
 /** Everything that the restored database has to know before it takes the place. */
 async function prepareDraft(ports: OpenPorts, old: Stores | null): Promise<Drafted> {
   const now = systemClock.now()
   const expired = await ports.verifications.expirePending(now)
-  const revoked = old ? await carryRevocations(ports, old) : 0
+  const deleted = old ? await deletedApps(old) : new Set<string>()
+  const revoked = old ? await carryRevocations(ports, old, deleted) : 0
+  const paused = await pauseDeleted(ports, deleted)
   const entry = { at: now, who: 'cli', action: 'store.restore', object: 'database' } as const
   const detail = `expired ${expired} revoked ${revoked}`
   await audited(ports, { ...entry, detail, requestId: null }, ports.audit.append)
   await markSuccessor(ports)
-  return { expired, revoked, activeKeys: await activeKeys(ports) }
+  return { expired, revoked, paused, activeKeys: await activeKeys(ports) }
 }
 
 /** Revokes what was revoked after the backup was made, by itself or with its app; how many. */
-async function carryRevocations(ports: OpenPorts, old: Stores): Promise<number> {
-  const deleted = await deletedApps(old)
+async function carryRevocations(
+  ports: OpenPorts,
+  old: Stores,
+  deleted: Set<string>,
+): Promise<number> {
   let revoked = 0
   for (const { id: keyId, appId } of await activeKeys(ports)) {
     const before = (await old.apps.keys(appId)).find(({ id }) => id === keyId)
@@ -210,6 +217,17 @@ async function carryRevocations(ports: OpenPorts, old: Stores): Promise<number> 
     revoked++
   }
   return revoked
+}
+
+/** A secretKey cannot be revoked, so what was deleted is paused until somebody wants it back. */
+async function pauseDeleted(ports: OpenPorts, deleted: Set<string>): Promise<number> {
+  let paused = 0
+  for (const id of deleted) {
+    if (!(await ports.apps.get(id))) continue
+    await updateApp(ports, { who: 'cli', requestId: null }, { id, policy: { paused: true } })
+    paused++
+  }
+  return paused
 }
 
 /** The apps whose deletion the audit log still tells. */

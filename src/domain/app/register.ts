@@ -1,6 +1,7 @@
 import { type Actor, audited } from '../audit.ts'
 import type { Ports } from '../ports.ts'
-import { collected, type FieldError, Problem, refuseIfAny } from '../problem.ts'
+import { collected, type FieldError, Problem, refuseIfAny, secondsUntil } from '../problem.ts'
+import { hourMs, type Rate } from '../verification/limits.ts'
 import { type App, readName, readStrangersName } from './app.ts'
 import type { Endpoint, SmtpInput, SmtpNames } from './endpoint.ts'
 import { draftEndpoint } from './endpoints.ts'
@@ -8,30 +9,32 @@ import { draftApp, entry, type ManagePorts } from './manage.ts'
 
 export type Registration = {
   secretKey: unknown
-  /** The app's name; absent, it has none. */
+  /** The app's name; absent for none. */
   name: unknown
   /** The SMTP server; null keeps every mail in the inbox (developer mode). */
   mail: SmtpInput | null
   names: SmtpNames
   registeredBy: App['registeredBy']
-  /** Of whoever registers openly; null for an admin. */
+  /** The client address of an open registration; null for an admin. */
   address: string | null
 }
 
-/** Apps that strangers may register: in all, and from one address. */
+/** The most openly registered apps: in all, and from one address. */
 const openAppsMax = 1000
 const openAppsPerAddressMax = 10
+/** Logins that all open registrations together may try at one mail server. */
+const serverLogins: Rate = { name: 'server_logins', max: 30, windowMs: hourMs }
 
 type RegisterPorts = ManagePorts &
-  Pick<Ports, 'egress'> & {
-    /** Logs in at the endpoint and ends; null when that went well, else why not. */
+  Pick<Ports, 'egress' | 'limits'> & {
+    /** Tests the login at the endpoint; null on success, else the reason. */
     tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
   }
 
 /**
- * The original API's registration: an app that is found by a secretKey of the caller's choosing. A
- * stranger's server must be public and take the login at once. Throws `invalid_request` with every
- * mistake, `host_not_public`, `login_refused`, `rate_limited`, `secret_key_taken`.
+ * Registers an app through the original API, under a secretKey that the caller chooses. Without the
+ * admin token the mail server must be public and accept the login. Throws `invalid_request` with
+ * every mistake, `host_not_public`, `login_refused`, `rate_limited`, `secret_key_taken`.
  */
 export async function registerApp(
   ports: RegisterPorts,
@@ -66,7 +69,7 @@ export async function registerApp(
 
 export const secretKeyReason = 'must be 8 to 256 characters without control characters'
 
-/** A secretKey that may be registered or looked up; null for any other. */
+/** A valid secretKey; null for anything else. */
 export function readSecretKey(value: unknown): string | null {
   if (typeof value !== 'string' || value.length < 8 || value.length > 256) return null
   return /[\p{Cc}\p{Cs}]/u.test(value) ? null : value
@@ -78,7 +81,7 @@ function readAppName(
 ): string | null {
   const read = registeredBy === 'open' ? readStrangersName : readName
   const fromName = mail?.fromName ?? null
-  // The sender's name is the app's where nothing else is; both are judged alike.
+  // Without `app_name` the sender's name shows in its place; both follow the same rules.
   if (fromName !== null && registeredBy === 'open') {
     collected(mistakes, () => readStrangersName(fromName, names.fromName))
   }
@@ -86,7 +89,7 @@ function readAppName(
   return fromName === null ? null : collected([], () => readName(fromName))
 }
 
-/** A stranger sends as an address in the domain of the login, or as the login itself. */
+/** Requires that an open registration sends from the login's domain or from the login itself. */
 function refuseForeignFrom(
   { settings: { from, user } }: Endpoint,
   names: SmtpNames,
@@ -107,8 +110,14 @@ async function refuseStranger(
   if (all >= openAppsMax || fromAddress >= openAppsPerAddressMax) {
     throw new Problem('rate_limited', { limit: 'open_apps', retryAfterSeconds: 3600 })
   }
-  if ((await ports.egress.reach(endpoint.settings.host)) !== 'public') {
-    throw new Problem('host_not_public')
+  const { host } = endpoint.settings
+  if ((await ports.egress.reach(host)) !== 'public') throw new Problem('host_not_public')
+  const now = ports.clock.now()
+  const key = ports.keyring.limitIndex('server_logins', host)
+  const login = await ports.limits.take({ key, rates: [serverLogins] }, now)
+  if (!login.taken) {
+    const retryAfterSeconds = secondsUntil(login.retryAt, now)
+    throw new Problem('rate_limited', { limit: login.name, retryAfterSeconds })
   }
   const fault = await ports.tryLogin(app, endpoint)
   if (fault !== null) throw new Problem('login_refused', { detail: fault })

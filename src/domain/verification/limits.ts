@@ -16,6 +16,7 @@ export const limitNames = [
   'app_minute',
   'app_day',
   'ip_failures',
+  'server_logins',
 ] as const
 export type LimitName = (typeof limitNames)[number]
 
