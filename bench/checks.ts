@@ -5,7 +5,6 @@ import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink } from './sink.ts'
 
-const connectionCounts = [64, 256]
 /** More checks a second than can be done, so that no round runs out of them. */
 const perSecondMax = { otpmint: 30_000, 'ungrouped-server': 8_000, 'bare-server': 10_000 }
 
@@ -13,12 +12,14 @@ type Run = WrkResult & { cpuMicros: number }
 
 /** Checks and starts, on disk before the answer, beside HTTP alone and beside single commits. */
 export const checks: Measure = async (bench) => {
+  const connectionCounts = bench.quick ? [64] : [64, 256]
   const runs = new Map<string, Run[]>()
   const keep = (name: string, run: Run) => runs.set(name, [...(runs.get(name) ?? []), run])
+  const runsEach = connectionCounts.length * (bench.rounds + 1)
   const subjects = {
-    bare: await checking(bench, 'bare-server'),
-    checks: await checking(bench, 'otpmint'),
-    single: await checking(bench, 'ungrouped-server'),
+    bare: await checking(bench, 'bare-server', runsEach),
+    checks: await checking(bench, 'otpmint', runsEach),
+    single: await checking(bench, 'ungrouped-server', runsEach),
   }
   for (let round = 0; round <= bench.rounds; round++) {
     bench.progress(`checks and starts, round ${round} of ${bench.rounds}`)
@@ -56,13 +57,12 @@ function report(runs: Map<string, Run[]>, connections: number): Finding[] {
 }
 
 /** A server with enough verifications for every round. */
-async function checking(bench: Bench, name: keyof typeof perSecondMax & Executable) {
+async function checking(bench: Bench, name: keyof typeof perSecondMax & Executable, runs: number) {
   bench.progress(`${name} is compiled and filled`)
   const directory = bench.directory()
   const { seconds } = bench
   const each = Math.ceil((seconds * perSecondMax[name]) / 5)
-  const count = each * connectionCounts.length * (bench.rounds + 1)
-  const { liveKey, pending } = await seed(directory, { smtpPort: null, pending: count })
+  const { liveKey, pending } = await seed(directory, { smtpPort: null, pending: each * runs })
   const served = await serve(name, directory)
   const run = (connections: number) => {
     const lines = checkLines(pending.splice(0, each))

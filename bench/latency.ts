@@ -57,7 +57,7 @@ async function checksBesideStarts(bench: Bench) {
 }
 
 const healthyPerSecond = 100
-const hangingPerSecond = 200
+const hangingPerSecond = 50
 
 /** Starts of one app until their mail is taken, with and without another whose server hangs. */
 async function appsBesideHangingServer(bench: Bench) {

@@ -200,8 +200,8 @@ export type Flooded = { accepted: number; refused: number }
 
 type Flood = {
   workers: number
-  /** Waits as `Retry-After` says with what is refused for the backlog; else it comes at once. */
-  patient: boolean
+  /** How long a worker waits whose start was refused for the backlog, given `Retry-After`. */
+  waitMs(retryAfterSeconds: number): number
   isOver(accepted: number): boolean
 }
 
@@ -209,7 +209,7 @@ type Flood = {
 export async function flood(
   client: Client,
   name: string,
-  { workers, patient, isOver }: Flood,
+  { workers, waitMs, isOver }: Flood,
 ): Promise<Flooded> {
   const done = { accepted: 0, refused: 0 }
   let sent = 0
@@ -223,7 +223,8 @@ export async function flood(
       }
       if (!isBacklog(answer)) throw unexpected(answer)
       done.refused++
-      if (patient) await Bun.sleep(answer.retryAfterSeconds * 1000)
+      const ms = waitMs(answer.retryAfterSeconds)
+      if (ms > 0) await Bun.sleep(ms)
     }
   }
   await Promise.all(Array.from({ length: workers }, work))

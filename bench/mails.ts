@@ -30,8 +30,8 @@ export const mails: Measure = async (bench) => {
     // Half a minute each, so they are repeated least.
     if (round > 3) continue
     alone.raw.push(await rates('raw'))
-    runs.rude.push(await sustained(bench, sink, false))
-    runs.patient.push(await sustained(bench, sink, true))
+    runs.rude.push(await sustained(bench, sink, () => 0))
+    runs.patient.push(await sustained(bench, sink, (seconds) => seconds * 1000))
   }
   sink.stop()
   const what = 'starts that are answered when the mail is taken (Prefer: wait)'
@@ -55,14 +55,18 @@ function line(how: string, runs: Sustained[], raw: number[]): Finding {
 /** Each a second. */
 type Sustained = { mails: number; starts: number; refused: number }
 
-async function sustained(bench: Bench, sink: Sink, patient: boolean): Promise<Sustained> {
+async function sustained(
+  bench: Bench,
+  sink: Sink,
+  waitMs: (retryAfterSeconds: number) => number,
+): Promise<Sustained> {
   const directory = bench.directory()
   const { liveKey: authorization } = await seed(directory, { smtpPort: sink.port })
   const served = await serve('otpmint', directory)
   const client = openClient({ url: served.url, authorization, connections: 64 })
   const floodFor = (name: string, seconds: number) => {
     const endAt = performance.now() + seconds * 1000
-    return flood(client, name, { workers: 64, patient, isOver: () => performance.now() >= endAt })
+    return flood(client, name, { workers: 64, waitMs, isOver: () => performance.now() >= endAt })
   }
   await floodFor('early', 1)
   await sink.reset()

@@ -7,7 +7,7 @@ import { openSink } from './sink.ts'
 
 /** What is resident after as many starts as the server can take at once, with their mails. */
 export const memory: Measure = async (bench) => {
-  const verifications = bench.quick ? 20_000 : 100_000
+  const verifications = bench.quick ? 10_000 : 100_000
   const sink = await openSink()
   const directory = bench.directory()
   const { liveKey: authorization } = await seed(directory, { smtpPort: sink.port })
@@ -18,7 +18,7 @@ export const memory: Measure = async (bench) => {
   bench.progress(`memory, ${verifications} verifications`)
   await flood(client, 'memory', {
     workers: 64,
-    patient: true,
+    waitMs: () => 200,
     isOver(accepted) {
       if (accepted % 100 === 0) most = Math.max(most, served.residentBytes())
       return accepted >= verifications
@@ -27,7 +27,7 @@ export const memory: Measure = async (bench) => {
   await sink.taken(verifications)
   most = Math.max(most, served.residentBytes())
   // The runtime gives back what a flood made it take within seconds.
-  await Bun.sleep(bench.quick ? 5_000 : 15_000)
+  await Bun.sleep(bench.quick ? 3_000 : 15_000)
   const after = served.residentBytes()
   client.close()
   await served.stop('SIGKILL')

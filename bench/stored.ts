@@ -8,7 +8,7 @@ const perSecondMax = 30_000
 
 /** What a full database changes: how soon the server is ready, and how fast it checks. */
 export const stored: Measure = async (bench) => {
-  const counts = bench.quick ? [100_000] : [1_000_000, ...(bench.huge ? [10_000_000] : [])]
+  const counts = bench.quick ? [50_000] : [1_000_000, ...(bench.huge ? [10_000_000] : [])]
   const few = await filled(bench, 1_000)
   const findings: Finding[] = []
   for (const [index, count] of counts.entries()) {

@@ -9,7 +9,7 @@ const pages = [
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))
 
-test('every link between the pages leads somewhere', () => {
+test('every link between the pages has a target that exists', () => {
   const dead = pages.flatMap((page) => {
     const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)]
     return links
@@ -31,7 +31,7 @@ test('every file that a page names in the source exists', () => {
   expect(missing).toEqual([])
 })
 
-test('ARCHITECTURE traces five paths, through files that are there', () => {
+test('ARCHITECTURE traces five operations through files that exist', () => {
   const text = read('ARCHITECTURE.md').split('## Five traces')[1]?.split('\n## ')[0] ?? ''
   const traces = text.split(/\n\*\*/).slice(1)
   expect(traces.length).toBe(5)
@@ -46,7 +46,7 @@ test('ARCHITECTURE traces five paths, through files that are there', () => {
   expect(read('src/store/sqlite/verifications.ts')).toContain("from './charge.ts'")
 })
 
-test('the README begins with the start, keeps its promises in sight and stays short', () => {
+test('the README begins with the quick start, names scripts that exist and stays short', () => {
   const text = read('README.md')
   expect(text.split('\n').length).toBeLessThanOrEqual(150)
   expect(text.match(/^## .*$/m)?.[0]).toBe('## Start in 60 seconds')

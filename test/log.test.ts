@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createLineSink, createLog, type LineStream, sinkMax } from '../src/log.ts'
 
-/** A stream whose reader takes lines when told. */
+/** A stream whose reader takes lines when the test says so. */
 function slowStream() {
   const taken: string[] = []
   const waiting: { text: string; done: (error?: Error) => void }[] = []
@@ -18,7 +18,7 @@ function slowStream() {
       done()
     }
   }
-  /** Gives up what waits, as process.stdout does when its disk is full or its reader is gone. */
+  /** Drops the waiting lines, as process.stdout does when its disk is full or its reader is gone. */
   const breakWith = (code: string) => {
     const error = Object.assign(new Error(code), { code })
     waiting.shift()?.done(error)
@@ -50,7 +50,7 @@ test('a line is one JSON object with the fields of the allow-list and no other',
   expect(JSON.parse(lines[0] ?? '')).toEqual({ level: 'info', time, event: 'one', ...named })
 })
 
-test('a reader that hangs costs no more memory than the buffer; what is beyond is counted', () => {
+test('a reader that hangs costs no more memory than the buffer; lost lines are counted', () => {
   const { stream, waiting, taken, take } = slowStream()
   const sink = createLineSink(stream)
   const line = `${'x'.repeat(1023)}\n`
@@ -67,7 +67,7 @@ test('a reader that hangs costs no more memory than the buffer; what is beyond i
   expect(taken.at(-1)).toBe('after\n')
 })
 
-test('what fails on its way is counted, and the log goes on when there is room again', () => {
+test('a line that cannot be written is counted, and the log goes on when there is room again', () => {
   const { stream, taken, take, breakWith } = slowStream()
   const sink = createLineSink(stream)
 

@@ -9,7 +9,7 @@ setDefaultTimeout(60_000)
 
 const root = join(import.meta.dir, '..')
 
-test('the whole tree keeps the house rules', async () => {
+test('the whole repository follows the code rules', async () => {
   const command = ['git', 'ls-files', '-z', '-co', '--exclude-standard']
   const listed = Bun.spawnSync(command, { cwd: root }).stdout.toString()
   const sources = []
@@ -22,7 +22,7 @@ test('the whole tree keeps the house rules', async () => {
   expect(breaches(sources)).toEqual([])
 })
 
-// Each rule, and the smallest file that breaks it. What a rule must not mistake stands below.
+// Each rule with the smallest file that violates it.
 test.each([
   ['domain may not import store', 'domain/a.ts', "import './../store/b.ts'"],
   ['domain may not import log', 'domain/a.ts', "import type { L } from '../log.ts'"],
@@ -52,11 +52,11 @@ test.each([
   ['no class but errors', 'http/a.ts', 'const a = class { b = 1 }'],
   ['do it now', 'http/a.ts', `x() // ${'TO'}DO: later`],
   ['no registry is named', 'a.lock', `"https://registry.${'npm'}js.org/a"`],
-])('a breach is seen: %s (%s)', (rule, path, text) => {
+])('a violation is found: %s (%s)', (rule, path, text) => {
   expect(breaches([{ path: `src/${path}`, text }]).join('\n')).toContain(rule)
 })
 
-test('argon2 has one home, and a file that nothing leads to is seen', () => {
+test('argon2 is imported by one file only, and a file that is never imported is found', () => {
   const text = "import { hash } from '@node-rs/argon2'"
   const main = { path: 'src/main.ts', text: "import { a } from './cli/a.ts'" }
   const reached = { path: 'src/cli/a.ts', text: "import type { Io } from './a.ts'" }
@@ -68,7 +68,7 @@ test('argon2 has one home, and a file that nothing leads to is seen', () => {
   ])
 })
 
-test('what stands in comments, strings and patterns is no code, and what follows them is', () => {
+test('comments, strings and patterns are not taken for code, and the code after them is found', () => {
   const nested = ['`a ', '{`b ', '{c}`} d`'].join('$')
   const quiet = ['// Date.now()', "'process.exit'", '/[/"]process\\.x/', 'a.process.b', nested]
   for (const before of [...quiet, "/* ' */", "'\\''", '`\\``', 'a / b / c']) {

@@ -30,7 +30,7 @@ export type Alarm = AlarmPlace & {
   until: number | null
 }
 
-/** When the failures of one app's checks count as spraying, over the last `windowMs`. */
+/** The threshold of the spray alarm: failures of one app's checks in the last `windowMs`. */
 export const spray = { windowMs: 600_000, failuresMin: 50, failuresShare: 0.3 } as const
 
 /** Failures above max(50, 30 % of the checks): guesses spread over many recipients. */

@@ -32,7 +32,7 @@ export type AuditRecord = AuditEntry & { id: number; link: Uint8Array }
 
 /**
  * The sealed state of the chain: its last record, and the last one that was deleted because its
- * keeping time was over (`cutAt` is that record's time). Without the key nobody can make another.
+ * keeping time was over (`cutAt` is that record's time). Sealing needs the audit key.
  */
 export type AuditState = {
   id: number
@@ -43,20 +43,20 @@ export type AuditState = {
   seal: Uint8Array
 }
 
-/** A record to append, valid only while `expected` is the last one and no other was deleted. */
+/** A record to append, valid only while `expected` is the last id and no record was deleted. */
 export type AuditAppend = { expected: number; record: AuditRecord; state: AuditState }
 
-/** Who changes something, for the audit. */
+/** Who makes a change, for the audit log. */
 export type Actor = { who: string; requestId: string | null }
 
-/** What an audited write answers when another record came in between: link anew and try again. */
+/** The answer of an audited write when another record was added first: link again and retry. */
 export type HeadMoved = 'head_moved'
 
 const appendsMax = 50
 
 /**
- * Runs a write that appends `entry` in its own transaction, again as long as other records come in
- * between. Throws `store_unavailable` after 50 tries.
+ * Runs a write that appends `entry` in the same transaction, and repeats it while other records are
+ * added first. Throws `store_unavailable` after 50 tries.
  */
 export async function audited<Result>(
   { audit, keyring }: Pick<Ports, 'audit' | 'keyring'>,
@@ -71,7 +71,7 @@ export async function audited<Result>(
   throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
 }
 
-/** Links an entry behind the chain's state; null begins a chain. */
+/** Links an entry to the chain's state; null begins a chain. */
 export function linkAudit(
   keyring: Pick<Keyring, 'auditMac'>,
   state: AuditState | null,
@@ -120,7 +120,7 @@ export async function verifyAudit(
   const before = await ports.audit.state()
   const verdict = await walkAudit(ports, request)
   const after = await ports.audit.state()
-  // Old records were deleted meanwhile, as they should be: the walk may have missed them.
+  // A sweep has deleted old records meanwhile, so the walk may have missed some: repeat it.
   const isCut = before && after && after.cutId !== before.cutId
   return verdict.ok || !isCut ? verdict : verifyAudit(ports, request)
 }
@@ -129,7 +129,7 @@ async function walkAudit(
   { audit, keyring }: Pick<Ports, 'audit' | 'keyring'>,
   { now, keptMs, expectHead }: Verification,
 ): Promise<AuditVerdict> {
-  // Read first: a record that is added meanwhile is then walked over, not missed.
+  // Read before the records, so that a record that is added meanwhile is not reported as missing.
   const state = await audit.state()
   const broken = (records: number, fault: string): AuditVerdict => ({ ok: false, records, fault })
   if (!state) return broken(0, 'the audit log and its sealed head were deleted')

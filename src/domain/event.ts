@@ -1,4 +1,4 @@
-/** What the events feed tells. Closed, so that every consumer can be complete. */
+/** The types of events: a closed set, so that a consumer can handle every one. */
 export const eventTypes = [
   'verification.approved',
   'verification.exhausted',
@@ -17,7 +17,7 @@ export type EventType = (typeof eventTypes)[number]
 export type Event = {
   id: number
   at: number
-  /** Null for what concerns the whole server. */
+  /** Null when the event concerns the whole server. */
   appId: string | null
   type: EventType
   verificationId: string | null

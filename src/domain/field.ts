@@ -11,7 +11,7 @@ type FieldType =
   /** `must` completes "must be ..." where the lengths alone do not say it. */
   | { type: 'text'; min: number; max: number; must?: string }
 
-/** What a value must be, as a sentence part: `must be a whole number from 6 to 10`. */
+/** The rule of a field as part of a sentence: `must be a whole number from 6 to 10`. */
 export function mustBe(field: Field): string {
   if (field.type === 'integer') return `must be a whole number from ${field.min} to ${field.max}`
   if (field.type === 'boolean') return 'must be true or false'

@@ -9,7 +9,7 @@ export function newId(random: Random): string {
 
 /**
  * A new unguessable id that sorts by time: 48 bits of epoch ms, then 128 random bits, as 30
- * characters of base62. Rows that are written together then lie together.
+ * characters of base62. Rows that are written together are then stored together.
  */
 export function newTimedId(random: Random, now: number): string {
   const bytes = new Uint8Array(22)

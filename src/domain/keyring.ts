@@ -1,23 +1,23 @@
 import type { CodePlace } from './verification/code.ts'
 
 /**
- * The key of one app's fields, wrapped under the master key whose id it carries, and with it the
- * former ones, which a rotation retired and which still open what they sealed.
+ * The data key of one app, wrapped under the master key with this id, together with the retired data
+ * keys that still open what they sealed.
  */
 export type WrappedKey = { keyId: string; bytes: Uint8Array }
 
 /**
- * Where a sealed field belongs. It is authenticated with the ciphertext: a value that is moved to
+ * The place of a sealed field, which is authenticated with the ciphertext: a value that is moved to
  * another row, column or mail server does not open.
  */
 export type SealPlace = { table: string; row: string; column: string; binding?: string }
 
-/** What a code must hash to if it was made with this key. */
+/** The digest of a code under one key. */
 export type CodeDigest = { keyId: string; digest: Uint8Array }
 
 /** Everything that needs the master key. All of it is synchronous and takes microseconds. */
 export type Keyring = {
-  /** The id of the key that new codes are made with. */
+  /** The id of the key for new codes. */
   codeKeyId(): string
   /** False for a key that was deleted, a week after another took its place. */
   hasCodeKey(keyId: string): boolean
@@ -39,6 +39,6 @@ export type Keyring = {
   auditMac(previous: Uint8Array, text: string): Uint8Array
   newDataKey(appId: string): WrappedKey
   seal(appId: string, key: WrappedKey, place: SealPlace, text: string): Uint8Array
-  /** Throws when the key, the place or the bytes are not those of the sealing. */
+  /** Throws when the key, the place or the bytes differ from the sealing. */
   open(appId: string, key: WrappedKey, place: SealPlace, sealed: Uint8Array): string
 }

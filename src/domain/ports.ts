@@ -23,9 +23,9 @@ export type Clock = { now(): number }
 
 /** Waiting, and time that never jumps. */
 export type Timers = {
-  /** Resolves after so long. */
+  /** Resolves after `ms`. */
   sleep(ms: number): Promise<void>
-  /** Calls back after so long, unless the returned function was called before. */
+  /** Calls back after `ms`, unless the returned function was called before. */
   after(ms: number, callback: () => void): () => void
   /** Calls back once the running turn of the event loop is over. */
   soon(callback: () => void): void
@@ -50,10 +50,10 @@ export type Outbox = {
   offer(delivery: Delivery, handover: Handover): void
   /** Looks for what is due in this lane, because it was queued without a lease. */
   wake(lane: Lane): void
-  /** Nothing of this verification that waits here is sent any more. */
+  /** Drops the waiting messages of this verification. */
   withdraw(verificationId: string): void
   /**
-   * How the verification's message stands once a try of it has ended and no other endpoint is tried
+   * The state of the verification's message once a try has ended and no other endpoint is tried
    * at once; null when the wait ends first.
    */
   settled(verificationId: string, waitMs: number): Promise<DeliveryState | null>
@@ -62,25 +62,25 @@ export type Outbox = {
 export type DeliveryState = {
   status: DeliveryStatus
   detail: string | null
-  /** The other side took the message, or may have taken it. */
+  /** The server accepted the message, or may have. */
   maybeTaken: boolean
 }
 
-/** A way for messages to leave. A delivery that fails is an outcome, never a throw. */
+/** Delivers messages of one kind. A failed delivery is an outcome, never an exception. */
 export type Channel = {
   deliver(handover: Handover, signal: AbortSignal): Promise<DeliveryOutcome>
-  /** Waits for nothing; drops connections. */
+  /** Drops connections at once. */
   close(): void
 }
 
-/** Where mail may go. */
+/** Tells whether a mail server of an openly registered app may be contacted. */
 export type Egress = {
   /** `public`: every A and AAAA record is; `unknown`: the name has none. */
   reach(host: string): Promise<'public' | 'not_public' | 'unknown'>
 }
 
 /**
- * JSON lines. The fields are an allow-list: what is not named here cannot be logged, so no code,
+ * Writes JSON lines. The fields are an allow-list: nothing else can be logged, so no code,
  * address, password or key can. `detail` is one line of our own words or a server's reply code.
  */
 export type Log = Record<
@@ -96,7 +96,7 @@ export type LogFields = {
   verificationId?: string
   deliveryId?: string
   method?: string
-  /** The route's pattern, never the path that was asked for. */
+  /** The route's pattern, never the requested path. */
   route?: string
   status?: number
   /** The code of a refusal. */

@@ -1,7 +1,7 @@
 /**
  * The closed catalogue of refusals. A code is public API and never changes its meaning; titles and
- * details are for people and may. Each has an HTTP status in http/core/problems.ts and a section in
- * docs/api.md, both checked (by the compiler and by test/docs.test.ts).
+ * details may. Each has an HTTP status in http/core/problems.ts, which the compiler checks, and a
+ * section in docs/api.md, which test/http/api-page.test.ts checks.
  */
 export const problemTitles = {
   invalid_request: 'A field is missing or wrong',
@@ -81,7 +81,7 @@ export function refuseIfAny(mistakes: FieldError[]): void {
   if (mistakes.length > 0) throw new Problem('invalid_request', { errors: mistakes })
 }
 
-/** Runs a reader that throws `invalid_request`, and keeps what it says is wrong. */
+/** Runs a reader that throws `invalid_request`, and adds its errors to `mistakes`. */
 export function collected<Value>(mistakes: FieldError[], read: () => Value): Value | null {
   try {
     return read()

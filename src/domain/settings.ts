@@ -4,8 +4,8 @@ type IntegerField = Extract<Field, { type: 'integer' }>
 type Setting = IntegerField & { default: number }
 
 /**
- * The server's numbers. An app's policy may choose the length and the life of its codes and can
- * make everything else stricter only.
+ * The server's numeric settings. An app's policy may choose the length and the life of its codes,
+ * and can only make everything else stricter.
  */
 export const settingFields = {
   codeLength: whole(6, 10, 6, 'Digits of a code, where the app does not say.'),

@@ -32,7 +32,7 @@ describe('an address', () => {
     expect(isPublicAddress(address)).toBe(true)
   })
 
-  test('is judged without a throw, whatever it is', () => {
+  test('is judged without an exception, whatever the text', () => {
     fc.assert(fc.property(fc.string(), (text) => typeof isPublicAddress(text) === 'boolean'))
     fc.assert(fc.property(fc.ipV6(), (text) => typeof isPublicAddress(text) === 'boolean'))
   })
@@ -48,7 +48,7 @@ describe('a host', () => {
     ...['mail.example.com/x', 'a b.example.com', 'mail.example.com\r\nx', '', 'router.home.arpa'],
   ]
 
-  test.each(local)('is not public even if the DNS says so: %j', async (host) => {
+  test.each(local)('is not public whatever its addresses: %j', async (host) => {
     expect(await records(['8.8.8.8']).reach(host)).toBe('not_public')
   })
 
@@ -84,7 +84,7 @@ describe('a host', () => {
   })
 })
 
-describe('an app that a stranger registered', () => {
+describe('an openly registered app', () => {
   test('reaches no internal server when its name changes after the check', async () => {
     const internal = await scriptedServer()
     const answers = [['8.8.8.8'], ['127.0.0.1']]
@@ -104,7 +104,7 @@ describe('an app that a stranger registered', () => {
     internal.close()
   })
 
-  test('names no internal server by address, while one of the admin may', async () => {
+  test('cannot name an internal server by its address, while an app of the admin can', async () => {
     const internal = await scriptedServer()
     const channel = openChannel()
     const email = { host: '127.0.0.1', port: internal.port }
@@ -119,7 +119,7 @@ describe('an app that a stranger registered', () => {
     internal.close()
   })
 
-  test('waits while the DNS does not answer', async () => {
+  test('has its mail deferred while the DNS does not answer', async () => {
     const channel = openChannel({
       egress: createEgress({ resolve4: notFound, resolve6: notFound }),
     })

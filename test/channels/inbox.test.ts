@@ -47,7 +47,7 @@ test('the inbox shows a message as it was rendered', async () => {
   await w.store.close()
 })
 
-test('the inbox shows the newest messages first, and what became of their codes', async () => {
+test('the inbox shows the newest messages first, with the status of their verifications', async () => {
   const w = await world()
   const used = await deliver(w, 'ada@example.com')
   w.clock.advance(1)
@@ -67,7 +67,7 @@ test('the inbox shows the newest messages first, and what became of their codes'
   await w.store.close()
 })
 
-test('the inbox keeps no more than its greatest number, and neither address nor code', async () => {
+test('the inbox keeps a bounded number of messages, and neither address nor code in clear', async () => {
   const w = await world()
   const { handover } = await deliver(w, 'ada@example.com')
   for (let i = 0; i < inboxMax; i++) {
@@ -83,7 +83,7 @@ test('the inbox keeps no more than its greatest number, and neither address nor 
   await w.store.close()
 })
 
-test('the inbox leaves out what cannot be read any more', async () => {
+test('the inbox leaves out messages that cannot be rendered any more', async () => {
   const w = await world()
   const { delivery } = await deliver(w, 'ada@example.com')
   const [row] = await w.inbox.list({ appId: null, limit: 1 })

@@ -48,7 +48,7 @@ export function appWith(parts: AppParts = {}): App {
   return { ...app, endpoints: [endpointOf(app, settings, parts.password)] }
 }
 
-/** An endpoint of the app, by default its only one. */
+/** An endpoint of the app. */
 export function endpointOf(
   app: App,
   settings: SmtpSettings,
@@ -84,7 +84,7 @@ export function handoverOf(app: App, parts: Partial<Handover> & { to?: string } 
   }
 }
 
-/** Timers whose monotonic clock and long waits move when told; short waits are real. */
+/** Timers whose monotonic clock and long waits the test moves; short waits are real. */
 export function movableTimers(): Timers & { advance(ms: number): void } {
   let skipped = 0
   return {
@@ -96,7 +96,7 @@ export function movableTimers(): Timers & { advance(ms: number): void } {
   }
 }
 
-/** Timers that wait a part only of what they are told. */
+/** Timers that wait only a fraction of the given time. */
 export function quickTimers(times: number): Timers {
   return {
     ...systemTimers,

@@ -56,7 +56,7 @@ test('every field of a policy and of a mail server has a flag with its sentence'
   }
 })
 
-test('a mail password comes from a file, from a pipe or from a question', async () => {
+test('a mail password is read from a file, from a pipe or from a prompt', async () => {
   const file = join(place.path, 'password')
   writeFileSync(file, 'hunter2\n')
   const flags = [...mail, ...from]
@@ -123,7 +123,7 @@ test('an update changes what is given and leaves the rest', async () => {
   expect(app.policy).toEqual({ ttl_seconds: 300, code_in_subject: false, starts_per_day: 1000 })
 })
 
-test('an update with a mistake anywhere changes nothing and names all mistakes', async () => {
+test('an update with any mistake changes nothing and names all mistakes', async () => {
   const { id } = await withPassword()
 
   const flags = ['--name', 'After', '--smtp-port', '0', '--code-length', '99']
@@ -151,7 +151,7 @@ test('a password is not carried to another mail server', async () => {
   expect(asked.code).toBe(0)
 })
 
-test('app update names the first mail server where there is none', async () => {
+test('app update adds the first mail server where there is none', async () => {
   const { id } = await create('Acme')
   const flags = ['--smtp-host', '127.0.0.1', '--smtp-port', '25', '--smtp-no-login', ...from]
 
@@ -162,7 +162,7 @@ test('app update names the first mail server where there is none', async () => {
   expect(endpoint.email).toMatchObject({ host: '127.0.0.1', security: 'opportunistic', user: null })
 })
 
-test("the sender's name and the number of connections can be taken back", async () => {
+test("the sender's name and the number of connections can be unset", async () => {
   const flags = ['--smtp-from-name', 'Acme', '--smtp-connections-max', '3', '--smtp-no-login']
   const { id, endpoints } = await create('Acme', [...mail, ...from, ...flags])
 

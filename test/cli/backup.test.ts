@@ -38,7 +38,7 @@ function post(url: string, key: string, body: object): Promise<Response> {
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 
-test('a backup is written beside a server, for its owner only, and never overwritten', async () => {
+test('a backup is written while a server runs, with mode 0600, and overwrites no file', async () => {
   const { at, file } = await place()
   await start(at)
 
@@ -105,7 +105,7 @@ test('a restore is refused while a server runs', async () => {
   expect(err).toContain('pid 4242')
 })
 
-test('a database that is there is replaced by force only, and is kept', async () => {
+test('an existing database is replaced with --force only, and is kept', async () => {
   const { at, file, dataDir } = await place()
   await command(['backup', file, ...at])
   const { id } = await newApp(at)
@@ -162,7 +162,7 @@ test('a key that was revoked after the backup stays revoked, and the active ones
   ])
 })
 
-test('a copy that was put back by hand is told of, and revives no code', async () => {
+test('a copy that was put back by hand is logged, and revives no code', async () => {
   const { at } = await place()
   const app = await newApp(at)
   const before = await start(at)
@@ -182,7 +182,7 @@ test('a copy that was put back by hand is told of, and revives no code', async (
   expect(await answer.json()).toMatchObject({ status: 'expired' })
 })
 
-test('what is no database of OtpMint is not restored', async () => {
+test('a file that is no database of OtpMint is not restored', async () => {
   const { at, file } = await place()
   writeFileSync(file, 'no database at all\n'.repeat(500))
 

@@ -21,7 +21,7 @@ afterEach(async () => {
 async function place() {
   const made = await installation()
   cleanups.push(made.remove)
-  // What main.ts has done by umask.
+  // As main.ts sets it.
   await Bun.$`chmod -R go= ${made.dataDir}`
   return made
 }
@@ -50,7 +50,7 @@ async function newApp(at: string[], ...flags: string[]): Promise<string> {
   return JSON.parse(out).id
 }
 
-test('a fresh installation is well, beside a running server too', async () => {
+test('doctor finds nothing wrong with a new installation, with and without a running server', async () => {
   const { at, dataDir } = await place()
   const before = await examine(at)
   await start(at)
@@ -76,7 +76,7 @@ test('the settings of a running server are read, not those of the shell', async 
   expect(of(findings, 'exposure')[0]?.detail).toContain('developer mode')
 })
 
-test('an app is judged by the settings of the running server', async () => {
+test('an app is tested with the settings of the running server', async () => {
   const { at } = await place()
   await start(at, { OTPMINT_ATTEMPTS_MAX: '3' })
 
@@ -103,7 +103,7 @@ test('without a server the settings of an environment file are read', async () =
   expect(of(plain.findings, 'exposure')[0]?.status).toBe('ok')
 })
 
-test('the guess bound of the defaults is 988 guesses a year, told with its unit', async () => {
+test('the guess bound of the defaults is 988 guesses a year, printed with its unit', async () => {
   const { at } = await place()
   await newApp(at, '--code-length', '8')
 
@@ -126,7 +126,7 @@ test('a looser budget is a warning', async () => {
   expect(bound).toMatchObject({ status: 'warning', next: expect.any(String) })
 })
 
-test('an app that refuses recipients is a warning that says how little locks one out', async () => {
+test('an app with on_budget_exhausted refuse is a warning that says how few failures lock out', async () => {
   const { at } = await place()
   const id = await newApp(at, '--on-budget-exhausted', 'refuse')
 
@@ -192,7 +192,7 @@ test('a code life beyond ten minutes is a warning', async () => {
   expect(of(findings, 'code life')[0]?.status).toBe('warning')
 })
 
-test('files that others can read are failures with the command that mends them', async () => {
+test('files that others can read are failures with the command that repairs them', async () => {
   const { at, dataDir } = await place()
   chmodSync(dataDir, 0o755)
   chmodSync(join(dataDir, 'otpmint.db'), 0o644)
@@ -249,7 +249,7 @@ test('a missing database is a failure, not a crash', async () => {
   expect(bad(findings)).toEqual(['installation'])
 })
 
-test('a person reads lines with the next step below', async () => {
+test('at a terminal doctor prints lines with the next step below', async () => {
   const { at, dataDir } = await place()
   chmodSync(dataDir, 0o755)
 
@@ -271,7 +271,7 @@ test('a test mail without a mail server to send it through is a failure', async 
   ])
 })
 
-test('an address that is none is refused before anything is tried', async () => {
+test('an invalid address is refused before anything is tried', async () => {
   const { at } = await place()
 
   const { code, err } = await command(['doctor', '--send-to', 'a@b.test, c@d.test', ...at])

@@ -21,7 +21,7 @@ async function start(argv: string[], given = {}): Promise<Served> {
   return server
 }
 
-test('a generated key is 32 bytes of base64, and another each time', async () => {
+test('a generated key is 32 bytes of base64, and different each time', async () => {
   const one = await command(['key', 'generate'])
   const other = await command(['key', 'generate'])
 
@@ -55,7 +55,7 @@ test('the key in the data directory is rotated while the server runs', async () 
 
 const whyKept = expect.stringContaining('backups')
 
-test('a rotation says which files of old keys lie there, and why', async () => {
+test('a rotation lists the files of old keys that stay, with the reason', async () => {
   const { at, dataDir } = await place()
 
   const { code, err } = await command(['key', 'rotate', ...at])
@@ -88,7 +88,7 @@ test('a key that comes from the environment is rotated to a file only', async ()
   expect(err).toContain('--new-key-file')
 })
 
-test('an untouched audit log verifies, and its head can be kept elsewhere', async () => {
+test('an unchanged audit log verifies, and prints its head', async () => {
   const { at } = await logged()
 
   const plain = await command(['audit', 'verify', ...at])
@@ -103,7 +103,7 @@ test('an untouched audit log verifies, and its head can be kept elsewhere', asyn
   expect(later.code).toBe(0)
 })
 
-test('a log that was put back to an older state is found by the head that was kept', async () => {
+test('--expect-head finds an audit log that was put back to an older state', async () => {
   const { at, file } = await logged()
   const copy = `${file}.copy`
   copyFileSync(file, copy)
@@ -138,7 +138,7 @@ const tampering: [how: string, sql: string, says: string][] = [
   ],
 ]
 
-test.each(tampering)('that an audit record was %s is seen', async (_how, sql, says) => {
+test.each(tampering)('audit verify finds that a record was %s', async (_how, sql, says) => {
   const { at, file } = await logged()
   const database = new Database(file)
   database.run(sql)

@@ -39,7 +39,7 @@ async function json(...argv: string[]) {
   return JSON.parse(out)
 }
 
-test('the JSON of the commands is the JSON of the API', async () => {
+test('the commands print the same JSON as the API', async () => {
   const [id, key] = [app.id, app.test_key]
 
   expect(await json('app', 'show', id)).toEqual(await api(`/v1/apps/${id}`, token))
@@ -67,7 +67,7 @@ test('verifications are listed by mode, status and recipient, without codes', as
   expect(JSON.stringify(all)).not.toContain('bob@')
 })
 
-test('a person gets a table and is told how to go on, a pipe gets lines', async () => {
+test('a terminal gets a table and the command for the next page, a pipe gets lines', async () => {
   const argv = ['verifications', app.id, '--mode', 'test', '--limit', '2', ...place.at]
   const seen = await command(argv, { isTerminal: true, env: { NO_COLOR: '1' } })
   const [, cursor = ''] = /--cursor (\S+)/.exec(seen.err) ?? []
@@ -118,7 +118,7 @@ test.each(refused)('%j is refused by the name of the flag', async (argv, says) =
   expect(err).toContain(says)
 })
 
-test('verifications of an unknown app, and of what is no address, are failures', async () => {
+test('verifications of an unknown app or an invalid address are failures', async () => {
   const unknown = await command(['verifications', 'none', ...place.at])
   const address = await command(['verifications', app.id, '--to', 'nobody', ...place.at])
 

@@ -32,7 +32,7 @@ const wrongUsage: [string[], string][] = [
   [['help', 'frobnicate'], 'there is no such command'],
 ]
 
-test.each(wrongUsage)('wrong usage %j ends with 2 and say what was wrong', async (argv, says) => {
+test.each(wrongUsage)('wrong usage %j ends with 2 and says what was wrong', async (argv, says) => {
   const { code, out, err } = await command(argv)
 
   expect(code).toBe(2)
@@ -58,7 +58,7 @@ test.each(commands.map(({ name }) => name))('the help of %s fits a terminal', as
   for (const line of page.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
 })
 
-test('the overview names every command', async () => {
+test('the overview lists every command', async () => {
   const { code, out } = await command(['--help'])
 
   expect(code).toBe(0)
@@ -111,13 +111,13 @@ test('settings are read from an environment file before the environment', async 
   expect(missing.err).toBe('otpmint: --env-file must name a file that this user can read\n')
 })
 
-test('what was typed cannot move the cursor of the terminal', async () => {
+test('control characters in arguments are not printed', async () => {
   const { err } = await command(['\x1b[2Jserve'], { isTerminal: true })
 
   expect(err).not.toContain('\x1b[2J')
 })
 
-test('colours are for a terminal, and not for one that does not want them', async () => {
+test('colours are used at a terminal only, and not with NO_COLOR', async () => {
   const plain = await command(['help'])
   const coloured = await command(['help'], { isTerminal: true })
   const declined = await command(['help'], { isTerminal: true, env: { NO_COLOR: '1' } })
@@ -127,13 +127,13 @@ test('colours are for a terminal, and not for one that does not want them', asyn
   expect(declined.out).toBe(plain.out)
 })
 
-test('a command is called by one name in its help, and an admin is called an admin', async () => {
+test('help uses one name for each command, and the word admin', async () => {
   const pages = await Promise.all(commands.map(({ name }) => command(['help', ...name.split(' ')])))
   for (const { out } of pages) expect(out).not.toMatch(/operator/i)
   expect(new Set(commands.map(({ name }) => name)).size).toBe(commands.length)
 })
 
-test('the version is told to people and to programs', async () => {
+test('the version is printed as text and as JSON', async () => {
   const plain = await command(['--version'])
   const json = await command(['version', '--json'])
 
@@ -141,7 +141,7 @@ test('the version is told to people and to programs', async () => {
   expect(JSON.parse(json.out)).toEqual({ version: expect.any(String), bun: Bun.version })
 })
 
-test('the API is described without a server', async () => {
+test('openapi prints the API without a server', async () => {
   const { code, out } = await command(['openapi'])
   const document = JSON.parse(out)
 

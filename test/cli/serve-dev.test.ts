@@ -34,7 +34,7 @@ async function shellJson(line: string) {
   return JSON.parse(await shell(line))
 }
 
-test('the first three printed lines mint a code, show it and check it', async () => {
+test('the first three printed lines start a verification, show its code and check it', async () => {
   const server = await start()
   const [mint = '', show = '', check = ''] = curlLines(server)
 
@@ -62,7 +62,7 @@ test('the last three printed lines do the same through the original API', async 
   expect(again).toStartWith('Error: ')
 })
 
-test('the throw-away directory is gone afterwards', async () => {
+test('the temporary directory is removed at the end', async () => {
   const server = await start()
   const [, scratch = ''] = /tee (\S+)\/started\.json/.exec(server.io.errors()) ?? []
   expect(existsSync(join(scratch, 'data', 'otpmint.db'))).toBe(true)
@@ -98,7 +98,7 @@ test('developer mode listens on loopback only', async () => {
   for (const { err } of [flag, variable]) expect(err).toContain('loopback')
 })
 
-test('a person at the terminal sees words and no log', async () => {
+test('at a terminal serve --dev prints text and no log', async () => {
   const { path, remove } = temporary()
   cleanups.push(remove)
   const given = { isTerminal: true, env: { NO_COLOR: '1', OTPMINT_LOG_LEVEL: '' } }

@@ -35,7 +35,7 @@ async function freePort(): Promise<number> {
   return listener.port
 }
 
-test('a server starts in an empty place, answers, and ends with 0 when told to', async () => {
+test('a server starts in an empty directory, answers, and ends with 0 when it is stopped', async () => {
   const dataDir = join(directory(), 'new', 'data')
   const server = await start(['--data-dir', dataDir])
 
@@ -67,7 +67,7 @@ test('a second server is refused and told which process holds the directory', as
   expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
 })
 
-test('a directory is free again after its server has ended', async () => {
+test('a directory can be served again after its server has ended', async () => {
   const { at } = await place()
 
   const server = await start(at)
@@ -75,7 +75,7 @@ test('a directory is free again after its server has ended', async () => {
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
 })
 
-test('without a terminal the admin token lies in a file of its owner and in no log', async () => {
+test('without a terminal the admin token is in a file of mode 0600 and in no log', async () => {
   const dataDir = directory()
   const server = await start(['--data-dir', dataDir])
   const file = join(dataDir, 'admin.token')
@@ -91,7 +91,7 @@ test('without a terminal the admin token lies in a file of its owner and in no l
   expect(await server.io.logged('admin_token_generated')).toMatchObject({ path: file })
 })
 
-test('at a terminal the admin token is shown once, and written nowhere', async () => {
+test('at a terminal the admin token is shown once, and written to no file', async () => {
   const dataDir = directory()
   const first = await start(['--data-dir', dataDir], { isTerminal: true })
   await first.stop()
@@ -106,7 +106,7 @@ test('at a terminal the admin token is shown once, and written nowhere', async (
   expect(existsSync(join(dataDir, 'admin.token'))).toBe(false)
 })
 
-test('the admin token of the settings is the valid one', async () => {
+test('an admin token in the settings is the only valid one', async () => {
   const token = `admin-${'x'.repeat(32)}`
   const server = await start(['--data-dir', directory()], { env: { OTPMINT_ADMIN_TOKEN: token } })
 
@@ -115,7 +115,7 @@ test('the admin token of the settings is the valid one', async () => {
   expect((await fetch(`${server.url}/v1/apps`, { headers })).status).toBe(200)
 })
 
-test('a taken port is named with the setting that moves it', async () => {
+test('a taken port is named with the setting that changes it', async () => {
   const { url } = await start(['--data-dir', directory()])
   const { port, host } = new URL(url)
   const dataDir = directory()
@@ -152,7 +152,7 @@ test('a database without its master key is not opened, and no second key is made
   expect(existsSync(key)).toBe(false)
 })
 
-test('a database is not opened with the key of another', async () => {
+test('a database is not opened with the key of another database', async () => {
   const { at } = await place()
   const { out } = await command(['key', 'generate'])
   const env = { OTPMINT_MASTER_KEY: out.trim() }
@@ -163,7 +163,7 @@ test('a database is not opened with the key of another', async () => {
   expect(err).toContain("not this database's")
 })
 
-test('healthcheck tells a ready server from none', async () => {
+test('healthcheck ends with 0 for a ready server and with 1 without one', async () => {
   const server = await start(['--data-dir', directory()])
   const { port } = new URL(server.url)
 
@@ -175,7 +175,7 @@ test('healthcheck tells a ready server from none', async () => {
   expect(gone.code).toBe(1)
 })
 
-test('healthcheck waits as long as it is told for a server that comes up', async () => {
+test('healthcheck --wait waits that long for a server that is starting', async () => {
   const port = await freePort()
   const waiting = command(['healthcheck', '--port', String(port), '--wait', '20'])
   const server = terminal()
@@ -193,7 +193,7 @@ test('healthcheck waits as long as it is told for a server that comes up', async
   expect(performance.now() - since).toBeGreaterThan(1_000)
 })
 
-test('healthcheck does not take any answer for a good one', async () => {
+test('healthcheck fails for any other answer than 200', async () => {
   const other = Bun.serve({ port: 0, fetch: () => new Response('no', { status: 503 }) })
   cleanups.push(() => other.stop(true))
 
@@ -203,7 +203,7 @@ test('healthcheck does not take any answer for a good one', async () => {
   expect(err).toContain('503')
 })
 
-test('a server that has no key to the keyset of its database is not ready', async () => {
+test('a server whose key does not open the keyset of its database is not ready', async () => {
   const dataDir = directory()
   const server = await start(['--data-dir', dataDir])
   const database = new Database(join(dataDir, 'otpmint.db'))

@@ -6,7 +6,7 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-/** A mail server that takes connections and says nothing until it hangs up. */
+/** A mail server that accepts connections and sends nothing until it hangs up. */
 function silentMailServer() {
   const reached = Promise.withResolvers<void>()
   const sockets: { end(): unknown }[] = []
@@ -29,7 +29,7 @@ function silentMailServer() {
   return { port: listener.port, reached: reached.promise, hangUp }
 }
 
-/** A server with a request that waits for a mail server which says nothing. */
+/** A server with a request that waits for a mail server that does not answer. */
 async function busyServer() {
   const { at, remove } = await installation()
   cleanups.push(remove)
@@ -52,7 +52,7 @@ async function busyServer() {
   return { server, mail, answer, at }
 }
 
-test('what runs when the signal comes is finished, and nothing new is taken', async () => {
+test('after a signal running requests are finished, and no new ones are accepted', async () => {
   const { server, mail, answer, at } = await busyServer()
 
   const ended = server.stop()
@@ -67,7 +67,7 @@ test('what runs when the signal comes is finished, and nothing new is taken', as
   cleanups.push(again.stop)
 })
 
-test('a second signal does not wait for what still runs', async () => {
+test('a second signal does not wait for running requests', async () => {
   const { server, mail, answer } = await busyServer()
 
   const ended = server.stop()

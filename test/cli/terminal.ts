@@ -5,12 +5,12 @@ import type { Io } from '../../src/cli/io.ts'
 import { run } from '../../src/cli/run.ts'
 
 export type Terminal = Io & {
-  /** All that was written so far. */
+  /** Everything that has been written so far. */
   output(): string
   errors(): string
-  /** As SIGTERM would. */
+  /** Stops the command as SIGTERM does. */
   signal(): void
-  /** Resolves with the first line of the log that tells of `event`. */
+  /** Resolves with the first log line of this event. */
   logged(event: string): Promise<Record<string, string>>
 }
 
@@ -21,7 +21,7 @@ type Given = {
   secret?: string | null
 }
 
-/** What a command sees: streams that remember, and a person who answers one question. */
+/** The input and output of a command: recorded streams, and one answer at the prompt. */
 export function terminal({ env = {}, isTerminal = false, input = '', secret = null }: Given = {}) {
   let output = ''
   let errors = ''
@@ -75,11 +75,11 @@ export async function command(argv: string[], given: Given = {}) {
 export type Served = {
   url: string
   io: Terminal
-  /** Stops it; answers the exit code. */
+  /** Stops it; returns the exit code. */
   stop(): Promise<number>
 }
 
-/** A server that listens on a free port. Throws what it said when it does not start. */
+/** Starts a server on a free port; throws its output when it does not start. */
 export async function served(argv: string[], given: Given = {}): Promise<Served> {
   const io = terminal(given)
   const ended = run(['serve', '--port', '0', ...argv], io)
@@ -96,13 +96,13 @@ export async function served(argv: string[], given: Given = {}): Promise<Served>
   }
 }
 
-/** A directory that the test throws away. */
+/** A directory that is removed after the test. */
 export function temporary() {
   const path = mkdtempSync(join(tmpdir(), 'otpmint-test-'))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** A data directory with database, key and token, as a first start leaves it. */
+/** Makes a data directory with database, key and token, as a first start leaves it. */
 export async function installation() {
   const directory = temporary()
   const dataDir = join(directory.path, 'data')

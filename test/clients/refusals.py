@@ -1,7 +1,7 @@
-"""A valid request may be refused for what a schema cannot say, and for nothing else.
+"""Checks that a valid request is refused only for reasons that a schema cannot express.
 
-schemathesis.toml lets the built-in check `positive_data_acceptance` pass every 400 and 422; the
-check here then reports each of them that is not named below.
+schemathesis.toml makes the built-in check `positive_data_acceptance` accept every 400 and 422; the
+check here reports those that are not listed below.
 """
 
 import json
@@ -20,18 +20,18 @@ class Refusal(NamedTuple):
     words: str
 
 
-# Problems that say by their code that another request is at fault.
+# Problems that depend on an earlier request.
 STATE_CODES = {
     "idempotency_key_reused",
 }
 
-# Fields that are right by themselves and wrong beside another, or beside what is stored.
+# Fields that are valid alone but not together with another field or with stored data.
 FIELDS = {
-    # OpenAPI 3.0 cannot say that the names in it have 1 to 40 characters.
+    # OpenAPI 3.0 cannot limit the length of property names (1 to 40 characters).
     Refusal("POST /v1/verifications", "metadata."),
-    # The code's length is that of the verification.
+    # The required length depends on the verification.
     Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
-    # A resend goes where the first message went.
+    # A resend uses the channel of the first message.
     Refusal("POST /v1/verifications/{id}/resend", "channel: must be the channel of the first"),
     # A password and a user come together; a new mail server needs both, or `user: null`.
     Refusal("POST /v1/apps", "email.password: needs a user"),
@@ -40,12 +40,12 @@ FIELDS = {
     Refusal("POST /v1/apps/{id}/endpoints", "email.password: is missing"),
     Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: needs a user"),
     Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: is missing"),
-    # A range begins before it ends, and has as many buckets as fit in an answer.
+    # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),
 }
 
-# The original API answers 400 to everything.
+# The original API answers 400 for every refusal.
 TEXTS = {
     Refusal("POST /reg_secretkey", "Error: This secretKey is taken"),
     Refusal("POST /reg_secretkey", "Error: smtp_password needs a user"),
@@ -58,7 +58,7 @@ TEXTS = {
 }
 
 
-# Longer ones are answered 431 by the HTTP parser, before the API sees them.
+# The HTTP parser answers longer queries with 431 before the API sees them.
 QUERY_MAX = 4096
 
 
@@ -77,7 +77,7 @@ def valid_data_is_refused_for_a_known_reason(
         return
     unknown = [words for words in reasons(response) if not known(case.operation.label, words)]
     if unknown:
-        raise AssertionError("Valid by the document, and refused:\n" + "\n".join(unknown))
+        raise AssertionError("Refused although the document allows it:\n" + "\n".join(unknown))
 
 
 def reasons(response: Response) -> list[str]:

@@ -12,7 +12,7 @@ import {
 import { type MailServer, mailServer } from '../support/smtp.ts'
 import { openApiText, python, pythonTools } from './tools.ts'
 
-// The first run on a machine gets the packages.
+// The first run on a machine installs the packages.
 setDefaultTimeout(300_000)
 executable()
 
@@ -38,7 +38,7 @@ afterAll(async () => {
   await mail.close()
 })
 
-/** As lenient as a server can be told to be: what a limit refuses hides what would be answered. */
+/** The highest limits that a server takes, so that 429 does not hide other answers. */
 const limits: Environment = {
   OTPMINT_ATTEMPTS_MAX: '10',
   OTPMINT_RESEND_AFTER_SECONDS: '5',
@@ -54,11 +54,11 @@ const limits: Environment = {
   OTPMINT_GUESS_BUDGET_PER_MONTH: '1000',
 }
 
-/** What the document's examples of the original API name, so that they reach a mail server. */
+/** The secretKey and the port of the document's examples, so that they reach a mail server. */
 const login = { user: 'codes@example.com', password: 'the mailbox password' }
 const secretKey = 'a-long-secret-of-your-own'
 
-test('every operation takes an app’s key, the admin token or nothing', () => {
+test('every operation takes an app’s key, the admin token or no credential', () => {
   const [app, admin] = [takenBy('app'), takenBy('admin')]
 
   expect([...app, ...admin].sort()).toEqual(operations.map(nameOf).sort())
@@ -66,7 +66,7 @@ test('every operation takes an app’s key, the admin token or nothing', () => {
   expect(admin).toContainEqual(expect.stringMatching(/app/i))
 })
 
-test('schemathesis finds nothing untrue with an app’s key', async () => {
+test('schemathesis finds no failure with an app’s key', async () => {
   const { base } = await server('app')
   await registerExample(base)
   const { testKey } = await createApp({ base }, adminToken, { port: mail.port })
@@ -77,7 +77,7 @@ test('schemathesis finds nothing untrue with an app’s key', async () => {
   expect(report.stdout).toContain('No issues found')
 })
 
-test('schemathesis finds nothing untrue with the admin token', async () => {
+test('schemathesis finds no failure with the admin token', async () => {
   const { base, pid } = await server('admin', noNetwork)
   const admin = { takes: 'admin', scheme: 'adminToken', credential: adminToken } as const
 
@@ -92,15 +92,15 @@ type Caller = 'app' | 'admin'
 
 const nameOf = ({ operationId }: Operation): string => operationId
 
-/** The operations for one credential; the open ones are asked along with an app's. */
+/** The operations that take this credential; those without one are tested with the app's key. */
 function takenBy(caller: Caller): string[] {
   const forAdmin = ({ security = [] }: Operation) => security.some((one) => 'adminToken' in one)
   return operations.filter((one) => forAdmin(one) === (caller === 'admin')).map(nameOf)
 }
 
 /**
- * A network with nothing in it but the loopback, for the mail servers of apps that schemathesis
- * makes up: whoever has such a name or address is not to be asked.
+ * Runs a command in a network namespace with only the loopback interface, so that no mail server
+ * whose name or address schemathesis made up is contacted.
  */
 const loopbackUp = `
 import fcntl, socket, struct
@@ -132,7 +132,7 @@ async function schemathesis(
   const hooks = JSON.stringify(join(import.meta.dir, 'refusals.py'))
   const auth = `[auth.openapi.${scheme}]\nbearer = ${JSON.stringify(credential)}\n`
   const config = join(folder, `${takes}.toml`)
-  // Each server's own document: what a policy may hold depends on its settings.
+  // Each server has its own document: the bounds of a policy depend on its settings.
   const program =
     'import sys, urllib.request as u; open(sys.argv[2], "wb").write(u.urlopen(sys.argv[1]).read())'
   const document = join(folder, `${takes}.json`)

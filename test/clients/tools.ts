@@ -5,10 +5,10 @@ import { type Environment, finished, type Ran, run } from '../support/executable
 
 const here = import.meta.dir
 
-/** The npm packages of this folder: TypeScript 5 and the generators that need it. */
+/** The folder of the npm packages: TypeScript 5 and the generators that need it. */
 export const npmPackages = join(here, 'node_modules')
 
-/** The programs of npm packages, which run on the Bun that runs the tests. */
+/** Runs a program of an npm package with the Bun that runs the tests. */
 export const npmPrograms = {
   tsc: 'typescript/lib/tsc.js',
   openapiTypescript: 'openapi-typescript/bin/cli.js',
@@ -31,8 +31,8 @@ export async function npmProgram(
 }
 
 /**
- * A virtual environment with requirements.txt, made on first use; answers its folder. It lies
- * outside the repository and is named after what is in it, so that every later run finds it ready.
+ * Makes a Python virtual environment with requirements.txt on first use, and returns its folder. It
+ * lies outside the repository and is named by a hash of its contents, so that later runs reuse it.
  */
 export async function pythonTools(): Promise<string> {
   const requirements = join(here, 'requirements.txt')
@@ -45,7 +45,7 @@ export async function pythonTools(): Promise<string> {
   const folder = join(cache, `clients-${hash}`)
   if (existsSync(folder)) return folder
 
-  // Renamed when complete: a run that was stopped, or one beside this one, leaves nothing half.
+  // Renamed when complete, so that a stopped or a parallel run leaves no incomplete one.
   const draft = `${folder}.${process.pid}`
   mkdirSync(cache, { recursive: true })
   try {
@@ -74,22 +74,22 @@ export async function python(args: string[], cwd: string, through: string[] = []
   return finished([...through, join(bin, 'python'), ...args], env, { cwd })
 }
 
-/** The document, as the executable prints it. */
+/** The OpenAPI document, as the executable prints it. */
 export async function openApiText(): Promise<string> {
   const { exitCode, stdout, stderr } = await run(['openapi'], {})
   if (exitCode !== 0) throw new Error(`otpmint openapi: ${stderr}`)
   return stdout
 }
 
-/** What a program said, where it did not end well. */
+/** Throws a program's output when it failed. */
 export function succeeded(command: string[], { exitCode, stdout, stderr }: Ran): void {
   if (exitCode === 0) return
   throw new Error(`${command.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`)
 }
 
-/** As it is outside, for this machine says there where packages come from; but without colours. */
+/** The environment of the tests, which names the package sources, but without colours. */
 function environment(more: Environment = {}): Environment {
-  // Python's rich takes any FORCE_COLOR, "0" too, for a terminal to draw on.
+  // Python's rich treats any FORCE_COLOR, even "0", as a terminal.
   const { FORCE_COLOR: _, ...outside } = process.env as Environment
   return { ...outside, NO_COLOR: '1', ...more }
 }

@@ -6,12 +6,12 @@ import { optionList, options, settingNames } from '../../src/config/options.ts'
 import { mustBe } from '../../src/domain/field.ts'
 import { settingFields } from '../../src/domain/settings.ts'
 
-test('docs/configuration.md is the table of settings (bun scripts/docs.ts writes it)', () => {
+test('docs/configuration.md is generated from the settings (by bun scripts/docs.ts)', () => {
   const page = readFileSync(join(import.meta.dir, '../../docs/configuration.md'), 'utf8')
   expect(page).toBe(configurationPage())
 })
 
-test('help and page have the name, flag and bounds of every setting', () => {
+test('help and docs/configuration.md have the name, flag and bounds of every setting', () => {
   for (const text of [describeSettings(), configurationPage()]) {
     for (const [name, option] of optionList) {
       expect(text).toContain(name)

@@ -18,7 +18,7 @@ function settingsOf(environment: Record<string, string>, flags: Flags = {}) {
   return loadSettings(environment, flags)
 }
 
-/** What is wrong with the settings; empty when they are right. */
+/** The mistakes in the settings; empty when they are valid. */
 function mistakesOf(environment: Record<string, string>, flags: Flags = {}): string[] {
   try {
     loadSettings(environment, flags)
@@ -33,7 +33,7 @@ const tryAll = (name: string, texts: string[]) =>
   texts.filter((text) => mistakesOf({ [name]: text }).length === 0)
 
 describe('settings', () => {
-  test('have the defaults of the design when nothing is set', () => {
+  test('have their defaults when nothing is set', () => {
     expect(settingsOf({ PATH: '/bin', otpmint_port: '1' })).toEqual({
       host: '127.0.0.1',
       port: 5000,
@@ -53,7 +53,7 @@ describe('settings', () => {
     })
   })
 
-  test('are read one by one: each number of the domain has a variable of its own', () => {
+  test('of the domain have a variable each, which changes only that number', () => {
     const read = new Set<string>()
     for (const [name, option] of optionList) {
       if (typeof option.default !== 'number') continue
@@ -95,7 +95,7 @@ describe('settings', () => {
 })
 
 describe('each kind of setting', () => {
-  test('a number is whole, plain and within its range', () => {
+  test('a number is a plain integer within its range', () => {
     const wrong = ['-1', '65536', '1.5', '1e3', '0x10', '+1', '١', '99999999999', 'NaN']
     expect(tryAll('OTPMINT_PORT', [...wrong, '0', '65535', ' 80 '])).toEqual(['0', '65535', ' 80 '])
     expect(tryAll('OTPMINT_CODE_LENGTH', ['5', '6', '10', '11'])).toEqual(['6', '10'])
@@ -112,7 +112,7 @@ describe('each kind of setting', () => {
     expect(settingsOf({ OTPMINT_DEVELOPER_MODE: 'TRUE' }).developerMode).toBe(true)
   })
 
-  test('a host is an address or a name, not an address in disguise', () => {
+  test('a host is an address in its usual spelling or a name', () => {
     const right = ['0.0.0.0', '::', '::1', 'localhost', 'otp.example.com', 'a-b_c.example']
     const wrong = ['127.1', '2130706433', '0x7f.1', 'a b', 'a..b', '-a', 'a.', 'a/b', '[::1]', 'é']
     expect(tryAll('OTPMINT_HOST', [...right, ...wrong, 'fe80::1%eth0'])).toEqual(right)
@@ -127,7 +127,7 @@ describe('each kind of setting', () => {
     expect(tryAll('OTPMINT_METRICS_LISTEN', wrong)).toEqual([])
   })
 
-  test('trusted proxies are ranges in canonical form, and never everybody', () => {
+  test('trusted proxies are ranges in canonical form, none of which holds every address', () => {
     const read = (text: string) => settingsOf({ OTPMINT_TRUSTED_PROXIES: text }).trustedProxies
     expect(read('10.1.2.3/8, 127.0.0.1,2001:DB8::1/32 , ::1')).toEqual([
       '10.0.0.0/8',
@@ -139,7 +139,7 @@ describe('each kind of setting', () => {
     expect(tryAll('OTPMINT_TRUSTED_PROXIES', wrong)).toEqual([])
   })
 
-  test('a public URL is http or https and loses its last slash', () => {
+  test('a public URL is http or https, and its last slash is dropped', () => {
     const read = (text: string) => settingsOf({ OTPMINT_PUBLIC_URL: text }).publicUrl
     expect(read('https://OTP.example.com/')).toBe('https://otp.example.com')
     expect(read('http://localhost:5000/otp/')).toBe('http://localhost:5000/otp')
@@ -149,7 +149,7 @@ describe('each kind of setting', () => {
     )
   })
 
-  test('a master key looks like one; a passphrase may hold spaces', () => {
+  test('a master key is 32 bytes of base64 or a passphrase, which may have spaces', () => {
     const right = [masterKey, `${masterKey}\n`, 'passphrase:correct horse battery']
     const wrong = [
       'changeme',
@@ -174,7 +174,7 @@ describe('each kind of setting', () => {
     expect(mistakesOf({ OTPMINT_ADMIN_TOKEN_FILE: '/nowhere' })[0]).toContain('must name a file')
   })
 
-  test('an admin token file that others can read is refused, unless systemd guards it', () => {
+  test('an admin token file that others can read is refused, except under the credentials directory', () => {
     const file = join(root, 'open-token')
     writeFileSync(file, `${adminToken}\n`)
     for (const mode of [0o644, 0o640, 0o604, 0o660]) {
@@ -210,7 +210,7 @@ describe('mistakes', () => {
     expect(mistakes.join()).not.toContain('canary')
   })
 
-  test('name an unknown variable and the one that was meant, without its value', () => {
+  test('name an unknown variable and the nearest known one, without its value', () => {
     const guess = (name: string) => mistakesOf({ [name]: 'canary' }).join()
     expect(guess('OTPMINT_PROT')).toBe('OTPMINT_PROT is not a setting; did you mean OTPMINT_PORT?')
     expect(guess('OTPMINT_PERK')).toContain('did you mean OTPMINT_PORT?')
@@ -242,7 +242,7 @@ describe('mistakes', () => {
     expect(mistakesOf({ OTPMINT_GUESS_BUDGET_PER_DAY: '5' })).toEqual([])
   })
 
-  test('include developer mode where other machines can reach it', () => {
+  test('include developer mode on an address that other machines can reach', () => {
     const mistakes = (host: string) =>
       mistakesOf({ OTPMINT_DEVELOPER_MODE: 'true', OTPMINT_HOST: host })
     for (const host of ['127.0.0.1', '127.8.8.8', '::1', 'localhost']) {
@@ -255,7 +255,7 @@ describe('mistakes', () => {
     }
   })
 
-  test('are all that a wrong value of any setting can cause (S26)', () => {
+  test('are the only result of a wrong value of any setting', () => {
     const names = Object.keys(options)
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -279,7 +279,7 @@ describe('mistakes', () => {
 })
 
 describe('the settings as they are shown', () => {
-  test('say of a secret that it is set, and nothing of what it is', () => {
+  test('show that a secret is set, and not its value', () => {
     const secrets = {
       OTPMINT_MASTER_KEY: 'passphrase:canary horse battery staple',
       OTPMINT_ADMIN_TOKEN: 'canary-admin-token-0123456789abcdef',
@@ -296,7 +296,7 @@ describe('the settings as they are shown', () => {
     expect(shown.domain).toEqual(settings.domain)
   })
 
-  test('say of a secret that is not set just that', () => {
+  test('show that a secret is not set', () => {
     expect(redactedSettings(settingsOf({}))).toEqual(settingsOf({}))
   })
 })

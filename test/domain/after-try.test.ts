@@ -35,21 +35,23 @@ const one: Route = [{ channel: 'email', endpoints: ['a'] }]
 const two: Route = [{ channel: 'email', endpoints: ['a', 'b'] }]
 const channels: Route = [...two, { channel: 'inbox', endpoints: [null] }]
 
-/** What follows an outcome at an endpoint after these ones before it. */
+/** What afterTry decides for an outcome at an endpoint, after these earlier outcomes. */
 function after(
   outcome: DeliveryOutcome,
   options: {
     route?: Route
+    channel?: 'email' | 'inbox'
     at?: string
     before?: [string, DeliveryOutcome][]
     lifeLeftMs?: number
     chance?: number
   } = {},
 ): Next {
-  const { route = one, at = 'a', before = [], lifeLeftMs = lifeMs, chance = 0 } = options
+  const { route = one, channel = 'email', at = 'a', before = [] } = options
+  const { lifeLeftMs = lifeMs, chance = 0 } = options
   const tries = before.map(([endpointId, outcome], index) => tryOf(index, endpointId, outcome))
   const expiresAt = now + lifeLeftMs
-  const situation = { route, channel: 'email', tries, endpointId: at, expiresAt, now } as const
+  const situation = { route, channel, tries, endpointId: at, expiresAt, now }
   return afterTry(outcome, { ...situation, chance })
 }
 
@@ -59,12 +61,12 @@ function tryOf(index: number, endpointId: string, outcome: DeliveryOutcome): Try
 
 const wait = (next: Next) => (next.next === 'try' ? next.at - now : null)
 
-describe('what follows a try', () => {
-  test('that was sent is the end', () => {
+describe('after a try', () => {
+  test('that was sent the delivery ends', () => {
     expect(after(sent, { route: channels })).toEqual({ next: 'end', status: 'sent', alarm: null })
   })
 
-  test.each(['network', 'busy'] as const)('for %s is the next endpoint at once', (cause) => {
+  test.each(['network', 'busy'] as const)('for %s the next endpoint is tried at once', (cause) => {
     const next = after(deferred(cause), { route: two })
 
     expect(next).toMatchObject({ next: 'try', endpointId: 'b', at: now, status: 'deferred' })
@@ -72,7 +74,7 @@ describe('what follows a try', () => {
   })
 
   test.each(['network', 'busy'] as const)(
-    'for %s at the last endpoint is the first one after the waits',
+    'for %s at the last endpoint the first is tried after the waits',
     (cause) => {
       const before: [string, DeliveryOutcome][] = []
       for (const delay of retryDelaysMs) {
@@ -92,14 +94,14 @@ describe('what follows a try', () => {
     },
   )
 
-  test('for greylisting is the same endpoint after a wait', () => {
+  test('for greylisting the same endpoint is tried after a wait', () => {
     const next = after(deferred('greylisted'), { route: two })
 
     expect(next).toMatchObject({ next: 'try', endpointId: 'a' })
     expect(wait(next)).toBe(retryDelaysMs[0])
   })
 
-  test('that may have been taken is the same endpoint once more, after a minute', () => {
+  test('that may have been accepted the same endpoint is tried once more, after a minute', () => {
     const next = after(ambiguous, { route: two })
     expect(next).toMatchObject({ next: 'try', endpointId: 'a' })
     expect(wait(next)).toBe(60_000)
@@ -115,14 +117,14 @@ describe('what follows a try', () => {
     ['server', 'server_refused'],
     ['policy', 'policy_refused'],
   ] as const
-  test.each(alarms)('for %s is the next endpoint and an alarm', (cause, alarm) => {
+  test.each(alarms)('for %s the next endpoint is tried and an alarm raised', (cause, alarm) => {
     expect(after(refused(cause), { route: two })).toMatchObject({
       ...{ next: 'try', endpointId: 'b', at: now, alarm },
     })
     expect(after(refused(cause))).toEqual({ next: 'end', status: 'refused', alarm })
   })
 
-  test.each(alarms)('for %s never leads back to an endpoint that refused', (cause) => {
+  test.each(alarms)('for %s the endpoint that refused is not tried again', (cause) => {
     const before: [string, DeliveryOutcome][] = [['a', refused(cause)]]
     const next = after(deferred('network'), { route: two, at: 'b', before })
     expect(next).toMatchObject({ next: 'try', endpointId: 'b' })
@@ -135,14 +137,14 @@ describe('what follows a try', () => {
     ['message', 'message_refused'],
     ['recipient', null],
     ['unsupported', null],
-  ] as const)('for %s is the next channel', (cause, alarm) => {
+  ] as const)('for %s the next channel is tried', (cause, alarm) => {
     expect(after(refused(cause), { route: channels })).toEqual({
       ...{ next: 'channel', status: 'refused', channel: 'inbox', endpointId: null, alarm },
     })
     expect(after(refused(cause), { route: two })).toEqual({ next: 'end', status: 'refused', alarm })
   })
 
-  test('is as late as the other side asked, but no later than a quarter of an hour', () => {
+  test('the wait is as long as the server asked, but no longer than a quarter of an hour', () => {
     const life = { lifeLeftMs: 86_400_000 }
     const asked = (retryAfterMs: number) => {
       return wait(after(deferred('greylisted', { retryAfterMs }), { ...life, chance: 0.5 }))
@@ -150,6 +152,48 @@ describe('what follows a try', () => {
 
     expect(asked(300_000)).toBe(300_000)
     expect(asked(7_200_000)).toBe(retryAfterMaxMs)
+  })
+
+  test('the waits are 15 s, 45 s, 2 min and 4 min, and at most 15 min when asked for', () => {
+    expect(retryDelaysMs).toEqual([15_000, 45_000, 120_000, 240_000])
+    expect(retryAfterMaxMs).toBe(900_000)
+  })
+
+  test('is later by up to a fifth, by chance', () => {
+    expect(wait(after(deferred('greylisted'), { chance: 0.5 }))).toBe(16_500)
+    expect(wait(after(deferred('greylisted'), { chance: 0.999 }))).toBe(17_997)
+  })
+
+  test('that surely failed is not counted among those that may have been taken', () => {
+    const next = after(deferred('network'), { before: [['a', ambiguous]] })
+
+    expect(next).toMatchObject({ next: 'try', endpointId: 'a' })
+  })
+
+  test('is made before the code expires, not at that moment', () => {
+    const greylisted = (lifeLeftMs: number) => after(deferred('greylisted'), { lifeLeftMs }).next
+    expect(greylisted(15_000)).toBe('end')
+    expect(greylisted(15_001)).toBe('try')
+
+    const otherChannel = (lifeLeftMs: number) =>
+      after(refused('recipient'), { route: channels, lifeLeftMs }).next
+    expect(otherChannel(0)).toBe('end')
+    expect(otherChannel(1)).toBe('channel')
+  })
+
+  test('through the second channel stays among its endpoints', () => {
+    const route: Route = [...two, { channel: 'inbox', endpoints: ['c', 'd'] }]
+    const next = after(deferred('network'), { route, channel: 'inbox', at: 'c' })
+    expect(next).toMatchObject({ next: 'try', endpointId: 'd' })
+
+    const last = after(refused('message'), { route, channel: 'inbox', at: 'c' })
+    expect(last).toMatchObject({ next: 'end', status: 'refused' })
+  })
+
+  test('through a channel that has left the route leads to no other channel', () => {
+    const last = after(refused('message'), { route: two, channel: 'inbox' })
+
+    expect(last).toEqual({ next: 'end', status: 'refused', alarm: 'message_refused' })
   })
 })
 
@@ -171,7 +215,7 @@ const routes = fc
     return hasMore ? [email, { channel: 'inbox', endpoints: [null] }] : [email]
   })
 
-/** Follows a delivery through these outcomes; the tries that it made and where it ended. */
+/** Runs a delivery through these outcomes; returns its tries and how it ended. */
 function follow(route: Route, outcomes: DeliveryOutcome[], lifeLeftMs: number, chance: number) {
   const tries: Try[] = []
   const expiresAt = now + lifeLeftMs
@@ -216,7 +260,7 @@ describe('whatever the servers answer', () => {
     })
   })
 
-  test('at most two tries may have been taken, the second a minute after the first', () => {
+  test('at most two tries may have been accepted, the second a minute after the first', () => {
     holds(({ tries }) => {
       const maybe = tries.filter(({ ambiguous }) => ambiguous)
       expect(maybe.length).toBeLessThanOrEqual(2)

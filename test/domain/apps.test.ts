@@ -57,7 +57,7 @@ test('a password opens for the endpoint and destination that it was sealed for o
   expect(() => open({}, 'another endpoint')).toThrow()
 })
 
-test('where an endpoint leads elsewhere its password has to come again', async () => {
+test('a change of an endpoint’s destination needs the password again', async () => {
   const at = await world()
   const { app } = await createApp(at, actor, { name: 'Acme', email })
   const { id } = first(app)
@@ -112,7 +112,7 @@ test('an app has at most ten endpoints of a channel, however many are added at o
   expect((await refusal(add())).code).toBe('too_many_endpoints')
 })
 
-test('both new keys are found again, and no other', async () => {
+test('both new keys are found by their hash, and no other', async () => {
   const at = await world()
   const { app, liveKey, testKey } = await createApp(at, actor, { name: 'Acme' })
 
@@ -189,7 +189,7 @@ test('no code is shorter than six digits', async () => {
   }
 })
 
-test('an origin is what a browser calls one', async () => {
+test('an origin is an https origin as a browser writes it', async () => {
   const at = await world()
   for (const origin of [
     'http://app.example.com',
@@ -214,7 +214,7 @@ test('an origin is what a browser calls one', async () => {
   }
 })
 
-test('a host is a name or an address in its usual spelling, and nothing in disguise', () => {
+test('a host is a name, or an address in its usual spelling', () => {
   for (const host of ['smtp.example.com', 'localhost', '127.0.0.1', '::1', 'bücher.example']) {
     expect(readHost(host)).toBeString()
   }
@@ -228,7 +228,7 @@ test('a host is a name or an address in its usual spelling, and nothing in disgu
   }
 })
 
-test('what readHost takes it takes again, unchanged', () => {
+test('readHost accepts its own result, unchanged', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.domain(), fc.ipV4(), fc.ipV6()), (text) => {
       const host = readHost(text)
@@ -237,7 +237,7 @@ test('what readHost takes it takes again, unchanged', () => {
   )
 })
 
-test('no text whatever makes the mail settings throw anything but a problem', async () => {
+test('mail settings refuse bad text with a problem only, whatever the text', async () => {
   const at = await world()
   const anything = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.constant(null))
   const field = fc.option(anything, { nil: undefined })
@@ -263,7 +263,12 @@ const names = {
   ...{ fromName: 'n', connectionsMax: 'c' },
 }
 
-type Registering = { mail?: Partial<typeof email> & SmtpInput; name?: unknown; secretKey?: string }
+type Registering = {
+  mail?: Partial<typeof email> & SmtpInput
+  name?: unknown
+  secretKey?: string
+  address?: string
+}
 
 function registrar(at: World, reach: 'public' | 'not_public' = 'public') {
   const tried: string[] = []
@@ -279,7 +284,7 @@ function registrar(at: World, reach: 'public' | 'not_public' = 'public') {
       mail: { ...email, ...fields.mail },
       names,
       registeredBy,
-      address: registeredBy === 'open' ? '192.0.2.1' : null,
+      address: registeredBy === 'open' ? (fields.address ?? '192.0.2.1') : null,
     })
   return { register, tried }
 }
@@ -299,7 +304,7 @@ test('a registered secretKey finds its app, and registering it again changes not
   expect(await at.apps.findBySecretKey(at.keyring.secretKeyIndex('correct-hors3'))).toBeNull()
 })
 
-test('a registered app is named as it says, or not at all', async () => {
+test('a registered app has the name that was given, or none', async () => {
   const { register } = registrar(await world())
   expect((await register('admin')).name).toBeNull()
   expect((await register('admin', { name: 'Acme' })).name).toBe('Acme')
@@ -343,4 +348,33 @@ test('one address registers at most ten apps', async () => {
   for (let count = 0; count < 10; count++) await register('open')
   expect((await refusal(register('open'))).extra.limit).toBe('open_apps')
   await register('admin')
+})
+
+test('strangers register at most a thousand apps in all', async () => {
+  const { register } = registrar(await world())
+  const stranger = (index: number) =>
+    register('open', { address: `192.0.2.${index}`, mail: { host: `m${index}.example.com` } })
+  for (let index = 0; index < 1000; index++) await stranger(index)
+
+  expect((await refusal(stranger(1000))).extra.limit).toBe('open_apps')
+})
+
+test('one mail server is tried thirty times an hour for strangers, wherever they come from', async () => {
+  const at = await world()
+  const { register, tried } = registrar(at)
+  const guess = (index: number, host = 'refuses.example') =>
+    refusal(register('open', { address: `192.0.2.${index}`, mail: { host } }))
+  for (let index = 0; index < 30; index++) {
+    expect((await guess(index)).code).toBe('login_refused')
+  }
+
+  const { code, extra } = await guess(30)
+
+  expect([code, extra.limit]).toEqual(['rate_limited', 'server_logins'])
+  expect(extra.retryAfterSeconds).toBe(120)
+  expect((await guess(30, 'REFUSES.example')).code).toBe('rate_limited')
+  expect(tried).toHaveLength(30)
+  await register('open', { mail: { host: 'smtp.example.com' } })
+  at.clock.advance(120_000)
+  expect((await guess(31)).code).toBe('login_refused')
 })

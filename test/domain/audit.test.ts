@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import {
+  type AuditEntry,
   type AuditRecord,
   type AuditState,
+  audited,
   auditHead,
   cutAudit,
   linkAudit,
@@ -17,7 +19,7 @@ const keptMs = 1000
 
 type Log = { records: AuditRecord[]; state: AuditState | null }
 
-/** A log of so many records, one each ms. */
+/** A log of so many records, one for each millisecond. */
 function logOf(count: number): Log {
   const log: Log = { records: [], state: null }
   for (let index = 0; index < count; index++) {
@@ -36,25 +38,36 @@ function cut({ records, state }: Log, count: number): Log {
   return { records: records.slice(count), state: cutAudit(keyring, state, last) }
 }
 
-async function isSound({ records, state }: Log, now = noon + 100 + keptMs, expectHead?: string) {
+const later = noon + 100 + keptMs
+
+/** Walks a log that stays as it is, or that changes at one of its reads. */
+function verify(log: Log, request: Partial<Request> = {}, reads: () => Log = () => log) {
   const audit = {
-    state: async () => state,
-    after: async (id: number, limit: number) =>
-      records.filter((record) => record.id > id).slice(0, limit),
+    state: async () => log.state,
+    after: async (id: number, limit: number) => {
+      log = reads()
+      return log.records.filter((record) => record.id > id).slice(0, limit)
+    },
   }
   const ports = { keyring, audit: audit as never }
-  return (await verifyAudit(ports, { now, keptMs, expectHead })).ok
+  return verifyAudit(ports, { now: later, keptMs, ...request })
+}
+
+type Request = Parameters<typeof verifyAudit>[1]
+
+async function isSound(log: Log, now = later, expectHead?: string) {
+  return (await verify(log, { now, expectHead })).ok
 }
 
 describe('the audit log', () => {
-  test('is sound as it was written, also after a sweep of any length', async () => {
+  test('verifies as it was written, also after a sweep of any length', async () => {
     expect(await isSound(logOf(1))).toBe(true)
     const log = logOf(6)
     expect(await isSound(log)).toBe(true)
     for (let count = 1; count <= 6; count++) expect(await isSound(cut(log, count))).toBe(true)
   })
 
-  test('misses no subset of its records that is removed', async () => {
+  test('fails to verify without any subset of its records', async () => {
     for (const log of [logOf(7), cut(logOf(9), 2)]) {
       for (let mask = 1; mask < 2 ** 7; mask++) {
         const records = log.records.filter((_, index) => (mask & (1 << index)) === 0)
@@ -63,18 +76,18 @@ describe('the audit log', () => {
     }
   })
 
-  test('misses no removal of its sealed head, with or without records', async () => {
+  test('fails to verify without its sealed head, with or without records', async () => {
     for (const records of [[], logOf(3).records]) {
       expect(await isSound({ records, state: null })).toBe(false)
     }
   })
 
-  test('misses no older head that is put in the place of the newest', async () => {
+  test('fails to verify with an older head in place of the newest', async () => {
     const log = logOf(5)
     for (let count = 1; count < 5; count++) {
       const older = logOf(count)
       const records = log.records.slice(0, count)
-      // Put back as a whole it is the log of that day: only a head kept elsewhere tells.
+      // An older log that was put back completely is found only by a head that was kept elsewhere.
       expect(await isSound({ records, state: log.state })).toBe(false)
       const head = log.records.at(-1)
       if (!head) throw new Error('no head')
@@ -85,7 +98,7 @@ describe('the audit log', () => {
     expect(await isSound(log, undefined, auditHead(kept))).toBe(true)
   })
 
-  test('misses no change of a field, no exchange of two records and no insertion', async () => {
+  test('fails to verify with a changed field, exchanged records or an inserted record', async () => {
     const log = logOf(4)
     const [first, second, ...rest] = log.records
     if (!first || !second) throw new Error('no records')
@@ -100,7 +113,7 @@ describe('the audit log', () => {
     expect(await isSound({ ...log, records: inserted })).toBe(false)
   })
 
-  test('takes no cut from whoever has no key, nor one of records that are still to be kept', async () => {
+  test('fails to verify with a cut that was made without the key or before the keeping time', async () => {
     const log = logOf(5)
     const { state } = log
     const [, second] = log.records
@@ -110,5 +123,121 @@ describe('the audit log', () => {
     const young = cut(log, 2)
     expect(await isSound(young, second.at + keptMs - 1)).toBe(false)
     expect(await isSound(young, second.at + keptMs)).toBe(true)
+  })
+
+  test('that was never cut is sound, however long its records are to be kept', async () => {
+    expect((await verify(logOf(3), { keptMs: later + 1 })).ok).toBe(true)
+  })
+
+  test('tells how many records it holds and which is the last', async () => {
+    const log = logOf(6)
+    const head = `6:${Buffer.from(log.state?.link ?? []).toString('hex')}`
+
+    expect(await verify(log)).toEqual({ ok: true, records: 6, head })
+    expect(await verify(cut(log, 2))).toEqual({ ok: true, records: 4, head })
+  })
+
+  test('tells where it is broken, and how many records before that are sound', async () => {
+    const log = cut(logOf(7), 1)
+    const without = (id: number) => log.records.filter((record) => record.id !== id)
+    const change = (record: AuditRecord) => (record.id === 4 ? { ...record, who: 'x' } : record)
+    const broken = async (parts: Partial<Log>, request?: Partial<Request>) => {
+      const verdict = await verify({ ...log, ...parts }, request)
+      return verdict.ok ? verdict : [verdict.records, verdict.fault]
+    }
+
+    const deleted = 'the audit log and its sealed head were deleted'
+    expect(await broken({ state: null })).toEqual([0, deleted])
+    const early = 'records were deleted before their keeping time was over'
+    expect(await broken({}, { now: noon })).toEqual([0, early])
+    expect(await broken({ records: without(4) })).toEqual([2, 'record 4 is missing'])
+    const changed = 'record 4 was changed, or the one before it'
+    expect(await broken({ records: log.records.map(change) })).toEqual([2, changed])
+    const newest = 'the newest records are missing, from 7 on'
+    expect(await broken({ records: without(7) })).toEqual([5, newest])
+    const unexpected = 'the expected head is not in the log'
+    expect(await broken({}, { expectHead: '7:00' })).toEqual([6, unexpected])
+  })
+
+  test('misses no change of its sealed head, whichever part of it', async () => {
+    const log = cut(logOf(7), 1)
+    const { state } = log
+    if (!state) throw new Error('no state')
+    const changes: Partial<AuditState>[] = [
+      ...[{ id: 6 }, { link: new Uint8Array(32) }, { cutId: 2 }],
+      ...[{ cutLink: new Uint8Array(32) }, { cutAt: state.cutAt - 1 }],
+    ]
+    for (const change of changes) {
+      const verdict = await verify({ ...log, state: { ...state, ...change } })
+      expect(verdict).toEqual({ ok: false, records: 0, fault: 'the sealed head was changed' })
+    }
+  })
+
+  test('misses no last record that comes from another copy of the log', async () => {
+    const log = logOf(5)
+    const sibling = linkAudit(keyring, logOf(4).state, entryOf('of the copy'))
+    const records = [...log.records.slice(0, 4), sibling.record]
+
+    const fault = 'record 5 is not the one that the head names'
+    expect(await verify({ ...log, records })).toEqual({ ok: false, records: 5, fault })
+  })
+
+  test('is walked again where old records go during a walk that finds a fault', async () => {
+    const log = logOf(6)
+    expect(await verify(log, {}, () => cut(log, 2))).toMatchObject({ ok: true, records: 4 })
+
+    // After the last record was read they are nothing to the walk.
+    let reads = 0
+    const goLast = () => (++reads === 2 ? cut(log, 2) : log)
+    expect(await verify(log, {}, goLast)).toMatchObject({ ok: true, records: 6 })
+  })
+})
+
+const entryOf = (object: string): AuditEntry => {
+  const what = { who: 'cli', action: 'app.create', object, detail: 'd', requestId: 'r' } as const
+  return { at: noon, ...what }
+}
+
+describe('a record', () => {
+  test('is linked with every field, and the head with where the log begins', () => {
+    const linked: [string, string][] = []
+    const auditMac = (previous: Uint8Array, text: string) => {
+      linked.push([Buffer.from(previous).toString('hex'), text])
+      return new Uint8Array([linked.length])
+    }
+
+    const first = linkAudit({ auditMac }, null, entryOf('one'))
+    linkAudit({ auditMac }, cutAudit({ auditMac }, first.state, first.record), entryOf('two'))
+
+    const zero = '0'.repeat(64)
+    expect(linked).toEqual([
+      [zero, `[1,${noon},"cli","app.create","one","d","r"]`],
+      ['01', `head [1,0,"${zero}",0]`],
+      ['01', `head [1,1,"01",${noon}]`],
+      ['01', `[2,${noon},"cli","app.create","two","d","r"]`],
+      ['04', `head [2,1,"01",${noon}]`],
+    ])
+  })
+
+  test('is linked anew while others come in between, fifty times', async () => {
+    const append = async (moves: number) => {
+      const log = logOf(1)
+      const expected: number[] = []
+      const ports = { keyring, audit: { state: async () => log.state } as never }
+      const written = audited(ports, entryOf('late'), async (each) => {
+        expected.push(each.expected)
+        if (expected.length > moves) return 'written'
+        log.state = linkAudit(keyring, log.state, entryOf('between')).state
+        return 'head_moved'
+      })
+      const outcome = await written.catch(({ code, extra }) => [code, extra])
+      return { expected, outcome }
+    }
+
+    expect(await append(0)).toEqual({ expected: [1], outcome: 'written' })
+    const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+    expect(await append(49)).toEqual({ expected: upTo(50), outcome: 'written' })
+    const unavailable = ['store_unavailable', { retryAfterSeconds: 5 }]
+    expect(await append(50)).toEqual({ expected: upTo(50), outcome: unavailable })
   })
 })

@@ -15,7 +15,7 @@ function codes(count: number, length: number): string[] {
   })
 }
 
-/** The source of words that a list is, and then zero. */
+/** A source of random words: the list, then zeros. */
 function words(list: number[]): () => number {
   return () => list.shift() ?? 0
 }
@@ -28,7 +28,7 @@ describe('codes', () => {
       const seen = new Array<number>(10).fill(0)
       for (const code of drawn) seen[Number(code[place])] = (seen[Number(code[place])] ?? 0) + 1
       const chi = seen.reduce((sum, n) => sum + (n - count / 10) ** 2 / (count / 10), 0)
-      // 9 degrees of freedom: 33.7 is passed by chance once in 10,000.
+      // 9 degrees of freedom: chance exceeds 33.7 once in 10,000 runs.
       expect(chi).toBeLessThan(33.7)
     }
   })
@@ -39,7 +39,7 @@ describe('codes', () => {
     expect(digits(words([1_000_007]), 6)).toBe('000007')
   })
 
-  test('a word in the skewed rest of the range is drawn again', () => {
+  test('a word in the biased rest of the range is drawn again', () => {
     expect(digits(words([4_294_000_000, 2 ** 32 - 1, 123_456]), 6)).toBe('123456')
     expect(digits(words([4_200_000_000, 12_345_678]), 8)).toBe('12345678')
   })
@@ -60,8 +60,8 @@ describe('codes', () => {
   })
 })
 
-describe('what a person typed', () => {
-  test('is the code, however it is spaced and in whatever script its digits are', () => {
+describe('typed text', () => {
+  test('is read as the code with any spacing and in digits of any script', () => {
     for (const typed of [
       '123456',
       ' 123 456 ',
@@ -78,7 +78,7 @@ describe('what a person typed', () => {
     }
   })
 
-  test('is nothing when it cannot be a code', () => {
+  test('is null when it cannot be a code', () => {
     const odd = ['', ' ', '123', '12345678901', '1e5', '12345x', '0x1234', '-', '12.345', '½½½½']
     const types = [null, undefined, true, 123456, ['123456'], { $ne: 1 }, Number.NaN]
     for (const typed of [...odd, ...types, '1'.repeat(100_000)]) expect(readCode(typed)).toBeNull()

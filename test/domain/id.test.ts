@@ -28,7 +28,7 @@ test('timed ids sort by time', () => {
   expect([...ids].sort()).toEqual(ids)
 })
 
-test('a key is known by its checksum before anything is looked up', () => {
+test('a key with a wrong checksum is refused without a look-up', () => {
   const key = newApiKey(systemRandom, 'live')
   expect(key).toMatch(/^otpm_live_[0-9A-Za-z]{36}$/)
   expect(readApiKey(key)).toEqual({ mode: 'live' })

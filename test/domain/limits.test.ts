@@ -19,7 +19,7 @@ const rate = fc.record({
 })
 const rates = fc.array(rate, { minLength: 1, maxLength: 3 })
 
-/** Takes until a rate refuses; how often that went well, and the refusal. */
+/** Takes until a rate refuses; returns how often it succeeded, and the refusal. */
 function burst(all: Rate[], now: number) {
   let stored: number[] = []
   for (let taken = 0; ; taken++) {
@@ -38,17 +38,32 @@ describe('a row of rates', () => {
     )
   })
 
-  test('serves a refused taker at the very time it was told, not before', () => {
+  test('allows a refused take at the time that the refusal named, not before', () => {
     fc.assert(
       fc.property(rate, (one) => {
         const { stored, retryAt } = burst([one], noon)
         expect(takeRates([one], stored, retryAt - 1).taken).toBe(false)
         expect(takeRates([one], stored, retryAt).taken).toBe(true)
+        expect(retryAt - noon).toBeGreaterThanOrEqual(one.windowMs / one.max)
       }),
     )
   })
 
-  test('holds nobody longer than its window, whatever a wrong clock has written', () => {
+  test('gives one at once and the next after a step, where a wrong clock has written', () => {
+    fc.assert(
+      fc.property(rate, fc.integer({ min: 1, max: dayMs }), (one, beyondMs) => {
+        const step = Math.ceil(one.windowMs / one.max)
+        const first = takeRates([one], [noon + step * one.max + beyondMs], noon)
+        if (!first.taken) throw new Error('nothing was given')
+
+        const second = takeRates([one], first.arrivals, noon)
+
+        expect(second).toEqual({ taken: false, name: one.name, retryAt: noon + step })
+      }),
+    )
+  })
+
+  test('refuses for no longer than its window, whatever a wrong clock has written', () => {
     fc.assert(
       fc.property(rate, fc.integer({ min: 0, max: 100 * 365 * dayMs }), (one, aheadMs) => {
         const decision = takeRates([one], [noon + aheadMs], noon)
@@ -59,7 +74,7 @@ describe('a row of rates', () => {
     )
   })
 
-  test('gives in any window at most twice its maximum, however the clock jumps back', () => {
+  test('writes no time beyond its window, however the clock jumps', () => {
     const jumps = fc.array(fc.integer({ min: -dayMs, max: dayMs }), { maxLength: 30 })
     fc.assert(
       fc.property(rate, jumps, (one, steps) => {
@@ -112,7 +127,7 @@ describe('the guess bound', () => {
     )
   })
 
-  test('is reached by guessing as much as the budget allows as early as it allows it', () => {
+  test('is reached by guessing as much and as early as the budget allows', () => {
     let guesses = 0
     const made: { at: number; count: number }[] = []
     for (let hour = 0; hour < 365.25 * 24; hour++) {

@@ -22,7 +22,7 @@ describe('a recipient', () => {
     expect(readAddress('user@еxample.com')).toBe('user@xn--xample-2of.com')
   })
 
-  test('that could be read as another or more than one address is refused', () => {
+  test('that could be read as another or as several addresses is refused', () => {
     const refused = [
       'u@b.test, evil@x.test',
       'u@b.test\r\nBcc: evil@x.test',
@@ -105,7 +105,7 @@ describe('a recipient', () => {
   })
 })
 
-test('spellings of one mailbox fold together, for limits only', () => {
+test('spellings of one mailbox fold to one key, for limits only', () => {
   const mailboxes = [
     ['a.b+1@googlemail.com', 'ab@gmail.com', 'AB@gmail.com', 'A.B@gmail.com'],
     ['a.b@proton.me', 'a-b@protonmail.com', 'A_B+x@pm.me'],
@@ -125,7 +125,7 @@ test('a masked recipient shows the first letter and the domain', () => {
   expect(maskRecipient({ kind: 'email', address: 'ada@example.com' })).toBe('a***@example.com')
 })
 
-/** The field that a refusal names; null when there is none. */
+/** The field that the refusal names; null without a refusal. */
 function refusalOf(input: unknown): string | null {
   try {
     readAddress(input)

@@ -78,7 +78,7 @@ describe('a start', () => {
     expect(w.sent.length).toBe(1)
   })
 
-  test('says which limit was hit and when to come back, and then works', async () => {
+  test('that is refused names the limit and the time to retry, and works then', async () => {
     const w = await world()
     await start(w)
     w.clock.advance(10_000)
@@ -104,7 +104,7 @@ describe('a start', () => {
       w.clock.advance(31_000)
       await start(w, { app })
     }
-    // The name does not tell one app that another one has started something.
+    // The limit's name does not reveal that another app has started something.
     expect(await limitOf({ app: other.app })).toBe('recipient_day')
 
     w.clock.advance(60_000)
@@ -130,7 +130,7 @@ describe('a start', () => {
     expect(w.sent).toEqual([])
   })
 
-  test('with a test key stays in the inbox, whatever channel was asked for', async () => {
+  test('with a test key goes to the inbox, whatever channel was asked for', async () => {
     const w = await world()
     const { verification } = await start(w, { mode: 'test', channel: 'email' })
     expect(verification.channel).toBe('inbox')
@@ -163,7 +163,7 @@ describe('a start with an Idempotency-Key', () => {
     expect(w.sent.length).toBe(2)
   })
 
-  test('is another key in another mode', async () => {
+  test('is independent of the same key in the other mode', async () => {
     const w = await world()
     const live = await start(w, { idempotency })
     const test = await start(w, { idempotency, mode: 'test' })
@@ -181,7 +181,7 @@ describe('a start with an Idempotency-Key', () => {
 })
 
 describe('the outbox', () => {
-  test('has no place left over, whatever becomes of a start or a resend', async () => {
+  test('has no reserved place left after any outcome of a start or a resend', async () => {
     const w = await world()
     const { verification } = await start(w)
     await problemOf(start(w))
@@ -194,7 +194,7 @@ describe('the outbox', () => {
     expect(w.outboxState.reserved).toBe(0)
   })
 
-  test('that has no room leaves the delivery to whoever claims it, and is woken', async () => {
+  test('without room leaves the delivery unleased, and is woken', async () => {
     const w = await world()
     w.outboxState.hasRoom = false
     await startVerification(w, { app: w.app, mode: 'live', startedBy: 'v1', to: 'a@b.example' })
@@ -208,7 +208,7 @@ describe('the outbox', () => {
     expect(claimed.length).toBe(1)
   })
 
-  test('that cannot send in time refuses a start before anything is touched', async () => {
+  test('that cannot send in time makes a start fail before anything is stored', async () => {
     const w = await world()
     const backlog = async (waitMs: number, ttlSeconds: number) => {
       w.outboxState.waitMs = waitMs
@@ -224,7 +224,7 @@ describe('the outbox', () => {
     expect((await start(w, { ttlSeconds: 30 })).outcome).toBe('started')
   })
 
-  test('is told what needs no message any more', async () => {
+  test('is told which verifications need no message any more', async () => {
     const w = await world()
     const used = await start(w)
     await used.check(used.code)
@@ -240,7 +240,18 @@ test('a paused app starts nothing', async () => {
   expect((await problemOf(start(w))).code).toBe('app_paused')
 })
 
-test('test keys take nothing from what a person may get by live mail', async () => {
+test('an app starts no more in a day than its policy says', async () => {
+  const w = await world({ policy: { startsPerDay: 3 } })
+  for (const to of ['a@b.example', 'c@b.example', 'd@b.example']) await start(w, { to })
+
+  const { limit, retryAfterSeconds } = await problemOf(start(w, { to: 'e@b.example' }))
+
+  expect([limit, retryAfterSeconds]).toEqual(['app_day', 28_800])
+  w.clock.advance(28_800_000)
+  await start(w, { to: 'e@b.example' })
+})
+
+test('starts with test keys do not count in the limits of live mail', async () => {
   const w = await world({ settings: { recipientStartsPerDayAcrossApps: 1 } })
   for (const name of ['One', 'Two']) {
     const { app } = await addApp(w, { name })
@@ -249,7 +260,7 @@ test('test keys take nothing from what a person may get by live mail', async () 
   await start(w)
 })
 
-test('apps of strangers have a pool of their own', async () => {
+test('openly registered apps share a separate limit per recipient', async () => {
   const w = await world({ settings: { recipientStartsPerDayAcrossApps: 1 } })
   const strangers = { ...w.app, registeredBy: 'open' as const }
   await start(w, { app: strangers })
@@ -298,7 +309,7 @@ describe('a check', () => {
     expect((await problemOf(check(code))).code).toBe('verification_exhausted')
   })
 
-  test('refuses an expired, a canceled and an unknown verification, each by its name', async () => {
+  test('of an expired, a canceled and an unknown verification is refused with its own code', async () => {
     const w = await world()
     const { code, check: checkFirst, verification } = await start(w)
     await cancelVerification(w, verification)
@@ -312,7 +323,7 @@ describe('a check', () => {
     expect((await problemOf(unknown)).code).toBe('verification_not_found')
   })
 
-  test('is not moved by a clock that is set back', async () => {
+  test('refuses a used code also when the clock is set back', async () => {
     const w = await world()
     const { code, check } = await start(w)
     await check(code)
@@ -320,7 +331,7 @@ describe('a check', () => {
     expect((await problemOf(check(code))).code).toBe('verification_used')
   })
 
-  test('judges only its own verification: a stranger start kills and shares nothing', async () => {
+  test('judges only its own verification, which another start for the recipient leaves as it is', async () => {
     const w = await world()
     const held = await start(w)
     w.clock.advance(31_000)
@@ -408,7 +419,7 @@ describe('the guess budget', () => {
     expect(guesses).toBe(25)
   })
 
-  test('spent by an attacker, leaves the victim a code that works', async () => {
+  test('that an attacker has spent still leaves the recipient a code that works', async () => {
     const w = await world()
     for (let i = 0; i < 5; i++) {
       w.clock.advance(200_000)
@@ -492,7 +503,7 @@ function problemCode(error: unknown): string {
   return error instanceof Problem ? error.code : `not a problem: ${error}`
 }
 
-/** Every byte that the store would put on disk. */
+/** Every byte that the store would write to disk. */
 async function dumpOf(w: World): Promise<Uint8Array> {
   const file = join(tmpdir(), `otpmint-dump-${crypto.randomUUID()}`)
   await w.store.backup(file)

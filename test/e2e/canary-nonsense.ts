@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { type Ask, person, type Stage, secrets } from './canary-scenario.ts'
 
-/** Requests that nobody means, each with secrets in it. */
+/** Invalid requests with secrets in them. */
 export async function sendNonsense(
   { canary, server }: Stage,
   ask: Ask,
@@ -41,7 +41,7 @@ export async function sendNonsense(
   for (const text of evil) canary.see('the answer of a raw request', await speak(server.base, text))
 }
 
-/** Whatever a server says to raw bytes, until it hangs up or has said something. */
+/** Sends raw bytes; returns the first answer, or nothing when the server hangs up. */
 function speak(base: string, text: string): Promise<string> {
   const { hostname, port } = new URL(base)
   return new Promise((resolve) => {

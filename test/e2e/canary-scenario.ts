@@ -4,7 +4,7 @@ import { sendNonsense } from './canary-nonsense.ts'
 import { type Answer, call, wrongCode } from './client.ts'
 import type { MailSink } from './mail-sink.ts'
 
-/** What nobody may read anywhere. */
+/** The secrets that must appear nowhere. */
 export const secrets = {
   localPart: 'canary.local7f3a',
   password: 'canary-Passw0rd 9c&',
@@ -15,7 +15,7 @@ export const secrets = {
   clientAddress: '203.0.113.77',
 }
 
-/** Mail servers of the story: one that takes mail, and those that quote what they refuse. */
+/** The mail servers: one that accepts mail, and others that quote what they refuse. */
 export type MailServers = {
   sink: MailSink
   quotesRecipient: number
@@ -42,15 +42,15 @@ type Keys = { app: string; live: string; test: string }
 
 let people = 0
 
-/** Each one's own: the limits are per person. */
+/** One recipient for each step, because the limits are per recipient. */
 export function person(): string {
   return `${secrets.localPart}.${people++}@example.com`
 }
 
-/** Whom the mail servers quote that refuse. */
+/** The recipients that refusing mail servers quote. */
 export const quoted = `${secrets.localPart}.quoted@example.com`
 
-/** Goes through everything that handles a secret; all that comes back is seen by the canary. */
+/** Uses everything that handles a secret, and passes every answer to the canary. */
 export async function play(stage: Stage): Promise<void> {
   const { canary, server } = stage
   const ask: Ask = async (path, body, { allowed = [], ...options } = {}) => {
@@ -142,7 +142,7 @@ async function useVerifications({ canary, mail }: Stage, ask: Ask, token: string
   await ask(`${path}/${other.json.id}/cancel`, {}, { token })
 }
 
-/** Servers that say back, in their words, whom and what they refuse. */
+/** Servers that quote in their replies what they refuse. */
 async function meetRefusals(
   { canary, token, mail }: Stage,
   ask: Ask,
@@ -171,7 +171,7 @@ async function meetRefusals(
   }
 }
 
-/** Test keys: the code is in the inbox, for whoever runs in developer mode, and nowhere else. */
+/** Test keys: the code is in the inbox of developer mode and nowhere else. */
 async function useInbox({ canary, env }: Stage, ask: Ask, token: string): Promise<void> {
   const headers = { prefer: 'wait=5' }
   await ask('/v1/verifications', { to: person() }, { token, headers })

@@ -15,7 +15,7 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-/** Where secrets live by design. */
+/** The files that contain secrets by design. */
 const keyFiles = /^(master\.key|admin\.token)/
 const sockets = /\.sock$/
 
@@ -30,7 +30,7 @@ test.each([
   ['production', 'false'],
   ['developer', 'true'],
 ])(
-  'in %s mode no secret stands in an answer, a log, a metric, a file or a backup',
+  'in %s mode no secret appears in an answer, a log, a metric, a file or a backup',
   async (mode, developer) => {
     const dataDir = join(folder, mode)
     const env = {
@@ -87,7 +87,7 @@ test.each([
   },
 )
 
-test('an address that nobody needs any more stands in no page, not even sealed', async () => {
+test('an address that is no longer needed is in no page of the database, not even sealed', async () => {
   const dataDir = join(folder, 'forgotten')
   const env = { OTPMINT_DATA_DIR: dataDir }
   const server = await start(['serve'], env)
@@ -118,7 +118,7 @@ test('an address that nobody needs any more stands in no page, not even sealed',
   await sink.close()
   for (const [name, content] of filesOf(dataDir)) canary.see(name, content)
 
-  // The last one is pending: what is looked for would be found.
+  // The last one is pending, which shows that the search would find the others.
   expect(canary.hits()).toEqual(['sealed address 19 in otpmint.db', 'code digest 19 in otpmint.db'])
 })
 

@@ -10,7 +10,7 @@ export type Answer = {
   json: Json
 }
 
-/** What the stories read of answers; what is absent is undefined. */
+/** The fields of answers that the tests read. */
 export type Json = {
   id?: string
   status?: string | number
@@ -27,7 +27,7 @@ export type Json = {
 
 type Call = { method?: string; token?: string; headers?: Record<string, string>; raw?: string }
 
-/** One request; a body makes it a POST. */
+/** Sends a request; with a body it is a POST. */
 export async function call(
   url: string,
   body?: unknown,
@@ -55,7 +55,7 @@ function parse(text: string): Json {
   }
 }
 
-/** The token that the first start left in its data directory. */
+/** The admin token that the first start wrote to its data directory. */
 export function adminToken(dataDir: string): string {
   return readFileSync(join(dataDir, 'admin.token'), 'utf8').trim()
 }
@@ -79,14 +79,14 @@ export async function createApp(
   return { id: json.id ?? '', liveKey: json.live_key ?? '', testKey: json.test_key ?? '' }
 }
 
-/** The digits of a mail, which stand on the first line of its text and in its subject. */
+/** The code of a mail, from its subject and the first line of its text. */
 export function codeOf(raw: string): string {
   const code = /^Subject: (?:Your code: )?(\d{6,10})( is |\r?$)/m.exec(raw)?.[1]
   if (code === undefined) throw new Error('a mail without a code in its subject')
   return code
 }
 
-/** As long as the right one, and another. */
+/** A wrong code of the same length. */
 export function wrongCode(right: string): string {
   const last = (Number(right.at(-1)) + 1) % 10
   return right.slice(0, -1) + last

@@ -18,7 +18,7 @@ const library = ['x86_64-linux-gnu', 'aarch64-linux-gnu']
 /** Jumps of the wall clock before each operation, as libfaketime spells them. */
 const jumps = ['+20s', '-25s', '+6h', '-6h', '+40d', '+0', '-3d', '+2y', '+0', '-2y', '+0']
 
-test('a clock that jumps by seconds to years locks nobody out and loses no code', async () => {
+test('clock jumps of seconds to years lock no recipient out and lose no code', async () => {
   if (!library) throw new Error('libfaketime is missing: install the package faketime')
   const clock = join(folder, 'clock')
   const jump = (offset: string) => writeFileSync(clock, `${offset}\n`)
@@ -51,7 +51,7 @@ test('a clock that jumps by seconds to years locks nobody out and loses no code'
   jump('+6h')
   await eventually(() => logLines(server.stdout()).some(({ event }) => event === 'clock_stepped'))
 
-  // Right again: who was mailed while the clock was years ahead gets a code now, as anybody does.
+  // With the right time again, a recipient of while the clock was years ahead gets a new code.
   jump('+2y')
   await post('', { to: 'traveller@example.com' })
   jump('+0')

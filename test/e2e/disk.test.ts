@@ -30,7 +30,7 @@ type Story = {
   code: string
 }
 
-/** A verification that was started while all was well, and its code. */
+/** A verification that was started before the fault, and its code. */
 async function before(server: Server, dataDir: string): Promise<Story> {
   const sink = await mailSink()
   const token = adminToken(dataDir)
@@ -41,7 +41,7 @@ async function before(server: Server, dataDir: string): Promise<Story> {
   return { server, sink, token, key, id: json.id ?? '', code: sink.mails[0]?.code ?? '' }
 }
 
-/** Everything that writes, asked while the disk takes nothing. */
+/** Sends every kind of request that writes. */
 function writesOf({ server, token, key, id, code }: Story): Promise<Answer[]> {
   const url = `${server.base}/v1/verifications`
   return Promise.all([
@@ -54,7 +54,7 @@ function writesOf({ server, token, key, id, code }: Story): Promise<Answer[]> {
   ])
 }
 
-/** 503 with a time to come back, nothing approved or sent; then all is as it was. */
+/** Expects 503 with Retry-After and nothing approved or sent during the fault, and success after. */
 async function expectRefusal(story: Story, answers: Answer[]): Promise<void> {
   const { server, sink, key, id } = story
   for (const { status, json, headers } of answers) {
@@ -62,7 +62,7 @@ async function expectRefusal(story: Story, answers: Answer[]): Promise<void> {
     expect(headers.get('content-type')).toBe('application/problem+json')
     expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
   }
-  // What is only read is still answered.
+  // Reads are still answered.
   const read = await call(`${server.base}/v1/verifications/${id}`, undefined, { token: key })
   expect(read.json).toMatchObject({ status: 'pending', attempts_left: 5 })
   expect((await call(`${server.base}/healthz`)).status).toBe(200)
@@ -81,12 +81,12 @@ async function expectRecovery({ server, sink, key, id, code }: Story): Promise<v
 
   expect(right.json).toMatchObject({ valid: true, attempts_left: 4 })
   expect(next.status).toBe(201)
-  // What was refused was not done after all.
+  // Nothing that was refused has been done.
   expect(sink.to('during@example.com')).toEqual([])
   expect(stopped).toBe(0)
 }
 
-/** A shell that runs the executable where the data directory is a small disk of its own. */
+/** A shell command that runs the executable with a small disk as its data directory. */
 function smallDisk(dataDir: string): string[] {
   mkdirSync(dataDir, { recursive: true })
   const script = `mount -t tmpfs -o size=2m,mode=0700 tmpfs ${dataDir} && exec "$@"`
@@ -100,7 +100,7 @@ test('a full disk answers 503, approves and sends nothing, and recovers', async 
     { OTPMINT_DATA_DIR: dataDir },
     { through: smallDisk(dataDir) },
   )
-  // The disk is in the server's namespace, and goes with it.
+  // The disk exists in the server's mount namespace only.
   const inside = `/proc/${server.pid}/root${dataDir}`
   const story = await before(server, inside)
   fill(join(inside, 'filler'))
@@ -114,7 +114,7 @@ test('a full disk answers 503, approves and sends nothing, and recovers', async 
 
 test('a disk that takes no more bytes of a file answers 503 and recovers', async () => {
   const dataDir = join(folder, 'limited')
-  // Without its signal, the limit is an error of the write, as a failing disk is.
+  // With SIGXFSZ ignored, the limit makes writes fail as a full disk does.
   const through = ['sh', '-c', `trap '' XFSZ; exec "$@"`, 'sh']
   const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir }, { through })
   const story = await before(server, dataDir)
@@ -142,7 +142,7 @@ test('a database that another process locks answers 503 and recovers', async () 
   await expectRecovery(story)
 })
 
-test('a mail whose outcome found no room on the disk carries the right code', async () => {
+test('a mail whose outcome cannot be written to a full disk has the right code', async () => {
   const dataDir = join(folder, 'sending')
   const through = smallDisk(dataDir)
   const env = { OTPMINT_DATA_DIR: dataDir }
@@ -169,13 +169,13 @@ test('a mail whose outcome found no room on the disk carries the right code', as
   expect(new Set(sink.to(to).map(({ code }) => code)).size).toBe(1)
 })
 
-test('a stop on a full disk is clean, and what was acknowledged is still there', async () => {
+test('a stop on a full disk is clean, and acknowledged data is still there', async () => {
   const dataDir = join(folder, 'stopping')
   const env = { OTPMINT_DATA_DIR: dataDir }
   const server = await start(['serve'], env, { through: smallDisk(dataDir) })
   const inside = `/proc/${server.pid}/root${dataDir}`
   const story = await before(server, inside)
-  // Somebody stays inside, so that the small disk outlives the server that it came with.
+  // Another process stays in the namespace, so that the small disk outlives the server.
   const within = ['nsenter', `--target=${server.pid}`, '--user', '--mount']
   const stayed = Bun.spawn([...within, '--preserve-credentials', 'sleep', '60'], {
     stdio: ['ignore', 'ignore', 'ignore'],
@@ -194,7 +194,7 @@ test('a stop on a full disk is clean, and what was acknowledged is still there',
   await expectRecovery(recovered)
 })
 
-test('a first start without room for a database says so', async () => {
+test('a first start without room for a database fails with that reason', async () => {
   const dataDir = join(folder, 'no-room')
   const env = { PATH: process.env['PATH'] ?? '', OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0' }
   const answers: string[] = []
@@ -213,7 +213,7 @@ test('a first start without room for a database says so', async () => {
   ])
 })
 
-test('a data directory on a read-only disk is refused at the start, in words', async () => {
+test('a data directory on a read-only disk is refused at the start, with the reason', async () => {
   const dataDir = join(folder, 'read-only')
   const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' }
   const served = await start(['serve'], env)
@@ -235,7 +235,7 @@ function namespaceOf(pid: number): string {
   return readlinkSync(`/proc/${pid}/ns/mnt`)
 }
 
-/** Writes until there is no room, and then byte by byte. */
+/** Fills the disk, at last byte by byte. */
 function fill(path: string): void {
   const file = openSync(path, 'w')
   for (const size of [65_536, 4096, 1]) {

@@ -58,7 +58,7 @@ test('a mail goes through the next endpoint within a second of a refused connect
   expect(new Set(delivery?.tries.map(({ endpoint }) => endpoint)).size).toBe(2)
 })
 
-test('an endpoint that refuses the login is passed over, and raises an alarm', async () => {
+test('an endpoint that refuses the login is skipped, and raises an alarm', async () => {
   const second = await mailServer()
   const { base, app, token } = await install('login', second)
   const refusing = await scriptedServer({

@@ -1,7 +1,7 @@
 import { type Answer, call, wrongCode } from './client.ts'
 import type { MailSink } from './mail-sink.ts'
 
-/** What the client knows of one verification: what was acknowledged, and what may have happened. */
+/** What the client knows of a verification: what was acknowledged, and what may have happened. */
 export type Known = {
   to: string
   /** Null while no start was acknowledged. */
@@ -17,11 +17,11 @@ export type Load = {
   all: Known[]
   /** Those that the latest run touched. */
   touched: Set<Known>
-  /** Sentences about promises that were broken. */
+  /** Descriptions of broken promises. */
   violations: string[]
-  /** Works against a server until `signal`; a request that gets no answer is not acknowledged. */
+  /** Sends requests to a server until `signal`; one without an answer is not acknowledged. */
   run(base: string, signal: AbortSignal): Promise<void>
-  /** Asks the server about a verification and compares. */
+  /** Compares the server's view of a verification with the client's. */
   compare(base: string, known: Known): Promise<void>
   /** Tries the right code. */
   checkRight(base: string, known: Known): Promise<void>
@@ -42,7 +42,7 @@ export function createLoad(key: string, sink: MailSink): Load {
     violations.push(`${known.to}: ${what} (${JSON.stringify(known)})`)
   }
 
-  /** Null: no answer, so whatever was asked for may have happened or not. */
+  /** Null: no answer, so the operation may have happened or not. */
   async function ask(url: string, body?: unknown): Promise<Answer | null> {
     const answer = await call(url, body, { token: key }).catch(() => null)
     if (answer && answer.status >= 500) violations.push(`${url} answers ${answer.text}`)

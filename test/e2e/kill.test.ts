@@ -27,7 +27,7 @@ const env = {
   OTPMINT_ATTEMPTS_MAX: String(attemptsMax),
 }
 
-test('a hundred kill -9 under load: nothing acknowledged is lost, revived or missent', async () => {
+test('a hundred kill -9 under load lose, revive and misdirect nothing acknowledged', async () => {
   const dataDir = join(folder, 'data')
   const sink = await mailSink(() => random(40))
   const first = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
@@ -38,7 +38,7 @@ test('a hundred kill -9 under load: nothing acknowledged is lost, revived or mis
   for (let kill = 0; kill < kills; kill++) {
     const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
     await compareAll(load, server, [...load.touched, ...sample(load.all, 10)])
-    // Most lives are too short for the look at what an earlier life left unsent; some are not.
+    // Most runs are too short to send what an earlier one left unsent; some are long enough.
     if (kill % 10 === 9) await eventually(() => undelivered(load, sink).length === 0, 30_000)
     const ends = new AbortController()
     const working = load.run(server.base, ends.signal)
@@ -52,7 +52,7 @@ test('a hundred kill -9 under load: nothing acknowledged is lost, revived or mis
   const last = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
   await compareAll(load, last, load.all)
   await eventually(() => undelivered(load, sink).length === 0, 30_000)
-  // Every code that was not used is still good once, and every used one is dead.
+  // Every unused code is still accepted once, and every used one is refused.
   await inParallel(load.all, (known) => load.checkRight(last.base, known))
   await inParallel(load.all, (known) => load.checkRight(last.base, known))
   const stopped = await last.stop()
@@ -62,7 +62,7 @@ test('a hundred kill -9 under load: nothing acknowledged is lost, revived or mis
   expect(misdirected(load, sink)).toEqual([])
   expect(stopped).toBe(0)
   expect(faultsOf(join(dataDir, 'otpmint.db'))).toEqual(['ok'])
-  // The load was one: starts, wrong and right checks, resends and mails that were sent twice.
+  // The load had starts, wrong and right checks, resends and mails that were sent twice.
   const started = load.all.filter(({ id }) => id !== null)
   expect(started.length).toBeGreaterThan(kills)
   expect(started.filter(({ approved }) => approved === 'yes').length).toBeGreaterThan(kills)
@@ -92,7 +92,7 @@ test('a first start that is killed at any moment leaves a directory that starts'
 
 async function compareAll(load: Load, { base }: Server, known: Known[]): Promise<void> {
   await inParallel([...new Set(known)], (each) => load.compare(base, each))
-  // What was used stays used.
+  // A used code stays used.
   const used = known.filter(({ approved }) => approved === 'yes')
   await inParallel(sample(used, 20), (each) => load.checkRight(base, each))
   expect(load.violations.slice(0, 5)).toEqual([])
@@ -111,7 +111,7 @@ function sample<Value>(values: Value[], count: number): Value[] {
   return [...new Set(picked.filter((value) => value !== undefined))]
 }
 
-/** Acknowledged and still good, but with fewer mails than were acknowledged. */
+/** Live verifications with fewer mails than were acknowledged. */
 function undelivered({ all }: Load, sink: MailSink): Known[] {
   return all.filter(({ id, to, approved, spentAtMost, resends }) => {
     if (id === null || approved !== 'no' || spentAtMost >= attemptsMax) return false
@@ -119,7 +119,7 @@ function undelivered({ all }: Load, sink: MailSink): Known[] {
   })
 }
 
-/** Mails to anybody but the one who was asked for, and mails of one person with two codes. */
+/** Mails to another address than asked for, and different codes for one verification. */
 function misdirected({ all }: Load, { mails, to }: MailSink): string[] {
   const asked = new Set(all.map((known) => known.to))
   const wrong = mails.filter(({ recipients, headerTo }) => {

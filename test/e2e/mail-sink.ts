@@ -6,15 +6,15 @@ export type SunkMail = { recipients: string[]; headerTo: string; code: string; r
 export type MailSink = {
   port: number
   mails: SunkMail[]
-  /** What went to one recipient, oldest first. */
+  /** The mails to one recipient, oldest first. */
   to(recipient: string): SunkMail[]
   close(): Promise<void>
 }
 
 /**
- * Takes any login. Keeps every mail as soon as all of it is here, and says so to the client only
- * after `delayMs`: who dies in between has sent a mail and does not know it. `refusal` has the
- * server's words.
+ * Starts a mail server that accepts any login. It keeps each mail when it is complete and answers
+ * after `delayMs`: a client that is killed in between has sent a mail without knowing. `refusal` is
+ * the reply that it refuses mails with.
  */
 export async function mailSink(
   delayMs: () => number = () => 0,
@@ -46,7 +46,7 @@ export async function mailSink(
       })
     },
   })
-  // A client that is killed in the middle of a session is what the stories are about.
+  // The tests kill clients in the middle of a session.
   server.on('error', () => {})
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   return {

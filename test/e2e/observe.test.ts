@@ -18,12 +18,12 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-test('healthcheck ends with 0 while the server is ready, with 1 when it is gone', async () => {
+test('healthcheck ends with 0 while the server is ready, with 1 when it has stopped', async () => {
   const env = { OTPMINT_DATA_DIR: join(folder, 'health') }
   const server = await start(['serve'], env)
   const { port } = new URL(server.base)
   const ready = await run(['healthcheck', '--port', port], env)
-  // A proxy in the environment is not asked for this machine.
+  // A proxy in the environment is not used for this machine.
   const proxied = await run(['healthcheck', '--port', port], {
     ...env,
     HTTP_PROXY: 'http://127.0.0.1:9',
@@ -38,7 +38,7 @@ test('healthcheck ends with 0 while the server is ready, with 1 when it is gone'
   expect(gone.stderr).toContain('nothing answers')
 })
 
-test('metrics have a listener of their own, count what happened, and name nobody', async () => {
+test('metrics have their own listener, count operations, and contain no address', async () => {
   const env = { OTPMINT_DATA_DIR: join(folder, 'metrics'), OTPMINT_METRICS_LISTEN: '127.0.0.1:0' }
   const server = await start(['serve'], env)
   const sink = await mailSink()
@@ -87,11 +87,11 @@ test('openapi prints what the server answers at /swagger/json', async () => {
   const answer = await call(`${server.base}/swagger/json`)
   const page = await call(`${server.base}/swagger`)
   await server.stop()
-  // A pipe holds 64 KiB: what is printed must wait for a reader who takes his time.
+  // A pipe holds 64 KiB, so the output must wait for a slow reader.
   const reader = '"$0" openapi | { read -rn 1 first; sleep 0.2; printf %s "$first"; cat; }'
   const printed = await finished(['bash', '-c', reader, executable()])
 
-  // A server tells strangers no version.
+  // The server's document does not tell the version.
   const common = ({ info, ...rest }: Record<string, unknown>) => ({
     ...rest,
     info: { ...Object(info), version: '' },

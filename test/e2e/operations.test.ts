@@ -51,7 +51,7 @@ async function check({ base }: Server, token: string, { id, code }: Minted): Pro
   return (await call(`${base}/v1/verifications/${id}/check`, { code }, { token })).json
 }
 
-test('a second server on the same data directory refuses, and says who holds it', async () => {
+test('a second server on the same data directory is refused, and names the process that has it', async () => {
   const { env, dataDir, server } = await install('held')
   const second = await run(['serve', '--port', '0'], env)
   const healthy = await call(`${server.base}/readyz`)
@@ -88,7 +88,7 @@ test('a wrong master key and none at all end with 78 and say what is missing', a
   expect(await again.stop()).toBe(0)
 })
 
-test('rotating the key under load leaves live codes valid and the old key dead', async () => {
+test('rotating the key under load leaves live codes valid and makes the old key useless', async () => {
   const installation = await install('rotated')
   const { env, dataDir, server, key, sink } = installation
   const keyFile = join(dataDir, 'master.key')
@@ -140,7 +140,7 @@ test('a backup of a running server, restored elsewhere, revives no code', async 
   await check(server, key, used)
   const file = join(folder, 'backup.db')
   const backedUp = await run(['backup', file], env)
-  // Used after the backup was made: it must not come back with it.
+  // Used after the backup was made: a restore must not make it valid again.
   const checked = await check(server, key, pending)
   await server.stop()
 
@@ -210,7 +210,7 @@ test('doctor tells a good mail server from bad ones, beside a running server', a
   }
 })
 
-test('an edited audit record is found; before that, the chain holds', async () => {
+test('an unchanged audit log verifies, and an edited record is found', async () => {
   const { env, dataDir, server } = await install('audit')
   const during = await run(['audit', 'verify', '--json'], env)
   await server.stop()

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 let installations = 0
 
-/** A server that trusts Postfix's authority, and the words of the original's README. */
+/** A server that trusts Postfix's authority, and the requests of the original README. */
 async function install(env: Record<string, string> = {}) {
   const dataDir = `${folder}/${++installations}`
   const trust = { NODE_EXTRA_CA_CERTS: certificate.caFile }
@@ -97,7 +97,7 @@ test('five wrong codes end a verification: Maximum Attempts Reached!', async () 
   ])
 })
 
-test('a secretKey that is taken is refused, and stays with who has it', async () => {
+test('a taken secretKey is refused, and still belongs to its first app', async () => {
   const { register, otp, verify } = await install()
   await register()
   const other = await mailServer()
@@ -126,7 +126,7 @@ test('registration is closed without the token, and with a wrong one', async () 
   for (const { text } of answers) expect(text).toMatch(/^Error: /)
 })
 
-test("what Postfix refuses is told in Postfix's words, and no key is given out", async () => {
+test("a refusal by Postfix is answered in Postfix's words, without a shareable key", async () => {
   const { register, otp } = await install()
   await register()
   const refused = await otp('nobody@example.com')
@@ -146,7 +146,7 @@ test('a wrong password is refused by Postfix, and the answer says so without it'
   expect(refused.text + stdout()).not.toContain('not-the-password')
 })
 
-test("no mail goes to a server whose certificate nobody's authority signed", async () => {
+test('no mail is sent to a server whose certificate is not trusted', async () => {
   const { register, otp } = await install({ NODE_EXTRA_CA_CERTS: '' })
   await register({ smtp_security: 'starttls' })
   const before = postfix.arrived.length
@@ -157,7 +157,7 @@ test("no mail goes to a server whose certificate nobody's authority signed", asy
   expect(postfix.arrived).toHaveLength(before)
 })
 
-test('by its shareable key an address gets the same digits again', async () => {
+test('with its shareable key an address gets the same code again', async () => {
   const { otp, post, register, verify } = await install({ OTPMINT_RESEND_AFTER_SECONDS: '5' })
   await register()
   const before = postfix.arrived.length

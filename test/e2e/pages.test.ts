@@ -26,7 +26,7 @@ afterAll(async () => {
   remove()
 })
 
-/** A page and everything that went wrong on it: errors, refusals by its policy, other hosts. */
+/** A page and its faults: errors, violations of its policy, requests to other hosts. */
 async function visit(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
   const page = await browser.newPage(options)
   const troubles: string[] = []
@@ -48,7 +48,7 @@ async function mint(to: string): Promise<void> {
   expect(answer.status).toBe(201)
 }
 
-/** The rules of axe that the page breaks. */
+/** The rules of axe that the page violates. */
 async function faults(page: Page): Promise<string[]> {
   const found = await page.evaluate(`(async () => {
     ${axe}
@@ -58,14 +58,14 @@ async function faults(page: Page): Promise<string[]> {
   return found as string[]
 }
 
-test('the inbox shows a code as it arrives, on a phone, in the dark, by keyboard', async () => {
+test('the inbox shows new codes, on a phone, in dark mode and by keyboard', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     const to = `${colorScheme}@example.com`
     const { page, troubles } = await visit('/dev/inbox', {
       colorScheme,
       viewport: { width: 375, height: 700 },
     })
-    // What was there before is shown in silence; what comes after is announced.
+    // Messages that arrive later are announced to screen readers; earlier ones are not.
     await page.getByText('Updates by itself').waitFor()
     await mint(to)
     const item = page.locator('li', { hasText: to })
@@ -85,7 +85,7 @@ test('the inbox shows a code as it arrives, on a phone, in the dark, by keyboard
   }
 })
 
-test('the API docs need no other host, and send what is tried to this server', async () => {
+test('the API docs load nothing from other hosts, and send trial requests to this server', async () => {
   const { page, troubles } = await visit('/swagger')
   await page.locator('.opblock').first().waitFor()
   const shown = await page.locator('.opblock').count()

@@ -6,7 +6,7 @@ import { type Certificate, type MailServer, mailServer } from '../support/smtp.t
 
 export type Postfix = {
   port: number
-  /** What it relayed. */
+  /** The mails that it relayed. */
   arrived: MailServer['arrived']
   log(): string
   close(): Promise<void>
@@ -15,14 +15,14 @@ export type Postfix = {
 type Login = { user: string; password: string }
 
 /**
- * A real Postfix of its own: configuration, queue and log in a temporary folder, one loopback
- * port. It asks for STARTTLS and a login, knows the mailboxes of example.com, and relays what it
- * takes to a mail server of the test. Postfix starts as root only.
+ * Starts a separate Postfix: configuration, queue and log in a temporary folder, one loopback port.
+ * It requires STARTTLS and a login, knows the mailboxes of example.com, and relays accepted mail to
+ * a mail server of the test. Needs root.
  */
 export async function startPostfix(certificate: Certificate, login: Login): Promise<Postfix> {
   if (process.getuid?.() !== 0) throw new Error('Postfix starts as root only')
   const { folder, remove } = scratch()
-  // Its processes run as other users, who must reach what lies inside.
+  // Its processes run as other users, who need access to the folder.
   chmodSync(folder, 0o755)
   const relay = await mailServer()
   const port = await freePort()
@@ -55,7 +55,7 @@ export async function startPostfix(certificate: Certificate, login: Login): Prom
     arrived: relay.arrived,
     log,
     async close() {
-      // Its processes are a group of their own; asked nicely, they take five seconds.
+      // Its processes are one process group; SIGTERM would take five seconds.
       process.kill(-Number(readFileSync(join(queue, 'pid/master.pid'), 'utf8')), 'SIGKILL')
       await master.exited
       authenticator.close()
@@ -96,7 +96,7 @@ smtpd_sender_restrictions = permit_sasl_authenticated, reject
 `
 }
 
-/** Without chroot, and without what a relay does not need. */
+/** Services without chroot, and only those that a relay needs. */
 function masterCf(port: number): string {
   const services = [
     `127.0.0.1:${port} inet n - n - - smtpd`,

@@ -10,7 +10,7 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-test('SIGTERM during a hundred sends: each gets one code, some after the restart', async () => {
+test('SIGTERM during a hundred sends: each recipient gets one code, some after the restart', async () => {
   const dataDir = join(folder, 'sends')
   const env = { OTPMINT_DATA_DIR: dataDir }
   const sink = await mailSink(() => 1500)
@@ -18,7 +18,7 @@ test('SIGTERM during a hundred sends: each gets one code, some after the restart
   const { liveKey } = await createApp(first, adminToken(dataDir), { port: sink.port })
   const asked = Array.from({ length: 100 }, async (_, index) => {
     const to = `s${index}@example.com`
-    // Every other caller waits for the mail server, which holds its request open.
+    // Every second request waits for the mail server.
     const headers: Record<string, string> = index % 2 === 0 ? { prefer: 'wait=3' } : {}
     const answer = await call(
       `${first.base}/v1/verifications`,
@@ -54,14 +54,14 @@ test('SIGTERM during a hundred sends: each gets one code, some after the restart
   for (const { status } of [...answers, ...late]) expect([0, 201, 503]).toContain(status)
   for (const { to } of started) {
     expect(new Set(sink.to(to).map(({ code }) => code)).size).toBe(1)
-    // One mail: what a clean stop has handed over is not sent again.
+    // One mail: a clean stop records what was handed over, so that it is not sent again.
     expect(sink.to(to)).toHaveLength(1)
   }
   expect(checks).toEqual(started.map(() => [200, true]))
   expect(stopped).toBe(0)
 })
 
-test('a stop waits for the request that runs, and a second signal does not', async () => {
+test('a stop waits for the running request, and a second signal does not', async () => {
   const dataDir = join(folder, 'patience')
   const sink = await mailSink(() => 1_500)
   const env = { OTPMINT_DATA_DIR: dataDir }
@@ -96,7 +96,7 @@ test('a stop waits for the request that runs, and a second signal does not', asy
   await sink.close()
 })
 
-/** What a caller sees who goes on while the server stops: the last answer is no connection. */
+/** Repeats requests while the server stops, until there is no connection; returns the answers. */
 async function callUntilRefused(base: string, token: string): Promise<{ status: number }[]> {
   const seen: { status: number }[] = []
   const once = async () => {

@@ -18,13 +18,13 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-/** They are printed after the log says that it listens. */
+/** The lines are printed after the log line `listening`. */
 async function curlLines({ stderr }: Server): Promise<string[]> {
   await eventually(() => stderr().includes('Ctrl-C'))
   return stderr().match(/^curl .+$/gm) ?? []
 }
 
-test('the first three curl lines of serve --dev mint a code and verify it', async () => {
+test('the first three curl lines of serve --dev start a verification and check its code', async () => {
   const server = await start(['serve', '--dev'], {}, { cwd: folder })
   const lines = (await curlLines(server)).slice(0, 3)
   const answers: string[] = []
@@ -66,7 +66,7 @@ test('the last three curl lines of serve --dev are the original API, word for wo
   ])
 })
 
-test('the printed lines work a second time, for an address of their own', async () => {
+test('the printed lines work a second time, for a new address', async () => {
   const server = await start(['serve', '--dev'], {}, { cwd: folder })
   const [first = ''] = await curlLines(server)
   const again = first.replace('date +%s', 'date +%s%N')
@@ -77,7 +77,7 @@ test('the printed lines work a second time, for an address of their own', async 
   expect(stopped).toBe(0)
 })
 
-test('serve --dev leaves nothing behind: no data directory, no file', async () => {
+test('serve --dev leaves no data directory and no file', async () => {
   const own = join(folder, 'tmp')
   mkdirSync(own)
   const server = await start(['serve', '--dev'], { TMPDIR: own }, { cwd: folder })
@@ -89,7 +89,7 @@ test('serve --dev leaves nothing behind: no data directory, no file', async () =
   expect(after.filter((path) => !path.endsWith('.node'))).toEqual([])
 })
 
-test('NODE_ENV=development in the environment makes no answer talk of the inside', async () => {
+test('NODE_ENV=development in the environment makes no answer reveal internals', async () => {
   const env = { NODE_ENV: 'development', ENV: 'development', OTPMINT_DATA_DIR: join(folder, 'dev') }
   const { base, stop, stdout } = await start(['serve'], env, { cwd: folder })
   const answers = [
@@ -111,7 +111,7 @@ test('NODE_ENV=development in the environment makes no answer talk of the inside
   expect(stdout()).not.toContain('development')
 })
 
-test('a .env and a bunfig.toml in the working directory change nothing', async () => {
+test('a .env and a bunfig.toml in the working directory have no effect', async () => {
   const cwd = join(folder, 'cwd')
   mkdirSync(cwd)
   const trace = join(cwd, 'preloaded')

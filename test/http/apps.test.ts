@@ -38,7 +38,7 @@ test('a new app has two keys that work, and never shows its password', async () 
   expect(start.status).toBe(201)
 })
 
-test('every mistake of an app is named at once, by its place in the body', async () => {
+test('every mistake of an app is named at once, by its path in the body', async () => {
   const at = await site()
 
   const answer = await admin(at, 'POST', '/v1/apps', {
@@ -67,7 +67,7 @@ test('every mistake of an app is named at once, by its place in the body', async
   ])
 })
 
-test('a change leaves what it does not name, and null takes a field of the policy back', async () => {
+test('a change leaves absent fields as they are, and null unsets a field of the policy', async () => {
   const at = await site()
   const { id } = await created(at, { name: 'Acme', policy: { code_length: 8 } })
   const patch = (body: unknown) => admin(at, 'PATCH', `/v1/apps/${id}`, { body })
@@ -118,7 +118,7 @@ test('a deleted app is gone with its keys', async () => {
   expect((await at.call('GET', '/v1/verifications', { token })).status).toBe(401)
 })
 
-test('every change is in the audit with who and which request', async () => {
+test('every change is in the audit log with its actor and request', async () => {
   const at = await site()
   const { id } = await created(at)
   await admin(at, 'PATCH', `/v1/apps/${id}`, { body: { name: 'Acme 2' } })
@@ -137,7 +137,7 @@ test('every change is in the audit with who and which request', async () => {
   expect(JSON.stringify(json)).not.toContain('hunter2')
 })
 
-test('stats and events say what happened, and refuse ranges that make no sense', async () => {
+test('stats and events are listed, and invalid ranges are refused', async () => {
   const at = await site()
   const { json } = await at.call('POST', '/v1/verifications', { body: { to: 'ada@example.com' } })
   await at.call('POST', `/v1/verifications/${json.id}/cancel`)
@@ -157,7 +157,7 @@ test('stats and events say what happened, and refuse ranges that make no sense',
   expect(impossible.json.errors[0].field).toBe('to')
 })
 
-test('alarms are listed, the newest first, with those that are over or without', async () => {
+test('alarms are listed, the newest first, with or without the cleared ones', async () => {
   const at = await site()
   const place = { kind: 'login_refused', appId: at.app.id } as const
   const [endpoint] = at.app.endpoints
@@ -180,7 +180,7 @@ test('alarms are listed, the newest first, with those that are over or without',
   expect(odd.json.errors[0].field).toBe('open')
 })
 
-test('a cursor that is no cursor of this list is refused, in every list', async () => {
+test('an invalid cursor and one of another list are refused, in every list', async () => {
   const at = await site()
   const lists = {
     '/v1/apps': ['x', 'x'.repeat(30), '1'],

@@ -26,13 +26,13 @@ test('every route of /v1 answers 401 first, whatever was sent', async () => {
   expect(routes.length).toBeGreaterThanOrEqual(described.length)
 })
 
-test('outside of /v1 only these routes and pages answer without a key', async () => {
+test('only these routes and pages outside of /v1 answer without a key', async () => {
   const at = await site()
   const paths = at.server.routes.map(({ path }) => path).filter((path) => !path.startsWith('/v1/'))
   expect(paths.filter((path) => !path.startsWith('/swagger')).sort()).toEqual(open)
 })
 
-test('no route takes a credential that is not its own', async () => {
+test('no route accepts a credential of another kind, app or mode', async () => {
   const at = await site()
   const admin = (method: string, path: string, options: CallOptions = {}) =>
     at.call(method, path, { token: adminToken, ...options })
@@ -72,7 +72,7 @@ test('no route takes a credential that is not its own', async () => {
         ...(example !== undefined && { body: example }),
       })
       const isForeign = kind === 'app' && !isAdmins
-      // A key of another app or mode works, on what is its own: it finds nothing of this one.
+      // A key of another app or mode is valid, but finds nothing of this app and mode.
       const expected = !isForeign ? [401] : place.includes(id) ? [404] : [200, 201, 429]
       expect([name, credential, expected.includes(answer.status)]).toEqual([name, credential, true])
       expect(answer.text).not.toContain(id)
@@ -85,7 +85,7 @@ test('no route takes a credential that is not its own', async () => {
   expect(mine.json).toMatchObject({ attempts_left: 5, sends_left: 3 })
 })
 
-/** The world's app with a verification, an endpoint and a key to try foreign credentials on. */
+/** The world's app with a verification, an endpoint and a key, for requests with other credentials. */
 async function furnished(at: Site) {
   const body = { to: 'ada@example.com', ttl_seconds: 86_400 }
   const started = await at.call('POST', '/v1/verifications', { body })
@@ -131,7 +131,7 @@ async function statuses(count: number, ask: (index: number) => Promise<{ status:
   return all
 }
 
-test('ten wrong keys a minute from one address, and a valid key all the same', async () => {
+test('ten wrong keys a minute are allowed from one address, and a valid key always', async () => {
   const at = await site()
   const wrong = () => at.call('GET', '/v1/verifications', { token: strangeKey('live') })
 
@@ -141,7 +141,7 @@ test('ten wrong keys a minute from one address, and a valid key all the same', a
   expect((await wrong()).status).toBe(401)
 })
 
-test('beyond the limit an admin token is not looked at, so that no guess is told right', async () => {
+test('beyond the limit an admin token is not compared, so that no guess is confirmed', async () => {
   const at = await site()
 
   const wrong = await statuses(12, () => asAdmin(at, strangeKey('admin')))
@@ -155,7 +155,7 @@ test('beyond the limit an admin token is not looked at, so that no guess is told
   expect((await asAdmin(at, adminToken)).status).toBe(200)
 })
 
-test('a burst of parallel guesses is looked at no more than ten times', async () => {
+test('of parallel guesses at most ten are compared', async () => {
   const at = await site()
   const guesses = Array.from({ length: 100 }, () => asAdmin(at, strangeKey('admin')))
 
@@ -165,7 +165,7 @@ test('a burst of parallel guesses is looked at no more than ten times', async ()
   expect(answers.at(-1)?.status).toBe(429)
 })
 
-test('an address that showed the admin token in the last hour is not held back with it', async () => {
+test('an address that used the admin token in the last hour can still use it beyond the limit', async () => {
   const at = await site()
   expect((await asAdmin(at, adminToken)).status).toBe(200)
   const flood = () => statuses(120, () => asAdmin(at, strangeKey('admin')))
@@ -179,14 +179,14 @@ test('an address that showed the admin token in the last hour is not held back w
   await flood()
   const forgotten = await asAdmin(at, adminToken)
 
-  // One who has shown a good credential may try ten times as many others, and no more.
+  // An address that has shown a valid credential may try ten times as many others.
   expect(wrong.filter((status) => status === 401)).toHaveLength(100)
   expect(new Set(right)).toEqual(new Set([200]))
   expect(stillRight.status).toBe(200)
   expect(forgotten.status).toBe(429)
 })
 
-test('what an address has shown survives a restart', async () => {
+test('the credentials that an address has shown survive a restart', async () => {
   const at = await site()
   await asAdmin(at, adminToken)
   const again = await site({ ports: { limits: at.ports.limits, clock: at.clock } })
@@ -196,7 +196,7 @@ test('what an address has shown survives a restart', async () => {
   expect((await asAdmin(again, adminToken)).status).toBe(200)
 })
 
-test('a good record is written once in ten minutes, and a bounded number is kept in mind', async () => {
+test('a valid use is written once in ten minutes, and a bounded number is kept in memory', async () => {
   const at = await site()
   let written = 0
   const limits = {
@@ -239,7 +239,7 @@ test('a /48 may fail eight times as often as one of its /64', async () => {
   expect(neighbour.status).toBe(401)
 })
 
-test('whatever X-Forwarded-For says, without a trusted proxy the peer is counted', async () => {
+test('without a trusted proxy the peer is counted, whatever X-Forwarded-For says', async () => {
   const at = await site()
   const forged = (index: number) => {
     const headers = { 'x-forwarded-for': `10.${index}.2.3, 198.51.100.${index}` }

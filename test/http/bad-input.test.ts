@@ -5,7 +5,7 @@ import { adminToken, site } from './fixture.ts'
 
 const canary = 'hunter2-CANARY-7f3a'
 
-test('nothing but application/json is read as a body', async () => {
+test('only application/json is accepted as a body', async () => {
   const at = await site()
   const raw = JSON.stringify({ to: 'ada@example.com' })
   for (const type of [
@@ -25,7 +25,7 @@ test('nothing but application/json is read as a body', async () => {
   expect((await at.call('POST', '/v1/verifications', { raw, headers })).status).toBe(201)
 })
 
-test('a body of 16 KiB is read and one byte more is not, its length said or not', async () => {
+test('a body of 16 KiB is read and a longer one refused, with and without Content-Length', async () => {
   const at = await site()
   const fits = (size: number) => `{"code":"${'x'.repeat(size - 11)}"}`
 
@@ -73,7 +73,7 @@ test('unknown fields are refused by name, at every level, and all mistakes at on
   expect(fields.sort()).toEqual(['To', 'code_length', 'metadata.a', 'to', 'ttl_seconds', 'x'])
 })
 
-test('odd JSON types are refused, never turned into something else', async () => {
+test('wrong JSON types are refused, never converted', async () => {
   const at = await site()
   for (const to of [['ada@example.com'], { $ne: 1 }, true, 1, null]) {
     const answer = await at.call('POST', '/v1/verifications', { body: { to } })
@@ -85,7 +85,7 @@ test('odd JSON types are refused, never turned into something else', async () =>
   expect(at.sent).toHaveLength(0)
 })
 
-test('metadata has its limits, and variables must be empty', async () => {
+test('metadata is bounded, and variables must be empty', async () => {
   const at = await site()
   const many = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'v']))
   for (const [body, field] of [
@@ -158,7 +158,7 @@ test('no refusal repeats what was submitted', async () => {
   expect(at.logged()).not.toContain(canary)
 })
 
-test('a fault answers 500 with a request id only, and the log tells where', async () => {
+test('a fault answers 500 with a request id only, and the log has the place', async () => {
   const at = await site()
   at.ports.verifications.get = () => Promise.reject(new Error(`select * from ${canary}`))
 
@@ -183,7 +183,7 @@ test('a store that cannot write answers 503 with Retry-After, and nothing is sen
   expect(at.sent).toHaveLength(0)
 })
 
-test('half of a character in the metadata comes back the same at every answer', async () => {
+test('a lone surrogate in the metadata is the same in every answer', async () => {
   const at = await site()
   const raw = '{"to":"ada@example.com","metadata":{"a":"x\\ud800"}}'
 

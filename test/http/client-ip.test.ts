@@ -11,12 +11,12 @@ const bucketBehind = (proxies: string[]) => {
 }
 const trusting = bucketBehind(['10.0.0.0/8', 'fd00::/8'])
 
-test('without trusted proxies the peer counts, whatever is forwarded', () => {
+test('without trusted proxies the peer is the client, whatever is forwarded', () => {
   const clientIp = bucketBehind([])
   expect(clientIp(forwarded('203.0.113.9'), '192.0.2.1')).toBe('192.0.2.1')
 })
 
-test('behind a trusted proxy the first untrusted address from the right counts', () => {
+test('behind a trusted proxy the first untrusted address from the right is the client', () => {
   for (const [header, expected] of [
     ['203.0.113.9', '203.0.113.9'],
     ['1.1.1.1, 203.0.113.9', '203.0.113.9'],
@@ -34,11 +34,11 @@ test('behind a trusted proxy the first untrusted address from the right counts',
   }
 })
 
-test('a peer that is not trusted forwards nothing', () => {
+test('the header of an untrusted peer is ignored', () => {
   expect(trusting(forwarded('203.0.113.9'), '192.0.2.1')).toBe('192.0.2.1')
 })
 
-test('IPv6 counts by its first 64 bits, and IPv4 in IPv6 as IPv4', () => {
+test('IPv6 is counted by its first 64 bits, and IPv4-mapped IPv6 as IPv4', () => {
   const clientIp = bucketBehind([])
   const one = clientIp(plain, '2001:db8:1:2:aaaa::1')
 
@@ -48,12 +48,12 @@ test('IPv6 counts by its first 64 bits, and IPv4 in IPv6 as IPv4', () => {
   expect(trusting(forwarded('203.0.113.9'), '::ffff:10.0.0.1')).toBe('203.0.113.9')
 })
 
-test('a missing address is one bucket for all, not a way past the limit', () => {
+test('clients without an address share one bucket', () => {
   expect(bucketBehind([])(plain, null)).toBe('unknown')
   expect(bucketBehind([])(plain, '')).toBe('unknown')
 })
 
-test('an IPv6 address also counts in its /48, and an IPv4 address nowhere else', () => {
+test('an IPv6 address is also counted in its /48, and an IPv4 address only by itself', () => {
   const clientIp = createClientIp([])
 
   expect(clientIp(plain, '2001:db8:1:2:aaaa::1')).toEqual({

@@ -14,7 +14,7 @@ export type Schema = {
 }
 export type Components = Record<string, Schema>
 
-/** Where a value differs from an OpenAPI 3.0 schema; empty when it is as described. */
+/** The differences between a value and an OpenAPI 3.0 schema; empty when it conforms. */
 export function differences(
   components: Components,
   schema: Schema,
@@ -53,7 +53,7 @@ function textDifferences({ pattern, format }: Schema, value: string, path: strin
   return format === 'date-time' && !isTime ? [`${path} is no time`] : []
 }
 
-/** Stricter than OpenAPI: an answer has no field that is not described. */
+/** Fields that the schema does not describe, which OpenAPI itself would allow. */
 function objectDifferences(
   components: Components,
   schema: Schema,

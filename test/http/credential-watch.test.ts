@@ -4,7 +4,7 @@ import { systemTimers } from '../../src/timers.ts'
 import { strangeKey } from '../support/world.ts'
 import { type Site, site } from './fixture.ts'
 
-/** Timers that go off when told. */
+/** Timers that the test runs. */
 function manualTimers(): { timers: Timers; minute(): Promise<void> } {
   let waiting: (() => void)[] = []
   const timers: Timers = {
@@ -66,7 +66,7 @@ test('forty wrong admin tokens leave one line that names the address, an alarm a
   ])
 })
 
-test('a few mistakes are told in a line and are no alarm', async () => {
+test('a few failures leave a log line and no alarm', async () => {
   const { at, minute, fail, lines } = await watched()
 
   await fail(3)
@@ -77,7 +77,7 @@ test('a few mistakes are told in a line and are no alarm', async () => {
   expect(await alarmsOf(at)).toEqual([])
 })
 
-test('the alarm stays on while it goes on, and goes off after ten quiet minutes', async () => {
+test('the alarm stays on while failures go on, and is cleared after ten quiet minutes', async () => {
   const { at, minute, fail, lines } = await watched()
   for (let i = 0; i < 3; i++) {
     await fail(20)
@@ -94,7 +94,7 @@ test('the alarm stays on while it goes on, and goes off after ten quiet minutes'
   expect(lines('alarm_cleared')).toHaveLength(1)
 })
 
-test('however many addresses fail, a thousand of them are remembered', async () => {
+test('at most a thousand failing addresses are remembered', async () => {
   const { minute, at, lines } = await watched()
   for (let i = 0; i < 1100; i++) {
     const from = `10.${i >> 8}.${i & 255}.1`

@@ -13,7 +13,7 @@ const newEndpoint = { channel: 'email', email }
 const admin = (at: Site, method: string, path: string, options: CallOptions = {}) =>
   at.call(method, path, { token: adminToken, ...options })
 
-/** An app without endpoints, and its endpoints' routes. */
+/** An app without endpoints, and the path of its endpoints. */
 async function bare(ports?: Partial<HttpPorts>) {
   const at = await site(ports ? { ports } : {})
   const { json } = await admin(at, 'POST', '/v1/apps', { body: { name: 'Acme' } })
@@ -31,7 +31,7 @@ async function bare(ports?: Partial<HttpPorts>) {
 const hosts = ({ json }: Answer) =>
   json.items.map(({ rank, email }: { rank: number; email: { host: string } }) => [rank, email.host])
 
-test('endpoints keep the order that is asked for, and close the gap that one leaves', async () => {
+test('endpoints have the given ranks, and those behind a removed one move up', async () => {
   const { add, patch, remove, list } = await bare()
   const named = (host: string, rank?: number) =>
     add({ channel: 'email', email: { ...email, host }, ...(rank && { rank }) })
@@ -66,7 +66,7 @@ test('a password is never shown', async () => {
   expect(shown.every(({ text }) => text.includes('"has_password":true'))).toBe(true)
 })
 
-test('where an endpoint leads elsewhere, its password must come again', async () => {
+test('a change of an endpoint’s destination needs its password again', async () => {
   const { add, patch } = await bare()
   const { json } = await add()
 
@@ -82,7 +82,7 @@ test('where an endpoint leads elsewhere, its password must come again', async ()
   expect(moved.json.email.host).toBe('mx.example.net')
 })
 
-test('every mistake of an endpoint is named at once, by its place in the body', async () => {
+test('every mistake of an endpoint is named at once, by its path in the body', async () => {
   const { add, patch } = await bare()
 
   const odd = await add({ channel: 'pigeon', rank: 11, email: { host: 'x y', secure: true }, x: 1 })
@@ -125,7 +125,7 @@ test('another app and an unknown endpoint are 404', async () => {
   expect(gone.json.code).toBe('app_not_found')
 })
 
-test('every change of an endpoint is in the audit', async () => {
+test('every change of an endpoint is in the audit log', async () => {
   const { at, appId, add, patch, remove } = await bare()
   const { json } = await add()
   await patch(json.id, { email: { from_name: 'Acme' } })

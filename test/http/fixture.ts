@@ -12,7 +12,7 @@ export const adminToken = `otpm_admin_${'a'.repeat(36)}`
 export type Site = World & {
   ports: HttpPorts
   server: ReturnType<typeof createServer>
-  /** Everything that was logged, as one text. */
+  /** All log lines as one text. */
   logged(): string
   /** A JSON request, with the live key unless another Authorization is given. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
@@ -20,7 +20,7 @@ export type Site = World & {
 
 export type CallOptions = {
   body?: unknown
-  /** The body as it is, instead of JSON. */
+  /** A raw body, instead of JSON. */
   raw?: string
   headers?: Record<string, string>
   /** A bearer token; null sends none. */
@@ -28,7 +28,7 @@ export type CallOptions = {
   from?: string | null
 }
 
-/** Whatever came back, to look into. */
+/** The JSON of an answer, with any fields. */
 export type Json = ReturnType<typeof JSON.parse>
 
 export type Answer = {
@@ -43,7 +43,7 @@ type SiteOptions = Parameters<typeof world>[0] & {
   ports?: Partial<HttpPorts>
 }
 
-/** The whole HTTP side on a world: real store, real keys, no socket. */
+/** The HTTP server on a world: real store, real keys, no socket. */
 export async function site(options: SiteOptions = {}): Promise<Site> {
   const base = await world(options)
   const lines: string[] = []
@@ -136,7 +136,7 @@ export const operations: [string, Operation][] = Object.entries(openApi.paths).f
     ]),
 )
 
-/** Every answer of every test is held against the API's own description of it. */
+/** Compares every answer of every test with the OpenAPI document. */
 function checkAsDescribed(method: string, path: string, answer: Answer) {
   if (['not_found', 'method_not_allowed'].includes(answer.json?.code)) return
   const place = path.split('?')[0] ?? ''

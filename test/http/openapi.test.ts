@@ -9,7 +9,7 @@ import { type OpenApi, openApi, operations, site } from './fixture.ts'
 
 const { schemas } = openApi.components
 
-test('every route is in the document, but for the parts of pages', async () => {
+test('every route is in the document, except assets of pages', async () => {
   const at = await site({ http: { developerMode: true } })
   const names = new Set(operations.map(([name]) => name))
   const parts = /\.(css|js)$|^\/dev\/inbox\/:id$/
@@ -22,7 +22,7 @@ test('every route is in the document, but for the parts of pages', async () => {
   expect([...names].some((name) => name.includes('mirror'))).toBe(false)
 })
 
-test('operations and components have the names that clients are made with', () => {
+test('operations and components have fixed names, which generated clients use', () => {
   const ids = operations.map(([, { operationId }]) => operationId)
   expect(new Set(ids).size).toBe(ids.length)
   expect(ids).toEqual(
@@ -44,7 +44,7 @@ test('operations and components have the names that clients are made with', () =
   )
 })
 
-test('every parameter, field and answer has words of its own', () => {
+test('every parameter, field and answer has a description', () => {
   for (const [name, operation] of operations) {
     expect([name, operation.summary?.length ?? 0]).not.toEqual([name, 0])
     for (const parameter of operation.parameters ?? []) {
@@ -65,7 +65,7 @@ test('every parameter, field and answer has words of its own', () => {
   }
 })
 
-test('bodies of /v1 say that they take no other fields; answers may gain some', () => {
+test('request bodies of /v1 allow no other fields; answers may gain some', () => {
   const inputs = new Set<string>()
   for (const [name, { requestBody }] of operations) {
     const ref = requestBody?.content['application/json']?.schema.$ref
@@ -80,7 +80,7 @@ test('bodies of /v1 say that they take no other fields; answers may gain some', 
   }
 })
 
-test('policy and SMTP fields, their bounds and the channels are those of the domain', () => {
+test('policy and SMTP fields, bounds and channels are those of the domain', () => {
   const policy = schemas['PolicyInput']?.properties ?? {}
   const settings = schemas['NewEmailSettings']?.properties ?? {}
 
@@ -90,7 +90,7 @@ test('policy and SMTP fields, their bounds and the channels are those of the dom
   expect(schemas['StartRequest']?.properties?.['channel']?.enum).toEqual(channelKinds)
 })
 
-test('what an app can only go below has the server’s own number as its most', async () => {
+test('a policy field that can only be stricter has the server’s setting as its maximum', async () => {
   const ceilings = { ...defaultSettings, attemptsMax: 4 }
   const document = (await describeServer({
     ...{ developerMode: false, publicUrl: null, ceilings },
@@ -101,7 +101,7 @@ test('what an app can only go below has the server’s own number as its most', 
   expect([input, shown]).toMatchObject([{ maximum: 4 }, { maximum: 10 }])
 })
 
-test('null is taken exactly where the document says so', async () => {
+test('null is accepted exactly where the document says so', async () => {
   const at = await site()
   const nullable = (name: string) =>
     Object.entries(schemas[name]?.properties ?? {})
@@ -118,7 +118,7 @@ test('null is taken exactly where the document says so', async () => {
   }
 })
 
-test('every example is what its schema says', () => {
+test('every example conforms to its schema', () => {
   let seen = 0
   for (const [name, operation] of operations) {
     const media = [
@@ -134,7 +134,7 @@ test('every example is what its schema says', () => {
   expect(seen).toBeGreaterThan(100)
 })
 
-test('a body to copy is accepted as it stands', async () => {
+test('every example body is accepted unchanged', async () => {
   const at = await site()
   const operation = operations.find(([name]) => name === 'POST /v1/verifications')?.[1]
   const body = operation?.requestBody?.content['application/json']?.example
@@ -142,7 +142,7 @@ test('a body to copy is accepted as it stands', async () => {
   expect((await at.call('POST', '/v1/verifications', { body })).status).toBe(201)
 })
 
-test('the document names the public URL after the server that it came from', async () => {
+test('the document lists its own server first, then the public URL', async () => {
   const document = (await describeServer({
     ...{ developerMode: false, publicUrl: 'https://otp.example.com', ceilings: defaultSettings },
   })) as OpenApi
@@ -150,7 +150,7 @@ test('the document names the public URL after the server that it came from', asy
   expect(document.servers).toEqual([{ url: '/' }, { url: 'https://otp.example.com' }])
 })
 
-test('the document is OpenAPI 3.0, has /v1 first and speaks of no other server', async () => {
+test('the document is OpenAPI 3.0, lists /v1 first and names no other server', async () => {
   const at = await site()
   const { json, text } = await at.call('GET', '/swagger/json')
 
@@ -162,7 +162,7 @@ test('the document is OpenAPI 3.0, has /v1 first and speaks of no other server',
   expect(tags.indexOf('Verifications')).toBeLessThan(tags.indexOf('Original API'))
 })
 
-test('the version is told by the executable, and not to whoever reads the page', async () => {
+test('the executable’s document has the version, the server’s has not', async () => {
   const at = await site()
   const { json } = await at.call('GET', '/swagger/json', { token: null })
 

@@ -5,7 +5,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { codeOf, strangeKey, type World } from '../support/world.ts'
 import { adminToken, type Site, site } from './fixture.ts'
 
-test('ready means that the database writes and the server is not stopping', async () => {
+test('/readyz is 200 while the database takes writes and the server is not stopping', async () => {
   let stopping = false
   let writes = true
   const at = await site({ ports: { ready: async () => writes, stopping: () => stopping } })
@@ -18,7 +18,7 @@ test('ready means that the database writes and the server is not stopping', asyn
   expect((await at.call('GET', '/healthz')).status).toBe(200)
 })
 
-/** A site in developer mode whose test keys' messages reach the inbox. */
+/** A site in developer mode whose sender delivers to the inbox. */
 async function developing() {
   let base: World | null = null
   const list = async () => (base ? listInbox(base, { appId: null, limit: 10 }) : [])
@@ -36,7 +36,7 @@ async function developing() {
   return { at, start }
 }
 
-test('the inbox is there in developer mode only, and shows each code and what became of it', async () => {
+test('the inbox exists in developer mode only, and shows each code with its status', async () => {
   const closed = await site()
   const paths = ['/dev/inbox', '/dev/inbox.json', '/dev/inbox.js', '/dev/inbox.css', '/dev/inbox/x']
   for (const path of paths) expect((await closed.call('GET', path)).status).toBe(404)
@@ -59,7 +59,7 @@ test('the inbox is there in developer mode only, and shows each code and what be
   expect(json.items[0].code).toBe(live.code)
 })
 
-test('a message is framed without scripts, requests or a place in other pages', async () => {
+test('a message is shown in a frame without scripts and requests, and only on our page', async () => {
   const { at, start } = await developing()
   const { code } = await start('ada@example.com')
   const { json } = await at.call('GET', '/dev/inbox.json')
@@ -78,7 +78,7 @@ test('a message is framed without scripts, requests or a place in other pages', 
   expect(unknown.status).toBe(404)
 })
 
-test('pages load nothing but what lies beside them', async () => {
+test('pages load nothing from other hosts', async () => {
   const at = await site({ http: { developerMode: true } })
   for (const page of ['/', '/dev/inbox', '/swagger']) {
     const { text, headers } = await at.call('GET', page)
@@ -92,7 +92,7 @@ test('pages load nothing but what lies beside them', async () => {
   }
 })
 
-test('the page at / says what this is, and leads to the inbox in developer mode only', async () => {
+test('the page at / describes the server, and links to the inbox in developer mode only', async () => {
   const open = await site()
   const developer = await site({ http: { developerMode: true } })
 
@@ -107,7 +107,7 @@ test('the page at / says what this is, and leads to the inbox in developer mode 
 const asked = (at: Site, host: string) =>
   at.server.handle(new Request('http://localhost/dev/inbox.json', { headers: { host } }))
 
-test('in developer mode only the names of this machine are answered', async () => {
+test('in developer mode only Host headers that name this machine are answered', async () => {
   const at = await site({ http: { developerMode: true } })
   const names = ['localhost', 'localhost:8080', '127.0.0.1:1', '[::1]:8080', 'app.localhost']
   for (const host of names) {
@@ -121,7 +121,7 @@ test('in developer mode only the names of this machine are answered', async () =
   }
 })
 
-test('in production every name is answered, but not two at once', async () => {
+test('in production every Host is answered, but not two at once', async () => {
   const at = await site()
   const ask = async (host: string) => {
     const request = new Request('http://localhost/healthz', { headers: { host } })
@@ -183,7 +183,7 @@ test('the request log names the route and never the path, the address or the key
   }
 })
 
-test('401, 429 and 503 are in the log with their reason and the address, others are not', async () => {
+test('401, 429 and 503 are logged with their reason and the address, others without', async () => {
   const at = await site({ ports: { ready: async () => false } })
   const from = '2001:db8:1:2:3::4'
   await at.call('GET', '/v1/verifications', { token: strangeKey(), from })

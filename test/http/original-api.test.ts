@@ -49,7 +49,7 @@ test('the three calls of the original README answer word for word', async () => 
   expect(right.headers.get('content-type')).toStartWith('text/plain')
 })
 
-test('the last wrong attempt mismatches, every later one hears that none are left', async () => {
+test('the last wrong attempt mismatches, and later ones get Maximum Attempts Reached!', async () => {
   const at = await registered()
   const { shareableKey, code } = await mailed(at)
 
@@ -64,7 +64,7 @@ test('the last wrong attempt mismatches, every later one hears that none are lef
   expect((await verify(at, shareableKey, code)).text).toBe('Maximum Attempts Reached!')
 })
 
-test('a string that cannot be the code mismatches and costs no attempt', async () => {
+test('a string that cannot be the code is a mismatch and costs no attempt', async () => {
   const at = await registered()
   const { shareableKey, code } = await mailed(at)
 
@@ -80,7 +80,7 @@ test('a string that cannot be the code mismatches and costs no attempt', async (
   expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
 })
 
-test('an unknown, a used and an expired key are told apart by nobody', async () => {
+test('an unknown, a used and an expired key get the same answer', async () => {
   const at = await registered({ settings: { recipientStartSpacingSeconds: 1 } })
   const used = await mailed(at)
   await verify(at, used.shareableKey, used.code)
@@ -98,7 +98,7 @@ test('an unknown, a used and an expired key are told apart by nobody', async () 
   }
 })
 
-test('dead keys are answered ten times a minute an address, live ones always', async () => {
+test('an address may use dead keys ten times a minute, and live ones always', async () => {
   const at = await registered()
   const { shareableKey, code } = await mailed(at)
 
@@ -115,7 +115,7 @@ test('dead keys are answered ten times a minute an address, live ones always', a
   expect(live.status).toBe(201)
 })
 
-test('a missing address of the caller still counts, in one bucket', async () => {
+test('callers without an address are counted together', async () => {
   const at = await registered()
   const answers = []
   for (let i = 0; i < 11; i++) {
@@ -147,7 +147,7 @@ test('a secretKey that is taken is never overwritten', async () => {
   expect(at.sent[0]?.handover.endpoint?.settings.host).toBe('smtp.example.com')
 })
 
-test('whoever registers without the token may name public mail servers only', async () => {
+test('a registration without the token may name public mail servers only', async () => {
   const at = await site({
     http: { openRegistration: true },
     ports: { egress: { reach: async () => 'not_public' } },
@@ -165,7 +165,7 @@ test('whoever registers without the token may name public mail servers only', as
   expect(admin.status).toBe(200)
 })
 
-test('every mistake of a registration is named at once, and no value', async () => {
+test('every mistake of a registration is named at once, without values', async () => {
   const at = await site({ http: { openRegistration: true } })
 
   const answer = await post(at, '/reg_secretkey', { secretKey: 'short', smtp_password: 'hunter2' })
@@ -178,7 +178,7 @@ test('every mistake of a registration is named at once, and no value', async () 
   expect(answer.text).not.toContain('short')
 })
 
-test('a stranger’s server must take the login, and send from the domain of the login', async () => {
+test('without the token the mail server must accept the login, and From be in its domain', async () => {
   const at = await site({
     http: { openRegistration: true },
     ports: { tryLogin: async () => '535 5.7.8 wrong password' },
@@ -193,7 +193,7 @@ test('a stranger’s server must take the login, and send from the domain of the
   expect(admin.status).toBe(200)
 })
 
-test('an app is called as it was registered, and by nothing else', async () => {
+test('an app has the registered name or none', async () => {
   const at = await registered()
   const named = { ...registration, secretKey: 'another-secret', app_name: 'Acme' }
   await post(at, '/reg_secretkey', named)
@@ -205,7 +205,7 @@ test('an app is called as it was registered, and by nothing else', async () => {
   expect(names).toContainEqual(['open', 'Acme'])
 })
 
-test('in developer mode a secretKey needs no token, and any server will do', async () => {
+test('in developer mode a secretKey needs no token, and may name any server', async () => {
   const at = await site({
     http: { developerMode: true },
     ports: { egress: { reach: async () => 'not_public' }, tryLogin: async () => 'refused' },
@@ -221,7 +221,7 @@ test('in developer mode a secretKey needs no token, and any server will do', asy
   expect(short.text).toStartWith('Error: secretKey must be 8 to 256 characters')
 })
 
-test('in developer mode the server “inbox” keeps the mails here, and nowhere else', async () => {
+test('in developer mode the server “inbox” keeps the mails on this machine', async () => {
   const at = await site({ http: { developerMode: true } })
   const { secretKey } = registration
 
@@ -243,7 +243,7 @@ test('in developer mode the server “inbox” keeps the mails here, and nowhere
   expect(app.endpoints[0].email.host).toBe('inbox')
 })
 
-test('beyond the limit a secretKey is not looked up, unless this address showed it before', async () => {
+test('beyond the limit a secretKey is not looked up, unless this address used it before', async () => {
   const at = await registered()
   await mailed(at)
   const guess = (index: number, from: string) =>
@@ -260,7 +260,7 @@ test('beyond the limit a secretKey is not looked up, unless this address showed 
   expect([stranger.status, stranger.text]).toEqual([429, 'Error: Too many requests'])
 })
 
-test('a port may come as text, as the original took it', async () => {
+test('a port may be a string, as in the original', async () => {
   const at = await site({ http: { openRegistration: true } })
   const answer = await post(at, '/reg_secretkey', { ...registration, smtp_port: '465' })
   expect(answer.status).toBe(200)
@@ -275,7 +275,7 @@ const notTaken = (status: 'deferred' | 'refused' | 'undeliverable', detail: stri
   ...{ status, detail, maybeTaken: false },
 })
 
-test('a mail that the server refused is said, and its code is dead', async () => {
+test('a mail that the server refused is reported, and its code canceled', async () => {
   const at = await registered()
   at.outboxState.settled = notTaken('refused', '550 5.1.1 no such mailbox')
 
@@ -290,7 +290,7 @@ test('a mail that the server refused is said, and its code is dead', async () =>
   expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
 })
 
-test('a mail that is taken at the second try is a mail', async () => {
+test('a mail that is accepted at the second try is a success', async () => {
   const at = await registered()
   const states = [
     notTaken('deferred', '451 greylisted'),
@@ -303,7 +303,7 @@ test('a mail that is taken at the second try is a mail', async () => {
   expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
 })
 
-test('a mail that is not taken at the second try either is stopped, and said', async () => {
+test('a mail that is refused at the second try too is stopped, and reported', async () => {
   const at = await registered()
   at.outboxState.settled = notTaken('deferred', '451 4.3.0 busy')
 
@@ -317,7 +317,7 @@ test('a mail that is not taken at the second try either is stopped, and said', a
   expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
 })
 
-test('400 never meets a mail that arrives: what may have been taken, or is on its way, is live', async () => {
+test('after a mail that may have been accepted the answer is 200 and the code live', async () => {
   const states = [
     null,
     { status: 'deferred', detail: 'no reply', maybeTaken: true },
@@ -334,7 +334,7 @@ test('400 never meets a mail that arrives: what may have been taken, or is on it
   }
 })
 
-test('a first try that took too long for a second one is stopped at once', async () => {
+test('a first try that leaves no time for a second one is stopped at once', async () => {
   let now = 0
   const timers = { ...systemTimers, monotonic: () => now }
   const at = await registered({ ports: { timers } })
@@ -350,7 +350,7 @@ test('a first try that took too long for a second one is stopped at once', async
   expect([answer.status, asked]).toEqual([400, 1])
 })
 
-test('where mails cannot be sent in time it is 429, with Retry-After', async () => {
+test('while mails cannot be sent in time the answer is 429, with Retry-After', async () => {
   const at = await registered()
   at.outboxState.waitMs = 100_000
 
@@ -360,7 +360,7 @@ test('where mails cannot be sent in time it is 429, with Retry-After', async () 
   expect(answer.headers.get('retry-after')).toBe('70')
 })
 
-test('what /v1 began is neither judged nor sent again here, not even by its own app', async () => {
+test('a verification that /v1 started is neither checked nor sent again here', async () => {
   const at = await registered()
   const { shareableKey } = await mailed(at)
   const { appId } = at.sent[0]?.delivery ?? {}
@@ -383,7 +383,7 @@ test('what /v1 began is neither judged nor sent again here, not even by its own 
   expect((await otp(at, { shareableKey })).status).toBe(200)
 })
 
-test('with a live shareableKey the same code is mailed again, to its address only', async () => {
+test('with a live shareableKey the same code is sent again, to its address only', async () => {
   const at = await registered()
   const { shareableKey, code } = await mailed(at)
   const { secretKey } = registration
@@ -400,7 +400,7 @@ test('with a live shareableKey the same code is mailed again, to its address onl
   ])
 })
 
-test('a limit answers 429 in words, with Retry-After', async () => {
+test('a limit answers 429 as text, with Retry-After', async () => {
   const at = await registered()
   await mailed(at)
 
@@ -413,7 +413,7 @@ test('a limit answers 429 in words, with Retry-After', async () => {
   expect(answer.headers.get('retry-after')).toBe('30')
 })
 
-test('a fault says Unknown Error, and why only in developer mode', async () => {
+test('a fault answers Unknown Error, with the reason in developer mode only', async () => {
   for (const developerMode of [false, true]) {
     const at = await registered({ http: { openRegistration: true, developerMode } })
     const { shareableKey, code } = await mailed(at)
@@ -428,7 +428,7 @@ test('a fault says Unknown Error, and why only in developer mode', async () => {
   }
 })
 
-test('a body that is not a JSON object is refused in words', async () => {
+test('a body that is not a JSON object is refused as text', async () => {
   const at = await registered()
   for (const [raw, status] of [
     ['{', 400],

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { read, site } from './fixture.ts'
 
-test('over a socket long bodies, HEAD, odd paths and forged hosts answer the same', async () => {
+test('long bodies, HEAD, odd paths and forged hosts get the same answers over a socket', async () => {
   const at = await site()
   at.server.listen({ port: 0, hostname: '127.0.0.1' })
   const base = `http://127.0.0.1:${at.server.server?.port}`
@@ -67,6 +67,30 @@ test('a request with two Host headers is refused', async () => {
     })
     expect(answer.split('\r\n')[0]).toBe('HTTP/1.1 421 Misdirected Request')
     expect(answer).not.toContain('evil')
+  } finally {
+    await at.server.stop(true)
+  }
+})
+
+test('a client that hangs up in the middle of its body is no fault of the server', async () => {
+  const at = await site()
+  at.server.listen({ port: 0, hostname: '127.0.0.1' })
+  const head = [
+    'POST /v1/verifications HTTP/1.1',
+    'Host: otp.example.com',
+    `Authorization: Bearer ${at.liveKey}`,
+    'Content-Type: application/json',
+    'Content-Length: 100',
+  ]
+  try {
+    const socket = connect(at.server.server?.port ?? 0, '127.0.0.1', () => {
+      socket.write(`${head.join('\r\n')}\r\n\r\n{"to":`)
+      setTimeout(() => socket.destroy(), 50)
+    })
+    for (let tries = 0; tries < 100 && at.logged() === ''; tries++) await Bun.sleep(20)
+
+    expect(JSON.parse(at.logged())).toMatchObject({ level: 'debug', event: 'client_gone' })
+    expect(at.ports.metrics.render()).toContain('otpmint_http_requests_total{status="5xx"} 0\n')
   } finally {
     await at.server.stop(true)
   }

@@ -71,7 +71,7 @@ test('of a hundred parallel right codes exactly one is valid', async () => {
   expect(answers.filter((answer) => answer.json.code === 'verification_used')).toHaveLength(99)
 })
 
-test('five hundred parallel wrong codes get five tries, and the right one none', async () => {
+test('of five hundred parallel wrong codes five are judged, and then not even the right one', async () => {
   const at = await site()
   const { id, code } = await start(at)
 
@@ -84,7 +84,7 @@ test('five hundred parallel wrong codes get five tries, and the right one none',
   expect((await check(at, id, code)).json.code).toBe('verification_exhausted')
 })
 
-test('what is not a string of the right shape is refused and costs no attempt', async () => {
+test('a code that is no string of the right length and format is refused and costs no attempt', async () => {
   const at = await site()
   const { id, code } = await start(at)
   const odd = ['', ' ', '0', '1e5', true, null, Number(code), [code], { $ne: 1 }, `${code}0`]
@@ -101,7 +101,7 @@ test('what is not a string of the right shape is refused and costs no attempt', 
   expect(read.json).toMatchObject({ status: 'pending', attempts_left: 5 })
 })
 
-test('digits of any script are the same code', async () => {
+test('a code may be typed in digits of any script', async () => {
   const at = await site()
   const { id, code } = await start(at)
   const arabic = [...code].map((digit) => String.fromCodePoint(0x660 + Number(digit))).join('')
@@ -109,7 +109,7 @@ test('digits of any script are the same code', async () => {
   expect((await check(at, id, arabic)).json.valid).toBe(true)
 })
 
-test('a code is good for its own verification and its own app only', async () => {
+test('a code is valid for its own verification and app only', async () => {
   const at = await site({ settings: loose })
   const other = await addApp(at, { name: 'Other' })
   const ada = await start(at, 'ada@example.com')
@@ -153,7 +153,7 @@ test('spelling an address differently gives no further mails', async () => {
   expect(statuses).toEqual([201, 429, 429, 429])
 })
 
-test('a test key mails to the inbox and cannot mail otherwise', async () => {
+test('a test key sends to the inbox only', async () => {
   const at = await site()
   const body = { to: 'ada@example.com', channel: 'email' }
 
@@ -219,7 +219,7 @@ test('an answer to an Idempotency-Key is the same whatever happened to the verif
   expect(again.headers.get('idempotency-replayed')).toBe('true')
 })
 
-test('a check that is sent again with its Idempotency-Key is answered again, and spends nothing', async () => {
+test('a check that is repeated with its Idempotency-Key gets the same answer and spends nothing', async () => {
   const at = await site()
   const { id, code } = await start(at)
   const check = (code: string, key: string) =>
@@ -264,7 +264,7 @@ test('parallel guesses with one Idempotency-Key spend one attempt', async () => 
   expect(json).toMatchObject({ status: 'pending', attempts_left: 4 })
 })
 
-test('an Idempotency-Key that cannot be one is refused', async () => {
+test('an invalid Idempotency-Key is refused', async () => {
   const at = await site()
   for (const key of ['""', '"a', 'a b', 'x'.repeat(256)]) {
     const headers = { 'idempotency-key': key }
@@ -277,7 +277,7 @@ test('an Idempotency-Key that cannot be one is refused', async () => {
   expect(at.sent).toHaveLength(0)
 })
 
-test('a resend carries the same code, when it is time', async () => {
+test('a resend has the same code, and is refused before its time', async () => {
   const at = await site()
   const { id, code } = await start(at)
 
@@ -307,7 +307,7 @@ test('a canceled verification takes no code', async () => {
   expect((await check(at, id, code)).json.code).toBe('verification_canceled')
 })
 
-test('the list pages by cursor and finds by status', async () => {
+test('the list has pages by cursor and a filter by status', async () => {
   const at = await site({ settings: loose })
   for (const to of ['a@example.com', 'b@example.com', 'c@example.com']) {
     await start(at, to)
@@ -324,7 +324,7 @@ test('the list pages by cursor and finds by status', async () => {
   expect(none.json.items).toEqual([])
 })
 
-test('a recipient is searched for in a body, by exactly this address', async () => {
+test('the search finds the verifications of exactly one address', async () => {
   const at = await site({ settings: loose })
   for (const to of ['a@example.com', 'b@example.com', 'b@example.com', 'b+1@example.com']) {
     await start(at, to)

@@ -2,7 +2,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { World } from '../support/world.ts'
 
-/** A world with metrics and a log whose events can be looked at. */
+/** A world with metrics and a recorded log. */
 export function observed(w: World) {
   const metrics = createMetrics()
   const lines: { event: string; [field: string]: unknown }[] = []
@@ -12,7 +12,7 @@ export function observed(w: World) {
   return { metrics, log, lines, events, ports: { ...w, metrics, log } }
 }
 
-/** Timers that go forward when told: `pass` runs what is due, in order, and lets it settle. */
+/** Timers that the test moves: `pass` runs what is due, in order, and waits for its promises. */
 export function steppedTimers() {
   let now = 0
   let waiting: { at: number; callback: () => void }[] = []
@@ -44,7 +44,7 @@ export function steppedTimers() {
   return { timers, pass }
 }
 
-/** Lets promises and the store's commits go on. */
+/** Waits for pending promises and the store's commits. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 8; turn++) await new Promise(setImmediate)
 }

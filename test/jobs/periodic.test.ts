@@ -10,7 +10,7 @@ function logged() {
   return { lines, ports: { log, timers: systemTimers } }
 }
 
-test('runs of a job never overlap, and one that throws is told and does not end it', async () => {
+test('runs of a job never overlap, and one that throws is logged and does not end the job', async () => {
   const { lines, ports } = logged()
   let running = 0
   let most = 0
@@ -38,7 +38,7 @@ test('runs of a job never overlap, and one that throws is told and does not end 
   expect(lines.join('')).not.toContain('secret')
 })
 
-test('a job runs as soon as it is started, however rarely it runs after that', async () => {
+test('a job first runs as soon as it is started', async () => {
   const ran = Promise.withResolvers<void>()
   const everyMs = 2 ** 31 - 1
   const rare = periodic(logged().ports, { everyMs, event: 'try' }, async () => ran.resolve())

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { updateApp } from '../../src/domain/app/manage.ts'
-import { verifyAudit } from '../../src/domain/audit.ts'
+import { auditHead, verifyAudit } from '../../src/domain/audit.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
 import { createSweeper, type Retention, sweepOnce } from '../../src/jobs/sweep.ts'
 import { type World, world } from '../support/world.ts'
@@ -29,7 +29,7 @@ function run(w: World, ports: ReturnType<typeof observed>['ports'], signal?: Abo
   return sweepOnce({ ...ports, clock: w.clock }, options)
 }
 
-test('a verification is kept for its keeping time and gone after it', async () => {
+test('a verification is deleted after its keeping time and not before', async () => {
   const w = await world()
   const { ports, metrics } = observed(w)
   const key = await start(w)
@@ -65,7 +65,7 @@ test('a delivery whose code has expired ends as undeliverable', async () => {
   expect((await w.verifications.get(key))?.delivery.status).toBe('undeliverable')
 })
 
-test('more rows than a batch holds go in one sweep', async () => {
+test('one sweep deletes more rows than a batch holds', async () => {
   const w = await world({ settings: { appStartsPerMinute: 10_000 } })
   const starts = Array.from({ length: 1200 }, (_, i) => start(w, `a${i}@b.test`))
   const keys = await Promise.all(starts)
@@ -87,7 +87,7 @@ test('a sweep that is told to stop leaves the rest for later', async () => {
   expect((await w.verifications.get(key))?.id).toBe(key.id)
 })
 
-test('audit records go after their keeping time, and the rest of the chain holds', async () => {
+test('audit records are deleted after their keeping time, and the rest of the chain verifies', async () => {
   const w = await world()
   const { ports, metrics } = observed(w)
   for (let i = 0; i < 3; i++) await updateApp(w, actor, { id: w.app.id, name: `Acme ${i}` })
@@ -104,7 +104,7 @@ test('audit records go after their keeping time, and the rest of the chain holds
   expect(metrics.render()).toContain('otpmint_swept_rows_total{kind="audit"} 4')
 })
 
-test('audit records that are younger than a right clock allows are missed by the check', async () => {
+test('audit verify reports records that were deleted too early by a wrong clock', async () => {
   const w = await world()
   w.clock.advance(401 * dayMs)
   await run(w, observed(w).ports)
@@ -114,7 +114,33 @@ test('audit records that are younger than a right clock allows are missed by the
   expect(verdict).toMatchObject({ ok: false, fault: expect.stringContaining('keeping time') })
 })
 
-test('the walk over the limits goes on in the next sweep where the last one stopped', async () => {
+test('the head of the audit log is logged whenever it has moved', async () => {
+  const w = await world()
+  const { ports, lines } = observed(w)
+  const { timers, pass } = steppedTimers()
+  const sweeper = createSweeper({ ...ports, timers }, retention)
+  const heads = () => lines.filter(({ event }) => event === 'audit_head')
+  sweeper.start()
+  await pass(61_000)
+  const before = heads()
+  await updateApp(w, actor, { id: w.app.id, name: 'Other' })
+  w.clock.advance(60_000)
+  await pass(120_000)
+  await sweeper.stop()
+
+  const state = await w.audit.state()
+  if (!state) throw new Error('no audit log')
+  expect(before).toHaveLength(1)
+  expect(heads()).toHaveLength(2)
+  expect(heads().at(-1)).toMatchObject({ level: 'info', detail: auditHead(state) })
+  const verdict = await verifyAudit(w, {
+    ...{ now: w.clock.now(), keptMs: retention.auditMs },
+    expectHead: String(before[0]?.['detail']),
+  })
+  expect(verdict.ok).toBe(true)
+})
+
+test('the deletion of limits continues in the next sweep where the last one stopped', async () => {
   const w = await world()
   const { ports } = observed(w)
   const seen: Uint8Array[] = []
@@ -133,12 +159,12 @@ test('the walk over the limits goes on in the next sweep where the last one stop
   const first = seen.length
   await sweepOnce({ ...ports, maintenance, timers }, options)
 
-  // A walk without an end is cut off, so that one sweep is never long.
+  // The work of one sweep on the limits is bounded.
   expect(first).toBe(100)
   expect(seen[first]).toEqual(new Uint8Array([first]))
 })
 
-test('one node sweeps at a time, and another takes over when it is gone', async () => {
+test('one node sweeps at a time, and another takes over when it is silent', async () => {
   const w = await world()
   const { timers, pass } = steppedTimers()
   const swept: string[] = []

@@ -15,7 +15,7 @@ setDefaultTimeout(60_000)
 const anywhere = { appId: null, open: true, limit: 10, cursor: null }
 const openAlarms = async (w: World) => (await w.alarms.list(anywhere)).items
 
-test('a server that lost its keys says so once, until it finds them, and tells the others', async () => {
+test('a server that lost its keys logs it once, marks them as wrong, and logs the next change', async () => {
   const w = await world()
   const { log, events } = observed(w)
   const { timers, pass } = steppedTimers()
@@ -52,7 +52,7 @@ async function spray(w: World, count: number, from = 0) {
   }
 }
 
-test('failures over many recipients raise the spray alarm, and calm clears it', async () => {
+test('failures over many recipients raise the spray alarm, and fewer failures clear it', async () => {
   const w = await world()
   const { ports, lines, events } = observed(w)
   const { timers, pass } = steppedTimers()
@@ -90,7 +90,7 @@ test.each([
   ['back', -6_000],
   ['by a year', 31_536_000_000],
 ])(
-  'a clock that steps %s raises an alarm that an even hour clears',
+  'a clock that steps %s raises an alarm that an hour without a step clears',
   async (_, step) => {
     const w = await world()
     const { ports, events, lines } = observed(w)
@@ -120,7 +120,7 @@ test.each([
   30_000,
 )
 
-test('every five seconds a node is seen, and metrics have the alarms that are on', async () => {
+test('every five seconds a node is marked as seen, and metrics get the alarms that are on', async () => {
   const w = await world()
   const { ports, metrics } = observed(w)
   const { timers, pass } = steppedTimers()

@@ -29,7 +29,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 const nowhere = { raw: null, file: null, credentialsDirectory: null }
 const note = { table: 't', row: 'r', column: 'c' }
 const world = { clock: { now: () => noon }, timers: systemTimers, random: systemRandom }
-/** What a rotation of one app writes to the store. */
+/** The number of writes of a rotation with one app. */
 const writeCount = 4
 let count = 0
 
@@ -94,7 +94,7 @@ test('the key in the data directory is replaced, and the old one stays under its
   expect(await opens(await unlock(ports, dataDir))).toBe('a secret')
 })
 
-test('a rotation that is killed at any write fits at the next start and is finished', async () => {
+test('after a rotation that was killed at any write the next start works, and it is finished', async () => {
   for (const moment of ['before', 'after'] as const) {
     for (let nth = 1; nth <= writeCount; nth++) {
       for (const startsBetween of [true, false]) {
@@ -113,12 +113,12 @@ test('a rotation that is killed at any write fits at the next start and is finis
   }
 })
 
-test('a rotation that is killed between its files fits at the next start', async () => {
+test('after a rotation that was killed between its files the next start works', async () => {
   const { dataDir, ports, keyring, opens } = await installation()
   const path = join(dataDir, 'master.key')
   const oldId = keyring.codeKeyId()
   await expect(rotate(dying(ports, writeCount, 'after'), dataDir)).rejects.toThrow('killed')
-  // The copy of the old key is there, the new one has not taken its place, a write was half done.
+  // The old key is copied, the new one is not yet in place, and a temporary file is incomplete.
   copyFileSync(path, `${path}.${oldId}`)
   writeFileSync(`${path}.tmp`, 'half')
 
@@ -140,7 +140,7 @@ test('a key that fits nothing is refused although another one lies beside it', a
   expect(existsSync(`${path}.next`)).toBe(true)
 })
 
-test('files of former keys stay, with the reason, and one of the key in use goes', async () => {
+test('files of former keys are kept, with the reason, and a copy of the key in use is removed', async () => {
   const { dataDir, ports, keyring } = await installation()
   const path = join(dataDir, 'master.key')
   const oldId = keyring.codeKeyId()

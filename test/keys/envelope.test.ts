@@ -26,7 +26,7 @@ describe('sealed bytes', () => {
     expect(sealBytes(key, 'place', Buffer.from('hello'))).toHaveLength(1 + 12 + 5 + 16)
   })
 
-  test('do not open when a single bit is another', () => {
+  test('do not open when a single bit has changed', () => {
     const sealed = sealBytes(key, 'place', Buffer.from('hello'))
     for (let bit = 0; bit < sealed.length * 8; bit++) {
       const bent = Uint8Array.from(sealed)
@@ -44,7 +44,7 @@ describe('sealed bytes', () => {
     }
   })
 
-  test('differ every time, so that equal values cannot be told', () => {
+  test('differ every time, so that equal values cannot be recognized', () => {
     const seals = Array.from({ length: 100 }, () => text(sealBytes(key, 'p', Buffer.from('x'))))
     expect(new Set(seals).size).toBe(100)
   })

@@ -26,7 +26,7 @@ const keyset = firstKeyset(master)
 const createKeyring = (from: Keyset) => createKeyringWith(from, systemRandom)
 const place = { appId: 'app', verificationId: 'id', generation: 0 }
 
-/** Written again from the definitions, over node:crypto alone. */
+/** A second implementation from the definitions, with node:crypto only. */
 const subkey = (info: string) =>
   Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), `otpmint/${info}/v1`, 32))
 const hmac = (info: string, text: string) =>
@@ -43,13 +43,13 @@ describe('what is derived', () => {
     expect(hex(deriveKey(input, ''))).toBe(expected)
   })
 
-  test('the key id is the head of a hash of a subkey of its own', () => {
+  test('the key id is the first 32 bits of the SHA-256 of a subkey of its own', () => {
     const expected = createHash('sha256').update(subkey('key-id')).digest('hex').slice(0, 8)
     expect(keyIdOf(master)).toBe(expected)
     expect(id).toBe(expected)
   })
 
-  test('codes and digests are HMAC-SHA-256 over the whole place, by keys of their own', () => {
+  test('codes and digests are HMAC-SHA-256 over app, id, send and counter, with separate keys', () => {
     expect(hex(keyring.codeBlock(id, place, 2))).toBe(hmac('code', 'app\0id\0' + '0\0' + '2'))
     expect(hex(keyring.codeDigest(id, 'app', 'id', '123456'))).toBe(
       hmac('digest', 'app\0id\0' + '123456'),
@@ -71,7 +71,7 @@ describe('what is derived', () => {
     )
   })
 
-  test('an unknown code key is a bug, not another code', () => {
+  test('an unknown code key throws', () => {
     expect(() => keyring.codeBlock('00000000', place, 0)).toThrow('no code key')
     expect(() => keyring.codeDigest('00000000', 'app', 'id', '123456')).toThrow('no code key')
   })
@@ -125,7 +125,7 @@ describe('a sealed field', () => {
     )
   })
 
-  test('does not open under another master key, and no error tells a secret', () => {
+  test('does not open under another master key, and no error contains a secret', () => {
     const stranger = createKeyring(firstKeyset(other))
     let message = ''
     try {
@@ -137,7 +137,7 @@ describe('a sealed field', () => {
     expect(message).not.toContain('hunter2')
   })
 
-  test('has its data key wrapped as `dek`, app and key id say', () => {
+  test('has its data key wrapped with `dek`, app and key id as additional data', () => {
     const nonce = new Uint8Array(12).fill(3)
     const cipher = createCipheriv('aes-256-gcm', subkey('kek'), nonce)
     cipher.setAAD(Buffer.from(`dek\0app\0${keyIdOf(master)}`))
@@ -157,7 +157,7 @@ describe('a renewed data key', () => {
   const renew = (key: ReturnType<typeof keyring.newDataKey>, now: number) =>
     renewDataKey({ keyset, random: systemRandom, now }, 'app', key)
 
-  test('seals with new bytes and opens what each of its predecessors of a week sealed', () => {
+  test('seals with a new key and opens what its predecessors of the last week sealed', () => {
     let key = keyring.newDataKey('app')
     const sealed: Uint8Array[] = []
     for (let day = 0; day < 5; day++) {
@@ -169,7 +169,7 @@ describe('a renewed data key', () => {
     expect(opened).toEqual(['day 0', 'day 1', 'day 2', 'day 3', 'day 4'])
   })
 
-  test('is no use to whoever has an older one', () => {
+  test('seals what an older one cannot open', () => {
     const old = keyring.newDataKey('app')
     const sealed = keyring.seal('app', renew(old, 0), note, 'x')
 
@@ -202,7 +202,7 @@ describe('after a rotation', () => {
   const prepared = preparedKeyset(keyset, other)
   const switched = switchedKeyset(prepared, 1_000)
 
-  test('the new keys judge codes before they make any, so that no node is behind', () => {
+  test('nodes accept digests of the new key before any code is made with it', () => {
     const node = createKeyring(prepared)
     expect(node.codeKeyId()).toBe(before)
     const [first, second] = node.codeDigests('app', 'id', code)
@@ -212,7 +212,7 @@ describe('after a rotation', () => {
     expect(createKeyring(switched).codeKeyId()).toBe(after)
   })
 
-  test('a live code keeps its digits and its digest, which is named by its key', () => {
+  test('a live code keeps its digits and its digest under the key that its row names', () => {
     keyring.replace(finishedKeyset(switched))
     expect(deriveCode(keyring, before, place, 'numeric', 6)).toBe(code)
     const digests = keyring.codeDigests('app', 'id', code)
@@ -228,7 +228,7 @@ describe('after a rotation', () => {
     expect(keyring.auditMac(new Uint8Array(32), 'record')).toEqual(link)
   })
 
-  test('what was read before it still opens, although the old key is gone', () => {
+  test('a data key that was read before still opens, although the old key is gone', () => {
     expect(keyring.open('app', key, note, sealed)).toBe('x')
     expect(() => createKeyring(finishedKeyset(switched)).open('app', key, note, sealed)).toThrow(
       'no key of this id',

@@ -11,7 +11,7 @@ import { addApp } from '../support/world.ts'
 
 type Keyring = Ports['keyring']
 
-/** One verification with its code, through the domain, under a keyring that can be changed. */
+/** Starts and checks a verification through the domain, under a keyring that can be changed. */
 export async function live(
   base: Stores & Pick<Ports, 'clock' | 'timers' | 'random'>,
   first: Keyring,

@@ -45,7 +45,7 @@ const find = (settings: Partial<MasterKeySettings>, dataDir: string, databaseExi
   })
 const newKey = () => generateMasterKey(systemRandom)
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text, 'base64'))
-/** What is said, with exit code 78; null where nothing is wrong. */
+/** The reasons of a StartupError with exit code 78; null without an error. */
 function mistakeOf(work: () => unknown): string | null {
   try {
     work()
@@ -90,7 +90,7 @@ describe('a master key', () => {
     }
   })
 
-  test('is parsed or refused whatever is given', () => {
+  test('is parsed or refused with a StartupError, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
         const mistake = mistakeOf(() => parseMasterKey(text, 'X'))
@@ -155,7 +155,7 @@ describe('the master key is looked for', () => {
 })
 
 describe('a first start without a master key', () => {
-  test('makes one that the next start finds, whole and for its owner alone', () => {
+  test('makes one of mode 0600 that the next start finds', () => {
     const dataDir = join(root, 'new', 'data')
     const made = find({}, dataDir)
     const again = find({}, dataDir, true)
@@ -173,7 +173,7 @@ describe('a first start without a master key', () => {
     expect(readdirSync(dataDir)).toEqual([])
   })
 
-  test('that cannot write it says so', () => {
+  test('that cannot write it fails with the reason', () => {
     expect(mistakeOf(() => find({}, '/proc/otpmint'))).toContain('cannot be written')
   })
 })

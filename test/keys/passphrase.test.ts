@@ -18,7 +18,7 @@ describe('a passphrase', () => {
     expect(hex(runtime)).toBe(expected)
   })
 
-  test('is the same however its accents were typed, and another with another salt', async () => {
+  test('gives the same key for every Unicode form, and another with another salt', async () => {
     const composed = await stretchPassphrase('caf\u00e9 caf\u00e9 caf\u00e9 caf\u00e9', salt)
     const combined = await stretchPassphrase('cafe\u0301 cafe\u0301 cafe\u0301 cafe\u0301', salt)
     const salted = await stretchPassphrase(

@@ -32,7 +32,7 @@ const note = { table: 't', row: 'r', column: 'c' }
 const actor = { who: 'cli', requestId: null }
 const password = 'hunter2 of the mail server'
 
-/** Apps that an installation begins with, and how many writes its rotation makes. */
+/** The number of apps of an installation, and of the writes of its rotation. */
 const appCount = 3
 const writeCount = 4
 
@@ -45,7 +45,7 @@ async function installation(masterKey: MasterKey, apps = appCount) {
       now = to
     },
   }
-  // Waiting for a server takes no time: nobody else is here.
+  // No server runs, so the rotation need not wait.
   const timers = { ...systemTimers, sleep: async () => {} }
   const store = await openSqliteStore({ path: ':memory:', timers: systemTimers })
   const ports = { ...store, clock, timers, random: systemRandom }
@@ -126,7 +126,7 @@ function dying<Some extends RotationPorts>(
   }
 }
 
-/** The same store, with something that happens just before the nth change of the keyset. */
+/** The same store, with an action just before the nth change of the keyset. */
 function beforeWrite<Some extends RotationPorts>(
   ports: Some,
   nth: number,
@@ -179,7 +179,7 @@ describe('the keyset', () => {
     expect(await refusal(open(place, other))).toContain('not this database')
   })
 
-  test('that is damaged is said to be, and that is missing is never made anew', async () => {
+  test('that is damaged or missing is refused and never made anew', async () => {
     const place = await installation(keyA)
     const sealed = await place.meta.read('keyset')
     await place.meta.write({ keyset: sealed?.map((byte) => byte ^ 1) ?? null })
@@ -206,7 +206,7 @@ describe('a rotation', () => {
     expect((await place.apps.get(id))?.version).toBe((before?.version ?? 0) + 1)
   })
 
-  test('shuts out whoever has the old master key and an old backup', async () => {
+  test('seals new secrets so that the old master key with an old backup opens none', async () => {
     const place = await installation(keyA)
     const { keyring: thief, sealed } = place
     const [id = ''] = sealed.keys()
@@ -235,7 +235,7 @@ describe('a rotation', () => {
     expect((await verifyAudit(ports, { now: noon, keptMs: 1 })).ok).toBe(true)
   })
 
-  test('that is killed at any write leaves a key that opens all, and is finished again', async () => {
+  test('that is killed at any write leaves a key that opens everything, and can be finished', async () => {
     for (const moment of ['before', 'after'] as const) {
       for (let nth = 1; nth <= writeCount; nth++) {
         const place = await installation(keyA)
@@ -278,7 +278,7 @@ describe('a rotation', () => {
     }
   })
 
-  test('there and back again, and between passphrases, works', async () => {
+  test('to another key and back, and between passphrases, works', async () => {
     const place = await installation(keyA)
     const other: MasterKey = { ...passphrase, passphrase: 'another sixteen characters' }
     const path: MasterKey[] = [keyA, keyB, keyA, passphrase, other, keyA]
@@ -301,7 +301,7 @@ describe('a rotation', () => {
     expect(await place.meta.read('keyset')).toEqual(before)
   })
 
-  test('that another one overtakes at any of its writes says so and harms nothing', async () => {
+  test('that another rotation overtakes at any write fails with that reason and harms nothing', async () => {
     for (const nth of [1, 2, 3]) {
       const place = await installation(keyA)
       const overtaken = beforeWrite(place, nth, () =>
@@ -320,7 +320,7 @@ describe('a rotation', () => {
     const busy = beforeWrite(place, 3, () => addSealed(place, place.keyring))
     await rotate(busy, { oldMaster: keyA, newMaster: keyB })
 
-    // What came in before the last write was wrapped under the old key, and is renewed after it.
+    // An app that was added before the last write has the old key, and is renewed after it.
     await expectEverythingOpens(place, await open(place, keyB))
   })
 
@@ -361,7 +361,7 @@ describe('servers that run while the key is rotated', () => {
   const beat = async (place: Installation, id: string, keyring: LiveKeyring, seenAt = noon) => {
     await place.nodes.beat({ id, seenAt, keysetVersion: keyring.keyset().version })
   }
-  /** A server that follows whenever the rotation waits. */
+  /** A server that reloads the keyset whenever the rotation waits. */
   const following = (place: Installation, keyrings: LiveKeyring[]): RotationPorts => ({
     ...place,
     timers: {
@@ -393,7 +393,7 @@ describe('servers that run while the key is rotated', () => {
     }
   })
 
-  test('hold it up until every one follows; what they sealed meanwhile is renewed too', async () => {
+  test('delay it until all have reloaded; what they sealed meanwhile is renewed too', async () => {
     const place = await installation(keyA)
     const { keyring } = place
     const late = await open(place, keyA)
@@ -413,7 +413,7 @@ describe('servers that run while the key is rotated', () => {
     await expectEverythingOpens(place, await open(place, keyB))
   })
 
-  test('that were not seen for 15 seconds, or only by a wrong clock, hold nothing up', async () => {
+  test('that were not seen for 15 seconds, or only by a wrong clock, do not delay it', async () => {
     const place = await installation(keyA)
     await beat(place, 'gone', place.keyring, noon - nodeSilentMs)
     await beat(place, 'ahead', place.keyring, noon + nodeSilentMs)
@@ -424,13 +424,13 @@ describe('servers that run while the key is rotated', () => {
     await expectEverythingOpens(place, await open(place, keyB))
   })
 
-  test('hold it up from their start on, before they were ever seen', async () => {
+  test('delay it from their start on', async () => {
     const place = await installation(keyA)
     expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
     expect(isFinished((await open(place, keyB)).keyset())).toBe(false)
   })
 
-  test('that missed the rotation say that they have no key, and keep the one they had', async () => {
+  test('that missed the rotation report that they have no key, and keep their old keyring', async () => {
     const place = await installation(keyA)
     const before = place.keyring.keyset()
     await rotate(place, { oldMaster: keyA, newMaster: keyB })

@@ -3,7 +3,7 @@ import { renderMessage, validUntil } from '../../src/messages/render.ts'
 import { appWith, handoverOf, noon } from '../channels/mail-fixtures.ts'
 
 describe('a message', () => {
-  test('says the code, whose it is, until when it is valid and what to do', () => {
+  test('contains the code, the app, the expiry and what to do', () => {
     const message = renderMessage(handoverOf(appWith()))
 
     expect(message.subject).toBe('483920 is your Acme code')
@@ -21,7 +21,7 @@ describe('a message', () => {
     expect(message.otpToken).toBeNull()
   })
 
-  test('of an app without a name mentions none', () => {
+  test('of an app without a name contains no name', () => {
     const { subject, text, html } = renderMessage(handoverOf(appWith({ name: null })))
 
     expect(subject).toBe('Your code: 483920')
@@ -55,7 +55,7 @@ describe('a message', () => {
   })
 })
 
-test('a life above twelve hours names the day', () => {
+test('of a code that is valid for more than twelve hours names the day', () => {
   expect(validUntil({ createdAt: noon, expiresAt: noon + 43_200_000 })).toBe('00:00 UTC')
   expect(validUntil({ createdAt: noon, expiresAt: noon + 43_260_000 })).toBe('00:01 UTC on 16 Jun')
 })

@@ -7,7 +7,7 @@ test.each([
   'build(deps)!: pass the frozen lockfile to npm, as CI does',
   'docs: say why',
   'style(keys,config): keep within a hundred columns',
-])('a commit says what it does: %s', (subject) => {
+])('a subject in the imperative is accepted: %s', (subject) => {
   expect(isWellFormed(subject)).toBe(true)
 })
 
@@ -23,6 +23,6 @@ test.each([
   'feat(keys): rotate the master key.',
   `feat: rotate ${'x'.repeat(100)}`,
   'WIP',
-])('a commit that says something else is refused: %s', (subject) => {
+])('any other subject is refused: %s', (subject) => {
   expect(isWellFormed(subject)).toBe(false)
 })

@@ -13,7 +13,7 @@ function names(heading: string): string[] {
   return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)).sort()
 }
 
-/** Every event that the source logs; a name that is put together is found by its parts. */
+/** Every event that the source logs; names with an inserted part are patterns. */
 async function loggedEvents(): Promise<{ events: Set<string>; patterns: RegExp[] }> {
   const events = new Set<string>()
   const patterns: RegExp[] = []
@@ -24,7 +24,7 @@ async function loggedEvents(): Promise<{ events: Set<string>; patterns: RegExp[]
       if (quote === "'") events.add(name)
       else patterns.push(new RegExp(`^${name.replace(/\$\{\w+\}/g, '\\w+')}$`))
     }
-    // The jobs that run again and again log `<event>_failed`.
+    // Periodic jobs log `<event>_failed`.
     for (const [, name] of text.matchAll(/periodic\([^)]*event: '(\w+)'/g)) {
       events.add(`${name}_failed`)
     }
@@ -32,7 +32,7 @@ async function loggedEvents(): Promise<{ events: Set<string>; patterns: RegExp[]
   return { events, patterns }
 }
 
-test('the guide has every event of the log, and no other', async () => {
+test('docs/deployment.md lists every event of the log, and no other', async () => {
   const { events, patterns } = await loggedEvents()
   const documented = names('Log')
 
@@ -45,7 +45,7 @@ test('the guide has every event of the log, and no other', async () => {
   for (const pattern of patterns) expect(documented.some((name) => pattern.test(name))).toBe(true)
 })
 
-test('the guide has every metric with its type and sentence, and no other', () => {
+test('docs/deployment.md lists every metric with its type and sentence, and no other', () => {
   const lines = createMetrics().render().split('\n')
   const rows = lines.flatMap((line, index) => {
     const [, name, says] = /^# HELP (\S+) (.*)$/.exec(line) ?? []
@@ -57,6 +57,6 @@ test('the guide has every metric with its type and sentence, and no other', () =
   expect(names('Metrics')).toHaveLength(rows.length)
 })
 
-test('the guide has every alarm, and what to do about it', () => {
+test('docs/deployment.md lists every alarm, and what to do about it', () => {
   expect(names('Alarms')).toEqual([...alarmKinds].sort())
 })

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 setDefaultTimeout(120_000)
 
 /*
- * Docker cannot run on every machine, so the image's own file system is put in its place: what
- * scripts/image-root.ts writes and the Dockerfile copies, read-only, as the Dockerfile's user, with
- * the Dockerfile's environment, entry point, command and health check. Needs root, for chroot.
+ * Runs the image without Docker: the file system that scripts/image-root.ts writes and the
+ * Dockerfile copies, read-only, with the user, environment, entry point, command and health check of
+ * the Dockerfile. Needs root, for chroot.
  */
 const project = join(import.meta.dir, '../..')
 const dockerfile = (await Bun.file(join(project, 'Dockerfile')).text()).replaceAll('\\\n', '')
@@ -50,7 +50,7 @@ test('the image holds the executable, its libraries and three small files', () =
   )
 })
 
-test('the image serves, is healthy and stops, read-only and as nobody in particular', async () => {
+test('the image serves, is healthy and stops, read-only and as an unprivileged user', async () => {
   const port = freePort()
   const story = await inImage({ OTPMINT_PORT: `${port}`, OTPMINT_METRICS_LISTEN: '127.0.0.1:0' })
 
@@ -63,7 +63,7 @@ test('the image serves, is healthy and stops, read-only and as nobody in particu
   expect(statSync(join(image, 'data/master.key')).mode & 0o777).toBe(0o600)
 })
 
-test('a passphrase opens the image with and without a place for the native argon2', async () => {
+test('a passphrase works in the image with and without a place for the native argon2', async () => {
   const settings = {
     OTPMINT_METRICS_LISTEN: '127.0.0.1:0',
     OTPMINT_MASTER_KEY: 'passphrase:correct horse battery staple',
@@ -79,7 +79,7 @@ test('a passphrase opens the image with and without a place for the native argon
   }
 })
 
-/** Runs the image as a container runtime would; answers all that was printed. */
+/** Runs the image as a container runtime would; returns all output. */
 async function inImage(settings: Record<string, string>, temporary = 'none'): Promise<string> {
   const given = instructions('ENV').flatMap((line) => line.split(' '))
   const variables = [...given, ...Object.entries(settings).map((entry) => entry.join('='))]

@@ -41,7 +41,7 @@ function start(architecture: string, ...args: string[]) {
   })
 }
 
-test.each(architectures)('the %s executable tells its version', async (architecture) => {
+test.each(architectures)('the %s executable prints its version', async (architecture) => {
   const { version } = await Bun.file(join(project, 'package.json')).json()
 
   expect(await start(architecture, 'version').stdout.text()).toStartWith(`otpmint ${version} `)
@@ -66,14 +66,14 @@ test.each(architectures)('the %s executable answers requests', async (architectu
   }
 })
 
-test('the sums are those of the executables', async () => {
+test('SHA256SUMS has the sums of the executables', async () => {
   const { exitCode, stdout } = Bun.spawnSync(['sha256sum', '--check', 'SHA256SUMS'], { cwd: dist })
 
   expect(stdout.toString()).toBe('otpmint-linux-x64: OK\notpmint-linux-arm64: OK\n')
   expect(exitCode).toBe(0)
 })
 
-test('what lies in the working directory does not change what the executable does', async () => {
+test('files in the working directory do not change what the executable does', async () => {
   await Bun.write(join(directory, 'bunfig.toml'), 'preload = ["./intruder.ts"]\n')
   await Bun.write(join(directory, '.env'), 'OTPMINT_LOG_LEVEL=nonsense\n')
   await Bun.write(join(directory, 'intruder.ts'), 'console.log("intruder")\n')
@@ -84,7 +84,7 @@ test('what lies in the working directory does not change what the executable doe
   expect(await child.exited).toBe(0)
 })
 
-test('other machines get the same Bun and argon2 as this one', async () => {
+test('releases for other machines have the same Bun and argon2 as this one', async () => {
   const read = (file: string) => Bun.file(join(project, file)).text()
   const [own, targets] = await Promise.all([read('bun.lock'), read('scripts/targets/bun.lock')])
   const locked = targets.match(/^ {4}"@\S+": \[.*$/gm) ?? []

@@ -11,53 +11,53 @@ const guide = await Bun.file(join(import.meta.dir, '../../docs/deployment.md')).
 const directory = mkdtempSync(join(tmpdir(), 'otpmint-unit-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-test('the service is exposed at 1.5 or less by the measure of systemd', async () => {
+test('systemd-analyze security rates the unit 1.5 or better', async () => {
   const { exitCode, text } = await analyze(unit, 'security', '--offline=true', '--threshold=15')
 
   expect(text).toContain('Overall exposure level')
   expect(exitCode).toBe(0)
 })
 
-test('a service that may gain privileges and sees every system call would not be', async () => {
+test('a unit with more privileges and system calls is rated worse than 1.5', async () => {
   const weaker = unit.replace(/^(NoNewPrivileges|SystemCallFilter|CapabilityBoundingSet).*$/gm, '')
   const { exitCode } = await analyze(weaker, 'security', '--offline=true', '--threshold=15')
 
   expect(exitCode).toBe(1)
 })
 
-test('systemd understands every line of the unit', async () => {
+test('systemd-analyze verify accepts every line of the unit', async () => {
   const { exitCode, text } = await analyze(unit, 'verify')
 
   expect(text).toBe('')
   expect(exitCode).toBe(0)
 })
 
-test('a line that systemd does not understand would be seen', async () => {
+test('systemd-analyze verify reports an unknown line', async () => {
   const { text } = await analyze(unit.replace('PrivateTmp', 'PrivateTemp'), 'verify')
 
   expect(text).toContain('PrivateTemp')
 })
 
-test('the unit hands over the master key, keeps its data and empties the environment', () => {
+test('the unit loads the master key, keeps the data and clears dangerous variables', () => {
   expect(unit).toMatch(/^LoadCredential=master_key:/m)
   expect(unit).toMatch(/^StateDirectory=otpmint$/m)
   expect(unit).toMatch(/^ExecStart=\S+\/otpmint serve$/m)
   for (const name of ['BUN_BE_BUN', 'BUN_OPTIONS', 'NAPI_RS_NATIVE_LIBRARY_PATH']) {
     expect(unit).toMatch(new RegExp(`^UnsetEnvironment=.*\\b${name}\\b`, 'm'))
   }
-  // The argon2 library lies where BUN_TMPDIR points, so that must be made, ours and executable.
+  // The argon2 library is written to BUN_TMPDIR: a directory of the service that may execute files.
   expect(unit).toContain('\nRuntimeDirectory=otpmint\n')
   expect(unit).toContain('\nEnvironment=BUN_TMPDIR=%t/otpmint\n')
   expect(unit).toContain('\nExecPaths=-%t/otpmint\n')
 })
 
-test('a start ends when the server is ready, and wrong settings are not started again', () => {
+test('a start ends when the server is ready, and wrong settings cause no restart', () => {
   expect(unit).toMatch(/^Type=exec$/m)
   expect(unit).toMatch(/^ExecStartPost=\S+\/otpmint healthcheck --wait 20$/m)
   expect(unit).toMatch(/^RestartPreventExitStatus=78$/m)
 })
 
-test('the documentation lies where the unit and the guide say', () => {
+test('the unit and docs/deployment.md name the same folder of documentation', () => {
   const [, folder = ''] = /^Documentation=file:\/\/(\S+)\/deployment\.md$/m.exec(unit) ?? []
   expect(folder).not.toBe('')
   expect(guide).toContain(`install -D -m 644 -t ${folder} docs/*.md`)

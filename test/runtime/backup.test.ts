@@ -39,7 +39,7 @@ afterAll(remove)
 
 const cli = { who: 'cli', requestId: null }
 
-/** An installation that was served once; `work` is done in it. */
+/** An installation after one start and stop; `work` is done in it. */
 async function installation(work: (ports: OpenPorts) => Promise<void> = async () => {}) {
   const at = settings(newPath())
   const directory = dataDirectory(at.dataDir)
@@ -73,7 +73,7 @@ const names = (at: Settings) =>
 const asides = (at: Settings) =>
   readdirSync(at.dataDir).filter((name) => name.startsWith('otpmint.db.before-'))
 
-test('a backup is whole, for its owner only, and never written over or through a link', async () => {
+test('a backup is complete, has mode 0600, replaces no file and follows no link', async () => {
   const at = await installation(async (ports) => void (await addApp(ports, { name: 'One' })))
   const file = await backup(at)
   const dangling = newPath()
@@ -105,12 +105,12 @@ test('a restored database has its apps, none of its live codes, and an unbroken 
     const last = (await ports.audit.after(0, 100)).at(-1)
     expect(last).toMatchObject({ action: 'store.restore', detail: 'expired 1 revoked 0' })
     expect((await verifyAudit(ports, { now: ports.clock.now(), keptMs: 1 })).ok).toBe(true)
-    // The next start takes it for the one that it is.
+    // The next start does not take it for a foreign copy.
     expect(await isForeign(ports)).toBe(false)
   })
 })
 
-test('what was revoked or deleted after the backup stays closed, and only that', async () => {
+test('keys revoked and apps deleted after the backup stay unusable, and only those', async () => {
   const apps: App[] = []
   const at = await installation(async (ports) => {
     for (const name of ['One', 'Two', 'Three']) apps.push((await addApp(ports, { name })).app)
@@ -130,9 +130,18 @@ test('what was revoked or deleted after the backup stays closed, and only that',
   const active = restored.activeKeys.map(({ appId }) => appId).sort()
   expect(active).toEqual([one, three, three].sort() as string[])
   expect(await names(at)).toEqual(['One', 'Three', 'Two'])
+  // A secretKey cannot be revoked, so a deleted app that a restore brings back is paused.
+  expect(restored.paused).toBe(1)
+  await inside(at, async (ports) => {
+    const policies = await Promise.all(
+      apps.map(async ({ id }) => (await ports.apps.get(id))?.policy),
+    )
+    expect(policies).toEqual([{}, { paused: true }, {}])
+    expect((await verifyAudit(ports, { now: ports.clock.now(), keptMs: 1 })).ok).toBe(true)
+  })
 })
 
-test('a database that is there is replaced by force only, and is kept whole', async () => {
+test('an existing database is replaced with --force only, and is kept complete', async () => {
   const at = await installation(async (ports) => void (await addApp(ports, { name: 'One' })))
   const file = await backup(at)
   await inside(at, async (ports) => void (await addApp(ports, { name: 'Two' })))
@@ -147,7 +156,7 @@ test('a database that is there is replaced by force only, and is kept whole', as
   expect(await names(at)).toEqual(['One', 'Two'])
 })
 
-test('a database that is damaged is replaced with its log, and both are kept', async () => {
+test('a damaged database is replaced together with its log, and both are kept', async () => {
   const at = await installation(async (ports) => void (await addApp(ports, { name: 'One' })))
   const file = await backup(at)
   writeFileSync(join(at.dataDir, 'otpmint.db'), 'damage'.repeat(1000))
@@ -194,7 +203,7 @@ test('without the right master key nothing is restored and the advice says why',
   expect(asides(other)).toEqual([])
 })
 
-test('what is no served database of OtpMint is not restored, nor one with a foreign trigger', async () => {
+test('a file that is no database of OtpMint, was never served or has a foreign trigger is refused', async () => {
   const at = await installation()
   const garbage = newPath()
   writeFileSync(garbage, 'no database at all\n'.repeat(500))
@@ -213,7 +222,7 @@ test('what is no served database of OtpMint is not restored, nor one with a fore
   expect(asides(at)).toEqual([])
 })
 
-/** A data directory as a killed server leaves it: the newest app is in the log only. */
+/** A data directory as a killed server leaves it: the newest app is only in the write-ahead log. */
 async function killedServer() {
   const at = await installation(async (ports) => void (await addApp(ports, { name: 'One' })))
   const file = await backup(at)
@@ -248,7 +257,7 @@ test('a restore that is killed at any moment leaves the old or the new state', a
   expect(seen).toEqual(new Set(['One', 'One,Two']))
 })
 
-test('a backup that is killed at any moment leaves a whole copy or none', async () => {
+test('a backup that is killed at any moment leaves a complete copy or none', async () => {
   const at = await installation(async (ports) => void (await addApp(ports, { name: 'One' })))
   let copies = 0
   for (let nth = 1; ; nth++) {

@@ -28,7 +28,7 @@ function listen(dataDir: string, runtimeDirectory: string | null = null) {
   return { ...control, path: directory.control, lines }
 }
 
-test('a running server tells its settings without secrets, and what it found', async () => {
+test('a running server answers its settings, without secrets, and its findings', async () => {
   const dataDir = newPath()
   const { close, path } = listen(dataDir)
 
@@ -57,7 +57,7 @@ test('only GET is answered', async () => {
   expect(statuses).toEqual([405, 405, 405])
 })
 
-test('nobody answers where no server runs, whatever lies there', async () => {
+test('without a running server there is no answer, whatever file has the name of the socket', async () => {
   const dataDir = newPath()
   expect(await askServer(dataDir)).toBeNull()
   const { path, close } = listen(dataDir)
@@ -86,7 +86,7 @@ test('a socket that a killed server left is replaced', async () => {
   expect(said?.findings).toEqual([finding])
 })
 
-test('a path that is too long for a socket leads to the runtime directory', async () => {
+test('a path that is too long for a socket is replaced by one in the runtime directory', async () => {
   const dataDir = join(newPath(), 'd'.repeat(100))
   const runtimeDirectory = newPath()
   mkdirSync(runtimeDirectory)
@@ -108,7 +108,7 @@ test('a path that is too long for a socket leads to the runtime directory', asyn
   expect([existsSync(pointer), existsSync(one.path)]).toEqual([false, false])
 })
 
-test('where no socket can be made the server says so and goes on', async () => {
+test('a server that cannot make its socket logs that and goes on', async () => {
   const { close, lines } = listen(join(newPath(), 'd'.repeat(100)))
   await close()
 

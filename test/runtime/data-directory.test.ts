@@ -16,7 +16,7 @@ setDefaultTimeout(60_000)
 const { newPath, remove } = scratch('directory')
 afterAll(remove)
 
-test('a data directory is made for its owner only, and one that is open is closed', () => {
+test('a data directory is made with mode 0700, and one open to others is changed to it', () => {
   const directory = dataDirectory(newPath())
   const mode = () => statSync(directory.root).mode & 0o777
   expect([prepareDataDirectory(directory), mode()]).toEqual(['private', 0o700])
@@ -27,7 +27,7 @@ test('a data directory is made for its owner only, and one that is open is close
   expect(prepareDataDirectory(directory)).toBe('private')
 })
 
-test('a data directory that cannot be made is refused with what to set', async () => {
+test('a data directory that cannot be made is refused, naming the setting', async () => {
   const { exitCode, says } = await refusal(() =>
     prepareDataDirectory(dataDirectory('/proc/otpmint')),
   )
@@ -35,7 +35,7 @@ test('a data directory that cannot be made is refused with what to set', async (
   expect(says).toContain('OTPMINT_DATA_DIR')
 })
 
-test('one process holds a data directory, and who else comes is told which', async () => {
+test('one process locks a data directory, and a second one is told which', async () => {
   const directory = dataDirectory(newPath())
   prepareDataDirectory(directory)
   expect(isHeld(directory)).toBe(false)
@@ -49,7 +49,7 @@ test('one process holds a data directory, and who else comes is told which', asy
   holdDataDirectory(directory, 1).release()
 })
 
-test('a missing database beside what a restore left is refused, by name', async () => {
+test('a missing database beside the files of a restore is refused, naming them', async () => {
   for (const left of ['otpmint.db.restoring', 'otpmint.db.before-20260615T120000Z']) {
     const directory = dataDirectory(newPath())
     prepareDataDirectory(directory)
@@ -68,12 +68,12 @@ test('a missing database beside what a restore left is refused, by name', async 
   }
 })
 
-test('a directory without a database is told apart from one that cannot be read', async () => {
+test('a directory without a database and an unreadable one are refused differently', async () => {
   const empty = dataDirectory(newPath())
   mkdirSync(empty.root)
   expect((await refusal(() => requireDatabase(empty))).says).toContain('there is no database')
 
-  // What root may read anyway is asked for by a user who may not.
+  // Root can read every directory, so the check runs as another user.
   const script = `
     import { dataDirectory, requireDatabase } from ${JSON.stringify(
       join(import.meta.dir, '../../src/runtime/data-directory.ts'),
@@ -93,7 +93,7 @@ test('a directory without a database is told apart from one that cannot be read'
   expect(asked.stdout.toString()).toContain('cannot be read (EACCES)')
 })
 
-test('a working directory that was deleted is said to be gone', async () => {
+test('a deleted working directory is named as the reason', async () => {
   const gone = newPath()
   mkdirSync(gone)
   const module = JSON.stringify(join(import.meta.dir, '../../src/runtime/data-directory.ts'))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { loadSettings, type Settings } from '../../src/config/load.ts'
 import { StartupError } from '../../src/startup-error.ts'
 
-/** Directories that are removed at the end, and settings that use them. */
+/** Makes temporary directories, settings that use them, and a function that removes them. */
 export function scratch(name: string) {
   const root = mkdtempSync(join(tmpdir(), `otpmint-${name}-`))
   let count = 0

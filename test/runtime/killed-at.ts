@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 
-/** What changes a name on the disk. What lies between two of them is the store's own commits. */
+/** The system calls that change a name on the disk. */
 const calls = 'rename,renameat,renameat2,link,linkat,unlink,unlinkat'
 const script = join(import.meta.dir, 'one-step.ts')
 
 /**
- * Runs a step in a process that is killed just before its nth change of a name; false when it
- * ended before there were so many.
+ * Runs a step in a process that is killed just before its nth change of a name; false when the step
+ * ended with fewer changes.
  */
 export async function killedAt(nth: number, ...step: string[]): Promise<boolean> {
   const trace = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`]

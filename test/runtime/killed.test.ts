@@ -15,7 +15,7 @@ afterAll(remove)
 
 const note = { table: 't', row: 'r', column: 'c' }
 
-/** Starts a server, looks at it, and stops it; the events that it logged. */
+/** Starts a server, runs `look` against it and stops it; returns the events that it logged. */
 async function served(at: Settings, look: (url: string) => Promise<void>) {
   const { events, write } = eventLog()
   const server = await startRuntime(at, { write, tell: null, pid: 1 })
@@ -27,7 +27,7 @@ async function served(at: Settings, look: (url: string) => Promise<void>) {
   return events()
 }
 
-test('a first start that is killed at any moment is followed by a good one', async () => {
+test('after a first start that was killed at any moment the next start succeeds', async () => {
   for (let nth = 1; ; nth++) {
     const at = settings(newPath())
     const wasKilled = await killedAt(nth, 'start', at.dataDir)
@@ -48,7 +48,7 @@ test('a first start that is killed at any moment is followed by a good one', asy
   }
 })
 
-test('a key rotation that is killed at any moment is finished by the next one', async () => {
+test('a key rotation that was killed at any moment is finished by the next one', async () => {
   const first = settings(newPath())
   await served(first, async () => {})
   const { ports, close } = await openPorts(first)
@@ -67,7 +67,7 @@ test('a key rotation that is killed at any moment is finished by the next one', 
     const at = settings(newPath())
     cpSync(first.dataDir, at.dataDir, { recursive: true })
     const wasKilled = await killedAt(nth, 'rotate', at.dataDir)
-    // On odd turns the next rotation comes before anything else opens the keyset.
+    // Every second time the rotation runs again before anything else opens the keyset.
     if (nth % 2 === 0) expect(await opened(at)).toBe('a secret')
     await rotateKey(at, { newKeyFile: null, onProgress: () => {} })
     expect(await opened(at)).toBe('a secret')

@@ -15,7 +15,7 @@ function freePort(): number {
   return listener.port
 }
 
-/** A server whose log goes to the file. */
+/** Starts a server whose log goes to this file descriptor. */
 async function serve(stdout: number) {
   const [port, metricsPort] = [freePort(), freePort()]
   const server = Bun.spawn([process.execPath, main, 'serve'], {
@@ -36,7 +36,7 @@ async function serve(stdout: number) {
   }
   return {
     pid: server.pid,
-    /** Requests, each of which writes a line. */
+    /** Sends requests that write one log line each. */
     async busy(count: number) {
       for (let done = 0; done < count; done += 100) {
         await Promise.all(Array.from({ length: 100 }, () => ask('/v1/verifications')))
@@ -46,7 +46,7 @@ async function serve(stdout: number) {
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
       return Number(/otpmint_log_lost_total\{stream="stdout"\} (\d+)/.exec(text)?.[1])
     },
-    /** Counts are taken up every five seconds. */
+    /** Waits until lost lines are counted; the metric is updated every five seconds. */
     async lostSome(): Promise<boolean> {
       for (let tries = 0; tries < 70; tries++) {
         if ((await this.lost()) > 0) return true
@@ -69,8 +69,8 @@ function fifo(): string {
   return path
 }
 
-test('a reader of the log that hangs loses lines; the server answers and ends on SIGTERM', async () => {
-  // Both ends are open here, and nobody reads.
+test('a hanging reader of the log loses lines; the server still answers and ends on SIGTERM', async () => {
+  // Both ends of the pipe are open, and nothing is read.
   const pipe = openSync(fifo(), constants.O_RDWR)
   const server = await serve(pipe)
 
@@ -88,7 +88,7 @@ test('a reader of the log that hangs loses lines; the server answers and ends on
   expect(seconds).toBeLessThan(8)
 })
 
-test('a reader of the log that is gone ends nothing', async () => {
+test('the server goes on when the reader of its log is gone', async () => {
   const path = fifo()
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const writer = openSync(path, constants.O_WRONLY)
@@ -104,7 +104,7 @@ test('a reader of the log that is gone ends nothing', async () => {
   expect(code).toBe(0)
 })
 
-test('a log on a full disk ends nothing', async () => {
+test('the server goes on when the disk of its log is full', async () => {
   const full = openSync('/dev/full', 'w')
   const server = await serve(full)
   closeSync(full)
@@ -154,7 +154,7 @@ test('SIGHUP ends a server like SIGTERM, and not one that was started with nohup
   ])
 })
 
-test('a low limit on open files is said at the start', async () => {
+test('a start warns of a low limit on open files', async () => {
   const command = ['sh', '-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, main, 'serve']
   const server = Bun.spawn(command, {
     env: { OTPMINT_DATA_DIR: newPath(), OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' },

@@ -4,7 +4,7 @@ import { rotateKey } from '../../src/runtime/keys.ts'
 import { openPorts } from '../../src/runtime/open.ts'
 import { startRuntime } from '../../src/runtime.ts'
 
-// Does one step in a process of its own, which killed-at.ts kills in the middle.
+// Runs one step in a separate process, which killed-at.ts kills in the middle.
 const [step = '', dataDir = '', file = ''] = process.argv.slice(2)
 const settings = loadSettings({
   OTPMINT_DATA_DIR: dataDir,

@@ -17,7 +17,7 @@ setDefaultTimeout(60_000)
 const { newPath, settings, remove } = scratch('run-id')
 afterAll(remove)
 
-/** Does what a start does with the database; the events that it logged. */
+/** Handles the run id as a start does; returns the events that it logged. */
 async function start(at: Settings, work: (ports: OpenPorts) => Promise<void> = async () => {}) {
   const directory = dataDirectory(at.dataDir)
   mkdirSync(directory.root, { recursive: true, mode: 0o700 })
@@ -31,7 +31,7 @@ async function start(at: Settings, work: (ports: OpenPorts) => Promise<void> = a
   return lines
 }
 
-/** A live verification; answers whether its code is still right at a later look. */
+/** Starts a live verification; returns a way to test later whether its code is still valid. */
 async function pending(ports: OpenPorts) {
   const codes = await live(ports, ports.keyring)
   await codes.start()
@@ -40,18 +40,18 @@ async function pending(ports: OpenPorts) {
 
 const copyOf = (at: Settings, name: string) => `${dataDirectory(at.dataDir).root}/${name}`
 
-test('a database that is served again and again is always the one of before', async () => {
+test('a database that is started several times is never foreign', async () => {
   const at = settings(newPath())
   for (let run = 0; run < 3; run++) {
     expect(await start(at)).toEqual([])
   }
-  // A command beside it changes nothing about that.
+  // Neither after a command has opened it.
   const { close } = await openPorts(at)
   await close()
   expect(await start(at)).toEqual([])
 })
 
-test('an older copy that is put back revives no code, and the start says so', async () => {
+test('an older copy that was put back revives no code, and the start logs it', async () => {
   const at = settings(newPath())
   const directory = dataDirectory(at.dataDir)
   const started: { id?: string; appId?: string } = {}
@@ -79,7 +79,7 @@ test('an older copy that is put back revives no code, and the start says so', as
   expect(await start(at)).toEqual([])
 })
 
-test('a used database without its file is foreign; one that was never served is not', async () => {
+test('a served database without its run id file is foreign; one that was never served is not', async () => {
   const at = settings(newPath())
   await start(at, async (ports) => void (await pending(ports)))
   rmSync(dataDirectory(at.dataDir).runId)
@@ -96,7 +96,7 @@ test('a used database without its file is foreign; one that was never served is 
   expect(await start(fresh)).toEqual([])
 })
 
-test('a start that is killed while it marks its run leaves two that belong together', async () => {
+test('a start that is killed while it writes the run id leaves a database that is not foreign', async () => {
   for (const moment of ['before the store', 'after the store'] as const) {
     const at = settings(newPath())
     await start(at, async (ports) => void (await pending(ports)))
@@ -118,7 +118,7 @@ test('a start that is killed while it marks its run leaves two that belong toget
   }
 })
 
-test('a restore in place expires what is pending and lists the keys that open something', async () => {
+test('restore --in-place expires pending verifications and lists the active keys', async () => {
   const at = settings(newPath())
   await start(at, async (ports) => {
     await pending(ports)

@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Settings } from '../../src/config/load.ts'
 import { readApiKey } from '../../src/domain/app/api-key.ts'
 import { askServer } from '../../src/runtime/control.ts'
@@ -26,10 +26,12 @@ async function start(at: Settings, openStore?: typeof openSqliteStore) {
   const server = await startRuntime(at, io, openStore)
   running.push(server)
   const ready = async () => (await fetch(`${server.url}/readyz`)).status
-  return { ...server, ...log, told, ready }
+  // The sweep logs the head of the audit log at a time that the tests do not control.
+  const events = () => log.events().filter((event) => event !== 'audit_head')
+  return { ...server, ...log, events, told, ready }
 }
 
-test('a first start makes key, token and audit log, and serves; a stop leaves a clean place', async () => {
+test('a first start makes key, token and audit log, and serves; a stop leaves no temporary file', async () => {
   const at = settings()
   const directory = dataDirectory(at.dataDir)
   const server = await start(at)
@@ -55,7 +57,19 @@ test('a first start makes key, token and audit log, and serves; a stop leaves a 
   await again.stop()
 })
 
-test('two processes never serve one directory, and a refused one takes nothing away', async () => {
+test('a data directory open to other users gets mode 0700, and the log says so', async () => {
+  const at = settings()
+  const { root } = dataDirectory(at.dataDir)
+  await (await start(at)).stop()
+  chmodSync(root, 0o777)
+
+  const server = await start(at)
+
+  expect(server.lines[0]).toMatchObject({ level: 'warn', event: 'data_directory_repaired' })
+  expect(statSync(root).mode & 0o777).toBe(0o700)
+})
+
+test('two processes never serve one directory, and the refused one harms nothing', async () => {
   const at = settings()
   const first = await start(at)
 
@@ -67,7 +81,7 @@ test('two processes never serve one directory, and a refused one takes nothing a
   expect((await askServer(at.dataDir))?.settings.dataDir).toBe(at.dataDir)
 })
 
-test('a port that is taken is refused by name, and everything that began is undone', async () => {
+test('a taken port is refused by name, and everything that was started is stopped', async () => {
   const other = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
   const at = settings()
   for (const taken of [
@@ -83,14 +97,14 @@ test('a port that is taken is refused by name, and everything that began is undo
   expect(await (await start(at)).ready()).toBe(200)
 })
 
-test('developer mode is refused off loopback', async () => {
+test('developer mode is refused on an address other than loopback', async () => {
   const at = { ...settings(), developerMode: true }
   expect((await refusal(() => start({ ...at, host: '0.0.0.0' }))).exitCode).toBe(78)
   expect(existsSync(at.dataDir)).toBe(false)
   expect(await (await start(at)).ready()).toBe(200)
 })
 
-test('a directory with remains of a restore and no database is not begun anew', async () => {
+test('a directory with files of a restore and no database gets no new database', async () => {
   const at = settings()
   await (await start(at)).stop()
   const { database } = dataDirectory(at.dataDir)
@@ -101,7 +115,7 @@ test('a directory with remains of a restore and no database is not begun anew', 
   expect(existsSync(database)).toBe(false)
 })
 
-test('a key rotation beside a running server takes seconds, and the server goes on', async () => {
+test('a key rotation beside a running server takes seconds, and the server keeps serving', async () => {
   const at = settings()
   const server = await start(at)
   await addApp(server.ports)
@@ -124,7 +138,7 @@ test('a rotation without a server does not wait for one that was killed', async 
   const at = settings()
   const server = await start(at)
   await server.stop()
-  // What a killed server leaves: it was seen a moment ago.
+  // A killed server leaves its row in the table of nodes, seen a moment ago.
   const store = await openSqliteStore({
     path: dataDirectory(at.dataDir).database,
     timers: server.ports.timers,
@@ -138,7 +152,7 @@ test('a rotation without a server does not wait for one that was killed', async 
   expect(performance.now() - begun).toBeLessThan(3_000)
 })
 
-test('damage makes the server not ready: one line, an alarm, and doctor hears of it', async () => {
+test('damage makes the server not ready, with one log line, an alarm and a finding for doctor', async () => {
   const at = settings()
   let damage = () => {}
   const server = await start(at, (options) => {
@@ -161,7 +175,7 @@ test('damage makes the server not ready: one line, an alarm, and doctor hears of
   )
 })
 
-test('damage that nobody has met yet is found in the background after a start', async () => {
+test('damage that no request has met is found in the background after a start', async () => {
   const at = settings()
   const first = await start(at)
   for (let i = 0; i < 40; i++) await addApp(first.ports)
@@ -184,7 +198,7 @@ test('damage that nobody has met yet is found in the background after a start', 
   expect(server.events()).toContain('database_damaged')
 })
 
-test('the settings that doctor hears hold no secret', async () => {
+test('the settings that doctor receives contain no secret', async () => {
   const token = `otpm_admin_${'x'.repeat(36)}`
   const at = settings(newPath(), { OTPMINT_ADMIN_TOKEN: token })
   await start(at)
@@ -195,7 +209,7 @@ test('the settings that doctor hears hold no secret', async () => {
   expect(said).not.toContain(token)
 })
 
-test('doctor hears of X-Forwarded-For where no proxy is trusted, and only there', async () => {
+test('doctor is told of X-Forwarded-For where no proxy is trusted, and only there', async () => {
   const proxies = async (environment: Record<string, string>) => {
     const at = settings(newPath(), environment)
     const { url } = await start(at)

@@ -22,7 +22,7 @@ function update(stores: Pick<Stores, 'apps' | 'audit'>, id: string, change: Part
   return withAudit(stores, (append) => stores.apps.update(id, command, append))
 }
 
-/** What every store promises of apps, their keys and their endpoints. */
+/** Tests the rules of apps, their keys and their endpoints that every store follows. */
 export function appContract(open: OpenStores): void {
   creating(open)
   changing(open)
@@ -52,7 +52,7 @@ function creating(open: OpenStores): void {
     expect(await apps.findBySecretKey(bytes(32))).toBeNull()
   })
 
-  test('a secretKey is registered once, however many ask together', async () => {
+  test('of parallel registrations of one secretKey exactly one succeeds', async () => {
     const stores = await open()
     const secretKeyIndex = bytes(32)
     const creations = times(30, () => {
@@ -84,7 +84,7 @@ function creating(open: OpenStores): void {
     expect(seen.toSorted()).toEqual(apps.map(({ id }) => id).sort())
   })
 
-  test('apps of strangers are counted, in all and by address', async () => {
+  test('openly registered apps are counted, in all and by address', async () => {
     const stores = await open()
     const [mine, theirs] = [bytes(32), bytes(32)]
     for (const registeredFrom of [mine, theirs, mine, null]) {
@@ -100,7 +100,7 @@ function creating(open: OpenStores): void {
 }
 
 function changing(open: OpenStores): void {
-  test('a change leaves the rest alone and counts the version up', async () => {
+  test('a change leaves other fields as they are and increments the version', async () => {
     const stores = await open()
     const app = await addPlainApp(stores, plainApp({ policy: { codeLength: 7 } }))
     const endpoints = [emailEndpoint(app.id, 1)]
@@ -136,7 +136,7 @@ function changing(open: OpenStores): void {
     expect((await stores.apps.get(app.id))?.endpoints).toEqual(swapped)
   })
 
-  test('of parallel changes to one version one is made, and the rest are told', async () => {
+  test('of parallel changes to one version one succeeds, and the others are refused', async () => {
     const stores = await open()
     const { id } = await addPlainApp(stores)
 
@@ -164,7 +164,7 @@ function changing(open: OpenStores): void {
 }
 
 function keys(open: OpenStores): void {
-  test('a mode has as many active keys as it may, however many are added together', async () => {
+  test('parallel additions of keys keep to the greatest number of active keys of a mode', async () => {
     const stores = await open()
     const { id } = await addPlainApp(stores)
     const add = (mode: 'live' | 'test') => {
@@ -180,7 +180,7 @@ function keys(open: OpenStores): void {
     expect(await stores.audit.after(0, 100)).toHaveLength(4)
   })
 
-  test('a revoked key opens nothing from then on and makes room', async () => {
+  test('a revoked key is unknown from then on and makes room for another', async () => {
     const stores = await open()
     const { apps } = stores
     const { id } = await addPlainApp(stores)
@@ -205,7 +205,7 @@ function keys(open: OpenStores): void {
 }
 
 function removing(open: OpenStores): void {
-  test('a removed app takes everything of its own with it, and nothing of others', async () => {
+  test('removing an app removes all its rows and no others', async () => {
     const stores = await open()
     const [removed, kept] = [await addPlainApp(stores), await addPlainApp(stores)]
     const hash = bytes(32)
@@ -230,7 +230,7 @@ function removing(open: OpenStores): void {
     ])
   })
 
-  /** One of everything. */
+  /** Adds a row to every table of an app. */
   async function furnish(stores: Stores, appId: string) {
     const command = startCommand({ appId, idempotency: newRequest() })
     await stores.verifications.start(command)
@@ -262,7 +262,7 @@ function removing(open: OpenStores): void {
     }
   }
 
-  test('an app with more than one batch of rows is removed whole', async () => {
+  test('an app with more than one batch of rows is removed completely', async () => {
     const stores = await open()
     const { id } = await addPlainApp(stores)
     const commands = times(1100, (index) => startCommand({ appId: id, now: noon + index }))
@@ -277,7 +277,7 @@ function removing(open: OpenStores): void {
 }
 
 function rotating(open: OpenStores): void {
-  test('apps whose data keys lie under another key are found, and renewed once', async () => {
+  test('apps whose data keys are wrapped under another key are found, and renewed once', async () => {
     const stores = await open()
     const { apps } = stores
     const id = plainApp().id

@@ -20,7 +20,7 @@ async function addRecord({ audit }: Pick<Stores, 'audit'>, at = noon) {
   return { append, outcome: await audit.append(append) }
 }
 
-/** What every store promises of the audit chain. */
+/** Tests the rules of the audit chain that every store follows. */
 export function auditContract(open: OpenStores): void {
   test('records come back as they were linked, and the state with them', async () => {
     const { audit } = await open()
@@ -41,7 +41,7 @@ export function auditContract(open: OpenStores): void {
     expect(next).toEqual({ items: records.slice(0, 1), nextCursor: null })
   })
 
-  test('of parallel appends to one head one is made, and the chain holds', async () => {
+  test('of parallel appends to one head one succeeds, and the chain stays valid', async () => {
     const { audit } = await open()
     await addRecord({ audit })
 
@@ -81,7 +81,7 @@ export function auditContract(open: OpenStores): void {
     expect(await audit.after(0, 9)).toHaveLength(1)
   })
 
-  test('what is cut is deleted together with its new state, if the head holds', async () => {
+  test('a cut deletes records and writes the new state, unless the head has moved', async () => {
     const { audit } = await open()
     for (let at = 1; at <= 4; at++) await addRecord({ audit }, at)
     const [, second] = await audit.after(0, 9)

@@ -18,7 +18,7 @@ const isJudged = ({ outcome }: AttemptResult) => outcome === 'judged'
 const isApproved = (result: AttemptResult) =>
   result.outcome === 'judged' && result.verification.status === 'approved'
 
-/** What every store promises of checks. */
+/** Tests the rules of checks that every store follows. */
 export function checkContract(open: OpenStores): void {
   races(open)
   refusals(open)
@@ -49,7 +49,7 @@ export function checkContract(open: OpenStores): void {
     )
   })
 
-  test('an approval forgets digest and address, ends the delivery and is told', async () => {
+  test('an approval clears digest and address, ends the delivery and writes an event', async () => {
     const { verifications, deliveries, events } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -70,7 +70,7 @@ export function checkContract(open: OpenStores): void {
     ])
   })
 
-  test('a wrong code leaves everything but the count, and the last one is told', async () => {
+  test('a wrong code changes only the count, and the last one writes an event', async () => {
     const { verifications, deliveries, events } = await open()
     const command = startCommand({ attemptsMax: 2 })
     await verifications.start(command)
@@ -90,7 +90,7 @@ export function checkContract(open: OpenStores): void {
     expect((await deliveries.backlog()).waiting).toBe(1)
   })
 
-  test('after any number of rotations every live code is right under its own key', async () => {
+  test('after any number of rotations every live code is judged under its own key', async () => {
     const { verifications } = await open()
     const keyIds = ['00000000', '11111111', '2a2a2a2a', '0a']
     const commands = keyIds.map((codeKeyId, index) =>
@@ -188,7 +188,7 @@ function refusals(open: OpenStores): void {
     expect(isApproved(await verifications.chargeAttempt(before))).toBe(true)
   })
 
-  test('the code of one verification is worth nothing for another', async () => {
+  test('the code of one verification is wrong for another', async () => {
     const { verifications } = await open()
     const [one, other] = [startCommand(), startCommand()]
     await verifications.start(one)
@@ -214,7 +214,7 @@ function refusals(open: OpenStores): void {
     expect(await verifications.chargeAttempt(long)).toEqual(refused)
   })
 
-  test('what has ended refuses a check, with the verification as it is', async () => {
+  test('a check of an ended verification is refused, with the verification as it is', async () => {
     const { verifications } = await open()
     const [approved, canceled] = [startCommand(), startCommand()]
     await verifications.start(approved)
@@ -231,7 +231,7 @@ function refusals(open: OpenStores): void {
     expect(unknown).toEqual({ outcome: 'refused', verification: null })
   })
 
-  test('a check of what was forgotten costs nothing, whatever the clock says', async () => {
+  test('a check of a forgotten verification costs nothing, whatever the clock says', async () => {
     const { verifications, maintenance } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -265,7 +265,7 @@ function idempotency(open: OpenStores): void {
   })
 
   test.each([true, false])(
-    'a repeated check is answered as at first (right: %p)',
+    'a repeated check gets the answer of the first one (right: %p)',
     async (isRight) => {
       const { verifications, maintenance } = await open()
       const command = startCommand({ metadata: { b: '1', a: '2' } })
@@ -288,7 +288,7 @@ function idempotency(open: OpenStores): void {
     },
   )
 
-  test('a refused check keeps no Idempotency-Key, and a forgotten one judges anew', async () => {
+  test('a refused check stores no Idempotency-Key, and with a forgotten one a check is judged again', async () => {
     const { verifications } = await open()
     const command = startCommand()
     await verifications.start(command)

@@ -22,7 +22,7 @@ import type { OpenStores } from './contract.ts'
 const lane: Lane = { appId: 'app', channel: 'email', endpointId: 'endpoint' }
 const idsOf = (deliveries: { id: string }[]) => deliveries.map(({ id }) => id).sort()
 
-/** Claims in the lane of a test, and says which. */
+/** Claims deliveries of the test's lane. */
 async function claim(
   { deliveries }: Pick<Stores, 'deliveries'>,
   when: Due,
@@ -41,7 +41,7 @@ async function started(
   return command
 }
 
-/** What every store promises of the outbox's rows. */
+/** Tests the rules of deliveries and leases that every store follows. */
 export function deliveryContract(open: OpenStores): void {
   leases(open)
   clocks(open)
@@ -51,7 +51,7 @@ export function deliveryContract(open: OpenStores): void {
 }
 
 function leases(open: OpenStores): void {
-  test('what nobody has is claimed once, however many ask together', async () => {
+  test('a delivery without a lease is claimed once, however many nodes claim at a time', async () => {
     const stores = await open()
     const commands = await Promise.all(
       times(50, (index) => started(stores, { lease: null, now: noon + index })),
@@ -69,7 +69,7 @@ function leases(open: OpenStores): void {
     expect(claimed[0]).toMatchObject({ appId: 'app', mode: 'live', status: 'queued', tries: 0 })
   })
 
-  test('a lease keeps a delivery from everybody until it ends', async () => {
+  test('a leased delivery is not claimed until its lease ends', async () => {
     const stores = await open()
     const { delivery } = await started(stores)
     await stores.nodes.beat({ id: 'a', seenAt: noon + dayMs, keysetVersion: 1 })
@@ -98,7 +98,7 @@ function leases(open: OpenStores): void {
     expect(second.map(({ id }) => id)).toEqual(byAge.slice(3))
   })
 
-  test('the oldest come first whoever had them before', async () => {
+  test('the oldest come first, whichever node had them before', async () => {
     const stores = await open()
     const commands: StartCommand[] = []
     for (const [index, node] of ['gone', null, 'gone', null].entries()) {
@@ -114,7 +114,7 @@ function leases(open: OpenStores): void {
     expect(second.map(({ id }) => id)).toEqual(byAge.slice(3))
   })
 
-  test('a node gives up its leases of what no lane holds, and no one else’s', async () => {
+  test('a node gives up only its own leases, of deliveries that no lane holds', async () => {
     const stores = await open()
     const mine = await started(stores)
     const theirs = await started(stores, { lease: { node: 'b', until: noon + 90_000 } })
@@ -129,7 +129,7 @@ function leases(open: OpenStores): void {
     expect(idsOf(await claim(stores, due(noon + 1)))).toEqual([mine.delivery.id])
   })
 
-  test('a lease that is given up leaves a retry to its time', async () => {
+  test('a retry whose lease was given up still waits for its time', async () => {
     const stores = await open()
     const command = await started(stores)
     const lease = { node: 'a', until: noon + 90_000 }
@@ -144,7 +144,7 @@ function leases(open: OpenStores): void {
     expect(await claim(stores, due(noon + 15_000))).toHaveLength(1)
   })
 
-  test('the leases of a node that is silent or gone are free, one’s own are not', async () => {
+  test('the leases of a silent or unknown node are free, a node’s own are not', async () => {
     const stores = await open()
     const silent = await started(stores, { lease: { node: 'silent', until: noon + 90_000 } })
     const gone = await started(stores, { lease: { node: 'gone', until: noon + 90_000 } })
@@ -164,7 +164,7 @@ function leases(open: OpenStores): void {
 }
 
 function clocks(open: OpenStores): void {
-  test('a retry that a clock wrote far ahead is due', async () => {
+  test('a retry that a wrong clock put far into the future is due', async () => {
     const stores = await open()
     const far = await started(stores, { lease: null, now: noon + 6 * hourMs, ttlMs: dayMs })
     const near = await started(stores, { lease: null, now: noon + 900_000 })
@@ -176,7 +176,7 @@ function clocks(open: OpenStores): void {
     expect(idsOf(await claim(stores, due(noon + 900_000)))).toEqual([near.delivery.id])
   })
 
-  test('a lease of another node that a clock wrote far ahead is free, one’s own is not', async () => {
+  test('a lease of another node far in the future is free, a node’s own is not', async () => {
     const stores = await open()
     const until = noon + 6 * hourMs
     const theirs = await started(stores, { lease: { node: 'b', until } })
@@ -188,7 +188,7 @@ function clocks(open: OpenStores): void {
 }
 
 function lanes(open: OpenStores): void {
-  test('every lane with something due is named once, in an order that can be gone on with', async () => {
+  test('every lane with due deliveries is listed once, in an order that pages can follow', async () => {
     const stores = await open()
     const places = times(7, (index) => ({ appId: `app${index % 4}`, endpointId: `e${index % 2}` }))
     for (const [index, place] of places.entries()) {
@@ -222,7 +222,7 @@ function lanes(open: OpenStores): void {
     expect(claimed).toMatchObject([{ id: delivery.id, endpointId: null }])
   })
 
-  test('three hundred lanes are found, whatever is due in between', async () => {
+  test('three hundred lanes are found, whatever becomes due in between', async () => {
     const stores = await open()
     await Promise.all(
       times(300, (index) => {
@@ -238,7 +238,7 @@ function lanes(open: OpenStores): void {
 }
 
 function settling(open: OpenStores): void {
-  test('a try is kept as it was, and shown by delivery and verification', async () => {
+  test('a try is stored with all its fields, and read by delivery and verification', async () => {
     const { verifications, deliveries, events } = await open()
     const command = await started({ verifications })
     const first = tryOf({ status: 'deferred', cause: 'network', detail: '421 busy', code: '421' })
@@ -270,7 +270,7 @@ function settling(open: OpenStores): void {
     expect(await deliveries.backlog()).toEqual({ waiting: 0, oldestAt: null })
   })
 
-  test('what is tried again comes back through its endpoint, when told', async () => {
+  test('a delivery that is tried again is due at its time, in the lane of its endpoint', async () => {
     const stores = await open()
     const command = await started(stores)
     const again = { endpointId: 'second', at: noon + 15_000, lease: null }
@@ -284,7 +284,7 @@ function settling(open: OpenStores): void {
     expect(claimed).toMatchObject([{ id: command.delivery.id, tries: 1, endpointId: 'second' }])
   })
 
-  test('what is tried again with a lease stays with its holder', async () => {
+  test('a delivery that is tried again with a lease stays with the holder', async () => {
     const stores = await open()
     const command = await started(stores)
     await stores.nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1 })
@@ -308,7 +308,7 @@ function settling(open: OpenStores): void {
     expect(tries.map(({ number }) => number)).toEqual([1, 2])
   })
 
-  test('the end of an older delivery does not hide how the latest stands', async () => {
+  test('the end of an older delivery does not change the shown state of the latest', async () => {
     const { verifications, deliveries } = await open()
     const command = await started({ verifications })
     const resend = resendCommand(command, noon + 30_000)
@@ -326,7 +326,7 @@ function settling(open: OpenStores): void {
     expect(history.map(({ status }) => status)).toEqual(['refused', 'sent'])
   })
 
-  test('what follows through another channel is queued and is the latest', async () => {
+  test('a following delivery through another channel is queued and becomes the latest', async () => {
     const stores = await open()
     const { verifications, deliveries } = stores
     const command = await started(stores, { mode: 'test' })
@@ -353,7 +353,7 @@ function settling(open: OpenStores): void {
 }
 
 function ended(open: OpenStores): void {
-  test('what ended while it was tried stays ended, and nothing follows', async () => {
+  test('a delivery that ended during its try stays ended, and nothing follows', async () => {
     const stores = await open()
     const { verifications, deliveries, events } = stores
     const command = await started(stores)
@@ -374,7 +374,7 @@ function ended(open: OpenStores): void {
     expect(items.map(({ type }) => type)).toEqual(['verification.canceled'])
   })
 
-  test('a message that was taken while its verification ended is told as sent', async () => {
+  test('a message that was accepted while its verification ended is shown as sent', async () => {
     const { verifications, deliveries, events } = await open()
     const command = await started({ verifications })
     await verifications.chargeAttempt(attempt(command, true))
@@ -404,7 +404,7 @@ function ended(open: OpenStores): void {
     expect((await events.list(list)).items).toEqual([])
   })
 
-  test('what is not delivered when its code expires ends as undeliverable, in batches', async () => {
+  test('deliveries whose code has expired end as undeliverable, in batches', async () => {
     const stores = await open()
     const { verifications, deliveries, events } = stores
     const commands = await Promise.all(
@@ -427,7 +427,7 @@ function ended(open: OpenStores): void {
     expect((await events.list(list)).items).toHaveLength(3)
   })
 
-  test('the backlog counts what has not ended, from the oldest on', async () => {
+  test('the backlog has the number of deliveries that have not ended, and the time of the oldest', async () => {
     const stores = await open()
     expect(await stores.deliveries.backlog()).toEqual({ waiting: 0, oldestAt: null })
     const [oldest] = await Promise.all(

@@ -4,9 +4,9 @@ import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
 import { bytes, noon, times } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
-/** What every store promises of limits beside starts. */
+/** Tests the rules of limits outside of starts that every store follows. */
 export function limitContract(open: OpenStores): void {
-  test('two hundred parallel takers get exactly the burst', async () => {
+  test('of two hundred parallel takes exactly the burst succeeds', async () => {
     const { limits } = await open()
     const row = { key: bytes(32), rates: [{ name: 'ip_failures', max: 7, windowMs: 60_000 }] }
 
@@ -15,7 +15,7 @@ export function limitContract(open: OpenStores): void {
     expect(takes.filter(({ taken }) => taken).length).toBe(7)
   })
 
-  test('a refused taker is served at the very time it was told, not before', async () => {
+  test('a refused take succeeds at the time that the refusal named, not before', async () => {
     const { limits } = await open()
     await fc.assert(
       fc.asyncProperty(
@@ -50,7 +50,7 @@ export function limitContract(open: OpenStores): void {
     expect(await limits.take({ key, rates }, noon + 120_000)).toMatchObject({ name: 'app_day' })
   })
 
-  test('a clock that was ahead holds no taker longer than the window', async () => {
+  test('after a clock that was ahead nothing is refused for longer than the window', async () => {
     const { limits } = await open()
     const row = { key: bytes(32), rates: [{ name: 'app_day' as const, max: 1, windowMs: hourMs }] }
     await limits.take(row, noon + 365 * dayMs)
@@ -60,7 +60,7 @@ export function limitContract(open: OpenStores): void {
     expect((await limits.take(row, noon + hourMs)).taken).toBe(true)
   })
 
-  test('a key is remembered until its time, and the latest time counts', async () => {
+  test('a key is remembered until its time, and a later time replaces it', async () => {
     const { limits } = await open()
     const key = bytes(32)
     const remembers = (now: number, withinMs = hourMs) => limits.remembers({ key, now, withinMs })
@@ -74,7 +74,7 @@ export function limitContract(open: OpenStores): void {
     expect(await limits.remembers({ key: bytes(32), now: noon, withinMs: hourMs })).toBe(false)
   })
 
-  test('what a clock remembered that was ahead is not believed, and can be remembered', async () => {
+  test('a time too far in the future is ignored, and can be set again', async () => {
     const { limits } = await open()
     const key = bytes(32)
     await limits.remember(key, noon + 7 * hourMs)

@@ -16,7 +16,7 @@ import {
 } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
-/** What every store promises of counts, events, alarms, the inbox, nodes, meta and turns. */
+/** Tests the rules of statistics, events, alarms, inbox, nodes, meta and job turns. */
 export function recordContract(open: OpenStores): void {
   stats(open)
   events(open)
@@ -26,7 +26,7 @@ export function recordContract(open: OpenStores): void {
 }
 
 function stats(open: OpenStores): void {
-  test('everything that happens is counted, by app and bucket', async () => {
+  test('statistics count every operation by app and bucket', async () => {
     const { verifications, deliveries, stats } = await open()
     const [approved, canceled, foreign] = [
       startCommand(),
@@ -67,7 +67,7 @@ function stats(open: OpenStores): void {
     expect(await stats.read(query)).toMatchObject([{ starts: 200, checks: 200, failures: 200 }])
   })
 
-  test('apps with failures since then, or with their spray alarm on, are named', async () => {
+  test('apps with failures since a time, or with their spray alarm on, are listed', async () => {
     const { verifications, stats, alarms } = await open()
     for (const appId of ['calm', 'guessed']) {
       const command = startCommand({ appId })
@@ -118,7 +118,7 @@ function alarms(open: OpenStores): void {
   const raised = { event: 'alarm.raised', data: { kind: 'login_refused' } } as const
   const cleared = { event: 'alarm.cleared', data: { kind: 'login_refused' } } as const
 
-  test('an alarm of a place is on once, however often it is raised, and told once', async () => {
+  test('an alarm that is raised repeatedly is one alarm with one event', async () => {
     const { alarms, events } = await open()
     const elsewhere = [
       { ...place, endpointId: 'f' },
@@ -206,7 +206,7 @@ function installation(open: OpenStores): void {
     expect((await nodes.list()).map(({ id }) => id)).toEqual(['b'])
   })
 
-  test('facts change together, and only if nobody changed them before', async () => {
+  test('meta values change together, and only if none of them has changed before', async () => {
     const { meta } = await open()
     const [one, two] = [new Uint8Array([1]), new Uint8Array([2])]
 
@@ -221,7 +221,7 @@ function installation(open: OpenStores): void {
     expect((await Promise.all(races)).filter(Boolean).length).toBe(1)
   })
 
-  test('facts and their audit record are written together', async () => {
+  test('meta values and their audit record are written together', async () => {
     const { meta, audit } = await open()
     const append = linkAudit(auditKeyring, null, auditEntry())
 
@@ -233,7 +233,7 @@ function installation(open: OpenStores): void {
     expect(await audit.after(0, 9)).toEqual([append.record])
   })
 
-  test('one node has a job until its turn is over', async () => {
+  test('one node has the turn of a job until it is over', async () => {
     const { maintenance } = await open()
     const turn = (node: string, now: number, job = 'sweep') =>
       maintenance.takeTurn({ job, node, now, until: now + 60_000 })
@@ -248,7 +248,7 @@ function installation(open: OpenStores): void {
     expect(await turn('other', noon + 61_000)).toBe(true)
   })
 
-  test('a turn that a clock took far ahead holds nobody up, a small skew takes none away', async () => {
+  test('a turn far in the future is ignored, and a small clock difference takes none away', async () => {
     const { maintenance } = await open()
     const turn = (node: string, now: number) =>
       maintenance.takeTurn({ job: 'sweep', node, now, until: now + 60_000 })
@@ -258,7 +258,7 @@ function installation(open: OpenStores): void {
     expect(await turn('c', noon - 1000)).toBe(false)
   })
 
-  test('a sound store is ready and has no faults', async () => {
+  test('an undamaged store is ready and has no faults', async () => {
     const { maintenance } = await open()
 
     await Promise.all(times(50, () => maintenance.ready()))

@@ -17,7 +17,7 @@ import {
 } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
-/** Starts, and fails when that is refused. */
+/** Starts a verification; throws when that is refused. */
 async function start({ verifications }: Pick<Stores, 'verifications'>, options: StartOptions) {
   const command = startCommand(options)
   const result = await verifications.start(command)
@@ -25,9 +25,9 @@ async function start({ verifications }: Pick<Stores, 'verifications'>, options: 
   return { command, verification: result.verification, format: result.verification.codeFormat }
 }
 
-/** What every store promises of starts: limits, the guess budget, Idempotency-Keys. */
+/** Tests the rules of starts that every store follows: limits, guess budget, Idempotency-Keys. */
 export function startContract(open: OpenStores): void {
-  test('a start answers what is stored, with its short code', async () => {
+  test('a start returns the stored verification, with its short code', async () => {
     const stores = await open()
     const command = startCommand({ metadata: { order: '7' }, startedBy: 'original' })
 
@@ -62,7 +62,7 @@ export function startContract(open: OpenStores): void {
 }
 
 function limits(open: OpenStores): void {
-  test('two hundred parallel starts take exactly what every rate of every row allows', async () => {
+  test('two hundred parallel starts take exactly as much as every rate of every row allows', async () => {
     const { verifications } = await open()
     const rates = [{ name: 'recipient_day', max: 7, windowMs: dayMs }] as const
     const app = { key: bytes(32), rates: [{ name: 'app_day', max: 9, windowMs: dayMs } as const] }
@@ -80,7 +80,7 @@ function limits(open: OpenStores): void {
     expect(refused.length).toBe(191)
   })
 
-  test('a start that one rate refuses takes from none and stores nothing', async () => {
+  test('a start that one rate refuses takes from no rate and stores nothing', async () => {
     const { verifications, limits, deliveries } = await open()
     const wide = { key: bytes(32), rates: [{ name: 'app_day', max: 2, windowMs: dayMs } as const] }
     const narrow = {
@@ -99,7 +99,7 @@ function limits(open: OpenStores): void {
     expect(takes.filter(({ taken }) => taken).length).toBe(2)
   })
 
-  test('the second and third rate of a row hold as the first does', async () => {
+  test('the second and third rate of a row limit as the first does', async () => {
     const { verifications } = await open()
     const spacing = { name: 'recipient_spacing', max: 1, windowMs: 30_000 } as const
     const quarter = { name: 'recipient_quarter_hour', max: 2, windowMs: 900_000 } as const
@@ -119,7 +119,7 @@ function limits(open: OpenStores): void {
     expect(await startAt(noon + 7_200_000)).toBe('recipient_day')
   })
 
-  test('a clock that was hours ahead holds no rate longer than its window', async () => {
+  test('after a clock that was hours ahead no rate refuses for longer than its window', async () => {
     const { verifications } = await open()
     const recipientKey = bytes(32)
     const spacing = { name: 'recipient_spacing', max: 1, windowMs: 30_000 } as const
@@ -134,7 +134,7 @@ function limits(open: OpenStores): void {
 }
 
 function budgets(open: OpenStores): void {
-  test('the budget turns codes long exactly when failures and open attempts fill it', async () => {
+  test('codes become long exactly when failures and open attempts fill the budget', async () => {
     const stores = await open()
     const options = { recipientKey: bytes(32), budget: [{ max: 12, windowMs: dayMs }] }
     const startAt = (now: number) => start(stores, { ...options, now })
@@ -148,13 +148,13 @@ function budgets(open: OpenStores): void {
     for (let i = 0; i < 3; i++) {
       await stores.verifications.chargeAttempt(attempt(first.command, false))
     }
-    // Expired codes hold nothing back; the 3 failures stay for the whole window.
+    // Expired codes reserve nothing; the 3 failures count for the whole window.
     expect((await startAt(noon + hourMs)).format).toBe('numeric')
     expect((await startAt(noon + hourMs + 1)).format).toBe('crockford')
     expect((await startAt(noon + 2 * dayMs)).format).toBe('numeric')
   })
 
-  test('every window of a budget holds', async () => {
+  test('every window of a budget limits', async () => {
     const stores = await open()
     const budget = [
       { max: 5, windowMs: dayMs },
@@ -209,7 +209,7 @@ function budgets(open: OpenStores): void {
     expect(formats.filter((format) => format === 'crockford').length).toBe(195)
   })
 
-  test('a spent budget writes its event; where nothing else is given it refuses', async () => {
+  test('a spent budget writes its event, and refuses where the start has no long code', async () => {
     const { verifications, events, limits } = await open()
     const rates = [{ name: 'recipient_day', max: 2, windowMs: dayMs } as const]
     const recipientKey = bytes(32)
@@ -221,7 +221,7 @@ function budgets(open: OpenStores): void {
     expect(await verifications.get(keyOf(refused))).toBeNull()
     expect((await verifications.start(long)).outcome).toBe('started')
 
-    // The refused start has taken its place in the limits, too.
+    // The refused start counts in the limits, too.
     expect((await limits.take({ key: recipientKey, rates }, noon + 1)).taken).toBe(false)
     const { items } = await events.list({ appId: 'app', type: null, limit: 10, cursor: null })
     expect(items.map(({ type, verificationId, data }) => [type, verificationId, data])).toEqual([
@@ -247,7 +247,7 @@ function budgets(open: OpenStores): void {
     expect((await start(stores, { ...options, now: later })).format).toBe('numeric')
   })
 
-  test('the failures of one recipient are nothing to another', async () => {
+  test('the failures of one recipient do not count for another', async () => {
     const stores = await open()
     const { verifications, maintenance } = stores
     const budget = [{ max: 9, windowMs: 30 * dayMs }]
@@ -295,7 +295,7 @@ function idempotency(open: OpenStores): void {
     expect(next.outcome).toBe('started')
   })
 
-  test('a start that was refused keeps no Idempotency-Key', async () => {
+  test('a refused start stores no Idempotency-Key', async () => {
     const { verifications } = await open()
     const rates = [{ name: 'recipient_day', max: 1, windowMs: dayMs } as const]
     const recipient = { recipientKey: bytes(32), rates }
@@ -324,18 +324,21 @@ function idempotency(open: OpenStores): void {
     'its being swept': ({ maintenance }) =>
       maintenance.sweep(sweepCommand(noon + dayMs, { verificationsBefore: noon + dayMs })),
   }
-  test.each(Object.keys(ends))('a start is answered as at first after %s', async (end) => {
-    const stores = await open()
-    const request = newRequest()
-    const command = startCommand({ idempotency: request, metadata: { b: '1', a: '2' } })
-    const first = await stores.verifications.start(command)
+  test.each(Object.keys(ends))(
+    'a repeated start gets the first answer, also after %s',
+    async (end) => {
+      const stores = await open()
+      const request = newRequest()
+      const command = startCommand({ idempotency: request, metadata: { b: '1', a: '2' } })
+      const first = await stores.verifications.start(command)
 
-    await ends[end]?.(stores, command)
+      await ends[end]?.(stores, command)
 
-    const replay = await stores.verifications.start(startCommand({ idempotency: request }))
-    expect(replay.outcome).toBe('replayed')
-    const answer = (result: typeof first) =>
-      JSON.stringify('verification' in result && result.verification)
-    expect(answer(replay)).toBe(answer(first))
-  })
+      const replay = await stores.verifications.start(startCommand({ idempotency: request }))
+      expect(replay.outcome).toBe('replayed')
+      const answer = (result: typeof first) =>
+        JSON.stringify('verification' in result && result.verification)
+      expect(answer(replay)).toBe(answer(first))
+    },
+  )
 }

@@ -15,7 +15,7 @@ import {
 } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
-/** Sweeps until nothing is left to do, and says how many rows went. */
+/** Sweeps until nothing is left to do; returns how many rows were deleted. */
 async function sweepAll({ maintenance }: Pick<Stores, 'maintenance'>, command: SweepCommand) {
   let rows = 0
   let { limitsAfter } = command
@@ -27,9 +27,9 @@ async function sweepAll({ maintenance }: Pick<Stores, 'maintenance'>, command: S
   }
 }
 
-/** What every store promises of keeping times. */
+/** Tests the keeping times that every store follows. */
 export function sweepContract(open: OpenStores): void {
-  test('digests and addresses are forgotten at expiry, rows after their time, in batches', async () => {
+  test('digests and addresses are cleared at expiry, rows deleted after their time, in batches', async () => {
     const { verifications, maintenance } = await open()
     const commands = times(5, (index) => startCommand({ now: noon + index, ttlMs: 1000 - index }))
     for (const command of commands) await verifications.start(command)
@@ -68,7 +68,7 @@ export function sweepContract(open: OpenStores): void {
     expect(check).toMatchObject({ verification: { status: 'approved' } })
   })
 
-  test('deliveries go with their tries, after their time', async () => {
+  test('deliveries and their tries are deleted after their time', async () => {
     const { verifications, deliveries, maintenance } = await open()
     const [old, young] = [startCommand(), startCommand({ now: noon + 1 })]
     for (const command of [old, young]) {
@@ -84,7 +84,7 @@ export function sweepContract(open: OpenStores): void {
     expect(await deliveries.tries(young.delivery.id)).toHaveLength(1)
   })
 
-  test('answers to Idempotency-Keys go after their time', async () => {
+  test('answers to Idempotency-Keys are deleted after their time', async () => {
     const { verifications, maintenance } = await open()
     const request = newRequest()
     const checked = startCommand()
@@ -103,7 +103,7 @@ export function sweepContract(open: OpenStores): void {
     expect(await repeat()).toEqual(['started', 'judged'])
   })
 
-  test('events, counts and alarms that are over go after their time', async () => {
+  test('events, statistics and cleared alarms are deleted after their time', async () => {
     const { verifications, events, stats, alarms, maintenance } = await open()
     for (const now of [noon, noon + hourMs]) {
       await verifications.start(startCommand({ now }))
@@ -131,7 +131,7 @@ export function sweepContract(open: OpenStores): void {
     expect(kept.map(({ endpointId }) => endpointId)).toEqual(['young', 'on'])
   })
 
-  test('failures of swept verifications go after their time', async () => {
+  test('failures of swept verifications are deleted after their time', async () => {
     const { verifications, maintenance } = await open()
     const options = { recipientKey: bytes(32), budget: [{ max: 5, windowMs: 30 * dayMs }] }
     const command = startCommand(options)
@@ -149,7 +149,7 @@ export function sweepContract(open: OpenStores): void {
     expect(await format(noon + 2)).toBe('started')
   })
 
-  test('wrong long codes count for nothing, swept or not', async () => {
+  test('wrong long codes are not counted as failures, swept or not', async () => {
     const { verifications, maintenance } = await open()
     const options = { recipientKey: bytes(32), budget: [{ max: 5, windowMs: 30 * dayMs }] }
     const short = startCommand(options)
@@ -172,7 +172,7 @@ export function sweepContract(open: OpenStores): void {
     expect(await next(noon + 4)).toBe('numeric')
   })
 
-  test('limits go once they hold nobody, walked over bit by bit', async () => {
+  test('limits are deleted in batches once they refuse nothing', async () => {
     const { limits, maintenance } = await open()
     const rates = [{ name: 'app_day', max: 1, windowMs: hourMs } as const]
     const rows = times(25, () => ({ key: bytes(32), rates }))
@@ -205,7 +205,7 @@ export function sweepContract(open: OpenStores): void {
     expect(await listed()).toBe(0)
   })
 
-  test('the inbox is emptied after a day, and nodes are forgotten that are gone for one', async () => {
+  test('inbox messages and nodes are deleted after a day', async () => {
     const { inbox, nodes, maintenance } = await open()
     const row = { appId: 'app', verificationId: 'v', recipientSealed: bytes(40) }
     for (const at of [noon, noon + 1]) {

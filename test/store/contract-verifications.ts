@@ -17,7 +17,7 @@ import {
 } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
-/** What every store promises of resends, cancels, lists and modes. */
+/** Tests the rules of resends, cancels, lists and modes that every store follows. */
 export function verificationContract(open: OpenStores): void {
   test.each([
     ['app', { appId: 'other', mode: 'live' }],
@@ -46,7 +46,7 @@ export function verificationContract(open: OpenStores): void {
     expect((await deliveries.backlog()).waiting).toBe(1)
   })
 
-  test('only what /otp began is found as a shareable key', async () => {
+  test('only a verification that /otp started is found as a shareable key', async () => {
     const { verifications } = await open()
     const original = startCommand({ startedBy: 'original', mode: 'test' })
     const other = startCommand({ startedBy: 'v1' })
@@ -64,7 +64,7 @@ export function verificationContract(open: OpenStores): void {
 }
 
 function resends(open: OpenStores): void {
-  test('two hundred parallel resends send once, and three are all there are', async () => {
+  test('two hundred parallel resends send once, and three resends are the most', async () => {
     const { verifications, deliveries } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -80,7 +80,7 @@ function resends(open: OpenStores): void {
     expect((await deliveries.history(keyOf(command))).length).toBe(4)
   })
 
-  test('a resend counts, waits anew and shows its own delivery', async () => {
+  test('a resend is counted, sets the next wait and shows its own delivery', async () => {
     const { verifications, deliveries } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -99,7 +99,7 @@ function resends(open: OpenStores): void {
     expect(second).toMatchObject({ id: resend.delivery.id, status: 'queued', expiresAt })
   })
 
-  test('a clock that was ahead keeps nobody from a resend for longer than the wait', async () => {
+  test('after a clock that was ahead a resend is refused for no longer than the wait', async () => {
     const { verifications } = await open()
     const command = startCommand({ ttlMs: dayMs })
     await verifications.start(command)
@@ -110,7 +110,7 @@ function resends(open: OpenStores): void {
     expect(await verifications.claimResend(resendCommand(command, noon + 30_001))).not.toBeNull()
   })
 
-  test('what has expired, ended or no attempts left is not sent again', async () => {
+  test('an expired, ended or exhausted verification is not sent again', async () => {
     const { verifications } = await open()
     const commands = times(4, (index) => startCommand({ attemptsMax: 1, now: noon + index }))
     for (const command of commands) await verifications.start(command)
@@ -132,7 +132,7 @@ function resends(open: OpenStores): void {
 }
 
 function ends(open: OpenStores): void {
-  test('a cancel forgets digest and address, ends the deliveries and is told once', async () => {
+  test('a cancel clears digest and address, ends the deliveries and writes one event', async () => {
     const { verifications, deliveries, events } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -152,7 +152,7 @@ function ends(open: OpenStores): void {
     expect(items).toMatchObject([{ type: 'verification.canceled', at: noon + 40_000 }])
   })
 
-  test('a cancel leaves what was sent as it is', async () => {
+  test('a cancel leaves sent deliveries as they are', async () => {
     const { verifications, deliveries } = await open()
     const command = startCommand()
     await verifications.start(command)
@@ -163,7 +163,7 @@ function ends(open: OpenStores): void {
     expect(canceled?.delivery).toEqual({ status: 'sent', detail: '250 ok' })
   })
 
-  test('what has expired or ended cannot be canceled', async () => {
+  test('an expired or ended verification cannot be canceled', async () => {
     const { verifications } = await open()
     const [approved, expired] = [startCommand(), startCommand()]
     await verifications.start(approved)
@@ -176,7 +176,7 @@ function ends(open: OpenStores): void {
     expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
   })
 
-  test('expiring everything forgets every live code of every app and mode', async () => {
+  test('expirePending ends every live code of every app and mode', async () => {
     const { verifications, deliveries } = await open()
     const live = [
       startCommand(),
@@ -228,9 +228,9 @@ function lists(open: OpenStores): void {
     expect(newest).toEqual((await verifications.get(keyOf(commands[6] ?? startCommand()))) as never)
   })
 
-  test.each(statuses)('a list of what is %s says so as of now', async (status) => {
+  test.each(statuses)('a list by status %s judges the status as of now', async (status) => {
     const { verifications, maintenance } = await open()
-    // Forgotten by a clock that was ahead.
+    // Cleared by a sweep whose clock was ahead.
     await verifications.start(startCommand({ now: noon - 1 }))
     await maintenance.sweep(sweepCommand(noon + dayMs))
     const commands = times(12, (index) =>

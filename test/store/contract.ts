@@ -10,10 +10,10 @@ import { startContract } from './contract-starts.ts'
 import { sweepContract } from './contract-sweep.ts'
 import { verificationContract } from './contract-verifications.ts'
 
-/** A fresh and empty store. */
+/** Opens a new, empty store. */
 export type OpenStores = () => Promise<Stores>
 
-/** The promises of every store, in every adapter. */
+/** The tests that every implementation of the store ports must pass. */
 export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: starts`, () => startContract(open))
   describe(`${name}: checks`, () => checkContract(open))

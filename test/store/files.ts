@@ -6,12 +6,12 @@ import { Problem } from '../../src/domain/problem.ts'
 const directory = mkdtempSync(join(tmpdir(), 'otpmint-store-'))
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 
-/** A path of its own that is deleted when the tests end. */
+/** A new path that is deleted when the tests end. */
 export const newPath = (): string => join(directory, `${crypto.randomUUID()}.db`)
 
 export const newDirectory = (): string => mkdtempSync(join(directory, 'home-'))
 
-/** The code of the refusal that a promise ends in; else what it ends in, as text. */
+/** The code of the problem that a promise rejects with; else its error or value as text. */
 export async function problemCode(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(String, (reason: unknown) => reason)
   return error instanceof Problem ? error.code : String(error)

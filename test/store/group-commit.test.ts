@@ -9,7 +9,7 @@ import { systemTimers } from '../../src/timers.ts'
 import { times } from '../support/commands.ts'
 import { newPath, problemCode } from './files.ts'
 
-/** A table to write names to, and what each group wrote. */
+/** A writer over a table of names, and the names that each group wrote. */
 function openWriter(options: Partial<WriterOptions> = {}, path = newPath()) {
   const database = openDatabase(path)
   database.run('create table things (name text primary key) strict')
@@ -38,7 +38,7 @@ function openWriter(options: Partial<WriterOptions> = {}, path = newPath()) {
   return { database, writer, add, insert, counted, groups, names }
 }
 
-/** Time that stands still unless a test moves it; turns of the event loop are real. */
+/** Timers whose clock moves only when a test sets it; turns of the event loop are real. */
 function stillTimers(): Timers & { now: number } {
   const timers = { ...systemTimers, now: 0, monotonic: () => timers.now }
   return timers
@@ -74,7 +74,7 @@ test('an operation that throws fails alone and leaves nothing behind', async () 
   expect(groups.flat()).toEqual(['a', 'b'])
 })
 
-test('a commit that fails is told to everybody as a failure, and undone', async () => {
+test('a commit that fails is rolled back and fails every operation of its group', async () => {
   let isBroken = true
   const collected = {
     mark: () => 0,
@@ -95,7 +95,7 @@ test('a commit that fails is told to everybody as a failure, and undone', async 
   expect(names()).toEqual(['c'])
 })
 
-test('a full disk refuses with a time to come back, and nothing is half done', async () => {
+test('a full disk refuses with Retry-After and leaves no partial write', async () => {
   const { database, add, names } = openWriter()
   const [[pages = 0] = []] = database.query<[number], []>('pragma page_count').values()
   database.run(`pragma max_page_count = ${pages}`)
@@ -119,7 +119,7 @@ test('a read-only database refuses in the same way', async () => {
   expect(names()).toEqual(['b'])
 })
 
-test('the lock of another process is waited for between turns of the event loop', async () => {
+test('the wait for another process’s lock does not block the event loop', async () => {
   const path = newPath()
   const { add, names } = openWriter({}, path)
   const other = new Database(path)
@@ -136,11 +136,11 @@ test('the lock of another process is waited for between turns of the event loop'
   other.run('rollback')
   expect(await written).toBe('a')
 
-  // A turn is held up for no longer than one try takes.
+  // No turn takes longer than one try to get the lock.
   expect(gaps.toSorted((a, b) => a - b)[50]).toBeLessThan(20)
 })
 
-test('a lock that is held too long refuses what waits, and only that', async () => {
+test('a lock that is held too long refuses the waiting writes, and only those', async () => {
   const path = newPath()
   const timers = stillTimers()
   const { add, names } = openWriter({ timers }, path)
@@ -161,7 +161,7 @@ test('a lock that is held too long refuses what waits, and only that', async () 
   expect(names()).toEqual(['late'])
 })
 
-test('a group has a thousand operations at most, and other work its turn in between', async () => {
+test('a group has at most a thousand operations, and other work runs between groups', async () => {
   const { add, groups } = openWriter({ timers: stillTimers() })
   const written = Promise.all(times(3000, (index) => add(`n${index}`)))
   const turns: number[] = []
@@ -213,7 +213,7 @@ test('checks go before starts, and starts before everything else', async () => {
   ])
 })
 
-test('what waits behind a flood of checks gets its place after eight groups', async () => {
+test('a write that waits behind many checks gets its place after eight groups', async () => {
   const { add, groups } = openWriter({ grouped: false, timers: stillTimers() })
   let isOver = false
   let count = 0
@@ -245,7 +245,7 @@ test('overdue work takes no more than a quarter of a group', async () => {
 
   await Promise.all(written)
 
-  // The first groups are checks only, then two of eight places are for what waited too long.
+  // The first groups are checks only, then two of eight places are for overdue writes.
   expect(groups[0]).toEqual(times(8, () => 'check'))
   expect(groups[8]).toEqual([...times(2, () => 'background'), ...times(6, () => 'check')])
 })
@@ -262,7 +262,7 @@ test('more than twenty thousand waiting writes are refused', async () => {
   expect(names().length).toBe(20_000)
 })
 
-test('a writer that closes commits what is queued and takes nothing more', async () => {
+test('a writer that closes commits the queued writes and takes no more', async () => {
   const { writer, add, names } = openWriter()
   const queued = add('a')
 
@@ -273,7 +273,7 @@ test('a writer that closes commits what is queued and takes nothing more', async
   expect(names()).toEqual(['a'])
 })
 
-test('what is no failure of the database is thrown as it is', async () => {
+test('an error that is not of the database is thrown unchanged', async () => {
   const { writer } = openWriter()
   const broken = () => {
     throw new Problem('app_not_found')

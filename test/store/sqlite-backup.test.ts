@@ -27,7 +27,7 @@ async function backedUp(): Promise<string> {
   return file
 }
 
-test('a backup is whole while it is written to, for its owner only, and usable', async () => {
+test('a backup during writes is consistent, has mode 0600 and can be opened', async () => {
   const store = await open(newPath())
   const command = startCommand()
   await store.verifications.start(command)
@@ -48,7 +48,7 @@ test('a backup is whole while it is written to, for its owner only, and usable',
   expect(check).toMatchObject({ verification: { status: 'approved' } })
 })
 
-test('a backup still becomes smaller when it holds less', async () => {
+test('a backup keeps incremental vacuum, so that its file can shrink', async () => {
   const file = await backedUp()
   const copy = new Database(file, { readonly: true })
 
@@ -72,7 +72,7 @@ test('a backup replaces nothing and follows no link', async () => {
   expect(readdirSync(directory).sort()).toEqual(['file', 'link'])
 })
 
-test('a backup that cannot be written leaves nothing behind', async () => {
+test('a backup that cannot be written leaves no file', async () => {
   const store = await open(newPath())
   const directory = newDirectory()
 
@@ -82,7 +82,7 @@ test('a backup that cannot be written leaves nothing behind', async () => {
   expect(readdirSync(directory)).toEqual([])
 })
 
-test('a file that is none of ours is refused, by what is wrong with it', async () => {
+test('a file that is no database of OtpMint is refused, with the reason', async () => {
   const text = newPath()
   writeFileSync(text, 'no database at all, but long enough to be looked at'.repeat(100))
   const empty = newPath()

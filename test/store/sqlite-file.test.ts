@@ -30,7 +30,7 @@ import { newDirectory, newPath, problemCode } from './files.ts'
 const open = (path: string, options: Partial<Parameters<typeof openSqliteStore>[0]> = {}) =>
   openSqliteStore({ path, timers: systemTimers, ...options })
 
-/** What another process sees in the file. */
+/** Queries the file over another connection. */
 function look<Value>(path: string, query: (database: Database) => Value): Value {
   const database = new Database(path, { readonly: true })
   try {
@@ -53,7 +53,7 @@ async function sweepAll({ maintenance }: SqliteStore, command: ReturnType<typeof
 }
 
 describe('a database file', () => {
-  test('keeps what was acknowledged when the process stops without closing', async () => {
+  test('keeps acknowledged writes when the process stops without closing', async () => {
     const path = newPath()
     const store = await open(path)
     const command = startCommand()
@@ -66,7 +66,7 @@ describe('a database file', () => {
     expect(right).toMatchObject({ verification: { status: 'approved' } })
   })
 
-  test('of two processes gives no more attempts than of one', async () => {
+  test('that two processes open allows no more attempts than with one', async () => {
     const path = newPath()
     const [one, two] = [await open(path), await open(path)]
     const command = startCommand()
@@ -80,7 +80,7 @@ describe('a database file', () => {
     expect(results.filter(({ outcome }) => outcome === 'judged').length).toBe(5)
   })
 
-  test('with a newer schema is refused, saying so', async () => {
+  test('with a newer schema is refused, with that reason', async () => {
     const path = newPath()
     const database = openDatabase(path)
     database.run('pragma user_version = 999')
@@ -89,7 +89,7 @@ describe('a database file', () => {
     await expect(open(path)).rejects.toThrow('has schema 999')
   })
 
-  test('is closed with its log emptied, and nothing is taken any more', async () => {
+  test('has an empty log after closing, and takes no more writes', async () => {
     const path = newPath()
     const store = await open(path)
     const queued = store.verifications.start(startCommand())
@@ -102,7 +102,7 @@ describe('a database file', () => {
     expect(look(path, (file) => number(file, 'select count(*) from verifications'))).toBe(1)
   })
 
-  test('has every commit on its own where that is asked for', async () => {
+  test('commits every write on its own where that is asked for', async () => {
     const store = await open(newPath(), { grouped: false })
     const commands = times(20, (index) => startCommand({ now: noon + index }))
     const results = await Promise.all(commands.map(store.verifications.start))
@@ -110,7 +110,7 @@ describe('a database file', () => {
     expect(results.every(({ outcome }) => outcome === 'started')).toBe(true)
   })
 
-  test('keeps no statistics, so that no plan for a small one meets a large one', async () => {
+  test('keeps no planner statistics, which would be wrong once it has grown', async () => {
     const path = newPath()
     const store = await open(path)
     await store.verifications.start(startCommand())
@@ -120,7 +120,7 @@ describe('a database file', () => {
     expect(look(path, (file) => number(file, sql))).toBe(0)
   })
 
-  test('becomes smaller when it holds less', async () => {
+  test('becomes smaller when rows are deleted', async () => {
     const path = newPath()
     const store = await open(path)
     for (let round = 0; round < 8; round++) {
@@ -174,7 +174,7 @@ describe('a database file', () => {
 })
 
 describe('a statement', () => {
-  test('that charges a wrong code writes one table and no index', () => {
+  test('that charges a wrong code writes to one table and no index', () => {
     const database = openDatabase(':memory:')
     const program = database
       .query<{ opcode: string; p2: number }, []>(`explain ${chargeStatement(oneKey)}`)
@@ -190,7 +190,7 @@ describe('a statement', () => {
 })
 
 describe('cached apps', () => {
-  test('are read anew once another process has changed them', async () => {
+  test('are read again once another process has changed them', async () => {
     const path = newPath()
     const [server, commandLine] = [await open(path), await open(path)]
     const { id } = await addPlainApp(server)
@@ -211,7 +211,7 @@ describe('cached apps', () => {
     expect(await server.apps.findByKey(hash)).toBeNull()
   })
 
-  test('are the same object until then, which nobody can change', async () => {
+  test('are the same frozen object until then', async () => {
     const store = await open(newPath())
     const id = plainApp().id
     await addPlainApp(store, plainApp({ id, endpoints: [emailEndpoint(id, 1)] }))
@@ -250,7 +250,7 @@ describe('cached apps', () => {
 })
 
 describe('readiness', () => {
-  test('is one write a second, whoever asks', async () => {
+  test('is tested by one write a second, however often it is asked for', async () => {
     const path = newPath()
     let now = 0
     const store = await open(path, { timers: { ...systemTimers, monotonic: () => now } })
@@ -270,7 +270,7 @@ describe('readiness', () => {
 })
 
 describe('damage', () => {
-  /** Random bytes over the pages of the table, and over everything else that is read by then. */
+  /** Overwrites the pages from the 80th on, where the rows of the tables are, with random bytes. */
   async function damaged(path: string): Promise<void> {
     const store = await open(path)
     const commands = times(500, (index) => startCommand({ now: noon + index }))
@@ -284,13 +284,13 @@ describe('damage', () => {
     closeSync(file)
   }
 
-  test('of everything is a fault, too, and no crash', async () => {
+  test('of the whole file is a fault and no crash', async () => {
     const path = newPath()
     const store = await open(path)
     await store.verifications.start(startCommand())
     await store.close()
     const reopened = await open(path)
-    // Another connection's commit makes this one read every page anew.
+    // Another connection's commit makes this one read every page again.
     const other = new Database(path)
     other.run("insert into meta values ('x', x'00')")
     other.run('pragma wal_checkpoint(truncate)')
@@ -304,7 +304,7 @@ describe('damage', () => {
     )
   })
 
-  test('refuses with a time to come back, is told once and is a fault', async () => {
+  test('refuses with Retry-After, is reported once and is a fault', async () => {
     const path = newPath()
     await damaged(path)
     let told = 0

@@ -1,7 +1,7 @@
-/** A source text, as long as it was, with comments and the insides of strings and patterns blank. */
+/** Replaces comments and the contents of strings and patterns by spaces; the length stays. */
 export function blank(text: string): string {
   const code = text.split('')
-  // What each open brace belongs to: a block, or a hole in a template.
+  // What each open brace began: a block, or an expression in a template.
   const braces: ('block' | 'hole')[] = []
 
   let at = 0

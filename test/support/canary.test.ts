@@ -16,7 +16,7 @@ const leaks: [form: string, text: string | Uint8Array][] = [
   ['among bytes', Buffer.concat([Buffer.from([0, 255]), Buffer.from(secret), Buffer.alloc(9)])],
 ]
 
-test.each(leaks)('a secret that leaks %s is found', (_, text) => {
+test.each(leaks)('a leaked secret is found %s', (_, text) => {
   const canary = createCanary()
   canary.see('somewhere', text)
   canary.guard('password', secret)
@@ -32,7 +32,7 @@ test('a code is found with a space in the middle', () => {
   expect(canary.hits()).toEqual(['code in page'])
 })
 
-test('what may stand somewhere, and what stands nowhere, are no hits', () => {
+test('an allowed secret and an absent one are no hits', () => {
   const canary = createCanary()
   canary.guard('password', secret)
   canary.guard('key', 'another secret')

@@ -1,16 +1,16 @@
-/** Secrets that must stand nowhere, and everything that was seen. */
+/** Collects secrets and all output, and finds the secrets that appear in the output. */
 export type Canary = {
-  /** `name` says in a hit what it was; never the secret itself. */
+  /** `name` stands for the secret in a hit, which never contains the secret itself. */
   guard(name: string, secret: string | Uint8Array): void
-  /** Something that left the process or lies on its disk; `allowed` are names of secrets. */
+  /** Adds output or a file's content; `allowed` names the secrets that may appear in it. */
   see(where: string, what: string | Uint8Array, allowed?: string[]): void
-  /** Everything that stands where it must not: `password in stdout`. */
+  /** Every secret that was found and where: `password in stdout`. */
   hits(): string[]
   /** How many texts and bytes were looked through. */
   seen(): { texts: number; bytes: number }
 }
 
-/** What was seen before a secret was known is looked through as well. */
+/** Also searches what was added before the secret was. */
 export function createCanary(): Canary {
   const secrets: { name: string; forms: string[] }[] = []
   const texts: { where: string; text: string; allowed: string[] }[] = []
@@ -33,14 +33,14 @@ export function createCanary(): Canary {
   }
 }
 
-/** As it is, in base64 at each of three alignments, in hexadecimal, in a URL, in UTF-16. */
+/** The secret as it is, in base64 at each alignment, in hexadecimal, in a URL and in UTF-16. */
 function formsOf(secret: Buffer): string[] {
-  if (secret.length < 6) throw new Error('too short to be told from chance')
+  if (secret.length < 6) throw new Error('too short: it would be found by chance')
   const text = secret.toString('latin1')
   const percent = encodeURIComponent(text)
   const spaced = /^\d+$/.test(text) ? text.replace(/(\d{3})(?=\d)/g, '$1 ') : text
   const base64 = [0, 1, 2].map((shift) => {
-    // What shares a character with its neighbours is left out.
+    // Characters that also encode bits of neighbouring bytes are left out.
     const whole = Buffer.concat([Buffer.alloc(shift), secret]).toString('base64url')
     return whole.slice(shift === 0 ? 0 : shift + 1, Math.floor(((shift + secret.length) * 8) / 6))
   })

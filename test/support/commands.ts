@@ -30,7 +30,7 @@ export const newRequest = (since = noon - dayMs): KeptRequest => {
 export const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index))
 
-/** Links records with SHA-256: no key is needed to test a store. */
+/** Links audit records with plain SHA-256: a store is tested without a key. */
 export const auditKeyring: Pick<Keyring, 'auditMac'> = {
   auditMac: (previous, text) =>
     new Bun.CryptoHasher('sha256').update(previous).update(text).digest(),
@@ -40,7 +40,7 @@ export function auditEntry(at = noon, object = 'x'): AuditEntry {
   return { at, who: 'cli', action: 'app.create', object, detail: '', requestId: null }
 }
 
-/** A write with an audit record, again as long as others come in between. */
+/** Runs a write with its audit record, and repeats it while the head has moved. */
 export function withAudit<Result>(
   { audit }: Pick<Stores, 'audit'>,
   write: (append: AuditAppend) => Promise<Result | HeadMoved>,
@@ -108,7 +108,7 @@ export type StartOptions = Partial<
 > & {
   now?: number
   ttlMs?: number
-  /** The recipient: their limit row and, unless it is given, their address. */
+  /** The key of the recipient's limit row; their address follows from it unless it is given. */
   recipientKey?: Uint8Array
   recipientIndex?: Uint8Array
   rates?: LimitRow['rates']
@@ -121,7 +121,7 @@ export type StartOptions = Partial<
   idempotency?: KeptRequest | null
 }
 
-/** A start with nothing in its way, and the digests that its codes answer to. */
+/** A start that no limit refuses, and the digests of its codes. */
 export function startCommand(options: StartOptions = {}): StartCommand {
   const { now = noon, recipientKey = bytes(32), ttlMs = 600_000 } = options
   const { lease = { node: 'a', until: now + 90_000 }, endpointId = 'endpoint' } = options
@@ -198,7 +198,7 @@ export function cancelCommand(command: StartCommand, now = noon) {
   return { ...keyOf(command), now, event: 'verification.canceled' as const }
 }
 
-/** What a node that has seen everybody a moment ago asks for. */
+/** A claim by node `a`, which takes nodes as silent after 15 seconds. */
 export function due(now: number, change: Partial<Due> = {}): Due {
   return { node: 'a', now, dueWithinMs: 900_000, silentSince: now - 15_000, ...change }
 }
@@ -219,7 +219,7 @@ export function tryOf(change: Partial<Try> = {}): Try {
   }
 }
 
-/** The end of a start's delivery after one try that went well. */
+/** Settles a start's delivery after one successful try. */
 export function settleCommand(
   command: StartCommand,
   change: Partial<SettleCommand> = {},
@@ -238,7 +238,7 @@ export function settleCommand(
   }
 }
 
-/** A sweep that finds nothing old enough but what has expired by `now`. */
+/** A sweep that handles only what has expired by `now`, and no keeping time. */
 export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): SweepCommand {
   return {
     now,

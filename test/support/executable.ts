@@ -11,12 +11,12 @@ export type Environment = Record<string, string>
 export type Server = {
   base: string
   pid: number
-  /** Everything that it wrote so far. */
+  /** Everything that it has written so far. */
   stdout(): string
   stderr(): string
-  /** SIGTERM; the exit code, once it has ended and all that it wrote is here. */
+  /** Sends SIGTERM; returns the exit code once the process has ended and its output is read. */
   stop(): Promise<number>
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
   metricsUrl(): string
 }
@@ -26,13 +26,13 @@ export type Ran = { exitCode: number; stdout: string; stderr: string }
 let built: string | null = null
 const living = new Set<Bun.Subprocess>()
 
-/** For `afterEach`: ends what a story that failed left running. */
+/** Kills the processes that a failed test left running; for `afterEach`. */
 export async function killAll(): Promise<void> {
   for (const child of living) child.kill('SIGKILL')
   await Promise.all([...living].map((child) => child.exited))
 }
 
-/** dist/otpmint, built anew when it is missing or older than what it is made of. */
+/** The path of dist/otpmint, which is built when it is missing or older than its sources. */
 export function executable(): string {
   if (built) return built
   const path = join(root, 'dist/otpmint')
@@ -56,12 +56,12 @@ function changedAt(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
-/** Nothing of the environment of the tests gets in but the search path. */
+/** Passes on nothing of the tests' environment but PATH. */
 function clean(env: Environment): Environment {
   return { PATH: process.env['PATH'] ?? '', TMPDIR: tmpdir(), ...env }
 }
 
-/** A folder for one story, and what removes it. */
+/** A temporary folder for one test, and a function that removes it. */
 export function scratch(): { folder: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'otpmint-e2e-'))
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
@@ -69,7 +69,7 @@ export function scratch(): { folder: string; remove(): void } {
 
 type StartOptions = {
   cwd?: string
-  /** What runs the executable, such as `unshare --mount`; it must replace itself. */
+  /** A command that runs the executable with exec, such as `unshare --mount`. */
   through?: string[]
 }
 
@@ -128,7 +128,7 @@ export function logLines(text: string): LogLine[] {
   return whole.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine)
 }
 
-/** Runs a command to its end. */
+/** Runs an otpmint command to its end. */
 export async function run(
   args: string[],
   env: Environment,
@@ -167,7 +167,7 @@ function collect(stream: ReadableStream<Uint8Array>): { text(): string; done: Pr
   return { text: () => text, done: read() }
 }
 
-/** Asks until the answer is yes; fails, saying what was asked, when that takes too long. */
+/** Repeats a check until it is true; throws, with the text of the check, when it takes too long. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
   withinMs = 15_000,

@@ -1,4 +1,4 @@
-// The parts that the tests use of two packages that come without types.
+// Types of the parts that the tests use of two packages without types.
 
 declare module 'smtp-server' {
   import type { AddressInfo } from 'node:net'

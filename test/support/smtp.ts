@@ -50,13 +50,13 @@ function openssl(args: string[]): void {
   if (!success) throw new Error(`openssl ${args[0]}: ${stderr.toString()}`)
 }
 
-/** The npm smtp-server on a free loopback port; with a login, nothing is taken without it. */
+/** Starts the npm smtp-server on a free loopback port; a login that is given is required. */
 export async function mailServer(
   options: {
     security?: 'tls' | 'starttls' | 'none'
     certificate?: Certificate
     login?: { user: string; password: string }
-    /** Takes the login before encryption too. */
+    /** Also accepts the login before encryption. */
     plainLogin?: boolean
     port?: number
   } = {},
@@ -94,7 +94,7 @@ export async function mailServer(
       })
     },
   })
-  // Clients that refuse a certificate hang up; that is theirs to tell.
+  // Clients that refuse a certificate hang up and report it themselves.
   server.on('error', () => {})
   await new Promise<void>((done) => server.listen(options.port ?? 0, '127.0.0.1', done))
   return {
@@ -106,8 +106,8 @@ export async function mailServer(
 }
 
 /**
- * What a scripted server answers to a command: a reply, silence, the end of the connection, or a
- * reply that never comes to its end. Of a list, each one in turn, and then the last one again.
+ * What a scripted server answers to each command: a reply, or `hang` (no reply), `close` (hangs up)
+ * or `drip` (a reply without an end). A list is used in turn; its last element repeats.
  */
 export type Script = Partial<
   Record<
@@ -118,12 +118,12 @@ export type Script = Partial<
 
 export type ScriptedServer = {
   port: number
-  /** Every line that came in outside a message, and the dot that ended one. */
+  /** Every received line outside of messages, and the dot that ends a message. */
   commands: string[]
   connections(): number
   /** Connections that are open now. */
   open(): number
-  /** Ends every connection, and takes new ones. */
+  /** Ends every connection; new ones are accepted. */
   hangUp(): void
   close(): void
 }
@@ -139,14 +139,14 @@ const usual: Required<Script> = {
   message: '250 2.0.0 queued',
 }
 
-/** How often a byte of a reply without end comes, in ms. */
+/** Milliseconds between the bytes of a reply without an end. */
 const dripMs = 10
 
 type ScriptOf = (connection: { number: number; open: number }) => Script
 
 /**
- * An SMTP server that says what the script says, on a free loopback port. A function chooses the
- * script of each connection by its number, from 1 on, and by how many are open with it.
+ * Starts an SMTP server that answers by a script, on a free loopback port. A function chooses the
+ * script of each connection by its number, from 1, and by how many are open including it.
  */
 export async function scriptedServer(script: Script | ScriptOf = {}): Promise<ScriptedServer> {
   const scriptOf = typeof script === 'function' ? script : () => script
@@ -216,7 +216,7 @@ function stepOf(line: string): keyof Script | undefined {
   return steps.find((step) => line.toUpperCase().startsWith(step))
 }
 
-/** Cuts what comes in into lines; what `onLine` returns says whether a message goes on. */
+/** Splits the input into lines; `onLine` returns whether the next line belongs to a message. */
 function lineReader(onLine: (line: string, inMessage: boolean) => boolean) {
   let rest = ''
   let inMessage = false
@@ -227,7 +227,7 @@ function lineReader(onLine: (line: string, inMessage: boolean) => boolean) {
   }
 }
 
-/** Postfix's sink, which takes and forgets everything. */
+/** Starts Postfix's smtp-sink, which accepts and discards every message. */
 export async function smtpSink(): Promise<{ port: number; close(): void }> {
   const port = await freePort()
   const path = Bun.which('smtp-sink', { PATH: `${process.env['PATH']}:/usr/sbin` })
@@ -254,7 +254,7 @@ function canConnect(port: number): Promise<boolean> {
   )
 }
 
-/** Asks until the answer is yes; a test that never gets it ends by its own timeout. */
+/** Repeats a check until it is true; the test's timeout ends it otherwise. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await Bun.sleep(5)
 }

@@ -8,7 +8,7 @@ type Ban = {
   /** Says what to do instead. */
   say: string
   pattern: RegExp
-  /** Whether comments and the insides of strings count. */
+  /** Whether comments and the contents of strings count. */
   everywhere?: true
   /** The paths it holds for. */
   within: RegExp
@@ -104,7 +104,7 @@ const bans: Ban[] = [
   },
 ]
 
-/** Every breach of the house rules of ARCHITECTURE.md, as `path:line: what to do instead`. */
+/** Every violation of the code rules of ARCHITECTURE.md, as `path:line: what to do instead`. */
 export function breaches(sources: Source[]): string[] {
   const files = sources.map(parse)
   const inSource = files.filter(({ path }) => source.test(path))
@@ -168,7 +168,7 @@ function argon2Homes(files: File[]): string[] {
   return homes.slice(1).map(({ path }) => `${path}:1: argon2 is imported by one file only`)
 }
 
-/** What neither main.ts nor the code of a thread leads to. */
+/** Finds files that neither main.ts nor a worker imports, directly or not. */
 function orphans(files: File[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]))
   if (!byPath.has('src/main.ts')) return []
@@ -184,7 +184,7 @@ function orphans(files: File[]): string[] {
   }
   return [...byPath.keys()]
     .filter((path) => typescript.test(path) && !reached.has(path) && !path.endsWith('.d.ts'))
-    .map((path) => `${path}:1: nothing leads here from main.ts`)
+    .map((path) => `${path}:1: no import leads here from main.ts`)
 }
 
 /** `src/http/server.ts` belongs to `http`, `src/log.ts` to `log`. */

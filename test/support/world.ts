@@ -16,7 +16,7 @@ export { defaultSettings }
 
 export type SqliteStore = Awaited<ReturnType<typeof openSqliteStore>>
 
-/** Every port, real but for time, which moves when told, and the outbox, which records. */
+/** Real ports, except for a clock that the test moves and an outbox that only records. */
 export type World = Ports & {
   store: SqliteStore
   clock: { now(): number; advance(ms: number): void }
@@ -39,7 +39,7 @@ export type World = Ports & {
   testKey: string
 }
 
-/** Noon of a day in 2026: far from any boundary by chance. */
+/** Noon of a day in 2026: far from the boundaries of days and months. */
 export const noon = Date.UTC(2026, 5, 15, 12)
 
 export async function world(
@@ -109,18 +109,18 @@ export async function addApp(
   )
 }
 
-/** A well-formed key that nobody has. */
+/** A well-formed key that belongs to no app. */
 export function strangeKey(mode: 'live' | 'test' | 'admin' = 'live'): string {
   return newApiKey(systemRandom, mode)
 }
 
-/** The code that a handed-over message carries. */
+/** The code in a message that was handed over. */
 export function codeOf(sent: { handover: Handover } | undefined): string {
   if (!sent) throw new Error('nothing was handed over')
   return sent.handover.code
 }
 
-/** A code of the same shape that is surely wrong. */
+/** A wrong code of the same length. */
 export function wrongCode(right: string): string {
   const first = right.charAt(0) === '0' ? '1' : '0'
   return first + right.slice(1)

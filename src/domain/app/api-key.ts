@@ -3,7 +3,7 @@ import type { Ports, Random } from '../ports.ts'
 import type { Mode } from '../verification/verification.ts'
 import type { App, AppKey } from './app.ts'
 
-/** For secret scanners: what a key looks like. */
+/** The format of a key, also for secret scanners. */
 export const apiKeyPattern = /^otpm_(live|test|admin)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/
 
 /** A key of 30 base62 characters (178 bits) and 6 of CRC32; shown once, never stored. */
@@ -13,8 +13,8 @@ export function newApiKey(random: Random, mode: Mode | 'admin'): string {
 }
 
 /**
- * Whose key this is, or null. A text that cannot be a key is refused by its checksum, before the
- * store is asked; found keys are found by SHA-256, which suffices for 178 bits (ASVS 6.5.2).
+ * The app and mode of a key, or null. A wrong checksum is refused without a look-up; keys are
+ * looked up by SHA-256, which suffices for 178 random bits (ASVS 6.5.2).
  */
 export async function authenticate(
   { apps }: Pick<Ports, 'apps'>,
@@ -25,7 +25,7 @@ export async function authenticate(
   return apps.findByKey(hashKey(text))
 }
 
-/** SHA-256, the form in which generated keys and the admin token are kept. */
+/** SHA-256 of a generated key or of the admin token, as it is stored. */
 export function hashKey(text: string): Uint8Array {
   return new Bun.CryptoHasher('sha256').update(text).digest()
 }

@@ -6,7 +6,7 @@ import type { Policy } from './policy.ts'
 
 export type App = {
   id: string
-  /** Null for an app that a secretKey was registered for without a name. */
+  /** Null for an app that was registered through the original API without `app_name`. */
   name: string | null
   /** `open`: by a stranger through open registration, so only public hosts are dialled. */
   registeredBy: 'admin' | 'open'
@@ -18,7 +18,7 @@ export type App = {
   version: number
   createdAt: number
   updatedAt: number
-  /** Since when the spray alarm is on; null while calm. */
+  /** Since when the spray alarm is on; null while it is off. */
   sprayAlarmSince: number | null
 }
 
@@ -26,7 +26,7 @@ export type AppKey = {
   id: string
   appId: string
   mode: Mode
-  /** The visible head and tail, to tell keys apart: `otpm_live_` and four characters. */
+  /** The visible start of the key, such as `otpm_live_` and four characters. */
   prefix: string
   lastFour: string
   createdAt: number
@@ -38,7 +38,7 @@ export const activeKeysMax = 2
 /** Endpoints of an app for one channel. */
 export const endpointsMax = 10
 
-/** Where the address of a verification belongs. */
+/** The place that a verification's sealed address is bound to. */
 export function recipientPlace(verificationId: string) {
   return { table: 'verifications', row: verificationId, column: 'recipient_sealed' }
 }
@@ -59,7 +59,7 @@ export function readName(input: unknown, field = 'name'): string {
 }
 
 /**
- * A name that a stranger chose: none that could pass for a link or a phone number in a subject.
+ * A name from an open registration; refuses what looks like a link or a phone number in a subject.
  * Throws `invalid_request` naming `field`.
  */
 export function readStrangersName(input: unknown, field: string): string {

@@ -45,7 +45,7 @@ export type EndpointField = Field & {
   nullable?: true
 }
 
-/** Every field of an SMTP endpoint: its wire name, what may stand in it, and what it says. */
+/** Every field of an SMTP endpoint: wire name, type, bounds and description. */
 export const smtpFields = {
   host: {
     type: 'text',
@@ -122,17 +122,17 @@ export const smtpFields = {
 export type SmtpField = keyof typeof smtpFields
 export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
 
-/** An endpoint's settings as they came in: anything may stand in any field. */
+/** An endpoint's settings as received, not validated. */
 export type SmtpInput = { [Name in SmtpField]?: unknown }
 
-/** How the caller calls the fields, so that a mistake is reported under the name that was sent. */
+/** The caller's names of the fields, for reporting mistakes. */
 export type SmtpNames = Record<SmtpField, string>
 
 export const emailNames = Object.fromEntries(
   smtpFieldList.map(([name, { wire }]) => [name, `email.${wire}`]),
 ) as SmtpNames
 
-/** The settings, and the password to seal, `keep` for the one there is, or none. */
+/** The settings, and the password to seal; `keep` keeps the stored one. */
 export type ReadSettings = { settings: SmtpSettings; password: { set: string } | 'keep' | 'none' }
 
 type Reading = {
@@ -149,9 +149,9 @@ type Reading = {
 const publicPorts = [465, 587, 2525]
 
 /**
- * Lays `input` over the settings there are. Where host, port, security or user change, the password
- * has to come again (`secret_required`): it is never carried to another server. What is wrong is
- * added to `mistakes`; null when anything is.
+ * Merges `input` into the current settings. A change of host, port, security or user needs the
+ * password again (`secret_required`), so that it is never sent to another server. Adds what is wrong
+ * to `mistakes`; null when anything is.
  */
 export function readSmtpSettings(reading: Reading): ReadSettings | null {
   const { names, current, registeredBy, mistakes } = reading
@@ -213,12 +213,12 @@ function readPassword(
   return 'keep'
 }
 
-/** Everything that says where a secret goes, in one text. */
+/** Every field of the destination in one text, for comparing and for binding the secret. */
 function destination({ channel, host, port, security, user }: EndpointSettings): string {
   return [channel, host, port, security, user ?? ''].join('\0')
 }
 
-/** Where the secret of an endpoint belongs: to one endpoint of one app, and to one destination. */
+/** The place that an endpoint's secret is bound to: one endpoint and one destination. */
 export function secretPlace({ id, settings }: Pick<Endpoint, 'id' | 'settings'>): SealPlace {
   return {
     table: 'endpoints',
@@ -228,7 +228,7 @@ export function secretPlace({ id, settings }: Pick<Endpoint, 'id' | 'settings'>)
   }
 }
 
-/** The secret as it is to be stored. */
+/** Seals the secret for storing. */
 export function sealSecret(
   { keyring }: { keyring: Keyring },
   app: Pick<App, 'id' | 'dataKey'>,
@@ -274,7 +274,7 @@ function within<Value = number>(field: SmtpField): (value: unknown) => Value | u
 
 /**
  * A host name as lower-case A-labels, one label included (`localhost`, `smtp`), or an IP literal in
- * its usual spelling. Whatever a resolver might read as an address in disguise is refused.
+ * its usual spelling. Refuses other spellings of addresses that resolvers accept, such as `127.1`.
  */
 export function readHost(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.length > 253) return undefined
@@ -303,7 +303,7 @@ function readSecurity(
   return allowed.find((security) => security === value)
 }
 
-/** A server on this machine is reached without a network, where nobody can listen. */
+/** The default security; loopback needs no encryption, because nobody can listen there. */
 function usualSecurity(host: string | undefined, port: number | undefined): SmtpSecurity {
   if (port === 465) return 'tls'
   return host !== undefined && isLoopback(host) ? 'opportunistic' : 'starttls'
@@ -313,7 +313,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-/** Another host or port may mean another kind of TLS, so it asks for the usual one again. */
+/** The current fields; a new host or port resets `security` to its default. */
 function keptFields(current: Endpoint | null, input: SmtpInput): SmtpInput {
   if (!current) return {}
   const { security, channel: _, ...kept } = current.settings

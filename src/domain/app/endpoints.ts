@@ -16,7 +16,7 @@ import {
 import { changeApp, type ManagePorts } from './manage.ts'
 
 export type EndpointFields = {
-  /** 1 is tried first; a new one comes last unless it says. */
+  /** 1 is tried first; by default a new one is last. */
   rank?: unknown
   email?: SmtpInput | undefined
   mistakes?: FieldError[]
@@ -49,8 +49,8 @@ export async function addEndpoint(
 }
 
 /**
- * Changes what is given and leaves the rest; a rank moves the others aside. Throws `app_not_found`,
- * `endpoint_not_found`, `secret_required` when it leads elsewhere, `invalid_request`.
+ * Changes the given fields; a new rank shifts the others. Throws `app_not_found`,
+ * `endpoint_not_found`, `secret_required` for a new destination, `invalid_request`.
  */
 export async function updateEndpoint(
   ports: ManagePorts,
@@ -142,7 +142,7 @@ function placed(siblings: Endpoint[], endpoint: Endpoint, rank: number): Endpoin
   return siblings.toSpliced(rank - 1, 0, endpoint)
 }
 
-/** All endpoints of the app with these ones in the place of their channel's, ranked anew. */
+/** All endpoints of the app, with those of one channel replaced and ranked from 1. */
 function ranked(
   app: App,
   endpoints: Endpoint[],

@@ -13,7 +13,7 @@ import { type PolicyInput, readPolicy } from './policy.ts'
 export type AppFields = {
   name?: unknown
   policy?: PolicyInput | undefined
-  /** What the API or the command line found wrong already, to be reported with the rest. */
+  /** Mistakes that the API or the command line has found, to be reported with the others. */
   mistakes?: FieldError[]
 }
 
@@ -23,8 +23,8 @@ export type ManagePorts = Pick<
 >
 
 /**
- * A new app with one live and one test key, which are shown this once, and its first endpoint.
- * Throws `invalid_request` with every mistake there is.
+ * Creates an app with one live and one test key, which are shown only now, and its first endpoint.
+ * Throws `invalid_request` with every mistake.
  */
 export async function createApp(
   ports: ManagePorts,
@@ -52,8 +52,7 @@ export async function createApp(
 }
 
 /**
- * Changes what is given and leaves the rest. Throws `app_not_found`, `invalid_request` with every
- * mistake.
+ * Changes the given fields. Throws `app_not_found`, `invalid_request` with every mistake.
  */
 export async function updateApp(
   ports: ManagePorts,
@@ -79,7 +78,7 @@ export async function updateApp(
 const changesMax = 20
 
 /**
- * Lays a change over the app as it is now, again when somebody else changed it in between. Throws
+ * Applies a change to the current app, and repeats it when the app has changed in between. Throws
  * `app_not_found`, and `store_unavailable` after 20 tries.
  */
 export async function changeApp(
@@ -118,7 +117,7 @@ export async function deleteApp(
   if (!removed) throw new Problem('app_not_found')
 }
 
-/** A further key, shown this once. Throws `app_not_found`, `too_many_keys` beyond two of a mode. */
+/** Adds a key, shown only now. Throws `app_not_found`, `too_many_keys` beyond two of a mode. */
 export async function newKey(
   ports: ManagePorts,
   actor: Actor,
@@ -135,7 +134,7 @@ export async function newKey(
   return { key, text }
 }
 
-/** From now on the key is unknown. Throws `key_not_found`. */
+/** Revokes a key: it is unknown from now on. Throws `key_not_found`. */
 export async function revokeKey(
   ports: Pick<Ports, 'apps' | 'audit' | 'keyring' | 'clock'>,
   actor: Actor,
@@ -148,7 +147,7 @@ export async function revokeKey(
   if (!revoked) throw new Problem('key_not_found')
 }
 
-/** An app without name and endpoints: its id, and the key that its fields are sealed with. */
+/** A new app without name and endpoints, with its id and its data key. */
 export function draftApp(
   { keyring, clock, random }: Pick<Ports, 'keyring' | 'clock' | 'random'>,
   registeredBy: App['registeredBy'],

@@ -3,7 +3,7 @@ import type { FieldError } from '../problem.ts'
 import type { DomainSettings, SettingName } from '../settings.ts'
 import { settingFields } from '../settings.ts'
 
-/** What an app may set for itself; what is absent follows the server's settings. */
+/** What an app sets for itself; absent fields follow the server's settings. */
 export type Policy = {
   codeLength?: number
   ttlSeconds?: number
@@ -19,16 +19,16 @@ export type Policy = {
 }
 
 export type PolicyField = Field & {
-  /** The field as callers know it, below `policy`. */
+  /** The field's wire name, below `policy`. */
   wire: string
-  /** The server's number, which the app may only go below. */
+  /** The server's setting, which is the maximum of the field. */
   ceiling?: SettingName
 }
 
 const { codeLength, ttlSeconds, attemptsMax, appStartsPerMinute, appStartsPerDay } = settingFields
 const { recipientStartsPerDay } = settingFields
 
-/** Every field of a policy: its wire name, what may stand in it, and what it does. */
+/** Every field of a policy: wire name, type, bounds and description. */
 export const policyFields = {
   codeLength: { ...codeLength, wire: 'code_length', says: 'Digits of a code.' },
   ttlSeconds: { ...ttlSeconds, wire: 'ttl_seconds', says: 'Seconds that a code is valid.' },
@@ -86,10 +86,10 @@ export const policyFields = {
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
 
-/** A policy as it came in: anything may stand in any field; null takes a field back. */
+/** A policy as received, not validated; null unsets a field. */
 export type PolicyInput = { [Name in keyof Policy]?: unknown }
 
-/** Lays `input` over `current`; what is wrong is added to `mistakes`, by name, without values. */
+/** Merges `input` into `current`; adds mistakes by name, without values. */
 export function readPolicy(
   settings: DomainSettings,
   { current, input, mistakes }: { current: Policy; input: PolicyInput; mistakes: FieldError[] },
@@ -133,7 +133,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
   }
 }
 
-/** Exactly what a browser calls an origin: scheme, host, port, and nothing after them. */
+/** True for an https origin as a browser writes it: scheme, host and port only. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   if (url === null || url.origin !== text) return false

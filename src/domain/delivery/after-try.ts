@@ -5,7 +5,7 @@ import type { DeliveryOutcome, DeliveryStatus, RefusalCause, Try } from './deliv
 /** The channels that a verification may use, in order, each with its endpoints by rank. */
 export type Route = { channel: ChannelKind; endpoints: (string | null)[] }[]
 
-/** What follows a try, and what the delivery's status is from now on. */
+/** What follows a try, and the delivery's new status. */
 export type Next = { status: DeliveryStatus; alarm: AlarmKind | null } & (
   | { next: 'end' }
   /** The same delivery again through this endpoint; `at` is now for a fail-over. */
@@ -14,12 +14,12 @@ export type Next = { status: DeliveryStatus; alarm: AlarmKind | null } & (
   | { next: 'channel'; channel: ChannelKind; endpointId: string | null }
 )
 
-/** Waits before an endpoint is tried again, within the code's life (security.md D7). */
+/** Waits before an endpoint is tried again, within the code's life. */
 export const retryDelaysMs = [15_000, 45_000, 120_000, 240_000] as const
 const ambiguousWaitMs = 60_000
-/** The longest wait that another side may ask for. */
+/** The longest wait that a server may ask for. */
 export const retryAfterMaxMs = 900_000
-/** Hand-overs of one delivery that the other side may have accepted. */
+/** The most hand-overs of one delivery that may have been accepted. */
 const acceptedMax = 2
 
 const alarmOf: Partial<Record<RefusalCause, AlarmKind>> = {
@@ -34,7 +34,7 @@ type Situation = {
   channel: ChannelKind
   /** Those before this outcome, oldest first. */
   tries: Pick<Try, 'endpointId' | 'status' | 'cause' | 'ambiguous'>[]
-  /** Where the outcome came from. */
+  /** The endpoint of the outcome. */
   endpointId: string | null
   expiresAt: number
   now: number
@@ -82,7 +82,7 @@ function afterRefusal(cause: RefusalCause, situation: Situation, tries: Situatio
   return { ...(next ?? nextChannel(situation)), alarm }
 }
 
-/** The endpoint behind this one at once, or the first one after a wait; null when none is left. */
+/** The next endpoint at once, or the first one after a wait; null when none is left. */
 function failOver(
   situation: Situation,
   tries: Situation['tries'],
@@ -100,7 +100,7 @@ function failOver(
   return first === undefined ? null : again(situation, tries, first, asked)
 }
 
-/** The endpoint again after the wait of this round, or as long as the other side asked. */
+/** The same endpoint after the wait of this round, or the wait that the server asked for. */
 function again(
   situation: Situation,
   tries: Situation['tries'],

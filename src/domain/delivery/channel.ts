@@ -7,7 +7,7 @@ type ChannelRules = {
   says: string
 }
 
-/** The registry of channels. channels/registry.ts has how each delivers. */
+/** The registry of channels; channels/registry.ts has their implementations. */
 export const channels = {
   email: { takes: 'email', hasEndpoints: true, says: 'Mail through the app’s own SMTP servers.' },
   inbox: {
@@ -20,7 +20,7 @@ export const channels = {
 export type ChannelKind = keyof typeof channels
 export const channelKinds = Object.keys(channels) as ChannelKind[]
 
-/** Those that an app reaches through endpoints of its own. */
+/** The channels that need endpoints of the app. */
 export type EndpointChannel = {
   [Kind in ChannelKind]: (typeof channels)[Kind]['hasEndpoints'] extends true ? Kind : never
 }[ChannelKind]

@@ -6,14 +6,14 @@ import type { Mode } from '../verification/verification.ts'
 import type { ChannelKind } from './channel.ts'
 
 /**
- * queued: not tried yet. sent: the mail server took it. deferred: not yet, it is tried again.
- * refused: a permanent no, with the server's words. undeliverable: given up, because the code's
- * life or the tries are spent.
+ * queued: not tried yet. sent: the mail server accepted it. deferred: it is tried again. refused:
+ * refused for good, with the server's reply. undeliverable: given up, because the code has expired
+ * or no try is left.
  */
 export const deliveryStatuses = ['queued', 'sent', 'deferred', 'refused', 'undeliverable'] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 
-/** A message to hand over, as a channel takes it. Lives in memory only. */
+/** A message as a channel takes it; in memory only. */
 export type Handover = {
   deliveryId: string
   app: App
@@ -44,9 +44,9 @@ export type RefusalCause = (typeof refusalCauses)[number]
 export type Cause = DeferralCause | RefusalCause
 
 /**
- * What became of one hand-over. `detail` is the other side's words, one line, without secrets;
- * `code` its reply code, such as `550 5.1.1`. `ambiguous`: no reply came after the message was on
- * its way, so it may have been taken. `retryAfterMs`: when the other side asked to be tried again.
+ * The outcome of one hand-over. `detail` is the server's reply, one line, without secrets; `code`
+ * its reply code, such as `550 5.1.1`. `ambiguous`: no reply came after the message was sent, so it
+ * may have been accepted. `retryAfterMs`: the wait that the server asked for.
  */
 export type DeliveryOutcome =
   | { status: 'sent'; code: string | null; detail: string | null; remoteId: string | null }
@@ -60,7 +60,7 @@ export type DeliveryOutcome =
     }
   | { status: 'refused'; cause: RefusalCause; code: string | null; detail: string }
 
-/** One hand-over through one endpoint, as it is kept. Numbers count up from 1. */
+/** One hand-over through one endpoint, as it is stored. Numbers count up from 1. */
 export type Try = {
   number: number
   endpointId: string | null
@@ -71,7 +71,7 @@ export type Try = {
   ambiguous: boolean
   code: string | null
   detail: string | null
-  /** How the other side names the message; null where it does not say. */
+  /** The server's own id of the message; null without one. */
   remoteId: string | null
 }
 
@@ -82,7 +82,7 @@ export type Delivery = {
   mode: Mode
   verificationId: string
   channel: ChannelKind
-  /** Through which endpoint the next try goes; null for a channel without endpoints. */
+  /** The endpoint of the next try; null for a channel without endpoints. */
   endpointId: string | null
   status: DeliveryStatus
   detail: string | null
@@ -92,7 +92,7 @@ export type Delivery = {
   expiresAt: number
 }
 
-/** The try that an outcome makes. */
+/** The record of a try with this outcome. */
 export function toTry(
   outcome: DeliveryOutcome,
   place: Pick<Try, 'number' | 'endpointId' | 'at' | 'tookMs'>,

@@ -9,7 +9,7 @@ import type { Route } from './after-try.ts'
 import { type ChannelKind, channels } from './channel.ts'
 import type { Delivery, Handover } from './delivery.ts'
 
-/** How long the node that leases a delivery has it for itself, in ms. */
+/** The duration of a node's lease of a delivery, in ms. */
 export const leaseMs = 90_000
 
 /** The queue of one endpoint of one app; null for a channel without endpoints. */
@@ -42,7 +42,7 @@ type Message = {
   verification: Verification
   delivery: Pick<Delivery, 'id' | 'endpointId' | 'createdAt'>
   recipient: Recipient
-  /** Derived anew, the same as ever, where it is not at hand. */
+  /** Derived again when absent, with the same result. */
   code?: string | undefined
 }
 
@@ -67,7 +67,7 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
   }
 }
 
-/** The message of a delivery as of now; null when nothing is to be sent any more. */
+/** Reads the message of a delivery; null when it is not to be sent any more. */
 export async function readHandover(
   ports: Pick<Ports, 'apps' | 'verifications' | 'keyring' | 'clock'>,
   delivery: Delivery,

@@ -34,7 +34,7 @@ const apps: [string, Parameters<typeof appWith>[0]][] = [
   ['a long origin', { policy: { origin: `https://${'sub.'.repeat(40)}acme.test` } }],
 ]
 
-describe('a message that was filled in', () => {
+describe('a message from the template', () => {
   test.each(apps)('equals one composed on its own, byte for byte: %s', async (_name, parts) => {
     const app = appWith(parts)
     const handover = handoverOf(app, second)
@@ -53,7 +53,7 @@ describe('a message that was filled in', () => {
     await expectReads(await compose(warm, handover), app, handover)
   })
 
-  test('is what it should be for any name and any code', async () => {
+  test('is valid for any name and any code', async () => {
     const names = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 })
     const codes = fc.tuple(fc.nat(9999), fc.nat(9999)).map((pair) => pair.map(fourDigits))
     await fc.assert(
@@ -71,7 +71,7 @@ describe('a message that was filled in', () => {
     )
   })
 
-  test('is made for an address that has to be folded or quoted as well', async () => {
+  test('can have an address that needs folding or quoting', async () => {
     const app = appWith()
     const warm = createComposer()
     await compose(warm, handoverOf(app))
@@ -94,7 +94,7 @@ describe('a message that was filled in', () => {
     expect((await parsed(warm, moved)).from.value[0]?.address).toBe('otp@apex.test')
   })
 
-  test('is folded as its own length asks for', async () => {
+  test('is folded by its own length', async () => {
     const warm = createComposer()
     const app = appWith({ name: 'Zürich '.repeat(9).trim() })
     for (const code of ['0000', '0123456789', '1111', '9876543210']) {
@@ -117,7 +117,7 @@ describe('a message that was filled in', () => {
 })
 
 describe('the headers', () => {
-  test('tell robots to keep quiet and mail programs not to thread', async () => {
+  test('tell autoresponders not to answer and mail programs not to thread', async () => {
     const warm = createComposer()
     const { headers, references } = await parsed(warm, appWith())
     const other = await parsed(warm, appWith())
@@ -181,7 +181,7 @@ async function expectReads(raw: string, app: App, handover: Handover): Promise<v
     origin ? [`OTP-Token: "${handover.code}"; origin="${origin}"`] : [],
   )
   expect(raw).not.toContain('base64')
-  // Printable ASCII in lines that any server takes, each ended by CRLF.
+  // Printable ASCII in lines of legal length, each ended by CRLF.
   expect(raw).toMatch(/^[\x20-\x7e\t\r\n]*$/)
   expect(raw.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
   expect(Math.max(...raw.split('\r\n').map((line) => line.length))).toBeLessThan(999)
@@ -191,7 +191,7 @@ function fourDigits(n: number): string {
   return String(n).padStart(4, '0')
 }
 
-/** What readName would let through. */
+/** A name that readName accepts. */
 function readable(name: string): string {
   const clean = name
     .normalize('NFC')

@@ -8,14 +8,14 @@ afterAll(certificate.remove)
 
 const login = { user: 'codes', password: 'secret' }
 
-/** As if the name's public address were this machine's: names have no other address here. */
+/** Resolves every name to this machine, as if that were its public address. */
 const loopback: MailEgress = {
   reach: async () => 'public',
   publicAddresses: async () => ({ reach: 'public', addresses: ['127.0.0.1'] }),
 }
 
 describe('the connection', () => {
-  test('says neither login nor sender to a server that hides STARTTLS', async () => {
+  test('sends neither login nor sender to a server that hides STARTTLS', async () => {
     const server = await scriptedServer({ EHLO: '250-mail.acme.test\r\n250 AUTH PLAIN LOGIN' })
     const channel = openChannel()
     const email = { port: server.port, security: 'starttls' as const }
@@ -28,7 +28,7 @@ describe('the connection', () => {
     server.close()
   })
 
-  test('takes nothing that was said before the encryption for an answer after it', async () => {
+  test('ignores replies after STARTTLS that were sent before the encryption', async () => {
     const injected = '220 ready\r\n250-hello\r\n250 AUTH PLAIN'
     const server = await scriptedServer({ EHLO: '250 STARTTLS', STARTTLS: injected })
     const channel = openChannel()
@@ -154,7 +154,7 @@ describe('the connection', () => {
     server.close()
   })
 
-  test('makes room for others beyond the greatest number of connections', async () => {
+  test('is closed for another one at the greatest number of connections', async () => {
     const servers = await Promise.all([1, 2, 3].map(() => scriptedServer()))
     const channel = openChannel({ connectionsMax: 2 })
     for (const [index, { port }] of servers.entries()) {
@@ -200,7 +200,7 @@ describe('the connection', () => {
   })
 })
 
-test('a message that is older than the settings does not bring the old ones back', async () => {
+test('a message of before a change of the settings does not restore the old ones', async () => {
   const [before, after] = [await scriptedServer(), await scriptedServer()]
   const channel = openChannel()
   const old = appWith({ email: { port: before.port } })
@@ -254,7 +254,7 @@ describe('security "opportunistic"', () => {
 })
 
 describe('a server that is slow', () => {
-  test('ends a try after its time, however it goes on', async () => {
+  test('ends a try after its time, whatever it still sends', async () => {
     const server = await scriptedServer({ 'MAIL FROM': 'drip' })
     const channel = openChannel({ timers: quickTimers(100) })
 
@@ -266,7 +266,7 @@ describe('a server that is slow', () => {
     server.close()
   })
 
-  test('may have taken a message whose reply does not come to its end', async () => {
+  test('may have accepted a message when its reply is incomplete', async () => {
     const server = await scriptedServer({ message: 'drip' })
     const channel = openChannel({ timers: quickTimers(100) })
 
@@ -282,7 +282,7 @@ test('a name with a dead address leads to the next one after a quarter of a seco
   const server = await scriptedServer()
   const egress: MailEgress = {
     reach: async () => 'public',
-    // TEST-NET-1 (RFC 5737): packets go nowhere, or are refused at once.
+    // TEST-NET-1 (RFC 5737) is not routed: packets are dropped, or refused at once.
     publicAddresses: async () => ({ reach: 'public', addresses: ['192.0.2.1', '127.0.0.1'] }),
   }
   const channel = openChannel({ egress })

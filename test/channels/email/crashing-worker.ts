@@ -1,6 +1,6 @@
 import type { FromThread, ToThread } from '../../../src/channels/email/thread-messages.ts'
 
-// A mail thread that sends nothing: it ends as the code of a message says.
+// A mail thread that sends nothing and crashes in the way that the message's code selects.
 
 let begun = new Uint8Array(new SharedArrayBuffer(0))
 

@@ -67,7 +67,7 @@ describe('a mail', () => {
     server.close()
   })
 
-  test('is not sent to a recipient that is none', async () => {
+  test('is not sent to an invalid recipient', async () => {
     const server = await scriptedServer()
     const channel = openChannel()
     const app = appWith({ email: { port: server.port } })
@@ -81,7 +81,7 @@ describe('a mail', () => {
     server.close()
   })
 
-  test('is not begun once sending has been stopped', async () => {
+  test('is not started once sending has been stopped', async () => {
     const server = await scriptedServer()
     const channel = openChannel()
     const handover = handoverOf(appWith({ email: { port: server.port } }))
@@ -100,7 +100,7 @@ describe('a mail', () => {
     expect(await channel.send({ ...appWith(), endpoints: [] })).toMatchObject({ status: 'refused' })
   })
 
-  test('goes through Postfix’s sink by the hundred', async () => {
+  test('is accepted a hundred times by Postfix’s smtp-sink', async () => {
     const sink = await smtpSink()
     const channel = openChannel()
     const app = appWith({ name: 'Café', email: { port: sink.port } })
@@ -137,7 +137,7 @@ describe('a login that was refused', () => {
     await server.close()
   })
 
-  test('holds up no other app', async () => {
+  test('delays no other app', async () => {
     const server = await mailServer({ login })
     const channel = openChannel()
     const email = { port: server.port }
@@ -165,7 +165,7 @@ describe('a login that was refused', () => {
   })
 })
 
-test('a server that says nothing holds up no other app', async () => {
+test('a server that does not answer delays no other app', async () => {
   const [silent, working] = [await scriptedServer({ greeting: 'hang' }), await scriptedServer()]
   const channel = openChannel()
   const stop = new AbortController()

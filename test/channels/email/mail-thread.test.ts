@@ -5,7 +5,7 @@ import type { Channel } from '../../../src/domain/ports.ts'
 import { mailServer, makeCertificate, scriptedServer, until } from '../../support/smtp.ts'
 import { appWith, handoverOf, keyring } from '../mail-fixtures.ts'
 
-// A thread of its own starts slowly where the machine is busy.
+// A thread starts slowly on a busy machine.
 setDefaultTimeout(30_000)
 
 const { signal } = new AbortController()
@@ -40,7 +40,7 @@ describe('the mail thread', () => {
     await server.close()
   })
 
-  test('ends what is canceled before the message is on its way, and nothing else', async () => {
+  test('ends a canceled mail whose message is not on its way yet, and no other', async () => {
     const early = await scriptedServer({ 'MAIL FROM': 'hang' })
     const late = await scriptedServer({ message: 'hang' })
     const channel = channelIn()
@@ -63,7 +63,7 @@ describe('the mail thread', () => {
     late.close()
   })
 
-  test('drops what is stopped, whatever it does', async () => {
+  test('drops a mail that is stopped, in any state', async () => {
     const server = await scriptedServer({ message: 'hang' })
     const stop = new AbortController()
     const handover = handoverOf(appWith({ email: { port: server.port } }))
@@ -96,7 +96,7 @@ describe('when the mail thread dies', () => {
     },
   )
 
-  test('everything that it had ends, and another one sends the next mail', async () => {
+  test('all its mails end, and a new thread sends the next mail', async () => {
     const channel = channelIn({ url: crashing })
     const codes = ['900003', '000003', '000001']
     const outcomes = await Promise.all(
@@ -111,7 +111,7 @@ describe('when the mail thread dies', () => {
     expect(await channel.deliver(handoverOf(appWith()), signal)).toMatchObject({ status: 'sent' })
   })
 
-  test('a thread that cannot begin ends its mails too', async () => {
+  test('a thread that cannot start ends its mails too', async () => {
     const channel = channelIn({ url: new URL('./no-such-worker.ts', import.meta.url).href })
 
     expect(await channel.deliver(handoverOf(appWith()), signal)).toMatchObject({
@@ -121,7 +121,7 @@ describe('when the mail thread dies', () => {
   })
 })
 
-test('no more mails are handed to the thread at once than have a place', async () => {
+test('the thread has a bounded number of mails at a time', async () => {
   const channel = channelIn({ url: crashing, connectionsMax: 1 })
   const held = Array.from({ length: 65 }, () => {
     return channel.deliver(handoverOf(appWith(), { code: '000003' }), signal)

@@ -10,7 +10,7 @@ import { appWith, keyring } from '../mail-fixtures.ts'
 const certificate = makeCertificate()
 afterAll(certificate.remove)
 
-/** As if the name's public address were this machine's: names have no other address here. */
+/** Resolves every name to this machine, as if that were its public address. */
 const loopback: MailEgress = {
   reach: async () => 'public',
   publicAddresses: async () => ({ reach: 'public', addresses: ['127.0.0.1'] }),
@@ -30,7 +30,7 @@ describe('a probe', () => {
     await server.close()
   })
 
-  test('leaves out what the settings do not ask for', async () => {
+  test('leaves out the steps that the settings do not need', async () => {
     const server = await mailServer()
 
     const steps = await probe(appWith({ email: { port: server.port } }))
@@ -46,7 +46,7 @@ describe('a probe', () => {
     expect(steps.at(-1)?.says).toContain('check the name')
   })
 
-  test('dials nothing internal for a stranger', async () => {
+  test('connects to no internal address for an openly registered app', async () => {
     const server = await scriptedServer()
     const app = appWith({ email: { port: server.port }, registeredBy: 'open' })
 
@@ -108,7 +108,7 @@ describe('a probe', () => {
     await server.close()
   })
 
-  test('says that the password does not open', async () => {
+  test('says that the password cannot be decrypted', async () => {
     const server = await mailServer()
     const app = appWith({ email: { host: 'localhost', port: server.port }, password: 'x' })
     const endpoint = firstOf(app)
@@ -123,7 +123,7 @@ describe('a probe', () => {
   })
 })
 
-describe('the login of an app that a stranger registers', () => {
+describe('the login of an open registration', () => {
   const ports = { keyring, timers: systemTimers, egress: loopback, ca: [certificate.ca] }
   const host = 'mail.acme.test'
   const security = 'starttls' as const
@@ -140,7 +140,7 @@ describe('the login of an app that a stranger registers', () => {
     await server.close()
   })
 
-  test('passes on nothing that the server says', async () => {
+  test('returns none of the server’s words', async () => {
     const server = await scriptedServer({ greeting: '554 internal-host.lan takes no calls' })
     const email = { host, port: server.port, security }
     const app = appWith({ email, password: 'x', registeredBy: 'open' })

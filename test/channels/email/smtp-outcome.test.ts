@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { outcomeOf, sentOutcome } from '../../../src/channels/email/smtp-outcome.ts'
+import {
+  outcomeOf,
+  type SmtpFailure,
+  sentOutcome,
+} from '../../../src/channels/email/smtp-outcome.ts'
 import { wordsOf } from '../../../src/channels/email/smtp-words.ts'
 import { type Script, scriptedServer, until } from '../../support/smtp.ts'
 import { appWith, handoverOf, openChannel } from '../mail-fixtures.ts'
@@ -70,7 +74,7 @@ const rows: [Script, Expected][] = [
   [{ greeting: 'SSH-2.0-OpenSSH_9.7' }, deferred('network')],
 ]
 
-describe('what became of a message', () => {
+describe('the outcome of a message', () => {
   test.each(rows)('follows from what the server said: %j', async (script, expected) => {
     const server = await scriptedServer(script)
     const channel = openChannel()
@@ -99,7 +103,7 @@ describe('what became of a message', () => {
     server.close()
   })
 
-  test('is a try to be made again where nothing listens', async () => {
+  test('is deferred where nothing listens', async () => {
     const server = await scriptedServer()
     server.close()
     const channel = openChannel()
@@ -135,6 +139,46 @@ describe('what became of a message', () => {
   })
 })
 
+const rcpt = 'RCPT TO'
+const failures: [SmtpFailure, Expected][] = [
+  [{ response: '451 4.7.1 come back later', command: rcpt }, { cause: 'greylisted' }],
+  [{ response: '452 4.7.1 come back later', command: rcpt }, { cause: 'busy' }],
+  [{ response: '552 5.2.1234 no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
+  [{ response: '552 5.1234.1 no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
+  [{ response: '552 mailbox full', command: rcpt }, { cause: 'busy' }],
+  [{ response: '552 5.5.1 no', command: rcpt }, refused('recipient')],
+  [{ response: '553 no', command: rcpt }, refused('recipient')],
+  [{ response: '552 5.2.3 too long for this mailbox', command: rcpt }, refused('message')],
+  [{ response: '552 too big', command: 'MAIL FROM' }, refused('message')],
+  [{ response: '554 5.5.1 no valid recipients', command: 'DATA' }, refused('server')],
+  [{ response: '550 who are you', command: 'EHLO' }, refused('server')],
+  [{ response: '550 no', command: rcpt, code: 'EAUTH' }, refused('login')],
+  [{ response: '550 no', command: 'AUTH PLAIN' }, refused('login')],
+  [{ response: '534 5.7.9 log in', command: 'MAIL FROM' }, refused('login')],
+  [{ response: '538 encrypt first', command: 'MAIL FROM' }, refused('login')],
+  [{ response: '550 no', command: 'API', code: 'EPROTOCOL' }, { cause: 'network' }],
+  [{ code: 'EAUTH' }, refused('login')],
+  [{ code: 'ENOAUTH' }, refused('login')],
+  [{ code: 'ESOCKET', originalCode: 'CERT_HAS_EXPIRED' }, refused('server')],
+  [{ code: 'ENOTPUBLIC' }, refused('policy')],
+  [{ code: 'EENVELOPE' }, refused('message')],
+  [{ code: 'EMESSAGE' }, refused('message')],
+]
+
+describe('a failure', () => {
+  test.each(failures)('is what it says: %j', (failure, expected) => {
+    const outcome = outcomeOf(failure, server(), { secrets, begun: false })
+
+    expect(outcome).toMatchObject({ status: 'deferred', ...expected })
+    expect('ambiguous' in outcome).toBe(outcome.status === 'deferred')
+  })
+
+  test.each(['EAUTH', 'ENOAUTH'])('without a login that works says so: %s', (code) => {
+    const { detail } = outcomeOf({ code }, server(), { secrets, begun: false })
+    expect(detail).toBe('the mail server offers no login that works with this password')
+  })
+})
+
 describe('the server’s words', () => {
   test('are one line without control characters, and no longer than 200', () => {
     const words = wordsOf(
@@ -155,24 +199,26 @@ describe('the server’s words', () => {
     )
   })
 
-  test('are cut only after the secrets are gone', () => {
+  test('are cut only after the secrets are removed', () => {
     const words = wordsOf(`550 ${'x'.repeat(190)} ada@example.com`, secrets)
 
     expect(words).not.toContain('ada')
   })
 
-  test('are not taken from what is no SMTP server', () => {
-    const failure = { code: 'EPROTOCOL', response: 'SSH-2.0-OpenSSH_9.7', command: 'CONN' }
+  test('are left out for a server that does not speak SMTP', () => {
+    for (const response of ['SSH-2.0-OpenSSH_9.7', '220 FTP server ready']) {
+      const failure = { code: 'EPROTOCOL', response, command: 'CONN' }
 
-    expect(outcomeOf(failure, server(), { secrets, begun: false })).toMatchObject({
-      status: 'deferred',
-      cause: 'network',
-      code: null,
-      detail: 'the mail server did not answer as one',
-    })
+      expect(outcomeOf(failure, server(), { secrets, begun: false })).toMatchObject({
+        status: 'deferred',
+        cause: 'network',
+        code: null,
+        detail: 'the mail server did not answer as one',
+      })
+    }
   })
 
-  test('are not passed on to an app that a stranger registered', () => {
+  test('are not shown to an openly registered app', () => {
     const replies = ['550 5.1.1 internal-host.lan', '421 internal-host.lan', '535 5.7.8 internal']
     for (const response of replies) {
       const failure = { code: 'EENVELOPE', response, command: 'RCPT TO' }
@@ -187,7 +233,30 @@ describe('the server’s words', () => {
     expect(sentOutcome('250 queued as 4B by internal-host.lan', 'open', secrets).detail).toBeNull()
   })
 
-  test('name no password, however they quote it', () => {
+  test('are in our own words for an app that a stranger registered, by cause', () => {
+    const shown = (response: string, command: string) =>
+      outcomeOf({ response, command }, server('open'), { secrets, begun: false }).detail
+
+    const refusedIt = 'the mail server refused the'
+    expect(shown('550 5.1.1 x', 'RCPT TO')).toBe(`${refusedIt} recipient`)
+    expect(shown('535 5.7.8 x', 'AUTH PLAIN')).toBe(`${refusedIt} login`)
+    expect(shown('550 5.7.1 x', 'DATA')).toBe(`${refusedIt} message by its policy`)
+    expect(shown('554 5.6.0 x', 'DATA')).toBe(`${refusedIt} message`)
+    expect(shown('554 5.3.2 x', 'CONN')).toBe('the mail server does not serve')
+    expect(shown('450 4.2.0 x', 'RCPT TO')).toBe('the mail server is busy')
+    expect(shown('450 4.7.1 x', 'RCPT TO')).toBe('the mail server asked for a later try')
+  })
+
+  test('about a message that was taken are kept without secrets', () => {
+    expect(sentOutcome('250 2.0.0 queued as 4B\r\nfor Ada@example.com', 'admin', secrets)).toEqual({
+      status: 'sent',
+      code: '250 2.0.0',
+      detail: '250 2.0.0 queued as 4B for <recipient>',
+      remoteId: '4B',
+    })
+  })
+
+  test('contain no password, however it is quoted', () => {
     const quoted = Buffer.from('\0codes\0hunter2').toString('base64')
     const response = `535 hunter2 ${quoted}`
     const failure = { code: 'EAUTH', response, command: 'AUTH PLAIN' }
@@ -202,7 +271,7 @@ describe('the server’s words', () => {
 describe('a server that is set up wrongly', () => {
   const email = { security: 'starttls' as const }
 
-  test('is told apart by what to do about it', async () => {
+  test('gets the advice for its fault', async () => {
     const bare = await scriptedServer({ EHLO: '250 mail.acme.test' })
     const channel = openChannel()
     const outcome = await channel.send(appWith({ email: { ...email, port: bare.port } }))
@@ -214,12 +283,38 @@ describe('a server that is set up wrongly', () => {
     bare.close()
   })
 
-  test('gets no advice in the words of its server where a stranger registered the app', () => {
+  test('gets advice without the server’s words where the app was openly registered', () => {
     const failure = { code: 'ETLS', response: '502 5.5.1 internal.lan', command: 'STARTTLS' }
     const { detail } = outcomeOf(failure, server('open'), { secrets, begun: false })
 
     expect(detail).toContain('mail.acme.test:587')
     expect(detail).not.toContain('internal')
+  })
+
+  test('is told apart from one that did not answer, and refused only for its certificate', () => {
+    const outcome = (failure: SmtpFailure) =>
+      outcomeOf(failure, server(), { secrets, begun: false })
+
+    const none = 'No encryption was agreed on at mail.acme.test:587; try security "tls" (usual on 465).'
+    for (const originalCode of ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_TLS_HANDSHAKE_TIMEOUT']) {
+      const broken = outcome({ code: 'ESOCKET', originalCode })
+      expect(broken).toMatchObject({ status: 'deferred', cause: 'network', detail: none })
+    }
+    const expired = outcome({ code: 'ESOCKET', originalCode: 'CERT_HAS_EXPIRED' })
+    expect(expired).toMatchObject({ status: 'refused', cause: 'server' })
+    expect(expired.detail).toContain('is not trusted (CERT_HAS_EXPIRED)')
+  })
+
+  test('is refused where its address is not public, in at most 300 characters', () => {
+    const failure = { code: 'ENOTPUBLIC' }
+    const says = 'mail.acme.test has an address that is not public; name a public mail server.'
+    expect(outcomeOf(failure, server(), { secrets, begun: false })).toEqual({
+      ...{ status: 'refused', cause: 'policy', code: null, detail: says },
+    })
+
+    const { settings, ...rest } = server()
+    const long = { ...rest, settings: { ...settings, host: `${'a'.repeat(250)}.test` } }
+    expect(outcomeOf(failure, long, { secrets, begun: false }).detail).toHaveLength(300)
   })
 })
 

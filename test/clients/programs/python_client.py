@@ -21,9 +21,9 @@ from otpmint_client.models import (
 
 base_url, admin_token = sys.argv[1:]
 
-operator = AuthenticatedClient(base_url=base_url, token=admin_token)
+admin = AuthenticatedClient(base_url=base_url, token=admin_token)
 policy = CreateAppBodyPolicy(code_length=6, origin=None)
-app = create_app.sync(client=operator, body=CreateAppBody(name="Acme", policy=policy))
+app = create_app.sync(client=admin, body=CreateAppBody(name="Acme", policy=policy))
 assert isinstance(app, AppWithKeys), app
 
 client = AuthenticatedClient(base_url=base_url, token=app.test_key)

@@ -19,7 +19,7 @@ function server(app: App) {
   return stage.servers.of(app.endpoints[0]?.id ?? '')
 }
 
-/** Places that can be reserved, which are given back. */
+/** Counts the places that can be reserved, and gives them back. */
 function places(lane: Lane): number {
   let count = 0
   while (count < 30_000 && stage.sender.reserve(lane)) count++
@@ -27,8 +27,8 @@ function places(lane: Lane): number {
   return count
 }
 
-describe('the wait that a new message has to expect', () => {
-  test('is none where nothing is known, nothing waits, or all was sent', async () => {
+describe('the expected wait of a new message', () => {
+  test('is 0 where nothing is known, nothing waits, or everything was sent', async () => {
     const lane = laneOf(stage.app)
     expect(stage.sender.expectedWaitMs(lane)).toBe(0)
     await stage.start(20)
@@ -37,7 +37,7 @@ describe('the wait that a new message has to expect', () => {
     expect(stage.sender.expectedWaitMs(lane)).toBe(0)
   })
 
-  test('follows from what waits and how fast the server is', async () => {
+  test('follows from the waiting messages and the speed of the server', async () => {
     const app = await stage.newApp({ connectionsMax: 10 })
     server(app).behave = takes(400)
     await stage.start(200, { app })
@@ -50,7 +50,7 @@ describe('the wait that a new message has to expect', () => {
     expect(waitMs).toBeLessThan((200 - length) * 40 * 1.3)
   })
 
-  test('refuses a start before anything is stored where it is too long', async () => {
+  test('makes a start fail before anything is stored where it is too long', async () => {
     const app = await stage.newApp({ connectionsMax: 1 })
     server(app).behave = takes(2_000)
     await stage.start(25, { app })
@@ -63,7 +63,7 @@ describe('the wait that a new message has to expect', () => {
     expect(waiting + server(app).accepted.size).toBe(25)
   })
 
-  test('is longer for a message that waits for less time', async () => {
+  test('is longer for a message that may wait less', async () => {
     const app = await stage.newApp({ connectionsMax: 1 })
     server(app).behave = takes(1_000)
     await stage.start(12, { app })
@@ -75,7 +75,7 @@ describe('the wait that a new message has to expect', () => {
     expect(await stage.start(1, { app, ttlSeconds: 600 })).toHaveLength(1)
   })
 
-  test('of a server that does not answer is the time until it is tried again', async () => {
+  test('for a server that does not answer is the time until it is tried again', async () => {
     server(stage.app).behave = says(unreachable)
     await stage.start(3)
     await stage.time.run(500)
@@ -91,7 +91,7 @@ describe('the wait that a new message has to expect', () => {
     expect(server(stage.app).accepted.size).toBe(1)
   })
 
-  test('of a server that is dead for long ends in refusals, of its own app only', async () => {
+  test('for a server that is dead for long makes starts fail, of its own app only', async () => {
     const other = await stage.newApp()
     server(stage.app).behave = says(unreachable)
     stage.sender.start()
@@ -107,7 +107,7 @@ describe('the wait that a new message has to expect', () => {
     expect(stage.sender.expectedWaitMs(laneOf(other))).toBe(0)
   })
 
-  test('has no end beyond the greatest number of messages that may wait in all', async () => {
+  test('is infinite beyond the greatest number of messages that may wait in all', async () => {
     const lane = laneOf(stage.app)
     const backlog = async () => ({ waiting: waitingMax, oldestAt: null })
     const { deliveries } = stage.ports
@@ -121,7 +121,7 @@ describe('the wait that a new message has to expect', () => {
 })
 
 describe('a lane holds', () => {
-  test('no more than can leave in half a minute, at most 5,000', async () => {
+  test('no more messages than can be sent in half a minute, at most 5,000', async () => {
     const app = await stage.newApp({ connectionsMax: 10 })
     expect(places(laneOf(app))).toBe(5_000)
     server(app).behave = takes(1_000)
@@ -133,7 +133,7 @@ describe('a lane holds', () => {
     expect(places(laneOf(app)) + left).toBeLessThan(400)
   })
 
-  test('with all the others no more than 20,000', async () => {
+  test('no more than 20,000 messages together with all other lanes', async () => {
     const apps = await Promise.all([1, 2, 3, 4, 5].map(() => stage.newApp()))
     let total = 0
     for (const app of apps) {
@@ -144,10 +144,10 @@ describe('a lane holds', () => {
   })
 })
 
-test('what found no place waits in the store, and is taken as soon as there is one', async () => {
+test('a message without a place waits in the store, and is claimed as soon as there is one', async () => {
   const app = await stage.newApp({ connectionsMax: 10 })
   server(app).behave = takes(20)
-  // As if other messages had taken all places but ten.
+  // Takes all places but ten.
   const lane = laneOf(app)
   const reserved = places(lane) - 10
   for (let count = 0; count < reserved; count++) stage.sender.reserve(lane)
@@ -157,11 +157,11 @@ test('what found no place waits in the store, and is taken as soon as there is o
   const begun = stage.time.timers.monotonic()
   while (server(app).accepted.size < 200) await stage.time.run(10)
 
-  // 200 messages, ten at a time, 20 ms each, and one look.
+  // 200 messages, ten at a time, 20 ms each, and one query for due ones.
   expect(stage.time.timers.monotonic() - begun).toBeLessThan(400 + 1_500)
 })
 
-test('stats and metrics tell what waits, since when, over how many connections, how fast', async () => {
+test('stats and metrics have the waiting messages, the oldest age, connections and speed', async () => {
   server(stage.app).behave = takes(1_000)
   const { deliveries } = stage.ports
   stage.sender.start()

@@ -22,7 +22,7 @@ test('a lane pauses after three failures in a row, and not before', () => {
   expect([fail(), circuit.isPaused(), circuit.pausedForMs()]).toEqual([true, true, 1_000])
 })
 
-test('the pauses double while the hand-over after them fails too, up to a bound', () => {
+test('the pauses double up to a bound while the hand-overs after them fail', () => {
   const { circuit, pass, fail } = started()
   for (let count = 0; count < 3; count++) fail()
   const pauses: number[] = []

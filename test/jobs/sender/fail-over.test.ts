@@ -69,7 +69,7 @@ describe('a message does not go to the next endpoint', () => {
     expect(server(2).got).toEqual([])
   })
 
-  test('where it was greylisted, or may have been taken', async () => {
+  test('where it was greylisted, or may have been accepted', async () => {
     for (const outcome of [greylisted, unanswered]) {
       server(1).behave = says(outcome)
       await stage.start(1, { app })
@@ -84,7 +84,7 @@ describe('a message does not go to the next endpoint', () => {
   })
 })
 
-test('a server that does not answer is not waited for by every message', async () => {
+test('only the first messages wait for a server that does not answer', async () => {
   server(1).behave = says(unreachable, 8_000)
   await stage.start(3, { app })
   await stage.time.run(8_500)
@@ -94,12 +94,12 @@ test('a server that does not answer is not waited for by every message', async (
   await stage.start(100, { app })
   while (server(2).accepted.size < 102) await stage.time.run(10)
 
-  // All but the one that finds out whether the server is back.
+  // All but the one that tests whether the server is back.
   expect(stage.time.timers.monotonic() - begun).toBeLessThan(2_000)
   expect(server(1).got.length).toBeLessThan(6)
 })
 
-test('both servers dead: nothing is lost, and all is sent when one is back', async () => {
+test('while both servers are dead nothing is lost, and everything is sent when one is back', async () => {
   server(1).behave = says(unreachable)
   server(2).behave = says(unreachable)
   const all = await stage.start(30, { app })
@@ -113,7 +113,7 @@ test('both servers dead: nothing is lost, and all is sent when one is back', asy
   expect(server(2).accepted.size).toBe(30)
 })
 
-test('what was queued for an endpoint that is gone is sent through another one', async () => {
+test('a message for an endpoint that was removed is sent through another one', async () => {
   const gone = app.endpoints[0]?.id ?? ''
   const lost = { deliver: () => new Promise<never>(() => {}), close: () => {} }
   stage.restart({ channel: lost })
@@ -122,7 +122,7 @@ test('what was queued for an endpoint that is gone is sent through another one',
   const actor = { who: 'cli', requestId: null }
   await stage.time.until(removeEndpoint(stage.ports, actor, { appId: app.id, id: gone }))
   await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
-  // As the email channel says where a hand-over names no endpoint.
+  // As the email channel answers a hand-over without an endpoint.
   const noEndpoint = { ...refusedBy('server'), code: null }
   stage.servers.of('none').behave = says(noEndpoint)
   stage.restart().start()
@@ -176,7 +176,7 @@ describe('an alarm', () => {
     expect(raised).toBe(1)
   })
 
-  test('is not raised by what an admin cannot mend', async () => {
+  test('is not raised for a cause that an admin cannot end', async () => {
     for (const outcome of [refusedBy('recipient'), unreachable, later, greylisted]) {
       server(1).behave = says(outcome)
       await stage.start(1, { app })
@@ -186,7 +186,7 @@ describe('an alarm', () => {
     expect(await openAlarms()).toEqual([])
   })
 
-  test('of another start of the server ends too', async () => {
+  test('that was raised before a restart is cleared too', async () => {
     server(1).behave = says(refusedBy('login'))
     await stage.start(1, { app })
     await stage.time.run(1_000)

@@ -29,7 +29,7 @@ function opened(settle: (id: string) => Promise<void>) {
   return { time, ledger, warnings, rooms: () => rooms }
 }
 
-test('ends that come one after another are handed to the store in one go, every time', async () => {
+test('outcomes that come one after another are written to the store in one batch', async () => {
   const groups: [number, string][] = []
   const { time, ledger } = opened(async (id) => void groups.push([time.timers.monotonic(), id]))
   for (const ids of ['abc', 'de']) {
@@ -46,7 +46,7 @@ test('ends that come one after another are handed to the store in one go, every 
   ])
 })
 
-test('what the store does not take is written again until it does', async () => {
+test('an outcome that the store refuses is written again until it succeeds', async () => {
   let isFull = true
   const written: string[] = []
   const { time, ledger } = opened(async (id) => {
@@ -65,7 +65,7 @@ test('what the store does not take is written again until it does', async () => 
   expect([written, onDisk]).toEqual([['a'], ['a']])
 })
 
-test('there is room for a bounded number of ends, and word when there is again', async () => {
+test('a bounded number of outcomes waits, and the sender is told when there is room again', async () => {
   let isFull = true
   const { time, ledger, rooms } = opened(async () => {
     if (isFull) throw new Error('disk full')
@@ -80,7 +80,7 @@ test('there is room for a bounded number of ends, and word when there is again',
   expect([ledger.hasRoom(), rooms()]).toEqual([true, 1])
 })
 
-test('draining waits for what is not written yet, and for what cannot be', async () => {
+test('draining waits for unwritten outcomes, for a limited time', async () => {
   const written: string[] = []
   const { time, ledger } = opened(async (id) => {
     if (id === 'b') throw new Error('disk full')
@@ -95,7 +95,7 @@ test('draining waits for what is not written yet, and for what cannot be', async
   expect(await failed).toBe(false)
 })
 
-test('an end that is not written is said once in the log, however often it is tried', async () => {
+test('an outcome that cannot be written is logged once, however often it is tried', async () => {
   let isFull = true
   const { time, ledger, warnings } = opened(async () => {
     if (isFull) throw new Error('full')

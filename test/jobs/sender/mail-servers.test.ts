@@ -46,7 +46,7 @@ function open({ email, timers = w.timers }: { email: Channel; timers?: Timers })
   })
 }
 
-/** Mail in this thread, with timers that hurry. */
+/** An email channel in this thread, with accelerated timers. */
 function hurried(times: number): Channel {
   const timers = quickTimers(times)
   const mailer = createMailer({ egress: createEgress(), timers, connectionsMax: 100 })
@@ -122,7 +122,7 @@ describe('a mail leaves', () => {
     expect(own.map(taken)).toEqual([20])
   })
 
-  test('by the hundred over few connections that are used again', async () => {
+  test('a hundred times over few connections that are reused', async () => {
     const { app, own } = await appOn({})
 
     const ids = await Promise.all(Array.from({ length: 200 }, () => start(app)))
@@ -134,7 +134,7 @@ describe('a mail leaves', () => {
   })
 })
 
-test('a server that accepts and never answers holds up no other app', async () => {
+test('a server that accepts and never answers delays no other app', async () => {
   const silent = await appOn({ greeting: 'hang' })
   const working = await appOn({})
   const stuck = await Promise.all(Array.from({ length: 30 }, () => start(silent.app)))
@@ -171,7 +171,7 @@ describe('a server that', () => {
     email.close()
   })
 
-  test('drips a byte at a time ends after the time of a try', async () => {
+  test('sends its reply byte by byte ends a try after its time', async () => {
     const { app } = await appOn({ 'RCPT TO': 'drip' })
     const email = hurried(100)
     sender = open({ email })
@@ -182,7 +182,7 @@ describe('a server that', () => {
     email.close()
   })
 
-  test('never answers the message ends after the time of a try, and may have it', async () => {
+  test('never answers the message ends a try after its time, as ambiguous', async () => {
     const { app } = await appOn({ message: 'hang' })
     const email = hurried(100)
     sender = open({ email })
@@ -193,7 +193,7 @@ describe('a server that', () => {
     email.close()
   })
 
-  test('refuses the login is tried over few connections, and then not for a minute', async () => {
+  test('refuses the login gets few connections, and then none for a minute', async () => {
     const { app, own } = await appOn({
       EHLO: '250-mail.acme.test\r\n250 AUTH PLAIN',
       AUTH: '535 5.7.8 bad credentials',

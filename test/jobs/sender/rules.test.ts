@@ -17,12 +17,12 @@ import {
 } from './simulated-servers.ts'
 import { only, openStage, type Stage, type Started } from './stage.ts'
 
-/** What a server does with one message after another, over and over. */
+/** The repeated sequence of a server's answers. */
 type Profile = {
   takesMs: number
   connections: number
   outcomes: DeliveryOutcome[]
-  /** Nothing listens from and to these seconds. */
+  /** Seconds between which nothing listens. */
   outage: [number, number]
 }
 type AppPlan = { connectionsMax: number; servers: Profile[] }
@@ -73,7 +73,7 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   ),
 })
 
-/** The servers of an app that takes everything, beside the others. */
+/** The server of the app that accepts everything. */
 const healthy: AppPlan = {
   connectionsMax: 10,
   servers: [{ takesMs: 50, connections: 100, outcomes: [sent], outage: [0, 0] }],
@@ -144,7 +144,7 @@ async function play({ plan, stage, apps, started, healthyOnes, canceledAt }: Run
   const app = apps[step.app % (apps.length - 1)]
   if (!app) return
   const begun = await stage.start(step.count, { app, ttlSeconds }).catch((error: unknown) => {
-    // A start is refused before anything is stored, which loses nothing.
+    // A refused start stored nothing, so nothing is lost.
     if (error instanceof Problem && error.code === 'delivery_backlog') return []
     throw error
   })
@@ -204,6 +204,6 @@ const rules: ((run: Run) => Promise<void>)[] = [
   },
 ]
 
-test('messages end, none is sent too often, and nobody waits for others’ servers', async () => {
+test('every message ends, none is sent too often, and no app waits for another app’s server', async () => {
   await fc.assert(fc.asyncProperty(plans, run), { numRuns: 25 })
 }, 60_000)

@@ -1,16 +1,16 @@
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
 import type { Channel, Timers } from '../../../src/domain/ports.ts'
 
-/** A mail server as a channel sees it, with connections that are kept for the next message. */
+/** A simulated mail server, whose connections are kept for the next message. */
 export type SimulatedServer = {
-  /** Answers a new connection: null takes it. `open` counts it too. */
+  /** The answer to a new connection; null accepts it. `open` includes it. */
   greet(connection: { number: number; open: number }): Behaviour | null
   behave(handover: Handover): Behaviour
-  /** Connections that are open, those of them that are free, and how many there ever were. */
+  /** Connections: open now, free among those, and ever opened. */
   open: number
   free: number
   number: number
-  /** Hand-overs that run now, and the most that ever ran. */
+  /** Hand-overs that run now, and their highest number. */
   running: number
   most: number
   got: { handover: Handover; at: number }[]
@@ -57,13 +57,13 @@ export const refusedBy = (cause: 'recipient' | 'login' | 'policy' | 'message' | 
   return { status: 'refused', cause, code: '550 5.1.1', detail: `550 ${cause}` } as const
 }
 
-/** Takes every message after so long. */
+/** Accepts every message after so many ms. */
 export const takes = (takesMs: number) => (): Behaviour => ({ takesMs, outcome: sent })
-/** Answers every hand-over alike. */
+/** Answers every hand-over with the same outcome. */
 export const says = (outcome: DeliveryOutcome, takesMs = 1) => {
   return (): Behaviour => ({ takesMs, outcome })
 }
-/** Answers 421 to connections beyond so many. */
+/** Answers 421 to more than so many connections. */
 export const allows = (connectionsMax: number): SimulatedServer['greet'] => {
   return ({ open }) => (open > connectionsMax ? { takesMs: 1, outcome: full } : null)
 }
@@ -121,7 +121,7 @@ export function simulatedServers(timers: Timers) {
   return { of, channel, running, all: () => [...servers.values()] }
 }
 
-/** False when it was stopped before. */
+/** False when it was stopped before its end. */
 function waitOrStop(timers: Timers, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (isDone: boolean) => {

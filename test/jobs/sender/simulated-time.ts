@@ -1,12 +1,12 @@
 import type { Clock, Random, Timers } from '../../../src/domain/ports.ts'
 
-/** A wall clock, timers and a monotonic clock that move only when told. */
+/** A wall clock, timers and a monotonic clock that only the test moves. */
 export type SimulatedTime = {
   clock: Clock
   timers: Timers
-  /** Lets so much time pass, with all that happens in it in its order. */
+  /** Lets so many ms pass, and runs what is due in its order. */
   run(ms: number): Promise<void>
-  /** Lets time pass until this has ended. */
+  /** Lets time pass until the promise is settled. */
   until<Result>(work: Promise<Result>): Promise<Result>
   /** Moves the wall clock alone. */
   step(ms: number): void
@@ -30,13 +30,13 @@ export function simulatedTime(): SimulatedTime {
       if (place >= 0) timers.splice(place, 1)
     }
   }
-  /** Everything that happens without time passing. */
+  /** Waits for everything that needs no time to pass. */
   const settle = async () => {
     do {
       const due = soon
       soon = []
       for (const call of due) call()
-      // One turn of the real event loop ends every chain of promises.
+      // One turn of the real event loop settles every chain of promises.
       await new Promise<void>((done) => setImmediate(done))
     } while (soon.length > 0)
   }
@@ -80,7 +80,7 @@ export function simulatedTime(): SimulatedTime {
   }
 }
 
-/** The same bytes for the same seed. */
+/** Pseudo-random bytes, the same for the same seed. */
 export function seededRandom(seed: number): Random {
   let state = seed | 1
   const next = () => {

@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => stage.close())
 
-/** How long it takes until all that is waiting was accepted, in ms. */
+/** Milliseconds until every waiting message was accepted. */
 async function timeToSend(count: number, endpointId: string): Promise<number> {
   const server = stage.servers.of(endpointId)
   const begun = stage.time.timers.monotonic()
@@ -28,7 +28,7 @@ async function appWith(connectionsMax: number) {
 
 describe('a burst', () => {
   test.each([
-    // Wanted by the issue, with a real server's connections and ours to it on top.
+    // The wanted times, plus the time to open connections.
     [300, 100, 10, 3_600],
     [300, 100, 30, 1_600],
     [600, 400, 10, 27_000],
@@ -45,11 +45,11 @@ describe('a burst', () => {
     expect([...server.accepted.values()].every((times) => times === 1)).toBe(true)
   })
 
-  test('that is larger than a lane is sent without a pause, from the store too', async () => {
+  test('that is larger than a lane is sent without a pause, also from the store', async () => {
     const { app, endpointId, server } = await appWith(10)
     server.behave = takes(100)
     const inTime = await stage.start(400, { app })
-    // What another process left behind is more than this one may hold at once.
+    // Another process left more messages than this one may hold at a time.
     expect(inTime).toHaveLength(400)
     stage.restart()
     await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
@@ -60,7 +60,7 @@ describe('a burst', () => {
 })
 
 describe('a server with few connections', () => {
-  test.each([1, 3, 10])('is given all that it can take: %i', async (connections) => {
+  test.each([1, 3, 10])('is used to its capacity: %i', async (connections) => {
     const { app, endpointId, server } = await appWith(30)
     server.greet = allows(connections)
     server.behave = takes(100)
@@ -68,12 +68,12 @@ describe('a server with few connections', () => {
 
     await stage.start(count, { app })
 
-    // 60 rounds of 100 ms at the least; finding out how many there are costs some of them.
+    // At least 60 rounds of 100 ms; finding the number of connections costs a few more.
     expect(await timeToSend(count, endpointId)).toBeLessThan(9_000)
     expect([...server.accepted.values()].every((times) => times === 1)).toBe(true)
   })
 
-  test('that answers 421 to every second connection gets every mail in time all the same', async () => {
+  test('that answers 421 to every second connection still gets every mail in time', async () => {
     const { app, endpointId, server } = await appWith(10)
     server.greet = ({ number }) => (number % 2 === 0 ? says(full)() : null)
     server.behave = takes(50)
@@ -84,9 +84,9 @@ describe('a server with few connections', () => {
     expect(await timeToSend(50, endpointId)).toBeLessThan(3_000)
   })
 
-  test('that grows slower the more it gets is not given more and more', async () => {
+  test('that slows down under load does not get ever more', async () => {
     const { app, server, endpointId } = await appWith(50)
-    // Serial inside: one message takes 20 ms, however many connections there are.
+    // The server works serially: 20 ms a message, however many connections there are.
     let free = 0
     server.behave = () => {
       const now = stage.time.timers.monotonic()
@@ -101,7 +101,7 @@ describe('a server with few connections', () => {
   })
 })
 
-test('an app whose server is dead costs no other app time', async () => {
+test('an app whose server is dead delays no other app', async () => {
   const dead = await stage.newApp()
   stage.servers.of(dead.endpoints[0]?.id ?? '').behave = says(unreachable, 8_000)
   const { app, endpointId, server } = await appWith(10)
@@ -115,7 +115,7 @@ test('an app whose server is dead costs no other app time', async () => {
   expect(await timeToSend(50, endpointId)).toBeLessThan(1_500)
 })
 
-test('never more hand-overs run than there are connections, and apps share them in turn', async () => {
+test('hand-overs never exceed the number of connections, and apps take turns', async () => {
   await stage.close()
   stage = await openStage({ connectionsMax: 6 })
   const apps = await Promise.all([1, 2, 3].map(() => appWith(10)))
@@ -132,7 +132,7 @@ test('never more hand-overs run than there are connections, and apps share them 
   expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(6)
 })
 
-test('an app with a quick server gets its share beside slow ones', async () => {
+test('an app with a fast server gets its share beside slow ones', async () => {
   await stage.close()
   stage = await openStage({ connectionsMax: 6 })
   const slow = await Promise.all([1, 2].map(() => appWith(10)))
@@ -145,7 +145,7 @@ test('an app with a quick server gets its share beside slow ones', async () => {
   expect(await timeToSend(20, quick.endpointId)).toBeLessThan(3_000)
 })
 
-test('apps whose servers are dead take no shares from others', async () => {
+test('apps whose servers are dead take no connections from others', async () => {
   await stage.close()
   stage = await openStage({ connectionsMax: 20 })
   stage.sender.start()

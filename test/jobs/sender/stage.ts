@@ -25,15 +25,15 @@ export type Stage = {
   /** The running sender; `restart` replaces it. */
   sender: Sender
   app: App
-  /** What was logged. */
+  /** The log lines. */
   lines: { event: string; fields: LogFields }[]
-  /** An app with so many endpoints, the first by rank first. */
+  /** Adds an app with so many endpoints; returns them by rank. */
   newApp(options?: { endpoints?: number; connectionsMax?: number }): Promise<App>
-  /** Starts for new recipients, one after another without waiting for any. */
+  /** Starts verifications for new recipients, without waiting between them. */
   start(count: number, options?: { app?: App; ttlSeconds?: number }): Promise<Started[]>
-  /** A sender as another process would begin it; the one before is left as it is. */
+  /** Starts a sender as another process would; the earlier one is left as it is. */
   restart(options?: { node?: string; ports?: Partial<Ports>; channel?: Channel }): Sender
-  /** Says that a node lives. */
+  /** Marks a node as alive. */
   beat(node: string): Promise<void>
   history(started: Started): ReturnType<Ports['deliveries']['history']>
   close(): Promise<void>
@@ -42,7 +42,7 @@ export type Stage = {
 export type Started = { id: string; appId: string; mode: 'live'; lane: Lane }
 
 const actor = { who: 'cli', requestId: null }
-/** So that no limit is in the way of what is tested. */
+/** The highest limits, so that none refuses a start. */
 const many = 1_000_000
 const settings = {
   ...defaultSettings,
@@ -122,7 +122,7 @@ function key(id: string, app: App): Omit<Started, 'lane'> {
   return { id, appId: app.id, mode: 'live' }
 }
 
-/** How the only delivery of a verification stands. */
+/** The state of the only delivery of a verification. */
 export function only(deliveries: Delivery[]): Delivery {
   const [delivery] = deliveries
   if (!delivery || deliveries.length > 1) throw new Error('there is not one delivery')

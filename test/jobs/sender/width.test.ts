@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { createWidth, type Width } from '../../../src/jobs/sender/width.ts'
 
-/** A clock that moves when told. */
+/** A clock that the test moves. */
 function handClock() {
   let now = 0
   return {
@@ -13,7 +13,7 @@ function handClock() {
   }
 }
 
-/** One round: as many hand-overs as the width allows, each answered after so long. */
+/** One round: as many hand-overs as the width allows, each answered after so many ms. */
 function round(width: Width, clock: ReturnType<typeof handClock>, ms: number, wanting = true) {
   const begun = Array.from({ length: width.value() }, (_, index) => width.begin(index + 1))
   clock.pass(ms)
@@ -26,7 +26,7 @@ function started(max = 50) {
 }
 
 describe('the width of a lane', () => {
-  test('begins with a few and doubles in every round while mail waits', () => {
+  test('starts small and doubles in every round while mail waits', () => {
     const { width, clock } = started()
     const seen = [width.value()]
     for (let count = 0; count < 6; count++) {
@@ -44,7 +44,7 @@ describe('the width of a lane', () => {
     expect(width.value()).toBe(3)
   })
 
-  test('stops to grow where answers come slower, and is halved where they come far slower', () => {
+  test('stops growing when answers are slower, and is halved when they are far slower', () => {
     const { width, clock } = started()
     for (let count = 0; count < 2; count++) round(width, clock, 100)
     round(width, clock, 260)
@@ -61,7 +61,7 @@ describe('the width of a lane', () => {
 
   test('is not halved by the time that opening connections takes', () => {
     const { width, clock } = started()
-    // 400 ms more for whatever opens a connection.
+    // 400 ms more for each hand-over that opens a connection.
     for (let count = 0; count < 6; count++) {
       const begun = Array.from({ length: width.value() }, (_, index) => width.begin(index + 1))
       clock.pass(100)
@@ -73,7 +73,7 @@ describe('the width of a lane', () => {
     expect(width.value()).toBe(50)
   })
 
-  test('is halved once by all the hand-overs that were too many', () => {
+  test('is halved once for all hand-overs of a round that were too many', () => {
     const { width, clock } = started()
     for (let count = 0; count < 3; count++) round(width, clock, 100)
     const begun = Array.from({ length: 24 }, (_, index) => width.begin(index + 1))
