@@ -87,6 +87,7 @@ export async function startRuntime(
     try {
       return await serve(settings, { ports: opened.ports, log, io, health, close })
     } catch (error) {
+      health.end()
       await opened.close()
       throw error
     }
@@ -113,6 +114,8 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
 
   const assembly = assemble(settings, base, tokenHash)
   await assembly.beat()
+  // Threads start before connections can take the open files that they need.
+  health.begin(ports, directory.database)
   const listeners = listen(settings, assembly)
   const { url, metricsUrl } = listeners
   const control = listenForControl(directory, {
@@ -124,7 +127,6 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
     }),
   })
   for (const job of [assembly.outbox, ...assembly.watches]) job.start()
-  health.begin(ports, directory.database)
   log.info('listening', { url, version })
   if (metricsUrl) log.info('metrics_listening', { url: metricsUrl })
   const stop = createStop(settings, base, { assembly, listeners, control })

@@ -12,15 +12,15 @@ export type Reached =
   | { reach: 'unknown' }
 
 export type MailEgress = Egress & {
-  /** Resolves and judges in one step: who dials one of these addresses dials what was checked. */
+  /** Resolves and checks in one step, so that the addresses to dial are the checked ones. */
   publicAddresses(host: string): Promise<Reached>
 }
 
 const dnsTimeoutMs = 4_000
 
 /**
- * Where mail of an app that a stranger registered may go (security.md X3): to a name in the public
- * DNS all of whose addresses are global. Addresses in place of a name are never public here.
+ * Limits where mail of an openly registered app may go: to a name in the public DNS all of whose
+ * addresses are global. An address in place of a name is never public here.
  */
 export function createEgress(
   options: { resolve4?: Resolve; resolve6?: Resolve; timers?: Timers } = {},
@@ -35,7 +35,7 @@ export function createEgress(
     )
     const addresses = found.flatMap((list) => list ?? [])
     if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
-    // An answer that is missing might hold a private address: not known is not public.
+    // A missing answer might have a private address, so it is not public.
     if (found.includes(null) || addresses.length === 0) return { reach: 'unknown' }
     return { reach: 'public', addresses }
   }
@@ -45,7 +45,7 @@ export function createEgress(
   }
 }
 
-/** The addresses of a name; none when it has none, null when the DNS did not say. */
+/** The addresses of a name; empty when it has none, null without an answer of the DNS. */
 function records(resolve: Resolve, name: string, timers: Timers): Promise<string[] | null> {
   return new Promise((done) => {
     const cancelLate = timers.after(dnsTimeoutMs, () => done(null))

@@ -9,7 +9,7 @@ import type { Recipient } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
 import { renderMessage } from '../messages/render.ts'
 
-/** A message that a test key asked for, as a person would have got it. */
+/** A message of a test key, as a person would have received it. */
 export type InboxMessage = {
   deliveryId: string
   appId: string
@@ -21,17 +21,17 @@ export type InboxMessage = {
   html: string
   code: string
   reference: string
-  /** How the verification stands: an expired or used code is shown as one. */
+  /** The status of the verification. */
   status: Status
-  /** When it was delivered here, epoch ms. */
+  /** When it was delivered, epoch ms. */
   at: number
   expiresAt: number
 }
 
-/** The newest messages of all apps that are kept. */
+/** How many messages are kept, the newest of all apps. */
 export const inboxMax = 200
 
-/** Keeps what test keys send in the store, without its code: nothing leaves the machine. */
+/** Keeps the messages of test keys in the store, without the code; nothing leaves the machine. */
 export function createInboxChannel({
   inbox,
   keyring,
@@ -59,7 +59,7 @@ export function createInboxChannel({
 
 type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'verifications' | 'keyring' | 'clock'>
 
-/** The messages of one app or of all, newest first, each rendered anew as it was sent. */
+/** The messages of one app or of all, newest first, each rendered again as it was sent. */
 export async function listInbox(
   ports: ListPorts,
   query: { appId: string | null; limit: number },
@@ -69,7 +69,7 @@ export async function listInbox(
   return messages.filter((message) => message !== null)
 }
 
-/** Null when the verification was deleted, or its key is gone. */
+/** Null when the verification or its code key was deleted. */
 async function readMessage(ports: ListPorts, row: InboxRow): Promise<InboxMessage | null> {
   const { deliveryId, appId, verificationId: id, at } = row
   const [app, verification] = await Promise.all([
@@ -102,7 +102,7 @@ function readHandover(
   }
 }
 
-/** Where the address of a message in the inbox belongs. */
+/** The place that the sealed address of an inbox message is bound to. */
 export function inboxPlace(deliveryId: string): SealPlace {
   return { table: 'inbox', row: deliveryId, column: 'recipient_sealed' }
 }

@@ -9,13 +9,13 @@ export type ChannelPorts = Pick<Ports, 'keyring' | 'inbox' | 'clock'> & {
   connectionsMax: number
 }
 
-/** How each kind of channel delivers. domain/delivery/channel.ts has what each takes. */
+/** The implementation of each channel; domain/delivery/channel.ts has their rules. */
 const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   email: (ports) => createEmailChannel(ports, createMailThread(ports)),
   inbox: createInboxChannel,
 }
 
-/** Every channel; the mail thread is started. */
+/** Creates every channel and starts the mail thread. */
 export function createChannels(ports: ChannelPorts): Record<ChannelKind, Channel> {
   const entries = Object.entries(registry).map(([kind, create]) => [kind, create(ports)])
   return Object.fromEntries(entries) as Record<ChannelKind, Channel>

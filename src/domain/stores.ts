@@ -15,9 +15,9 @@ import type { Mode, Status, Verification, VerificationKey } from './verification
 /**
  * Every method of a store is atomic and durable: when the promise resolves, the change is on disk.
  * It rejects with `Problem('store_unavailable')` when the change could not be made (disk full,
- * read-only, locked too long) or when it is unknown whether it was (a connection lost in a commit):
- * an unknown check may have spent its attempt and an unknown start may have sent, never the other
- * way round. Rules and numbers come with the command: a store decides nothing of its own.
+ * read-only, locked too long) or when that is unknown (a connection lost in a commit): then a check
+ * may have spent its attempt and a start may have been stored. Rules and numbers come with the
+ * command; a store has none of its own.
  */
 export type Stores = {
   verifications: VerificationStore
@@ -36,16 +36,16 @@ export type Stores = {
 
 export type VerificationStore = {
   /**
-   * In one transaction: answers an Idempotency-Key that is kept, else takes every limit, reserves
-   * the budget and stores verification and delivery. What a limit refuses leaves everything as it
-   * was; what a budget refuses leaves the limits taken and an event.
+   * In one transaction: replays a stored Idempotency-Key, else takes every limit, reserves the budget
+   * and stores verification and delivery. A refusal by a limit changes nothing; a refusal by the
+   * budget takes the limits and writes an event.
    */
   start(command: StartCommand): Promise<StartResult>
   /**
    * Spends one attempt and judges it in one statement, or spends none and answers `refused` with
    * the verification as it was then: unknown (null), not pending, expired, exhausted, forgotten, a
-   * code of another length or format, or none of `digests` under the key that the row names. With
-   * an Idempotency-Key that is kept nothing is spent. An approval forgets digest and address.
+   * code of another length or format, or none of `digests` under the key that the row names. A
+   * stored Idempotency-Key spends nothing. An approval also clears digest and address.
    */
   chargeAttempt(command: AttemptCommand): Promise<AttemptResult>
   /** Counts a resend and queues its delivery, if one is due; null when none is. */
@@ -53,13 +53,13 @@ export type VerificationStore = {
   /** Ends a pending, unexpired verification and its deliveries; null when there is none. */
   cancel(command: VerificationKey & { now: number; event: EventType }): Promise<Verification | null>
   get(key: VerificationKey): Promise<Verification | null>
-  /** Where a shareable key belongs, if `/otp` made it; the original API names no app. */
+  /** The verification of a shareable key, if `/otp` started it; the original API names no app. */
   findShareable(id: string): Promise<VerificationKey | null>
   /** Newest first, by id. */
   list(query: VerificationQuery): Promise<Page<Verification>>
-  /** The sealed address; null once forgotten. */
+  /** The sealed address; null once cleared. */
   sealedRecipient(key: VerificationKey): Promise<Uint8Array | null>
-  /** Expires everything pending of every app, and forgets digests and addresses; how many. */
+  /** Expires every pending verification of every app, and clears digests and addresses; how many. */
   expirePending(now: number): Promise<number>
 }
 
@@ -70,7 +70,7 @@ export type CodeVariant = {
   digest: Uint8Array
 }
 
-/** What a start decides, or what every verification begins with. */
+/** The fields that differ, or are always the same, at a start. */
 type Begun =
   | ('status' | 'forgotten' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
   | ('codeFormat' | 'codeLength' | 'generation')
@@ -81,25 +81,25 @@ export type StartCommand = {
   verification: NewVerification
   recipientIndex: Uint8Array
   recipientSealed: Uint8Array
-  /** Stored if the budget holds; else the long one, or nothing where that is null. */
+  /** Stored if the budget allows it; else the long one, or nothing where that is null. */
   short: CodeVariant
   long: CodeVariant | null
   /** The first is the recipient's, whose row also names its latest verification. */
   limits: LimitRow[]
-  /** The recipient row is kept so long after its latest verification. */
+  /** How long the recipient's row is kept after its latest verification. */
   recipientKeptMs: number
   budget: BudgetWindow[]
-  /** What happens when the budget does not fit. */
+  /** The event to write when the budget is spent. */
   budgetEvent: { type: EventType; data: Event['data'] }
   delivery: NewDelivery
   idempotency: KeptRequest | null
 }
 
-/** An Idempotency-Key: the same fingerprint is answered again, another one is refused. */
+/** An Idempotency-Key: the same fingerprint gets the same answer, another one is refused. */
 export type KeptRequest = {
   key: Uint8Array
   fingerprint: Uint8Array
-  /** What was kept before this counts as forgotten. */
+  /** Keys that were stored before this time are ignored. */
   since: number
 }
 
@@ -139,7 +139,7 @@ export type AttemptResult =
 
 export type ResendCommand = VerificationKey & {
   now: number
-  /** The wait between two; a `resend_at` further away was written by a clock that was wrong. */
+  /** The wait between two; a `resend_at` beyond it was written by a wrong clock. */
   resendAfterMs: number
   delivery: NewDelivery
 }
@@ -147,45 +147,45 @@ export type ResendCommand = VerificationKey & {
 export type VerificationQuery = {
   appId: string
   mode: Mode
-  /** One recipient's; `key` names the recipient's limit row, `index` the exact address. */
+  /** Only one recipient's; `key` names their limit row, `index` the exact address. */
   recipient?: { index: Uint8Array; key: Uint8Array }
   status?: Status
   now: number
   limit: number
-  /** The id of the last one of the page before. */
+  /** The last id of the previous page. */
   cursor: string | null
 }
 
 export type Page<T> = { items: T[]; nextCursor: string | null }
 
-/** The outbox's rows. A delivery is due when its time has come or its holder is gone. */
+/** The outbox. A delivery is due at its time, or when the lease of its node is no longer valid. */
 export type DeliveryStore = {
-  /** The lanes that have something due, behind `after` in the order of lanes. */
+  /** The lanes with due deliveries, after `after` in the order of lanes. */
   dueLanes(query: Due & { after: Lane | null; limit: number }): Promise<Lane[]>
-  /** Leases what is due in one lane, oldest first. */
+  /** Leases due deliveries of one lane, oldest first. */
   claim(command: Due & { lane: Lane; leaseUntil: number; limit: number }): Promise<Delivery[]>
-  /** Gives up the leases of a node that starts anew. */
+  /** Gives up the leases of a node that has restarted. */
   releaseLeases(node: string): Promise<void>
-  /** Gives up one node's leases of these deliveries, which no lane of it holds any more. */
+  /** Gives up one node's leases of these deliveries. */
   release(command: { node: string; ids: string[] }): Promise<void>
-  /** Records a try and what follows it. A delivery that has ended meanwhile stays ended. */
+  /** Writes a try and what follows it. A delivery that has ended meanwhile stays ended. */
   settle(command: SettleCommand): Promise<void>
-  /** Ends what can no longer be delivered because its code expired; how many. */
+  /** Ends the deliveries whose code has expired; how many. */
   expire(command: { now: number; limit: number; event: EventType }): Promise<number>
   /** The tries of one delivery, oldest first. */
   tries(deliveryId: string): Promise<Try[]>
   /** Every delivery of a verification with its tries, oldest first. */
   history(key: VerificationKey): Promise<(Delivery & { history: Try[] })[]>
-  /** What has not ended yet. */
+  /** The deliveries that have not ended. */
   backlog(): Promise<{ waiting: number; oldestAt: number | null }>
 }
 
 export type Due = {
   node: string
   now: number
-  /** No delivery is due later than this from now; a clock that was wrong wrote what is. */
+  /** The longest wait of a delivery; a longer one was written by a wrong clock and is due. */
   dueWithinMs: number
-  /** Leases of nodes that were not seen since are free. */
+  /** Leases of nodes that were last seen before this time are free. */
   silentSince: number
 }
 
@@ -196,7 +196,7 @@ export type SettleCommand = {
   status: DeliveryStatus
   detail: string | null
   event: EventType
-  /** When and through which endpoint it is tried again; null ends it. */
+  /** The next try of the same delivery; null ends it. */
   again: { endpointId: string | null; at: number; lease: NewDelivery['lease'] } | null
   /** A new delivery through another channel. */
   follow: NewDelivery | null
@@ -210,7 +210,7 @@ export type AppStore = {
   findByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey } | null>
   findBySecretKey(index: Uint8Array): Promise<App | null>
   list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
-  /** How many apps strangers have registered: in all, and from one address. */
+  /** The number of openly registered apps: in all, and from one address. */
   countOpen(from: Uint8Array): Promise<{ all: number; fromAddress: number }>
   /** Null for an unknown app; `changed` when its version is not the expected one. */
   update(id: string, change: AppChange, audit: AuditAppend): Promise<UpdateResult>
@@ -225,13 +225,13 @@ export type AppStore = {
   /** Apps whose data keys are wrapped under other keys than `keyId`, for a rotation. */
   wrappedOtherwise(keyId: string, limit: number): Promise<App[]>
   /**
-   * Gives apps new data keys and the secrets that are sealed with them; counts their versions up.
-   * An app that has changed since `expectedVersion` stays as it is.
+   * Writes new data keys of apps and the secrets that are sealed with them; increments versions. An
+   * app that has changed since `expectedVersion` stays as it is.
    */
   renewKeys(renewals: KeyRenewal[]): Promise<void>
 }
 
-/** A new data key (which still opens what the former one sealed) and every secret of the app. */
+/** A new data key, with its predecessors, and every secret of the app sealed with it. */
 export type KeyRenewal = {
   appId: string
   expectedVersion: number
@@ -254,7 +254,7 @@ export type NewApp = {
   registeredFrom: Uint8Array | null
 }
 
-/** What is absent stays. `endpoints` are all of the app's, with their ranks. */
+/** Absent fields stay. `endpoints` are all of the app's, with their ranks. */
 export type AppChange = {
   expectedVersion: number
   name?: string
@@ -267,9 +267,9 @@ export type UpdateResult = App | 'changed' | HeadMoved | null
 export type LimitStore = {
   /** Takes one from every rate of a row, or from none. */
   take(row: LimitRow, now: number): Promise<LimitResult>
-  /** Remembers a key until then; for addresses that showed a valid credential. */
+  /** Remembers a key until a time; for addresses that showed a valid credential. */
   remember(key: Uint8Array, until: number): Promise<void>
-  /** `withinMs` is the longest that anything is remembered; a wrong clock wrote what is longer. */
+  /** `withinMs` is the longest that a key is remembered; a later time was written by a wrong clock. */
   remembers(query: { key: Uint8Array; now: number; withinMs: number }): Promise<boolean>
 }
 
@@ -288,7 +288,7 @@ export type EventQuery = {
 }
 
 export type AlarmStore = {
-  /** True when it was not on already; then the event is written too. */
+  /** True when it was off; then the event is written too. */
   raise(command: AlarmChange): Promise<boolean>
   /** True when it was on. */
   clear(command: AlarmChange): Promise<boolean>
@@ -338,7 +338,7 @@ export type StatsQuery = { appId: string | null; from: number; to: number; bucke
 export type StatsRow = { at: number } & Record<CounterName, number>
 export type AppFailures = { appId: string; checks: number; failures: number; alarmed: boolean }
 
-/** What test keys sent: never the code, which is derived again when it is read. */
+/** The messages of test keys, without the code, which is derived again when they are read. */
 export type InboxStore = {
   /** Keeps the newest `keep` of all apps. */
   add(command: { row: InboxRow; keep: number }): Promise<void>
@@ -361,25 +361,25 @@ export type NodeStore = {
   list(): Promise<Node[]>
 }
 
-/** `keysetVersion` is the newest that the node has taken up. */
+/** `keysetVersion` is the version of the keyset that the node uses. */
 export type Node = { id: string; seenAt: number; keysetVersion: number }
 
-/** Small facts about the installation, by name. Null deletes. */
+/** Small values of the installation, by name. Null deletes. */
 export type MetaStore = {
   read(name: string): Promise<Uint8Array | null>
-  /** Writes all facts at once, if those of `expected` still hold; false when they do not. */
+  /** Writes all values if those of `expected` are unchanged; false when they are not. */
   write(facts: Facts, options?: { expected?: Facts; audit?: AuditAppend }): Promise<boolean>
 }
 export type Facts = Record<string, Uint8Array | null>
 
 export type MaintenanceStore = {
-  /** Deletes one small batch of what is past its keeping time. */
+  /** Deletes one small batch of rows whose keeping time is over. */
   sweep(command: SweepCommand): Promise<{ rows: number; limitsAfter: Uint8Array }>
-  /** True for the one node that may run this job until then. */
+  /** True for the one node that may run this job until `until`. */
   takeTurn(command: { job: string; node: string; now: number; until: number }): Promise<boolean>
   /** Throws `store_unavailable` unless a write reaches the disk. */
   ready(): Promise<void>
-  /** One sentence for each thing that is wrong with the database; empty when it is sound. */
+  /** One sentence for each fault of the database; empty without faults. */
   faults(): Promise<string[]>
 }
 
@@ -387,10 +387,10 @@ export type SweepCommand = {
   now: number
   verificationsBefore: number
   eventsBefore: number
-  /** Failures of swept verifications, and answers kept for an Idempotency-Key. */
+  /** For failures of swept verifications and for answers to Idempotency-Keys. */
   failuresBefore: number
   idempotencyBefore: number
-  /** Rows of limits are walked by key; an empty one begins again. */
+  /** The key of the limit row to continue after; empty to begin again. */
   limitsAfter: Uint8Array
   limit: number
 }

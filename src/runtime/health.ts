@@ -4,9 +4,10 @@ import { raiseAlarm } from '../domain/alarm.ts'
 import type { Log, Ports } from '../domain/ports.ts'
 import type { MaintenanceStore } from '../domain/stores.ts'
 import type { KeysState } from '../jobs/watches.ts'
+import { notOpened } from '../store/sqlite/inspect.ts'
 import { version } from '../version.ts'
 import type { RuntimeFinding } from './control.ts'
-import { inspectInThread } from './inspect-thread.ts'
+import { startInspector } from './inspect-thread.ts'
 
 export type Health = ReturnType<typeof createHealth>
 
@@ -60,16 +61,18 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
     begin(opened: WatchedPorts, database: string) {
       ports = opened
       if (state.isDamaged) void tellAlarm()
-      cancelCheck = opened.timers.after(checkAfterMs, () => {
-        const { fault, cancel } = inspectInThread(database)
-        cancelCheck = cancel
-        fault.then(
-          (found) => {
-            if (found !== null) onDamage()
-          },
-          () => log.warn('database_check_failed'),
-        )
+      const { inspect, cancel } = startInspector()
+      const failed = () => log.warn('database_check_failed')
+      const cancelWait = opened.timers.after(checkAfterMs, () => {
+        inspect(database).then((fault) => {
+          if (fault === notOpened) failed()
+          else if (fault !== null) onDamage()
+        }, failed)
       })
+      cancelCheck = () => {
+        cancelWait()
+        cancel()
+      }
     },
     end: () => cancelCheck(),
     async ready(maintenance: Pick<MaintenanceStore, 'ready'>): Promise<boolean> {

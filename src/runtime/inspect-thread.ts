@@ -1,18 +1,29 @@
+export type Inspector = {
+  /** Says why a file is not a sound database of OtpMint; null when it is. */
+  inspect(path: string): Promise<string | null>
+  /** Ends the thread; a check that runs stays without an answer. */
+  cancel(): void
+}
+
 /**
- * Says why a file is not a sound database of OtpMint, or null, without holding anything else up:
- * reading through a large one takes seconds. `cancel` ends it without an answer.
+ * Starts a thread that can read through a database without holding anything else up, which takes
+ * seconds for a large one. It waits for `inspect`: starting it later could fail for want of open
+ * files, and then ends the process.
  */
-export function inspectInThread(path: string): { fault: Promise<string | null>; cancel(): void } {
+export function startInspector(): Inspector {
   const worker = new Worker(workerUrl(), { smol: true, ref: false })
-  const fault = new Promise<string | null>((resolve, reject) => {
-    worker.onmessage = ({ data }: MessageEvent<string | null>) => {
-      worker.terminate()
-      resolve(data)
-    }
-    worker.onerror = () => reject(new Error('the check of the database ended'))
-  })
-  worker.postMessage(path)
-  return { fault, cancel: () => worker.terminate() }
+  return {
+    inspect: (path) =>
+      new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }: MessageEvent<string | null>) => {
+          worker.terminate()
+          resolve(data)
+        }
+        worker.onerror = () => reject(new Error('the check of the database ended'))
+        worker.postMessage(path)
+      }),
+    cancel: () => worker.terminate(),
+  }
 }
 
 /** Where the thread's code lies: beside this file, or in the executable by its path in src/. */

@@ -3,7 +3,7 @@ import type { SmtpSettings } from '../../domain/app/endpoint.ts'
 import { type Message, renderMessage, validUntil } from '../../messages/render.ts'
 import type { Mail } from './mail-job.ts'
 
-/** Whom a mail comes from. */
+/** The sender of a mail. */
 export type Sender = Pick<SmtpSettings, 'from' | 'fromName'>
 
 export type Composer = { compose(mail: Mail, sender: Sender): Promise<string> }
@@ -19,9 +19,9 @@ const templatesMax = 200
 const failuresMax = 5
 
 /**
- * Composes RFC 5322 messages. Composing is what costs most of a mail, so it is done once for all
- * the messages of an app that differ in `Values` only; these are then filled in. A template is
- * kept only if filling it with other values gives, byte for byte, what composing those gives.
+ * Composes RFC 5322 messages. Composing is the largest cost of a mail, so it is done once for all
+ * messages of an app that differ in `Values` only; these are then inserted. A template is kept only
+ * if inserting other values gives, byte for byte, the message that composing gives.
  */
 export function createComposer(): Composer {
   const templates = new Map<string, Template | number>()
@@ -53,20 +53,20 @@ export function createComposer(): Composer {
   }
 }
 
-/** Everything that a template depends on: the app's version counts the changes of its words. */
+/** Everything that a template depends on, such as the app's version. */
 function keyOf({ app, codeFormat }: Mail, { from, fromName }: Sender, values: Values): string {
   const { code, validUntil } = values
   const shape = [codeFormat, code.length, validUntil.length]
   return JSON.stringify([app.id, app.version, from, fromName, ...shape])
 }
 
-/** Addresses that stand in a To header as they are, on one line. */
+/** True for an address that needs no quoting or folding in a To header. */
 function isPlain(address: string): boolean {
   return address.length <= 60 && /^[A-Za-z0-9._+-]+@[a-z0-9.-]+$/.test(address)
 }
 
 function valuesOf(mail: Mail, sender: Sender): Values {
-  // The id itself stays inside; a retry after an ambiguous end carries the same Message-ID.
+  // A hash, so that the delivery's id is not revealed; every try has the same Message-ID.
   const hash = sha256(mail.deliveryId)
   return {
     to: mail.recipient,
@@ -93,7 +93,7 @@ async function composeOne(
   try {
     return await build(message, sender, values, boundary)
   } catch (error) {
-    // An origin that OTP-Token cannot carry: the header is a courtesy, the mail is not.
+    // Without the optional header where OTP-Token cannot express the origin.
     if ((error as { code?: unknown }).code !== 'EOTP') throw error
     return build({ ...message, otpToken: null }, sender, values, boundary)
   }
@@ -119,7 +119,7 @@ async function build(
       'X-Entity-Ref-ID': values.entityRef,
     },
     ...(otpToken ? { otp: otpToken } : {}),
-    // Base64 would hide the places to fill in.
+    // Base64 would hide the places of the values.
     textEncoding: 'quoted-printable',
     baseBoundary: boundary.slice(0, 32),
     disableFileAccess: true,
@@ -129,12 +129,12 @@ async function build(
   return raw.toString('latin1').replace(/\r?\n/g, '\r\n')
 }
 
-/** A name that reads `=?utf-8?q?=0A?=` must not be decoded by who gets the mail (RFC 2047). */
+/** Encodes a name like `=?utf-8?q?=0A?=`, so that mail programs do not decode it (RFC 2047). */
 function literal(text: string): string {
   return text.replaceAll('=?', '= ?')
 }
 
-/** Cuts a message where its values stand; null unless the pieces prove to be a template. */
+/** Cuts a message at its values; null unless another message can be made from the pieces. */
 async function templateOf(
   raw: string,
   mail: Mail,
@@ -167,7 +167,7 @@ function fill({ parts, names }: Template, values: Values): string {
   return raw
 }
 
-/** A mail of the same shape that differs in everything that may differ. */
+/** A mail that differs in every value, but in no length or format. */
 function otherThan(mail: Mail): Mail {
   const laterMs = 1_000_000_007
   return {

@@ -3,22 +3,22 @@ import type { MailNetwork } from './dial.ts'
 import type { MailServer } from './mail-job.ts'
 import { idleMs, openSession, type Session } from './session.ts'
 
-/** The open connections of every endpoint that nothing is sent over at the moment. */
+/** The idle connections of every endpoint. */
 export type Connections = {
-  /** One that is open, the latest used first; null when there is none. */
+  /** Takes an open one, the latest used first; null when there is none. */
   take(server: MailServer): Session | null
   open(server: MailServer, signal: AbortSignal): Promise<Session>
   /** Keeps a session for the next mail, after a reset where its last exchange failed. */
   keep(server: MailServer): (session: Session) => void
-  /** What the server said when it refused the login; null when it may be tried. */
+  /** The outcome of a login that was refused in the last minute; null when it may be tried. */
   loginRefused(server: MailServer): DeliveryOutcome | null
-  /** Nothing is dialled for a minute, or until the settings change. */
+  /** Stops connecting for a minute, or until the settings change. */
   refuseLogin(server: MailServer, outcome: DeliveryOutcome): void
   close(): void
 }
 
 type Endpoint = {
-  /** Where the connections lead, password included. */
+  /** The destination of the connections, with the login and password. */
   destination: string
   appVersion: number
   idle: { session: Session; cancelClose: () => void }[]
@@ -42,7 +42,7 @@ export function createConnections(network: MailNetwork & { connectionsMax: numbe
     }
     endpoints.delete(id)
   }
-  /** Null where the settings are older than those in use: it does not bring the old ones back. */
+  /** Null for settings that are older than those in use. */
   const endpointOf = (server: MailServer): Endpoint | null => {
     const { endpointId, appVersion } = server
     const destination = destinationOf(server)
@@ -115,7 +115,7 @@ export function createConnections(network: MailNetwork & { connectionsMax: numbe
   }
 }
 
-/** An idle session that is still open; those that are not are forgotten. */
+/** Takes an idle session that is still open; drops the closed ones. */
 function takeFrom(
   { idle }: Endpoint,
   all: Set<Session>,

@@ -12,16 +12,16 @@ export type MailNetwork = {
   ca?: string[]
 }
 
-/** security.md D10. nodemailer's own are minutes, longer than a code may live. */
+/** nodemailer's own time limits are minutes, longer than a code may live. */
 export const connectTimeoutMs = 8_000
 const dnsTimeoutMs = 4_000
-/** An address that has not answered by then gets company (RFC 8305). */
+/** The next address is tried in parallel after this time (RFC 8305). */
 const staggerMs = 250
 
 /**
- * Connects to a mail server. Addresses are looked up, and for a stranger's app checked, at every
- * dial, and one of these is dialled: a name that was public when it was registered leads nowhere
- * else later. Rejects with an error that has a `code`.
+ * Connects to a mail server. Addresses are looked up for every connection and, for an openly
+ * registered app, checked to be public, so that a later change of the DNS reaches no internal server.
+ * Rejects with an error that has a `code`.
  */
 export async function dial(
   { settings: { host, port }, registeredBy }: MailServer,
@@ -50,7 +50,7 @@ async function addressesOf(
   return net.isIP(host) === 0 ? lookUp(host, timers) : [host]
 }
 
-/** As the system resolves, /etc/hosts included. Rejects with EDNS. */
+/** Resolves as the system does, with /etc/hosts. Rejects with EDNS. */
 export function lookUp(host: string, timers: Timers): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const cancel = timers.after(dnsTimeoutMs, () => reject(failure('EDNS')))
@@ -65,7 +65,7 @@ export function lookUp(host: string, timers: Timers): Promise<string[]> {
   })
 }
 
-/** Dials one address after another, each some time after the one before or when that failed. */
+/** Tries the addresses in turn, each after a delay or when the one before has failed. */
 function firstToAnswer(
   addresses: string[],
   port: number,
@@ -100,7 +100,7 @@ function firstToAnswer(
         socket.removeAllListeners('error')
         end(socket, last)
       })
-      // Stays on a socket that lost the race: what it says later is nobody's concern.
+      // Kept on the other sockets, so that their later errors are not thrown.
       socket.on('error', ({ code: originalCode }: { code?: string }) => {
         last = Object.assign(failure('ESOCKET'), { originalCode })
         dialled.delete(socket)

@@ -5,8 +5,8 @@ import type { Channel, Ports } from '../../domain/ports.ts'
 import type { Mail, Mailer, MailServer } from './mail-job.ts'
 
 /**
- * Mail through each app's own servers. The password is opened here, where the keys are, and goes to
- * the mailer with the message, in memory only.
+ * Sends mail through each app's own servers. The password is opened here, where the keys are, and
+ * goes to the mailer with the message, in memory only.
  */
 export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: Mailer): Channel {
   return {
@@ -22,7 +22,7 @@ export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: 
   }
 }
 
-/** The endpoint with its password in clear; null where that does not open. */
+/** The endpoint with its password in clear; null when that cannot be opened. */
 export function mailServer(
   keyring: Ports['keyring'],
   app: App,
@@ -39,7 +39,7 @@ export function mailServer(
   }
 }
 
-/** The domain lets nothing else through; what reaches a server must not depend on that alone. */
+/** A second check of the recipient, besides the domain's. */
 const oneAddress = /^[^\p{C}\p{Z},;:<>()[\]"\\@]+@[^\p{C}\p{Z},;:<>()[\]"\\@]+$/u
 const notAnAddress: DeliveryOutcome = {
   status: 'refused',

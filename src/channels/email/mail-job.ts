@@ -2,18 +2,18 @@ import type { App } from '../../domain/app/app.ts'
 import type { SmtpSettings } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 
-/** A mail server as it is dialled, with its password in clear: in memory only. */
+/** A mail server to connect to, with its password in clear; in memory only. */
 export type MailServer = {
   endpointId: string
   /** Counts up with every change of the app or its endpoints. */
   appVersion: number
   settings: SmtpSettings
   password: string | null
-  /** Who registered the app: for a stranger only public addresses are dialled. */
+  /** With `open` only public addresses are dialled. */
   registeredBy: App['registeredBy']
 }
 
-/** What a mail is composed from: plain data, so that it can go to another thread. */
+/** The data of a mail, which can be passed to another thread. */
 export type Mail = Pick<
   Handover,
   'deliveryId' | 'code' | 'codeFormat' | 'reference' | 'createdAt' | 'expiresAt'
@@ -24,18 +24,18 @@ export type Mail = Pick<
 
 export type MailJob = { server: MailServer; mail: Mail }
 
-/** `cancel` ends a job unless the message is on its way already; `drop` ends it whatever it does. */
+/** `cancel` ends a job unless its message is on its way already; `drop` ends it in any state. */
 export type Stop = 'cancel' | 'drop'
 
-/** Hands mails over to mail servers, in this thread or in one of its own. */
+/** Hands mails over to mail servers, in this thread or in another one. */
 export type Mailer = {
   /** `begun` is called when the message is on its way. Never rejects. */
   send(job: MailJob, signal: AbortSignal, begun?: () => void): Promise<DeliveryOutcome>
-  /** Drops every connection; what runs ends soon. */
+  /** Drops every connection, so that running jobs end soon. */
   close(): void
 }
 
-/** Why a signal was aborted, as its reason; whatever else it is drops the job. */
+/** The reason that a signal was aborted with; any other reason drops the job. */
 export function stopOf(signal: AbortSignal): Stop {
   return signal.reason === 'cancel' ? 'cancel' : 'drop'
 }

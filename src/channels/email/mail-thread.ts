@@ -6,7 +6,7 @@ type Options = {
   connectionsMax: number
   /** PEM certificates trusted besides the system's. */
   ca?: string[]
-  /** What runs in the thread. */
+  /** The code of the thread. */
   url?: string
 }
 
@@ -19,13 +19,13 @@ type Thread = {
   freeSlots: number[]
 }
 
-/** Hand-overs beyond the connections that there are: tests of a mail server, for one. */
+/** Hand-overs beyond the connections, such as tests of a mail server. */
 const spareSlots = 64
 
 /**
- * Composes mails and talks SMTP in a thread of its own, so that nothing else waits for a mail. When
- * the thread dies, what it had ends as deferred, as ambiguous where the message was on its way, and
- * the next mail starts another one.
+ * Composes mails and speaks SMTP in a separate thread, so that nothing else waits for mail. When the
+ * thread dies, its mails end as deferred, ambiguous where the message was on its way, and the next
+ * mail starts another thread.
  */
 export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }: Options): Mailer {
   let nextId = 0
@@ -47,7 +47,7 @@ export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }:
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
       pending.get(data.id)?.settle(data.outcome)
     }
-    // What an error says may quote a message or a password, so nobody looks at it.
+    // The error may quote a message or a password, so it is not used.
     worker.onerror = () => {
       end()
       worker.terminate()
@@ -56,7 +56,7 @@ export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }:
     post(worker, { kind: 'start', ca, connectionsMax, begun: shared })
     return started
   }
-  // Started before there is a mail, which then need not wait for it.
+  // Started now, so that the first mail need not wait for it.
   let thread: Thread | null = start()
   return {
     send(job, signal) {
@@ -86,7 +86,7 @@ export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }:
   }
 }
 
-/** Where the thread's code lies: beside this file, or in the executable by its path in src/. */
+/** The thread's code: beside this file, or in the executable by its path in src/. */
 function workerUrl(): string {
   const here = import.meta.url
   const file = here.includes('/$bunfs/') ? './channels/email/worker.ts' : './worker.ts'

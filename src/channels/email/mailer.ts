@@ -6,7 +6,7 @@ import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
 import type { Session } from './session.ts'
 import { outcomeOf, type SmtpFailure, sentOutcome } from './smtp-outcome.ts'
 
-/** The longest that a whole try may take, however slowly the server goes on. */
+/** The longest time of a whole try, in ms. */
 export const tryMaxMs = 40_000
 
 /** Composes mails and hands them over in this thread. */
@@ -65,7 +65,7 @@ async function transfer(
   let hasBegun = false
   const outgoing = {
     from: server.settings.from,
-    // The envelope says who gets it, whatever the headers say.
+    // The recipient is in the envelope, independent of the headers.
     to: mail.recipient,
     raw,
     begun: () => {
@@ -78,7 +78,7 @@ async function transfer(
     try {
       return await over(kept, stop, () => kept.send(outgoing), connections.keep(server))
     } catch (error) {
-      // The server ended the session since the last mail: this one has not been offered yet.
+      // The server has ended the session since the last mail, so this mail was not sent yet.
       if (hasBegun || !isSessionOver(error as SmtpFailure) || stop.failure) throw error
     }
   }
@@ -86,7 +86,7 @@ async function transfer(
   return over(session, stop, () => session.send(outgoing), connections.keep(server))
 }
 
-/** Runs an exchange on a session, which is then kept for the next mail or closed. */
+/** Runs an exchange on a session, which is kept for the next mail or closed. */
 async function over<Result>(
   session: Session,
   stop: Stopping,
@@ -109,7 +109,7 @@ function isSessionOver({ response }: SmtpFailure): boolean {
 }
 
 type Stopping = {
-  /** Ends what is opened. */
+  /** Ends the opening of a session. */
   signal: AbortSignal
   /** Closes the session that is in use. */
   close: (() => void) | null
@@ -118,7 +118,7 @@ type Stopping = {
   end(): void
 }
 
-/** Ends a try when its time is over or the caller says so, unless that only cancels it. */
+/** Ends a try when its time is over or the signal drops it; a cancel ends it until it has begun. */
 function stopping({ network, signal }: Context, hasBegun: () => boolean): Stopping {
   const controller = new AbortController()
   const stop = (code: string) => {

@@ -19,8 +19,8 @@ export type ProbeStep = {
 const probeMaxMs = 40_000
 
 /**
- * Tries a mail server as far as the login, without mail. The steps come in order and end with the
- * first that failed. A stranger's app is told nothing that its server says.
+ * Tests a mail server up to the login, without mail. The steps are in order and end with the first
+ * that failed. An openly registered app gets none of the server's words.
  */
 export async function probeSmtp(
   { keyring, ...network }: Pick<Ports, 'keyring'> & MailNetwork,
@@ -36,7 +36,7 @@ export async function probeSmtp(
   return [...steps.filter(({ step }) => step !== 'login'), { step: 'login', ok: false, says }]
 }
 
-/** Logs in at the endpoint and ends; null when that went well, else why not. */
+/** Tests the login at the endpoint; null on success, else the reason. */
 export async function tryLogin(
   ports: Pick<Ports, 'keyring'> & MailNetwork,
   app: App,
@@ -56,7 +56,7 @@ async function tryServer(server: MailServer, network: MailNetwork): Promise<Smtp
   const controller = new AbortController()
   const cancelLate = network.timers.after(probeMaxMs, () => controller.abort())
   try {
-    // Looked up once more, so that an unknown name is told apart from a dead one.
+    // Resolved again, to distinguish an unknown name from a dead server.
     if (server.registeredBy === 'admin') await lookUp(host, network.timers)
     const session = await openSession(server, network, controller.signal)
     session.quit()
@@ -69,7 +69,7 @@ async function tryServer(server: MailServer, network: MailNetwork): Promise<Smtp
   }
 }
 
-/** The steps that went well, and the one that failed. */
+/** The successful steps, and the one that failed. */
 function stepsTo(
   { settings, password, registeredBy }: MailServer,
   failed: SmtpFailure | null,
@@ -80,7 +80,7 @@ function stepsTo(
     { step: 'connect', ok: true, says: `A mail server answers at ${host}:${port}.` },
   ]
   if (security === 'tls' || security === 'starttls') {
-    good.push({ step: 'tls', ok: true, says: `The connection is encrypted, for ${host} indeed.` })
+    good.push({ step: 'tls', ok: true, says: `The connection is encrypted, with a certificate for ${host}.` })
   }
   if (user !== null) good.push({ step: 'login', ok: true, says: 'The login was accepted.' })
   if (!failed) return good

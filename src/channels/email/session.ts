@@ -5,16 +5,16 @@ import { connectTimeoutMs, dial, failure, type MailNetwork } from './dial.ts'
 import type { MailServer } from './mail-job.ts'
 import { isTlsFault } from './smtp-words.ts'
 
-/** A connection to a mail server that greeting, encryption and login are done on. */
+/** A connection to a mail server after greeting, encryption and login. */
 export type Session = {
-  /** Resolves when the server took the message; rejects with what `outcomeOf` reads. */
+  /** Resolves when the server has accepted the message; rejects with an error for `outcomeOf`. */
   send(mail: OutgoingMail): Promise<{ accepted: string[]; response: string }>
-  /** Forgets a message that was broken off. */
+  /** Resets the session after an interrupted message. */
   reset(): Promise<void>
-  /** False while a message is under way and after one that was broken off. */
+  /** False during a message and after an interrupted one. */
   isClean(): boolean
   isOpen(): boolean
-  /** Says goodbye, and closes when the server answers or time is up. */
+  /** Sends QUIT, and closes at the reply or after a time. */
   quit(): void
   close(): void
 }
@@ -23,14 +23,14 @@ export type OutgoingMail = {
   from: string
   to: string
   raw: string
-  /** Called when the server asked for the message and it is on its way. */
+  /** Called when the server has asked for the message and it is being sent. */
   begun(): void
 }
 
 const greetingTimeoutMs = 8_000
-/** Silence for so long ends a connection, also one that nothing is sent over. */
+/** A connection without traffic for this time is ended. */
 const socketTimeoutMs = 20_000
-/** A connection that nothing is sent over says goodbye in time before that. */
+/** An idle connection is closed with QUIT before that. */
 export const idleMs = 18_000
 
 /**
@@ -87,7 +87,7 @@ function sessionOn(connection: SMTPConnection): Session {
   return {
     async send({ from, to, raw, begun }) {
       isClean = false
-      // nodemailer pipes what has `pipe` once the server asked for the message.
+      // nodemailer calls `pipe` of the message once the server has asked for it.
       const message = {
         pipe(stream: NodeJS.WritableStream) {
           begun()
@@ -119,8 +119,8 @@ function sessionOn(connection: SMTPConnection): Session {
 }
 
 /**
- * One exchange with the server. nodemailer tells of a broken connection by events and does not
- * always call back then; where it does, what it calls back with says more than that it ended.
+ * Runs one exchange with the server. nodemailer reports a broken connection by events, and not
+ * always by the callback; where it does, the callback's error has more detail.
  */
 function step<Result>(
   connection: SMTPConnection,
@@ -143,8 +143,8 @@ function step<Result>(
 }
 
 /**
- * TLS 1.2 or better with a verified certificate unless the admin said `none`, and nothing logged: a
- * dialogue holds codes and passwords.
+ * Requires TLS 1.2 or newer with a verified certificate unless `security` is `none`, and disables
+ * nodemailer's log, because the dialogue has codes and passwords.
  */
 function connectionOptions(
   { settings: { host, port, security } }: MailServer,
@@ -163,7 +163,7 @@ function connectionOptions(
       rejectUnauthorized: true,
       ...(ca.length > 0 ? { ca: [...tls.rootCertificates, ...ca] } : {}),
     },
-    // What is left after the dial: a greeting and a handshake.
+    // The time for the greeting and the handshake, after the connection.
     connectionTimeout: greetingTimeoutMs + connectTimeoutMs,
     greetingTimeout: greetingTimeoutMs,
     socketTimeout: socketTimeoutMs,

@@ -3,13 +3,13 @@ import type { SmtpFailure } from './smtp-outcome.ts'
 import { isCertificateFault, isTlsFault } from './smtp-words.ts'
 
 export type Advice = {
-  /** How far the connection came: the step that failed. */
+  /** The step that failed. */
   step: 'resolve' | 'connect' | 'tls' | 'login'
-  /** What was found and what to do next. */
+  /** What is wrong and what to do. */
   says: string
 }
 
-/** What an admin can do about a connection that did not come about. `words`: the server's reply. */
+/** Advice for the admin about a failed connection. `words`: the server's reply. */
 export function adviceOf(settings: SmtpSettings, failure: SmtpFailure, words: string): Advice {
   const { host, port } = settings
   const { code = '', originalCode = '' } = failure
@@ -35,7 +35,7 @@ export function adviceOf(settings: SmtpSettings, failure: SmtpFailure, words: st
   return { step: 'connect', says }
 }
 
-/** Set on the error of a dial that was not made because an address is not public. */
+/** The code of the error when an address is not public and therefore not dialled. */
 export const notPublicCode = 'ENOTPUBLIC'
 
 function tlsAdvice(

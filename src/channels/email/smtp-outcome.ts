@@ -18,7 +18,7 @@ import {
   wordsOf,
 } from './smtp-words.ts'
 
-/** What nodemailer's errors tell; every field may be missing. */
+/** The fields of nodemailer's errors; each may be missing. */
 export type SmtpFailure = {
   code?: string | undefined
   originalCode?: string | undefined
@@ -33,11 +33,10 @@ type Cause =
   | { status: 'refused'; cause: RefusalCause }
 
 /**
- * What became of a hand-over that failed (security.md D7): by enhanced status code (RFC 3463), by
- * the reply's first digit where there is none, and by the kind of failure where no reply came.
- * `begun`: the message was on its way, so without a reply it may have been taken. An app that a
- * stranger registered gets our own words only: what its server says must not tell what answers
- * inside a network.
+ * The outcome of a failed hand-over: by enhanced status code (RFC 3463), by the reply's first digit
+ * without one, and by the kind of failure without a reply. `begun`: the message was being sent, so
+ * without a reply it may have been accepted. An openly registered app gets our own words only, so
+ * that it cannot use replies to explore an internal network.
  */
 export function outcomeOf(
   failure: SmtpFailure,
@@ -56,7 +55,7 @@ export function outcomeOf(
   return { ...cause, ambiguous: !reply && begun, retryAfterMs, code, detail }
 }
 
-/** What became of a message that the server took. */
+/** The outcome of a message that the server accepted. */
 export function sentOutcome(
   response: string,
   registeredBy: MailServer['registeredBy'],
@@ -67,7 +66,7 @@ export function sentOutcome(
   return { status: 'sent', code: replyCode(response), detail, remoteId: remoteIdOf(words) }
 }
 
-/** Null for what is no SMTP reply: the banner of another kind of server tells nobody anything. */
+/** Parses the reply; null for anything else, such as the banner of another kind of server. */
 function readReply({ response, code, command }: SmtpFailure): Reply | null {
   const match = /^([45]\d\d)(?:[ -](?:([245])\.(\d{1,3})\.(\d{1,3})\b)?|$)/.exec(response ?? '')
   if (!match || (code === 'EPROTOCOL' && command === 'API')) return null
@@ -87,9 +86,9 @@ function causeOfReply(reply: Reply, failure: SmtpFailure): Cause {
   return { status: 'deferred', cause }
 }
 
-/** Why the reply is a permanent no; null when it is not. */
+/** The cause of a permanent refusal; null for other replies. */
 function refusalOf(reply: Reply, failure: SmtpFailure): RefusalCause | null {
-  // 421 ends the session whatever the text says; 503 speaks of the session, not of the message.
+  // 421 always ends the session; 503 is about the session, not about the message.
   if (reply.basic === 421 || reply.basic === 503 || reply.class !== '5') return null
   if (isLogin(reply, failure)) return 'login'
   if (failure.command === 'STARTTLS') return 'server'
@@ -111,7 +110,7 @@ function isLogin({ basic, subject, detail }: Reply, { code, command }: SmtpFailu
   return subject === '7' && (basic === 530 || (basic === 550 && detail === '30'))
 }
 
-/** Servers that give no subject: what the reply answered says what it is about. */
+/** The cause by the refused command, for replies without an enhanced code. */
 function byCommand({ basic, subject }: Reply, command: string): RefusalCause | null {
   if (command === 'RCPT TO') return basic === 552 && subject === '' ? null : 'recipient'
   if (command === 'MAIL FROM') return basic === 552 ? 'message' : 'policy'
@@ -140,7 +139,7 @@ const ownWords: Record<string, string> = {
   EMESSAGE: 'the mail server does not take a message of this size or form',
 }
 
-/** Said in place of the server's words, where these are not to be passed on. */
+/** Shown in place of the server's words to openly registered apps. */
 const coarseWords: Record<RefusalCause | DeferralCause, string> = {
   recipient: 'the mail server refused the recipient',
   login: 'the mail server refused the login',
@@ -157,7 +156,7 @@ const coarseWords: Record<RefusalCause | DeferralCause, string> = {
 function detailOf(
   { status, cause }: Cause,
   failure: SmtpFailure,
-  // Null without a reply, empty where the reply is not to be passed on.
+  // Null without a reply, empty where the reply must not be shown.
   { settings, words }: { settings: SmtpSettings; words: string | null },
 ): string {
   const { code = '', originalCode = '' } = failure

@@ -1,9 +1,9 @@
 import type { SmtpFailure } from './smtp-outcome.ts'
 
-/** What a reply may quote and nobody may read. */
+/** Secrets that a server's reply may quote. */
 export type Secrets = { recipient: string; code: string }
 
-/** The longest text that is kept of what a server said, and of our own words about it. */
+/** The longest detail, of a server's reply or of our own words. */
 export const wordsMax = 200
 export const detailMax = 300
 
@@ -14,7 +14,7 @@ export function wordsOf(response: string, secrets?: Secrets, passwords: string[]
   if (!secrets) return line.slice(0, wordsMax)
   const { recipient, code } = secrets
   line = hide(line, recipient, '<recipient>')
-  // As it stands in the address of a page about the refusal.
+  // URL-encoded, as in a link to a page about the refusal.
   line = hide(line, encodeURIComponent(recipient), '<recipient>')
   return hide(line, code, '<code>').slice(0, wordsMax)
 }
@@ -26,7 +26,7 @@ export function passwordForms(user: string | null, password: string | null): str
   return [password, base64(password), base64(`\0${user ?? ''}\0${password}`)]
 }
 
-/** `550 5.1.1`: the reply's code and its enhanced status code; null for what is no reply. */
+/** The reply's code and enhanced status code, such as `550 5.1.1`; null for no reply. */
 export function replyCode(response: string | undefined): string | null {
   const match = /^([2-5]\d\d)(?:[ -]+([245]\.\d{1,3}\.\d{1,3})\b)?/.exec(response ?? '')
   if (!match) return null
@@ -34,7 +34,7 @@ export function replyCode(response: string | undefined): string | null {
   return enhanced === undefined ? basic : `${basic} ${enhanced}`
 }
 
-/** How the server names a message that it took, where its reply says: Postfix, Exim, SES. */
+/** The server's id of an accepted message, from the replies of Postfix, Exim and SES. */
 export function remoteIdOf(words: string): string | null {
   const patterns = [
     /\bqueued (?:mail )?as ([A-Za-z0-9._-]{1,64})/i,
@@ -50,7 +50,7 @@ export function remoteIdOf(words: string): string | null {
 
 const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const
 
-/** When a reply asks to be tried again: `try again in 300 seconds`; null where it does not say. */
+/** The wait that a reply asks for, as in `try again in 300 seconds`; null without one. */
 export function retryAfterOf(words: string): number | null {
   const pattern = /\b(?:again|retry|wait)\b(?: (?:in|after|for))? (\d{1,5}) ?(s|m|h)[a-z]*\b/i
   const [, count, unit] = pattern.exec(words) ?? []
@@ -59,7 +59,7 @@ export function retryAfterOf(words: string): number | null {
 }
 
 function hide(text: string, secret: string, by: string): string {
-  // Nearly every reply holds neither: no pattern is made for those.
+  // Nearly every reply contains neither, and then needs no regular expression.
   if (secret === '' || !text.toLowerCase().includes(secret.toLowerCase())) return text
   return text.replace(new RegExp(secret.replace(/[^A-Za-z0-9@]/g, '\\$&'), 'gi'), by)
 }

@@ -4,7 +4,7 @@ import type { Mailer } from './mail-job.ts'
 import { createMailer } from './mailer.ts'
 import type { FromThread, ToThread } from './thread-messages.ts'
 
-// The mail thread: an entry point of its own, which mail-thread.ts starts.
+// The entry point of the mail thread, which mail-thread.ts starts.
 
 type Started = { mailer: Mailer; begun: Uint8Array }
 

@@ -6,11 +6,11 @@ import { statusOf, type Verification, type VerificationKey } from './verificatio
 
 export type CheckRequest = VerificationKey & {
   code: unknown
-  /** Sent again with the same code, it gets the same answer and spends nothing. */
+  /** A repeat with the same code gets the same answer and spends nothing. */
   idempotencyKey?: string | undefined
 }
 
-/** `at` is when the code was judged: now, or, for a repeated request, then. */
+/** `at` is when the code was judged; for a repeated request the first time. */
 export type CheckResult = {
   valid: boolean
   replayed: boolean
@@ -81,14 +81,14 @@ function refusal(
   if (result.outcome === 'key_reused') return new Problem('idempotency_key_reused')
   const { verification } = result
   if (verification && statusOf(verification, now) === 'pending') {
-    // Its life was over by a clock that was ahead, so that its key was deleted.
+    // A rotation under a clock that was ahead has deleted its key as expired.
     if (!keyring.hasCodeKey(verification.codeKeyId)) return new Problem('verification_expired')
     return invalidField('code', 'must be as long as code_length says')
   }
   return refusalOf(verification, now)
 }
 
-/** Why nothing can be done with a verification that is not pending. */
+/** The refusal of a verification that is unknown or not pending. */
 export function refusalOf(verification: Verification | null, now: number): Problem {
   if (!verification) return new Problem('verification_not_found')
   const status = statusOf(verification, now)

@@ -6,7 +6,7 @@ export type CodeFormat = 'numeric' | 'crockford'
 export type CodePlace = {
   appId: string
   verificationId: string
-  /** 0; 1 when a long code replaced the short one, so that the two share nothing. */
+  /** 0 for the short code, 1 for the long one in its place, so that they are independent. */
   generation: number
 }
 
@@ -34,7 +34,7 @@ export function deriveCode(
   return digits(words, length >> 1) + digits(words, length - (length >> 1))
 }
 
-/** n uniform digits from a source of 32-bit words, drawing again where the remainder is skewed. */
+/** n uniform digits from 32-bit words; draws again where the remainder would be biased. */
 export function digits(words: () => number, n: number): string {
   const size = 10 ** n
   const end = Math.floor(2 ** 32 / size) * size
@@ -60,8 +60,8 @@ function wordStream(block: (index: number) => Uint8Array): () => number {
 }
 
 /**
- * What a person typed, as the code it can be, or null if it can be none: spaces and hyphens go,
- * every Unicode decimal digit becomes ASCII, and Crockford's look-alikes (O, I, L) their digits.
+ * Reads a typed code; null if it cannot be one. Removes spaces and hyphens, converts every Unicode
+ * decimal digit to ASCII and Crockford's look-alikes (O, I, L) to their digits.
  */
 export function readCode(typed: unknown): { code: string; format: CodeFormat } | null {
   if (typeof typed !== 'string' || typed.length > 64) return null
@@ -73,7 +73,7 @@ export function readCode(typed: unknown): { code: string; format: CodeFormat } |
   return null
 }
 
-/** Unicode keeps digits in ascending runs of ten, some side by side: count from the run's start. */
+/** Unicode has digits in ascending runs of ten, some adjacent: counts from the start of the run. */
 function asciiDigit(character: string): string {
   const point = character.codePointAt(0) ?? 0
   if (point < 128) return character

@@ -30,7 +30,7 @@ export type LimitRow = {
   rates: Rate[]
 }
 
-/** The theoretical arrival times of a row's next taker, in the order of its rates. */
+/** The theoretical arrival time of the next take from each rate, in their order. */
 export type Arrivals = (number | null)[]
 
 export type RowDecision =
@@ -39,14 +39,14 @@ export type RowDecision =
 
 /**
  * Takes one from every rate of a row, or from none. An arrival later than a full window from now
- * was written by a clock that was wrong: one is then free at once, and the next after a step. So no
- * limit holds longer than its window, whatever the clock does.
+ * was written by a wrong clock: one take then succeeds at once, and the next after a step. So no
+ * limit refuses for longer than its window.
  */
 export function takeRates(rates: Rate[], stored: Arrivals, now: number): RowDecision {
   const arrivals: number[] = []
   for (const [index, { name, max, windowMs }] of rates.entries()) {
     const step = Math.ceil(windowMs / max)
-    // A whole number of steps, so that the burst is exactly `max` however the window divides.
+    // A whole number of steps, so that the burst is exactly `max` for every window.
     const window = step * max
     const known = stored[index] ?? now
     const arrival = known > now + window ? now + window - step : Math.max(known, now)
@@ -68,7 +68,7 @@ export function guessBudget(settings: DomainSettings): BudgetWindow[] {
   ]
 }
 
-/** True when `attempts` more fit into every window beside what is spent or open in it. */
+/** True when `attempts` more fit into every window with what is spent or open in it. */
 export function fitsBudget(windows: BudgetWindow[], spent: number[], attempts: number): boolean {
   return windows.every(({ max }, index) => (spent[index] ?? max) + attempts <= max)
 }
@@ -93,7 +93,7 @@ export function guessBoundPerYear(windows: BudgetWindow[], codeLength: number): 
 type Subject = { app: App; mode: Mode; folded: string }
 type Numbers = { policy: EffectivePolicy; settings: DomainSettings }
 
-/** What a start takes from: the recipient's row first, which also holds its guess budget. */
+/** The limits of a start: the recipient's row first, which also has the guess budget. */
 export function startLimits(
   keyring: Pick<Keyring, 'limitIndex'>,
   { app, mode, folded }: Subject,
@@ -122,7 +122,7 @@ export function startLimits(
       { name: 'app_day', max: policy.startsPerDay, windowMs: dayMs },
     ],
   }
-  // A test key mails nothing, so it takes nothing from what a person may get of others.
+  // A test key mails nothing, so its starts do not count in limits of live mail.
   if (mode === 'test') return [recipient, whole]
   const pool = app.registeredBy === 'open' ? 'recipient_open_apps' : 'recipient_all_apps'
   const anywhere: LimitRow = {

@@ -1,6 +1,6 @@
 import { invalidField } from '../problem.ts'
 
-/** Whom a message is for. What an address looks like depends on its kind. */
+/** The recipient of a message. The format of an address depends on its kind. */
 export type Recipient = { kind: RecipientKind; address: string }
 
 /** How addresses of a kind are read, folded into one mailbox, and masked. */
@@ -34,14 +34,14 @@ export function readRecipient(kind: RecipientKind, input: unknown, field = 'to')
 }
 
 /**
- * The mailbox that an address most likely ends in. For limits only: one person must not get more
- * by spelling differently. Never for identity.
+ * The mailbox that an address most likely belongs to. For limits only, so that another spelling
+ * gets no separate limit; never for identity.
  */
 export function foldRecipient({ kind, address }: Recipient): string {
   return `${kind}:${kinds[kind].fold(address)}`
 }
 
-/** What an app may show of an address without giving it away: `a***@example.com`. */
+/** The address for display, without revealing it: `a***@example.com`. */
 export function maskRecipient({ kind, address }: Recipient): string {
   return kinds[kind].mask(address)
 }
@@ -86,7 +86,7 @@ export function readDomain(text: string): string | null {
   const labels = url.hostname.split('.')
   if (labels.length < 2 || url.hostname.length > 253) return null
   if (!labels.every((part) => label.test(part))) return null
-  // A last label of digits only is an IPv4 address or nothing at all.
+  // A last label of digits only would be an IPv4 address.
   return /^[0-9]+$/.test(labels.at(-1) ?? '') ? null : url.hostname
 }
 

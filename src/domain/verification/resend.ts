@@ -50,7 +50,7 @@ export async function resendVerification(
   }
 }
 
-/** False when the address was forgotten meanwhile: the code was just used or canceled. */
+/** False when the address was cleared meanwhile: the code was just used or canceled. */
 async function offer(
   ports: ResendPorts,
   app: App,

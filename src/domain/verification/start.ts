@@ -26,7 +26,7 @@ export type StartRequest = {
   mode: Mode
   startedBy: StartedBy
   to: unknown
-  /** How the caller calls `to`. */
+  /** The caller's name of `to`. */
   toField?: string
   channel?: ChannelKind | undefined
   purpose?: string | undefined
@@ -40,11 +40,11 @@ export type StartRequest = {
 
 export type Started = { outcome: 'started' | 'replayed'; verification: Verification }
 
-/** How long an answer is kept for its Idempotency-Key. */
+/** How long the answer to an Idempotency-Key is kept. */
 export const idempotencyMs = dayMs
-/** Longer than the budget's longest window, so that no failure is forgotten too early. */
+/** Longer than the budget's longest window, so that every failure in it is counted. */
 const recipientKeptMs = 31 * dayMs
-/** A message must be able to leave within this share of its code's life, and within 30 s. */
+/** A start needs an expected wait within this share of the code's life, and within 30 s. */
 const waitShare = 0.25
 const waitMaxMs = 30_000
 
@@ -54,9 +54,9 @@ type StartPorts = Pick<
 >
 
 /**
- * Mints a code for one recipient, stores its digest and queues its message, all in one commit.
- * The guess budget is reserved here, so that a check is never refused for what others did: when it
- * does not fit, the code is a long one, which needs no throttling (NIST SP 800-63B-4 3.1.3.2).
+ * Makes a code for one recipient, stores its digest and queues its message, all in one commit. The
+ * guess budget is reserved here, so that a check is never refused because of other verifications;
+ * without budget the code is a long one, which needs no throttling (NIST SP 800-63B-4 3.1.3.2).
  *
  * Throws `invalid_request`, `channel_not_configured`, `app_paused`, `delivery_backlog`,
  * `rate_limited`, `budget_exhausted` (where the app's policy is to refuse),
@@ -94,7 +94,7 @@ export async function startVerification(
   return result
 }
 
-/** Stores the start; whatever becomes of it, a place that it does not use is given back. */
+/** Stores the start; gives its place in the outbox back when it is not used. */
 async function startOrRelease(
   { verifications, outbox }: StartPorts,
   command: StartCommand,
@@ -111,7 +111,7 @@ async function startOrRelease(
   }
 }
 
-/** Refuses what could not be sent in time, before anything is touched. */
+/** Refuses a start whose message could not be sent in time, before anything is stored. */
 function refuseBacklog(
   { outbox }: StartPorts,
   app: App,
@@ -204,7 +204,7 @@ function keptRequest(
   }
 }
 
-/** What the request says within the bounds of the policy's field, else what is in force. */
+/** The request's value, if it is within the field's bounds, else the policy's. */
 function chosen(
   name: 'codeLength' | 'ttlSeconds',
   request: StartRequest,

@@ -6,7 +6,7 @@ export const modes = ['live', 'test'] as const
 /** The mode of the key that started it; no other mode sees it. */
 export type Mode = (typeof modes)[number]
 
-/** What every operation names a verification by: another app's or mode's is unknown. */
+/** Identifies a verification in every operation; another app's or mode's is unknown. */
 export type VerificationKey = { appId: string; mode: Mode; id: string }
 
 /** What is stored; the rest is derived from time and counters. */
@@ -15,19 +15,19 @@ export type StoredStatus = 'pending' | 'approved' | 'canceled'
 export const statuses = ['pending', 'approved', 'canceled', 'expired', 'exhausted'] as const
 export type Status = (typeof statuses)[number]
 
-/** Which API began it: `/verify-otp` names no app, and judges only what `/otp` began. */
+/** The API that started it; `/verify-otp` names no app, and judges only those of `/otp`. */
 export type StartedBy = 'v1' | 'original'
 
 export type Verification = VerificationKey & {
   startedBy: StartedBy
-  /** Masked: the address itself is sealed and forgotten. */
+  /** Masked; the address itself is sealed, and cleared at the end. */
   to: string
   channel: ChannelKind
   purpose: string
   locale: string | null
   metadata: Record<string, string> | null
   status: StoredStatus
-  /** The digest is gone: no code can be checked any more, whatever the clock says. */
+  /** The digest was cleared, so that no code can be checked any more. */
   forgotten: boolean
   codeKeyId: string
   codeFormat: CodeFormat
@@ -36,7 +36,7 @@ export type Verification = VerificationKey & {
   reference: string
   attemptsSpent: number
   attemptsMax: number
-  /** Messages beyond the first that were sent or queued. */
+  /** Messages after the first that were sent or queued. */
   resendsSpent: number
   resendsMax: number
   createdAt: number
@@ -47,7 +47,7 @@ export type Verification = VerificationKey & {
   delivery: { status: DeliveryStatus; detail: string | null }
 }
 
-/** Expiry and exhaustion are computed, so no job can be late with them. */
+/** The status; expiry and exhaustion are derived from time and counters. */
 export function statusOf(verification: Verification, now: number): Status {
   if (verification.status !== 'pending') return verification.status
   if (verification.attemptsSpent >= verification.attemptsMax) return 'exhausted'

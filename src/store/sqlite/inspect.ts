@@ -10,7 +10,7 @@ export function inspectDatabase(path: string): string | null {
   try {
     database = new Database(path, { readonly: true, strict: true })
   } catch {
-    return 'it cannot be opened'
+    return notOpened
   }
   try {
     database.run('pragma trusted_schema = off')
@@ -25,6 +25,8 @@ export function inspectDatabase(path: string): string | null {
   }
 }
 
+/** The fault of a file that could not be opened, which says nothing about what is in it. */
+export const notOpened = 'it cannot be opened'
 const notOurs = 'it is no database of OtpMint'
 
 /** Every object of the schema that is not as the migrations make it, in one sentence each. */
