@@ -1,6 +1,6 @@
-# The image holds the executable, the few libraries that it needs, and nothing else: no shell, no
-# package manager. scripts/image-root.ts writes that file system, and test/packaging/image.test.ts
-# runs it. See docs/deployment.md for how to run the image.
+# The image has the executable and the libraries that it needs: no shell, no package manager.
+# scripts/image-root.ts writes its file system, and test/packaging/image.test.ts runs it.
+# docs/deployment.md describes how to run the image.
 FROM node:22-bookworm-slim AS build
 WORKDIR /src
 COPY . .

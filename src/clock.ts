@@ -1,4 +1,4 @@
 import type { Clock } from './domain/ports.ts'
 
-/** The machine's clock; the one place where time enters. */
+/** The machine's clock, which only this file reads. */
 export const systemClock: Clock = { now: () => Date.now() }

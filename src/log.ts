@@ -3,7 +3,7 @@ import type { Clock, Log, LogFields } from './domain/ports.ts'
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-// The allow-list at run time too: a field that is not named here is dropped, whatever its type.
+// The allow-list at run time: other fields are dropped.
 const fieldNames: Record<keyof LogFields, string> = {
   requestId: 'request_id',
   appId: 'app_id',
@@ -27,7 +27,7 @@ const fieldNames: Record<keyof LogFields, string> = {
   detail: 'detail',
 }
 
-/** One JSON object a line; control characters are escaped, so nothing can forge a line. */
+/** Writes one JSON object a line; control characters are escaped, so that no text forges a line. */
 export function createLog(options: {
   level: LogLevel
   write(line: string): void
@@ -54,7 +54,7 @@ export function createLog(options: {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-/** What a stream must do to carry a log: take text, and call back when it has gone out or failed. */
+/** A stream for a log: takes text, and calls back when it is written or has failed. */
 export type LineStream = {
   write(text: string, done: (error?: Error | null) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -62,16 +62,16 @@ export type LineStream = {
 
 export type LineSink = {
   write(line: string): void
-  /** How many lines were dropped so far. */
+  /** The number of dropped lines. */
   lost(): number
 }
 
-/** What may wait for a slow reader, in characters. */
+/** How much text may wait for a slow reader, in characters. */
 export const sinkMax = 1_048_576
 
 /**
- * Writes lines to a stream that may be slow, full or gone, and never waits, grows or fails: what
- * finds no room, or fails on its way, is dropped and counted.
+ * Writes lines to a stream that may be slow, full or closed. Never blocks, throws or exceeds its
+ * buffer: lines without room, and lines that fail, are dropped and counted.
  */
 export function createLineSink(stream: LineStream, max = sinkMax): LineSink {
   let waiting = 0
@@ -81,7 +81,7 @@ export function createLineSink(stream: LineStream, max = sinkMax): LineSink {
 
   stream.on('error', (error) => {
     if ('code' in error && error.code === 'EPIPE') isGone = true
-    // The stream gives up all that it had in hand, and fails one callback at most for it.
+    // The stream drops all its waiting text, and fails at most one callback for it.
     lost += waitingLines
     waitingLines = 0
   })

@@ -5,10 +5,10 @@ import { run } from './cli/run.ts'
 import { systemClock } from './clock.ts'
 import { createLineSink, createLog } from './log.ts'
 
-/** How long a server that ends waits until its last lines are taken. */
+/** How long an ending server waits for its last log lines to be written, in ms. */
 const lastLinesMs = 1_000
 
-// Database, keys and tokens are readable by their owner only, whatever umask the shell has set.
+// Database, keys and tokens are readable by their owner only, whatever the shell's umask.
 process.umask(0o077)
 
 const serves = process.argv[2] === 'serve'
@@ -39,15 +39,15 @@ process.on('unhandledRejection', crash)
 end(await run(process.argv.slice(2), io))
 
 /**
- * Ends once everything is written, because only the end of a stream waits for a slow reader; a
- * process that must end in any case waits for a second.
+ * Ends the process once all output is written, because only the end of a stream waits for a slow
+ * reader; with `inAnyCase` it waits for a second at most.
  */
 function end(code: number, inAnyCase = serves): void {
   process.stdout.end(() => process.exit(code))
   if (inAnyCase) setTimeout(() => process.exit(code), lastLinesMs)
 }
 
-/** Fail closed: a process in an unknown state answers nobody. The message may hold a secret. */
+/** Ends the process after an unexpected error; its message may have a secret and is not printed. */
 function crash(error: unknown): void {
   const log = createLog({ level: 'error', write: io.out, clock: systemClock })
   log.error('crashed', { detail: error instanceof Error ? origin(error) : typeof error })
@@ -84,7 +84,7 @@ async function readInput(): Promise<string> {
   return (await Bun.stdin.text()).slice(0, 65_536)
 }
 
-/** Raw mode turns the echo off, before anybody can type; keys are read one by one until Enter. */
+/** Asks for a secret in raw mode, which turns the echo off; reads keys until Enter. */
 function askSecret(question: string): Promise<string | null> {
   const { stdin } = process
   stdin.setRawMode(true)

@@ -8,8 +8,8 @@ type Family = { help: string; label: string; values: readonly string[] }
 const outcomes = deliveryStatuses.filter((status) => status !== 'queued')
 const classes = ['2xx', '3xx', '4xx', '5xx']
 
-// Closed sets: whatever is not in them is counted as `other`, so no address and no id can ever
-// become a label, and the number of series is known.
+// Closed sets of labels: other values are counted as `other`, so that no address or id becomes a
+// label, and the number of series is bounded.
 const counters: Record<CounterMetric, Family> = {
   otpmint_http_requests_total: {
     help: 'HTTP requests answered, by class of status.',
@@ -17,7 +17,7 @@ const counters: Record<CounterMetric, Family> = {
     values: classes,
   },
   otpmint_verifications_started_total: {
-    help: 'Starts, by what became of them.',
+    help: 'Starts, by their outcome.',
     label: 'outcome',
     values: ['started', 'replayed'],
   },
@@ -42,7 +42,7 @@ const counters: Record<CounterMetric, Family> = {
     values: ['rows', 'audit'],
   },
   otpmint_log_lost_total: {
-    help: 'Lines of the log that nobody took: the reader is gone or too slow, or the disk is full.',
+    help: 'Lost lines of the log: the reader is gone or too slow, or the disk is full.',
     label: 'stream',
     values: ['stdout'],
   },
@@ -74,10 +74,10 @@ const histograms: Record<HistogramMetric, Family> = {
   },
 }
 
-/** Upper bounds in seconds: half a millisecond to the longest a send may take. */
+/** Upper bounds in seconds, from half a millisecond to the longest time of a try. */
 const bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 2.5, 10, 40]
 
-/** Counts in memory; a restart starts from nothing, as Prometheus expects of counters. */
+/** Counts in memory; a restart begins at 0, as Prometheus expects of counters. */
 export function createMetrics(): Metrics {
   const counts = filled(counters, () => 0)
   const levels = filled(gauges, () => 0)
@@ -146,7 +146,7 @@ function histogramLines(name: string, label: string, { buckets, sum, count }: Se
   ]
 }
 
-/** Every series from the start, so that a rate over it is right from its first increment. */
+/** Creates every series at 0, so that a rate over it is right from the first increment. */
 function filled<Name extends string, Value>(
   all: Record<Name, Family>,
   empty: () => Value,

@@ -1,4 +1,4 @@
-/** The candidate with the fewest edits from `word`, if it is near enough to be a typing mistake. */
+/** The candidate with the fewest edits from `word`, if they are few enough for a typing mistake. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   const ranked = candidates
     .map((candidate) => ({ candidate, edits: distance(word, candidate) }))

@@ -1,3 +1,3 @@
-// Elysia reads this once, when it is imported, and shows stack traces and sources in any other
-// mode; so it is set before anything else is imported, whatever the environment says.
+// Elysia reads this when it is imported, and shows stack traces and sources in any other mode, so
+// it is set before anything else is imported.
 Bun.env.NODE_ENV = 'production'

@@ -1,6 +1,6 @@
 import type { Random } from './domain/ports.ts'
 
-/** The operating system's randomness; the one place where chance enters. */
+/** Secure random bytes of the operating system. */
 export const systemRandom: Random = {
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
 }

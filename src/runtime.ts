@@ -39,12 +39,12 @@ import { version } from './version.ts'
 export type RuntimeIo = {
   /** One line of the log. */
   write(line: string): void
-  /** Plain words to a person; null where nobody sits at a terminal. */
+  /** Prints text for a person; null without a terminal. */
   tell: Tell | null
   pid: number
-  /** $RUNTIME_DIRECTORY, where the doctor's socket lies if the data directory cannot hold it. */
+  /** $RUNTIME_DIRECTORY, for the doctor's socket when the data directory cannot have it. */
   runtimeDirectory?: string | null | undefined
-  /** How many lines of the log nobody took so far. */
+  /** How many lines of the log were lost so far. */
   lostLines?: (() => number) | undefined
 }
 
@@ -52,13 +52,13 @@ export type Running = {
   /** Where it listens. */
   url: string
   ports: OpenPorts
-  /** Finishes what runs, keeps what is queued, closes everything. Never throws. */
+  /** Finishes running requests, keeps queued messages, closes everything. Never throws. */
   stop(): Promise<void>
 }
 
 /**
- * Settings in, a serving OtpMint out: directory, lock, key, store, keyset, listeners, jobs, in this
- * order; what began is undone when a later step throws. Throws `StartupError`.
+ * Starts a server: directory, lock, key, store, keyset, listeners, jobs, in this order. When a step
+ * throws, the earlier ones are undone. Throws `StartupError`.
  */
 export async function startRuntime(
   settings: Settings,
@@ -135,7 +135,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
 
 type Assembly = ReturnType<typeof assemble>
 
-/** Every part, connected; nothing runs yet. */
+/** Creates and connects every part; starts none. */
 function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHash: Uint8Array) {
   const { keyring, node, nodes, clock, maintenance } = ports
   const metrics = createMetrics()
@@ -222,7 +222,7 @@ function listen(settings: Settings, { server, metrics, closeChannels }: Assembly
   }
 }
 
-/** What stopping may take beyond the time for running requests, the sender's ten seconds included. */
+/** The longest stop after the time for running requests, with the sender's ten seconds. */
 const stopMaxMs = 20_000
 
 type Parts = {
@@ -231,7 +231,7 @@ type Parts = {
   control: ReturnType<typeof listenForControl>
 }
 
-/** Not ready, no new connections, what runs ends, the sender ends, the database closes. */
+/** Stops in this order: readiness, new connections, running requests, sender, database. */
 function createStop(
   { shutdownSeconds }: Settings,
   { ports, log, health, close }: Base,

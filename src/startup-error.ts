@@ -1,4 +1,4 @@
-/** What the process exits with: 78 is EX_CONFIG of sysexits.h, for what the settings are to blame. */
+/** Exit statuses: 78, EX_CONFIG of sysexits.h, for wrong settings; 1 for any other failure. */
 export const exits = { failed: 1, settings: 78 } as const
 
 /**
@@ -17,12 +17,12 @@ export class StartupError extends Error {
   }
 }
 
-/** The settings, a key or a file of the admin's are in the way: 78. */
+/** The error for wrong settings, keys or files of the admin: 78. */
 export function settingsAreWrong(...reasons: string[]): StartupError {
   return new StartupError(exits.settings, reasons)
 }
 
-/** Something else is: 1. */
+/** The error for any other reason: 1. */
 export function cannotStart(...reasons: string[]): StartupError {
   return new StartupError(exits.failed, reasons)
 }

@@ -1,6 +1,6 @@
 import type { Timers } from './domain/ports.ts'
 
-/** The runtime's timers and its monotonic clock; the one place where waiting is real. */
+/** The runtime's timers and its monotonic clock, which only this file uses. */
 export const systemTimers: Timers = {
   sleep: (ms) => Bun.sleep(ms),
   after(ms, callback) {

@@ -9,7 +9,7 @@ import { printFacts, printJson, timeText } from './output.ts'
 
 export const appNewKey: Command = {
   name: 'app new-key',
-  summary: 'Make a further key for an app.',
+  summary: 'Add a key to an app.',
   about: [
     'Makes a key and shows it this once. Two keys of a mode may be active at a time: make the',
     'new one, give it to the app, then revoke the old one.',
@@ -53,7 +53,7 @@ export const appRevokeKey: Command = {
     }),
 }
 
-/** A key by its head and tail, for a person. */
+/** The visible start and end of a key, for a person. */
 export function keyText(key: AppKey): string {
   const state = key.revokedAt === null ? 'active' : `revoked ${timeText(key.revokedAt)}`
   return `${key.prefix}...${key.lastFour}  id ${key.id}  ${state}`

@@ -27,7 +27,7 @@ export const appCreate: Command = {
     'through the mail server named here, and a test key, whose mails stay on this machine. Both',
     'are shown this once. Works while the server runs.',
   ].join('\n'),
-  operands: [{ name: 'NAME', help: 'the name that stands in the mails, such as "Acme"' }],
+  operands: [{ name: 'NAME', help: 'the name that the mails show, such as "Acme"' }],
   flags: { ...smtpFlags, ...policyFlags, ...dataFlag, ...jsonFlag },
   examples: [
     'otpmint app create Acme --smtp-host smtp.example.com --smtp-port 465 \\',
@@ -76,7 +76,8 @@ export const appList: Command = {
 export const appShow: Command = {
   name: 'app show',
   summary: 'Show one app, its policy, its mail servers and its keys.',
-  about: 'Shows an app, its mail servers, its policy and its keys by head and tail. No secrets.',
+  about:
+    'Shows an app, its mail servers, its policy and the start and end of its keys. No secrets.',
   operands: [appOperand],
   flags: { ...dataFlag, ...jsonFlag },
   examples: ['otpmint app show 3kTMd0Pz0a6uYxQWtqGmVb'],
@@ -122,13 +123,13 @@ export const appUpdate: Command = {
 
 export const appDelete: Command = {
   name: 'app delete',
-  summary: 'Delete an app and everything of it.',
+  summary: 'Delete an app and all its data.',
   about: [
     'Deletes an app with its keys, its verifications and its events. Its keys stop working at',
     'once, in the running server too. This cannot be taken back.',
   ].join('\n'),
   operands: [appOperand],
-  flags: { yes: { help: 'Do it; without this nothing is deleted.' }, ...dataFlag },
+  flags: { yes: { help: 'Confirms the deletion; without it nothing is deleted.' }, ...dataFlag },
   examples: ['otpmint app delete 3kTMd0Pz0a6uYxQWtqGmVb --yes'],
   run: async (args, io) => {
     if (!args.has('yes')) {
@@ -148,7 +149,7 @@ type Change = {
   email: SmtpInput | undefined
 }
 
-/** Changes nothing when anything is wrong: the mail server's mistakes are told with the rest. */
+/** Changes nothing when anything is wrong; reports all mistakes, also those of the mail server. */
 async function changeApp(
   ports: Parameters<typeof updateApp>[0],
   { id, registeredBy, ...app }: App,

@@ -7,19 +7,19 @@ import { printJson } from './output.ts'
 
 export const auditVerify: Command = {
   name: 'audit verify',
-  summary: 'Check that nobody edited the audit log.',
+  summary: 'Check that the audit log is unchanged.',
   about: [
-    'Every audit record is linked to the one before it with a key that is not in the database. This',
-    'walks the chain and names what was changed, moved or deleted before its keeping time was over.',
-    'Whoever has the database and an older copy of it can put the copy in its place: keep the head',
-    'that this prints in another place, and name it with --expect-head the next time. Works while',
+    'Every audit record is linked to the one before it with a key that is not in the database.',
+    'This walks the chain and names what was changed, moved or deleted before its keeping time',
+    'was over. An older copy of the whole database also verifies: to detect one, keep the head',
+    'that this prints in another place, and pass it to --expect-head the next time. Works while',
     'the server runs.',
   ].join('\n'),
   operands: [],
   flags: {
     'expect-head': {
       value: 'HEAD',
-      help: 'A head that was printed before: it must be in the log.',
+      help: 'A head that was printed before; it must be in the log.',
     },
     ...dataFlag,
     ...jsonFlag,

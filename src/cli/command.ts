@@ -9,19 +9,19 @@ export type Command = {
   name: string
   /** One line for the list of commands. */
   summary: string
-  /** What it does, for a person who never saw it; lines of at most 100 columns. */
+  /** What it does, for a new user; lines of at most 100 columns. */
   about: string
   operands: Operand[]
   flags: Flags
   examples: string[]
-  /** What follows the help page, where it is long. */
+  /** Further text at the end of the help page. */
   more?: () => string
   run(args: Args, io: Io): Promise<number>
 }
 
 export type Operand = { name: string; help: string; optional?: true }
 
-/** `value` is the placeholder of what the flag takes; a flag without one is a switch. */
+/** `value` is the placeholder of the flag's value; a flag without one is a switch. */
 export type Flag = { help: string; value?: string }
 export type Flags = Record<string, Flag>
 
@@ -39,7 +39,7 @@ export function allFlags(command: Command): Flags {
   return { ...command.flags, ...helpFlag }
 }
 
-/** The refusal of what was typed: exit status 2. The reason names flags and repeats no value. */
+/** The error for wrong usage: exit status 2. The reason names flags and repeats no value. */
 export function wrongUsage(reason: string): StartupError {
   return new StartupError(exitCodes.usage, [reason])
 }

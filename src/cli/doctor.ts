@@ -25,7 +25,7 @@ import {
 import { exitCodes, type Io } from './io.ts'
 import { painter, printJson, timeText } from './output.ts'
 
-/** What one check found; a running server has findings of its own. */
+/** The result of one check; a running server adds its own. */
 export type Finding = RuntimeFinding
 
 export const doctor: Command = {
@@ -33,14 +33,14 @@ export const doctor: Command = {
   summary: 'Check everything and say what to do about it.',
   about: [
     'Checks settings, environment, data directory, disk, clock, master key, database, alarms and',
-    "each app's mail servers: DNS, connection, TLS and login. No mail is sent unless --send-to names",
-    'who gets it. Prints how likely blind guessing is with the settings in force: those of the',
-    'server that runs on the data directory; without one, those of --env-file and the environment.',
-    'Exit status 1 when anything failed.',
+    "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only.",
+    'Prints the chance of blind guessing with the settings in force: those of the server that',
+    'runs on the data directory; without one, those of --env-file and the environment. Exit',
+    'status 1 when anything failed.',
   ].join('\n'),
   operands: [],
   flags: {
-    app: { value: 'ID', help: 'Try the mail servers of this app only.' },
+    app: { value: 'ID', help: 'Test the mail servers of this app only.' },
     'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
     ...dataFlag,
     ...jsonFlag,
@@ -86,7 +86,7 @@ async function examine(args: Args, io: Io): Promise<Finding[]> {
   return [...findings, ...broken]
 }
 
-/** Runs checks that need the database; what keeps them from it becomes findings. */
+/** Runs checks that need the database; an error in opening it becomes a finding. */
 async function failure(check: () => Promise<void>): Promise<Finding[]> {
   try {
     await check()
@@ -110,7 +110,7 @@ function checkSource(args: Args, root: string, isServed: boolean): Finding {
   return ok('settings', `${source}; no server runs on ${root}`)
 }
 
-/** What changes how the executable itself behaves, whatever OtpMint does. */
+/** Variables that change the behaviour of the runtime in the executable. */
 const hazards: Record<string, string> = {
   BUN_BE_BUN: 'it turns the executable into a general JavaScript runtime',
   BUN_OPTIONS: 'it can load other code into the process',
@@ -180,7 +180,7 @@ function checkDisk(root: string): Finding {
   return free < 1024 ? warning('disk', detail, 'free some space soon') : ok('disk', detail)
 }
 
-/** When this was written: no right clock is before it. */
+/** The time of this version: a right clock is not before it. */
 const earliest = Date.UTC(2026, 10, 1)
 const toleranceMs = 60_000
 
@@ -195,7 +195,7 @@ function checkClock(root: string, now: number): Finding {
   return ok('clock', text)
 }
 
-/** The master key is the right one, because the keyset has opened. */
+/** Reports the source of the master key, which is the right one, because the keyset was opened. */
 function checkKey({ keyring, found }: OpenPorts): Finding {
   const detail = `key ${keyring.codeKeyId()} from ${sources[found.source]}`
   if (found.source !== 'data_dir') return ok('master key', `${detail}; not in backups: keep a copy`)
@@ -257,7 +257,7 @@ function checkCodeLife(settings: DomainSettings, apps: App[]): Finding[] {
   return long.length > 0 ? long : [ok('code life', `${settings.ttlSeconds} s`)]
 }
 
-/** How likely blind guessing is in a year, for the default length and every other in use. */
+/** The chance of blind guessing in a year, for every code length in use. */
 function checkGuessBound(settings: DomainSettings, apps: App[]): Finding[] {
   const windows = guessBudget(settings)
   const guesses = guessesPerYear(windows)
@@ -276,7 +276,7 @@ function checkGuessBound(settings: DomainSettings, apps: App[]): Finding[] {
   })
 }
 
-/** `on_budget_exhausted: refuse` lets whoever knows an address lock its owner out. */
+/** With `on_budget_exhausted: refuse` anybody who knows an address can lock its owner out. */
 function checkLockOut(settings: DomainSettings, apps: App[]): Finding[] {
   const { guessBudgetPerDay: day, guessBudgetPerMonth: month } = settings
   return apps
@@ -284,12 +284,12 @@ function checkLockOut(settings: DomainSettings, apps: App[]): Finding[] {
     .map(({ id }) => {
       const detail =
         `app ${id} refuses a recipient after ${day} wrong codes in 24 hours or ${month} in ` +
-        '30 days: whoever can start verifications for an address locks its owner out so'
+        '30 days: anybody who can start verifications for an address can lock its owner out'
       return warning('lock-out', detail, 'set on_budget_exhausted to long_code unless it is meant')
     })
 }
 
-/** Each mail server, and with a recipient a real mail through it. */
+/** Tests each mail server, with a recipient by a real mail. */
 async function checkMailServers(
   ports: OpenPorts,
   apps: App[],
@@ -297,7 +297,7 @@ async function checkMailServers(
 ): Promise<Finding[]> {
   const routes = apps.flatMap((app) => endpointsOf(app, 'email').map((server) => ({ app, server })))
   if (routes.length === 0) {
-    const detail = 'no app has a mail server, so there is none to try'
+    const detail = 'no app has a mail server, so there is none to test'
     const next = 'name one: "otpmint help app update" has the --smtp flags'
     return [recipient ? failed('mail', `${detail} and nothing was sent`, next) : ok('mail', detail)]
   }
@@ -318,7 +318,7 @@ async function checkMailServers(
   return findings.flat()
 }
 
-/** A probe's sentence says what was found and, after the semicolon, what to do. */
+/** Splits a probe's sentence: the result and, after the semicolon, what to do. */
 function fromStep(check: string, server: string, { name, ok: isOk, detail }: TestStep): Finding {
   const [found = '', ...next] = (detail ?? '').split('; ')
   const text = `${server} ${name}: ${found}`
@@ -359,7 +359,7 @@ function filesIn(root: string): string[] {
   }
 }
 
-/** The permission bits; 0 when there is nothing to see. */
+/** The permission bits; 0 for a missing or inaccessible file. */
 function modeOf(path: string): number {
   try {
     return statSync(path).mode & 0o777

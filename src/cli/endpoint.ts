@@ -21,8 +21,8 @@ export const endpointAdd: Command = {
   name: 'endpoint add',
   summary: 'Add a mail server to an app.',
   about: [
-    'Adds a mail server that is tried when those before it do not answer or refuse. It comes last',
-    'unless --rank says where.',
+    'Adds a mail server that is tried when those before it do not answer or refuse. It is the last',
+    'one unless --rank is given.',
   ].join('\n'),
   operands: [appOperand],
   flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
@@ -107,7 +107,7 @@ export function endpointText({ settings }: Endpoint): string {
   return `${settings.host}:${settings.port} (${settings.security})`
 }
 
-/** Whether a change leads to another place, so that the password has to come again. */
+/** Whether a change has a new destination, which needs the password again. */
 export function leadsElsewhere({ host, port, security, user }: SmtpInput): boolean {
   return [host, port, security, user].some((value) => value !== undefined)
 }

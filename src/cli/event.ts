@@ -8,7 +8,7 @@ import { pageFlags, pageOf, tellNext } from './page.ts'
 
 export const eventsCommand: Command = {
   name: 'events',
-  summary: 'Show what happened: approvals, deliveries, alarms.',
+  summary: 'List events: approvals, deliveries, alarms.',
   about: 'Lists events, the newest first. In a pipe: tab-separated, without a heading.',
   operands: [],
   flags: {

@@ -20,7 +20,7 @@ export const smtpFlags: Flags = {
   'smtp-no-login': { help: 'The mail server asks for no login.' },
 }
 
-/** What the flags say of the policy; the word `default` takes a field back. */
+/** The policy of the flags; the word `default` unsets a field. */
 export function policyFrom(args: Args): PolicyInput {
   const input: PolicyInput = {}
   for (const [name, field] of policyFieldList) {
@@ -31,8 +31,8 @@ export function policyFrom(args: Args): PolicyInput {
 }
 
 /**
- * What the flags say of a mail server, without the password; undefined when they say nothing. The
- * word `default` takes the sender's name or the number of connections back.
+ * The mail server of the flags, without the password; undefined without such flags. The word
+ * `default` unsets the sender's name or the number of connections.
  */
 export function smtpFrom(args: Args): SmtpInput | undefined {
   if (!Object.keys(smtpFlags).some(args.has)) return undefined
@@ -48,8 +48,8 @@ export function smtpFrom(args: Args): SmtpInput | undefined {
 }
 
 /**
- * The input with the password of `--smtp-password-file`, or with one that is asked for at the
- * terminal where `isNeeded`. Never from the command line, which other users of the machine can see.
+ * Adds the password of `--smtp-password-file`, or asks for it at the terminal where `isNeeded`.
+ * Never from the command line, which other users of the machine can see.
  */
 export async function withPassword(
   args: Args,
@@ -63,7 +63,7 @@ export async function withPassword(
   return { ...input, password: (await io.askSecret('Password of the mail server: ')) ?? undefined }
 }
 
-/** `email.connections_max` is typed as `--smtp-connections-max`. */
+/** The flag of a field: `--smtp-connections-max` for `email.connections_max`. */
 function smtpFlag(name: SmtpField): string {
   const [, field] = smtpFieldList.find(([candidate]) => candidate === name) ?? []
   const flag = `smtp-${flagName(field?.wire ?? name)}`
@@ -82,7 +82,7 @@ function flagOf(field: Field): Flag {
   return { value: 'TEXT', help: says }
 }
 
-/** What is no number or switch stays as it was typed, and the domain refuses it by name. */
+/** Parses numbers and switches; other text is left to the domain, which refuses it by name. */
 function fieldValue(field: Field, text: string): unknown {
   if (field.type === 'integer') return /^\d{1,10}$/.test(text) ? Number(text) : text
   if (field.type !== 'boolean') return text
@@ -90,7 +90,7 @@ function fieldValue(field: Field, text: string): unknown {
   return text === 'no' || text === 'false' ? false : text
 }
 
-/** Without the line break that editors and `echo` leave. */
+/** Reads a secret, without the final line break of editors and `echo`. */
 async function readSecret(file: string, io: Io): Promise<string> {
   const text = file === '-' ? await io.readInput() : await readFile(file, 'utf8').catch(() => null)
   if (text === null) throw wrongUsage('--smtp-password-file names a file that cannot be read')

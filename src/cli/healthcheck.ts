@@ -10,7 +10,7 @@ export const healthcheck: Command = {
   name: 'healthcheck',
   summary: 'Ask the server on this machine whether it is ready.',
   about: [
-    'Asks the server at the configured host and port for /readyz: exit status 0 when its database',
+    'Requests /readyz at the configured host and port: exit status 0 when the database',
     'takes writes and its keys are the right ones, else 1; 78 when the settings are wrong. For',
     'HEALTHCHECK of a container, and for ExecStartPost= of a unit with --wait.',
   ].join('\n'),
@@ -20,7 +20,7 @@ export const healthcheck: Command = {
     port: { value: 'PORT', help: 'Its port; else OTPMINT_PORT.' },
     wait: {
       value: 'SECONDS',
-      help: 'Ask again for so long until it is ready: 0 (default) to 600.',
+      help: 'How long to wait until it is ready: 0 (default) to 600.',
     },
     ...envFileFlag,
   },
@@ -51,7 +51,7 @@ async function faultOf(url: string): Promise<string | null> {
     const answer = await fetch(url, {
       signal: AbortSignal.timeout(timeoutMs),
       redirect: 'manual',
-      // A proxy that the environment names cannot reach this machine's loopback.
+      // A proxy of the environment could not reach this machine's loopback.
       proxy: false,
     })
     return answer.ok ? null : `${url} answers ${answer.status}: not ready`

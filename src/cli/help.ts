@@ -47,12 +47,12 @@ export function commandHelp(command: Command, paint: Paint): string {
   ].join('\n')
 }
 
-/** `help [COMMAND]`. The list comes as a function because it holds this command too. */
+/** `help [COMMAND]`. The list is a function because it contains this command too. */
 export function createHelp(list: () => Command[]): Command {
   return {
     name: 'help',
     summary: 'Show what a command does.',
-    about: 'Shows the list of commands, or all about one of them.',
+    about: 'Shows the list of commands, or the help of one command.',
     operands: [
       { name: 'COMMAND', help: 'the command, such as "backup"', optional: true },
       { name: 'PART', help: 'its second word, such as "create" of "app create"', optional: true },

@@ -53,8 +53,8 @@ export function environmentOf(args: Args, { env }: Pick<Io, 'env'>): Io['env'] {
 }
 
 /**
- * Works on the data directory itself, beside a running server or without one. Where a server runs,
- * its settings hold, so that an app is judged by the limits that it will meet.
+ * Opens the ports of the data directory, with or without a running server. The settings of a
+ * running server apply, so that an app is checked against the limits in force.
  */
 export async function withPorts(
   args: Args,
@@ -72,7 +72,7 @@ export async function withPorts(
   }
 }
 
-/** The running server's settings, with the places that are this process's own. */
+/** The running server's settings, with this process's data directory and master key. */
 export function settingsBeside(server: Settings, { dataDir, masterKey }: Settings): Settings {
   return { ...server, dataDir, masterKey, adminToken: null }
 }

@@ -1,6 +1,6 @@
 import { exits } from '../startup-error.ts'
 
-/** The world as a command sees it; main.ts builds the real one, tests their own. */
+/** Input and output of a command; main.ts has the real ones, tests have others. */
 export type Io = {
   out(text: string): void
   err(text: string): void
@@ -10,11 +10,11 @@ export type Io = {
   terminal: { input: boolean; output: boolean; errors: boolean }
   /** All of standard input, at most 64 KiB. */
   readInput(): Promise<string>
-  /** One line asked for at the terminal without echo; null when it was given up. */
+  /** Asks for one line at the terminal without echo; null when it was interrupted. */
   askSecret(question: string): Promise<string | null>
   /** Calls back on every stop signal until the returned function is called. */
   onStopSignal(stop: () => void): () => void
-  /** Lines of the log that were dropped because nobody took them. */
+  /** The number of lost log lines. */
   lostLines(): number
 }
 

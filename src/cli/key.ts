@@ -26,13 +26,13 @@ export const keyGenerate: Command = {
 
 export const keyRotate: Command = {
   name: 'key rotate',
-  summary: 'Put a new master key in the place of the current one.',
+  summary: 'Replace the master key by a new one.',
   about: [
     'Makes a new data key for every app and seals its secrets again, all under a new master key,',
-    'while the server runs; codes in mailboxes stay valid. Killed in the middle, it is finished by',
-    'running it again. Without a file, the key in the data directory is replaced; a key that comes',
-    'from elsewhere is replaced by the one in --new-key-file, which you then put in its place. The',
-    'former key still opens backups that were made before: keep it as long as them.',
+    'while the server runs; sent codes stay valid. A killed rotation is finished by running it',
+    'again. Without a file, the key in the data directory is replaced; a key from elsewhere is',
+    'replaced by the one in --new-key-file, which you then put in its place. Older backups need',
+    'the former key: keep it as long as them.',
   ].join('\n'),
   operands: [],
   flags: {

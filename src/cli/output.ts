@@ -3,7 +3,7 @@ import type { Io } from './io.ts'
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
 export type Style = keyof typeof styles
 
-/** Colours only for a person: see no-color.org. */
+/** Colours at a terminal only: see no-color.org. */
 export function painter(io: Pick<Io, 'env'>, isTerminal: boolean) {
   const plain = !isTerminal || Boolean(io.env['NO_COLOR']) || io.env['TERM'] === 'dumb'
   return (style: Style, text: string) => (plain ? text : `\x1b[${styles[style]}m${text}\x1b[0m`)
@@ -46,7 +46,7 @@ export function timeText(at: number | null): string {
   return at === null ? '-' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
-// What others chose (names, server replies) must not move the cursor or forge a line.
+// Names and server replies must not move the cursor or forge a line.
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
 }

@@ -5,13 +5,13 @@ import type { Io } from './io.ts'
 /** The flags of every list that is longer than a page. */
 export const pageFlags: Flags = {
   limit: { value: 'N', help: 'How many, 1 to 100; 20 by default.' },
-  cursor: { value: 'CURSOR', help: 'Goes on where the page before ended.' },
+  cursor: { value: 'CURSOR', help: 'Continues after the previous page.' },
 }
 
-/** How the cursors of a list look: event numbers, verification ids. */
+/** The formats of cursors: event numbers, verification ids. */
 const cursorKinds = { number: (text: string) => /^\d{1,15}$/.test(text), timedId: isTimedId }
 
-/** Throws `wrongUsage` for a cursor that no page ends with. */
+/** Reads the flags of a page. Throws `wrongUsage` for an invalid cursor. */
 export function pageOf(
   args: Args,
   cursors: keyof typeof cursorKinds,
@@ -24,7 +24,7 @@ export function pageOf(
   return { limit, cursor }
 }
 
-/** Tells a person how to ask for the next page. */
+/** Prints the flag for the next page, at a terminal. */
 export function tellNext(io: Io, cursor: string | null): void {
   if (cursor !== null && io.terminal.output) io.err(`There are more: --cursor ${cursor}\n`)
 }

@@ -7,7 +7,7 @@ import { helpFor } from './help.ts'
 import { exitCodes, type Io } from './io.ts'
 import { painter } from './output.ts'
 
-/** Runs the command line; answers the exit status. Whatever it throws is a bug. */
+/** Runs the command line; returns the exit status. Any exception is a bug. */
 export async function run(argv: string[], io: Io): Promise<number> {
   const [first = ''] = argv
   if (first === '--version' || first === '-V') return run(['version', ...argv.slice(1)], io)
@@ -17,7 +17,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   return found ? runCommand(found.command, found.rest, io) : explain(argv, io)
 }
 
-/** The one place where refusals become words and an exit status. */
+/** Runs a command, and converts its errors to text and an exit status. */
 async function runCommand(command: Command, rest: string[], io: Io): Promise<number> {
   let args: Args
   try {
@@ -70,7 +70,7 @@ function explain(argv: string[], io: Io): number {
   return exitCodes.usage
 }
 
-/** At most forty printable characters of what was typed. */
+/** The typed text, at most forty printable characters of it. */
 function quoted(typed: string): string {
   return `"${typed.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 40)}"`
 }

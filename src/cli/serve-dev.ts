@@ -15,7 +15,7 @@ import { runtimeIoOf, untilStopped } from './serve.ts'
 
 const appName = 'OtpMint demo'
 
-/** Runs a server to try things with: words for a person go to stderr, the log to stdout. */
+/** Runs a server in developer mode: text for a person goes to stderr, the log to stdout. */
 export async function serveDev(settings: Settings, args: Args, io: Io): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), 'otpmint-dev-'))
   const isNamed = args.has('data-dir') || Boolean(io.env['OTPMINT_DATA_DIR'])
@@ -26,7 +26,7 @@ export async function serveDev(settings: Settings, args: Args, io: Io): Promise<
     developerMode: true,
     // The usual port may belong to a real server on this machine.
     metricsListen: io.env['OTPMINT_METRICS_LISTEN'] ? settings.metricsListen : null,
-    // Whoever sits at the terminal reads what is printed below, and then only what is wrong.
+    // At a terminal only warnings and errors follow the text that is printed below.
     logLevel: io.terminal.output && !io.env['OTPMINT_LOG_LEVEL'] ? 'warn' : settings.logLevel,
   }
   const told: string[] = []
@@ -37,9 +37,9 @@ export async function serveDev(settings: Settings, args: Args, io: Io): Promise<
       () => startRuntime(dev, runtimeIo),
       async ({ url, ports }) => {
         const testKey = await readyKey(ports)
-        // Another one each time: a secretKey that is taken cannot be registered again.
+        // A new one each time, because a taken secretKey cannot be registered again.
         const secretKey = `dev-${randomBase62(ports.random, 12)}`
-        const place = isNamed ? `data in ${dev.dataDir}` : 'data is thrown away at the end'
+        const place = isNamed ? `data in ${dev.dataDir}` : 'data is deleted at the end'
         const facts = { url, testKey, secretKey, place, scratch, told }
         io.err(welcome(facts, painter(io, io.terminal.errors)))
       },
@@ -97,8 +97,8 @@ function welcome(facts: Facts, paint: ReturnType<typeof painter>): string {
 }
 
 /**
- * Three lines that work as they stand, one after another and again: the third reads what the other
- * two kept, and the address changes, because one address gets one code in 30 seconds.
+ * Three command lines that work unchanged and repeatedly: the third reads the files of the first
+ * two, and the address changes each time, because one address gets one code in 30 seconds.
  */
 function apiLines({ url, testKey, scratch }: Facts): string[] {
   const started = join(scratch, 'started.json')
@@ -115,7 +115,7 @@ function apiLines({ url, testKey, scratch }: Facts): string[] {
   ]
 }
 
-/** Register, send, verify, with the fields of the original README; the second and third repeat. */
+/** Register, send and verify, with the fields of the original README. */
 function originalLines({ url, secretKey, scratch }: Facts): string[] {
   const shareable = join(scratch, 'shareable-key')
   const curl = `curl -sS -w '\\n' ${url}`

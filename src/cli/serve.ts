@@ -9,21 +9,22 @@ export const serve: Command = {
   name: 'serve',
   summary: 'Run the server.',
   about: [
-    'Runs the server until SIGTERM, SIGINT or SIGHUP: then it is not ready any more, finishes what',
-    'runs, keeps what is queued, and ends. A second signal ends it at once. Logs are JSON lines on',
-    'standard output. The first start makes the data directory, a master key and an admin token.',
+    'Runs the server until SIGTERM, SIGINT or SIGHUP: then it is not ready any more, finishes',
+    'running requests, keeps queued mail, and ends. A second signal ends it at once. Logs are',
+    'JSON lines on standard output. The first start makes the data directory, a master key and an',
+    'admin token.',
     '',
-    '--dev tries everything on this machine with nothing to set up: loopback only, a throw-away',
-    'data directory unless one is named, open registration for any mail server, reasons in error',
-    'answers, a ready app with a test key, an inbox page in place of a mail server, and curl lines',
-    'to copy for /v1 and for the original API.',
+    '--dev is developer mode, which needs no settings: loopback only, a temporary data directory',
+    'unless one is named, open registration for any mail server, reasons in error answers, an app',
+    'with a test key, an inbox page in place of a mail server, and curl lines to copy for /v1 and',
+    'for the original API.',
   ].join('\n'),
   operands: [],
   flags: {
-    dev: { help: 'Try it on this machine.' },
+    dev: { help: 'Developer mode, on this machine only.' },
     host: { value: 'HOST', help: 'The address to listen on; else OTPMINT_HOST.' },
     port: { value: 'PORT', help: 'The port to listen on, 0 for a free one; else OTPMINT_PORT.' },
-    'public-url': { value: 'URL', help: 'Where the world reaches it; else OTPMINT_PUBLIC_URL.' },
+    'public-url': { value: 'URL', help: 'Its public URL; else OTPMINT_PUBLIC_URL.' },
     'data-dir': { value: 'DIR', help: 'The data directory; else OTPMINT_DATA_DIR.' },
     'log-level': { value: 'LEVEL', help: 'debug, info, warn or error; else OTPMINT_LOG_LEVEL.' },
   },
@@ -41,13 +42,13 @@ export function runtimeIoOf({ out, err, env, pid, terminal, lostLines }: Io): Ru
     write: out,
     tell: terminal.errors ? (text) => err(`${text}\n`) : null,
     pid,
-    // systemd lists several with colons; the first is ours.
+    // systemd separates several with colons; the first is ours.
     runtimeDirectory: env['RUNTIME_DIRECTORY']?.split(':')[0] || null,
     lostLines,
   }
 }
 
-/** Serves until the first stop signal; a second one does not wait for what still runs. */
+/** Serves until the first stop signal; a second one ends it without waiting. */
 export async function untilStopped(
   io: Io,
   start: () => Promise<Running>,

@@ -13,14 +13,14 @@ export const statsCommand: Command = {
   name: 'stats',
   summary: 'Count verifications, checks and deliveries over time.',
   about: [
-    'Counts starts, checks, failures and what became of the mails, a line for each minute, hour or',
-    'day; those without any are left out. In a pipe: tab-separated, without a heading.',
+    'Counts starts, checks, failures and outcomes of mails, one line for each minute, hour or day;',
+    'those without counts are left out. In a pipe: tab-separated, without a heading.',
   ].join('\n'),
   operands: [],
   flags: {
     app: { value: 'ID', help: 'Only those of this app.' },
-    bucket: { value: 'SPAN', help: 'What a line counts: minute, hour (default) or day.' },
-    last: { value: 'N', help: 'How many of them, up to now: 1 to 2000, 48 by default.' },
+    bucket: { value: 'SPAN', help: 'The time span of a line: minute, hour (default) or day.' },
+    last: { value: 'N', help: 'How many lines, up to now: 1 to 2000, 48 by default.' },
     ...dataFlag,
     ...jsonFlag,
   },

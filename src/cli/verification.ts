@@ -15,10 +15,10 @@ import { pageFlags, pageOf, tellNext } from './page.ts'
 
 export const verificationsCommand: Command = {
   name: 'verifications',
-  summary: "Show an app's verifications and what became of their mails.",
+  summary: "List an app's verifications with the state of their mails.",
   about: [
-    'Lists the verifications of an app, the newest first, with masked recipients and without codes.',
-    'In a pipe: tab-separated, without a heading.',
+    'Lists the verifications of an app, the newest first, with masked recipients and without',
+    'codes. In a pipe: tab-separated, without a heading.',
   ].join('\n'),
   operands: [appOperand],
   flags: {

@@ -12,7 +12,7 @@ export function parseEnvironmentFile(text: string): Record<string, string> {
   return variables
 }
 
-/** As systemd reads a value: single quotes keep everything, a backslash elsewhere one character. */
+/** Unquotes a value as systemd does; a backslash escapes one character except in single quotes. */
 function unquoted(value: string): string {
   const single = /^'([^']*)'/.exec(value)
   if (single) return single[1] ?? ''

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** One setting: everything that reading, help, documentation and the dump need to know. */
+/** The description of one setting, for reading, help, documentation and the dump. */
 export type Option<T = unknown> = {
   section: Section
   /** One plain sentence. */
@@ -9,13 +9,13 @@ export type Option<T = unknown> = {
   /** Completes "must be ...". */
   allowed: string
   default: T
-  /** How the default is written in help and documentation, where it is not the value itself. */
+  /** The default in help and documentation, where it is not the value itself. */
   defaultText?: string
-  /** Typed by a person: also `--flag`. */
+  /** The name of the flag `--flag`, for settings that people type. */
   flag?: string
-  /** Never shown. Has a twin, `<name>_FILE`, that names a file to read it from. */
+  /** Never shown; can also be read from the file that `<name>_FILE` names. */
   secret?: true
-  /** Undefined for what is not allowed. Never throws. */
+  /** Undefined for an invalid value. Never throws. */
   parse(text: string): T | undefined
 }
 
@@ -91,7 +91,7 @@ export function listen(about: About<Listen | null>): Option<Listen | null> {
   }
 }
 
-/** Address ranges in canonical form; a lone address is a range of one. */
+/** Address ranges in canonical form; a single address is a range of one. */
 export function ranges(about: About<string[]>): Option<string[]> {
   return {
     allowed: 'addresses or CIDR ranges separated by commas, none of which holds every address',
@@ -137,7 +137,7 @@ export function secret(
 
 function isHost(text: string): boolean {
   if (isIP(text)) return !text.includes('%')
-  // A name that ends in a number would be read as an IPv4 address in one of its odd spellings.
+  // A name that ends in a number would be read as an unusual spelling of an IPv4 address.
   return (
     text.length <= 253 &&
     /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/i.test(

@@ -11,7 +11,7 @@ export type Settings = {
   host: string
   /** 0 picks a free one. */
   port: number
-  /** Without a slash at the end; null: from host and port, once that is known. */
+  /** Without a slash at the end; null: derived from host and port. */
   publicUrl: string | null
   dataDir: string
   /** Where to look for the master key; keys/master-key.ts reads and judges it. */
@@ -36,16 +36,16 @@ export type Settings = {
 }
 
 export type Environment = Record<string, string | undefined>
-/** What was typed, by the flag's name without its dashes. */
+/** The values of flags, by their names without dashes. */
 export type Flags = Record<string, string | boolean | undefined>
 
-/** Limits must outlive the longest window that they count in, which is 30 days. */
+/** Limits are kept for longer than their longest window, which is 30 days. */
 const limitDays = 31
 
 /**
  * Reads every setting, a flag before the environment. Throws `StartupError` (exit code 78) with all
  * mistakes at once, by name and without the value. An empty variable counts as absent; an empty
- * secret is a mistake, because it is most likely a substitution that failed.
+ * secret is a mistake, because most likely a substitution has failed.
  */
 export function loadSettings(environment: Environment, flags: Flags = {}): Settings {
   const mistakes: string[] = []
@@ -59,7 +59,7 @@ export function loadSettings(environment: Environment, flags: Flags = {}): Setti
   return assemble(values, environment, adminToken)
 }
 
-/** The settings in force, for a person to read: whether a secret is set, never what it is. */
+/** The settings for display: shows whether a secret is set, never its value. */
 export function redactedSettings(settings: Settings): Settings {
   const { masterKey, adminToken } = settings
   return {
@@ -128,7 +128,7 @@ function readAdminToken(
   const { allowed, parse } = options.OTPMINT_ADMIN_TOKEN
   try {
     const text = readFileSync(path, 'utf8').trim()
-    // systemd guards its credentials by their directory, with access lists that look like 0440.
+    // systemd protects credentials by their directory; their access lists look like mode 0440.
     const isCredential = credentialsDirectory === dirname(resolve(path))
     if (!isCredential && (statSync(path).mode & 0o077) !== 0) {
       mistakes.push('OTPMINT_ADMIN_TOKEN_FILE must be readable by its owner only: chmod 600')
@@ -177,7 +177,7 @@ function domainSettings(values: Values): DomainSettings {
   return Object.fromEntries(entries) as DomainSettings
 }
 
-/** systemd lists several with colons; the first is ours. */
+/** systemd separates several with colons; the first is ours. */
 function stateDirectory(environment: Environment): string | undefined {
   return environment['STATE_DIRECTORY']?.split(':')[0] || undefined
 }

@@ -49,7 +49,7 @@ const keys = {
   OTPMINT_MASTER_KEY: secret({
     section: 'Keys',
     description: 'The key that seals every secret in the database; a file or credential is safer.',
-    // keys/master-key.ts decodes it, and knows the other places where it may lie.
+    // keys/master-key.ts decodes it, and reads its other possible places.
     allowed: '32 random bytes in base64, or passphrase: and 16 characters or more',
     pattern: /^(\s*[A-Za-z0-9+/_-]{43}=?\s*|passphrase:[^\n]{16,})$/,
     default: null,
@@ -116,7 +116,7 @@ const limits = numbers('Limits', {
   guessBudgetPerMonth: 'OTPMINT_GUESS_BUDGET_PER_MONTH',
 })
 
-/** The maxima are those of data protection, not of the disk. */
+/** The maxima are for data protection. */
 const retention = {
   OTPMINT_RETENTION_VERIFICATION_DAYS: integer({
     section: 'Retention',
@@ -172,8 +172,8 @@ const operations = {
 }
 
 /**
- * Every setting there is, in the order in which people meet them. Reading the environment, help,
- * docs/configuration.md and the redacted dump all come from here.
+ * Every setting, in the order of the documentation. Reading the environment, help,
+ * docs/configuration.md and the redacted dump all use this table.
  */
 export const options = {
   ...server,
@@ -190,16 +190,16 @@ export type Values = {
   [Name in OptionName]: (typeof options)[Name] extends Option<infer T> ? T : never
 }
 
-/** The same table for those who treat all settings alike. */
+/** The same table as a list. */
 export const optionList = Object.entries(options) as [OptionName, Option][]
 
-/** Which variable sets which number of the domain. */
+/** The variable of each numeric setting of the domain. */
 export const settingNames = { ...codes.names, ...limits.names } satisfies Record<
   SettingName,
   OptionName
 >
 
-/** An option for each number of the domain, whose bounds, default and sentence are its field's. */
+/** Makes an option for each numeric setting, with the bounds, default and sentence of its field. */
 function numbers<const Names extends Partial<Record<SettingName, string>>>(
   section: Section,
   names: Names,

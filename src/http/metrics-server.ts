@@ -3,8 +3,8 @@ import type { Metrics } from '../domain/ports.ts'
 import { hostOf, isLoopbackHost } from './core/host.ts'
 
 /**
- * Metrics are for the admin's network only, so they have a listener of their own. One that listens
- * on loopback answers to the names of loopback only.
+ * Serves metrics on a separate listener, because they are for the admin's network only. On loopback
+ * it answers only requests for loopback names.
  */
 export function createMetricsServer(metrics: Pick<Metrics, 'render'>) {
   function answer(request: Request, isLocal: boolean): Response {

@@ -4,26 +4,26 @@ import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
 
-/** Everything that the HTTP side needs; runtime.ts puts it together. */
+/** Everything that the HTTP server needs; runtime.ts assembles it. */
 export type HttpPorts = DomainPorts & {
   log: Log
   metrics: Metrics
-  /** What test keys sent, newest first, each rendered anew. */
+  /** The messages of test keys, newest first. */
   inbox: { list(): Promise<InboxMessage[]> }
   /** SHA-256 of the admin token. */
   adminTokenHash: Uint8Array
   http: HttpSettings
   /** True when the database takes writes and the keys are the right ones. */
   ready(): Promise<boolean>
-  /** True from SIGTERM on: no longer ready, though what runs is finished. */
+  /** True after SIGTERM: not ready any more, while running requests are finished. */
   stopping(): boolean
-  /** Sends a real message through one endpoint; never throws for what the other side says. */
+  /** Sends a real message through one endpoint; a refusal is a result, not an exception. */
   testDelivery(app: App, endpoint: Endpoint, recipient: Recipient): Promise<TestDelivery>
-  /** Logs in at an endpoint and ends; null when that went well, else why not. */
+  /** Tests the login at an endpoint; null on success, else the reason. */
   tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
-  /** Called for a request with X-Forwarded-For where no proxy is trusted, for doctor to tell. */
+  /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */
   seeForwarded?: () => void
-  /** Where a request came from; for tests, where there is no socket. */
+  /** The address of the peer; for tests without a socket. */
   peerAddress?: (request: Request) => string | null
 }
 
@@ -36,7 +36,7 @@ type DomainPorts = Pick<
 export type HttpSettings = {
   openRegistration: boolean
   developerMode: boolean
-  /** Where the world reaches this server; null where nobody said. */
+  /** The public URL of this server; null if not set. */
   publicUrl: string | null
   /** CIDRs of proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[]
@@ -55,7 +55,7 @@ export type InboxMessage = {
   reference: string
   at: number
   expiresAt: number
-  /** Of its verification: `approved` is shown as used. */
+  /** The status of its verification. */
   status: Status
 }
 

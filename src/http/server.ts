@@ -17,13 +17,13 @@ import { healthRoutes, inboxRoutes, pageRoutes } from './service/routes.ts'
 import { v1 } from './v1/api.ts'
 import { v1Routes } from './v1/routes.ts'
 
-/** Every API. A path that no route has is answered by the first that owns it. */
+/** Every API. A path without a route is answered by the first that owns it. */
 const apis: Api[] = [v1, original, service]
 
 /**
- * Elysia finds the route; everything else is in core/: its own body parser goes by one character of
- * the content type, its validation echoes what was submitted, and its hooks run in another order
- * than who-then-what.
+ * Creates the server. Elysia only finds the route; the rest is in core/, because Elysia's body
+ * parser tests one character of the content type, its validation echoes input, and its hooks run
+ * before authentication.
  */
 export function createServer(ports: HttpPorts) {
   const server = new Elysia({ normalize: false, serve: serveOptions })
@@ -129,7 +129,7 @@ const serveOptions = {
   // A second process must not share the port, and with it the database, by accident.
   reusePort: false,
   idleTimeout: 15,
-  // Ours is 16 KiB and answers properly; this one only keeps floods out of memory.
+  // Our own limit is 16 KiB, with a proper answer; this one only protects memory.
   maxRequestBodySize: 1024 * 1024,
   development: false,
 } as const

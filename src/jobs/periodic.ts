@@ -2,14 +2,14 @@ import type { Log, Timers } from '../domain/ports.ts'
 
 export type Job = {
   start(): void
-  /** Resolves when a run that is under way has ended. */
+  /** Resolves when the current run has ended. */
   stop(): Promise<void>
 }
 
 /**
- * Runs `work` at once, so that a process which never lives long gets to it too, and then with
- * `everyMs` between the end of one run and the start of the next: runs never overlap. One that
- * throws is logged as `<event>_failed` and the next one comes.
+ * Runs `work` at once, so that a short-lived process runs it too, and then with `everyMs` between
+ * the end of one run and the start of the next: runs never overlap. An exception is logged as
+ * `<event>_failed` and does not end the job.
  */
 export function periodic(
   { log, timers }: { log: Log; timers: Timers },

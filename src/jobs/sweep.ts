@@ -3,7 +3,7 @@ import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { type Job, periodic } from './periodic.ts'
 
-/** How long things are kept, in ms (security.md G2). */
+/** Keeping times, in ms. */
 export type Retention = {
   verificationsMs: number
   /** Failures of swept verifications: longer than the longest window that counts them. */
@@ -17,18 +17,18 @@ type SweepPorts = Pick<
   'maintenance' | 'deliveries' | 'audit' | 'keyring' | 'clock' | 'timers' | 'node'
 > & { metrics: Metrics; log: Log }
 
-/** Rows a commit may delete, and the pause after it: nobody waits long behind a sweep. */
+/** Rows that a commit may delete, and the pause after it, so that other writes wait little. */
 const batchRows = 500
 const pauseMs = 10
 const everyMs = 60_000
-/** Batches of one run that only walk over limits and delete nothing. */
+/** The most batches of one run that only read limits and delete nothing. */
 const idleBatchesMax = 100
-/** How long the node that sweeps has the job for itself. */
+/** How long the sweeping node has the turn of the job. */
 const turnMs = 5 * everyMs
 
 /**
- * Deletes every minute what is past its keeping time, ends deliveries whose code has expired, and
- * tells the head of the audit log where it has moved; on one node at a time.
+ * Deletes every minute the rows whose keeping time is over, ends deliveries whose code has expired,
+ * and logs the head of the audit log when it has moved; on one node at a time.
  */
 export function createSweeper(ports: SweepPorts, retention: Retention): Job {
   const { maintenance, clock, node } = ports
@@ -46,7 +46,7 @@ export function createSweeper(ports: SweepPorts, retention: Retention): Job {
   })
 }
 
-/** `cursor` is where the walk over the limits stands, from one run to the next. */
+/** `cursor` is the position in the limits, from one run to the next. */
 export async function sweepOnce(
   ports: SweepPorts,
   {
@@ -74,7 +74,7 @@ export async function sweepOnce(
   if (rows + records > 0) log.debug('swept', { count: rows + records })
 }
 
-/** Reads the clock for each batch: one that was wrong may be right again in the next. */
+/** Reads the clock for each batch, because a wrong clock may have been corrected. */
 function rowSweep(
   { maintenance, clock }: SweepPorts,
   { retention, cursor }: { retention: Retention; cursor: { limitsAfter: Uint8Array } },
@@ -97,7 +97,7 @@ function rowSweep(
   }
 }
 
-/** Deletes one batch of the oldest audit records, with the seal that says so; how many. */
+/** Deletes one batch of the oldest audit records and seals the new state; how many. */
 async function cutAuditBefore(
   { audit, keyring }: Pick<SweepPorts, 'audit' | 'keyring'>,
   before: number,
@@ -109,7 +109,7 @@ async function cutAuditBefore(
   const last = (kept < 0 ? oldest : oldest.slice(0, kept)).at(-1)
   if (!last) return 0
   const cut = await audit.cut({ expected: state.id, state: cutAudit(keyring, state, last) })
-  // Another record came in between: the next run cuts.
+  // Another record was added first: the next run deletes.
   return cut === 'head_moved' ? 0 : cut
 }
 

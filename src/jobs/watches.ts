@@ -6,7 +6,7 @@ type Logged = { log: Log }
 
 const sprayEveryMs = 10_000
 
-/** Looks for spraying: many wrong codes over many recipients of one app. */
+/** Raises the spray alarm: many wrong codes over many recipients of one app. */
 export function createSprayWatch(
   ports: Pick<Ports, 'stats' | 'alarms' | 'clock' | 'timers'> & Logged,
 ): Job {
@@ -26,7 +26,7 @@ export function createSprayWatch(
 
 const clockEveryMs = 1_000
 const stepMs = 5_000
-/** How long the clock must have run evenly before its alarm goes off. */
+/** The clock must run this long without a step before its alarm is cleared, in ms. */
 const calmMs = 3_600_000
 const clockPlace = { kind: 'clock_stepped', appId: null, endpointId: null } as const
 
@@ -58,13 +58,13 @@ type BeatPorts = Pick<Ports, 'nodes' | 'alarms' | 'timers'> &
   Logged & {
     metrics: Metrics
     beat: Beat
-    /** Damage that the store may be unable to keep as an alarm. */
+    /** True when the database is damaged, which may be impossible to store as an alarm. */
     isDamaged(): boolean
-    /** How many lines of the log nobody took so far. */
+    /** How many lines of the log were lost so far. */
     lostLines(): number
   }
 
-/** Says every 5 s that this node lives and which keyset it has, and updates metrics. */
+/** Every 5 s marks this node as alive with its keyset's version, and updates metrics. */
 export function createBeat(ports: BeatPorts): Job {
   const { alarms, metrics, beat, isDamaged, lostLines } = ports
   let lost = 0
@@ -83,15 +83,14 @@ export function createBeat(ports: BeatPorts): Job {
   })
 }
 
-/** Tells the other nodes that this one lives, and the version of its keyset. */
+/** Marks this node as alive, with the version of its keyset. */
 export type Beat = () => Promise<void>
 
 export type KeysState = { right: boolean }
 
 /**
- * Takes up the keys that `otpmint key rotate` writes while this server runs, and says so at once.
- * Without a key to them the server is not ready any more: it would make codes that others cannot
- * judge.
+ * Reloads the keyset when `otpmint key rotate` changes it. A server that cannot open it is not
+ * ready any more, because other nodes could not judge its codes.
  */
 export function createRotationWatch({
   follow,

@@ -13,8 +13,8 @@ import {
 import { type Rotated, type Rotation, type RotationPorts, rotateMasterKey } from './rotate.ts'
 
 /**
- * The keyset of a start: `loadKeyset`, which also ends a rotation of `<data dir>/master.key` that
- * was killed after the database had changed to the new key and before the file had.
+ * Loads the keyset at a start, and finishes a rotation of `<data dir>/master.key` that was killed
+ * when the database had changed to the new key and the file had not.
  */
 export async function unlockKeyset(
   ports: Parameters<typeof loadKeyset>[0],
@@ -34,8 +34,8 @@ export async function unlockKeyset(
 }
 
 /**
- * Rotates `<data dir>/master.key`: the new key lies beside it as `master.key.next` before anything
- * depends on it, and the old one stays as `master.key.<its id>`, which backups made before need.
+ * Rotates `<data dir>/master.key`: the new key is written as `master.key.next` before anything
+ * depends on it, and the old one stays as `master.key.<its id>`, which older backups need.
  */
 export async function rotateDataDirKey(
   ports: RotationPorts,
@@ -60,8 +60,8 @@ export async function rotateDataDirKey(
 }
 
 /**
- * Looks after the files of former master keys: one that holds the key in use is removed; any other
- * stays, because the backups that were made under it cannot be opened without it.
+ * Removes files of former master keys that hold the key in use; keeps the others, because backups
+ * that were made under them cannot be opened without them.
  */
 export function tidyKeyFiles(
   dataDir: string,
@@ -81,11 +81,11 @@ export function tidyKeyFiles(
 const keptBecause =
   'backups that were made before the rotation need it; delete it when the last of them is gone'
 
-/** Keeps the old key under its id, then lets the next one take its place in one rename. */
+/** Keeps the old key under its id, then renames the next one to its name. */
 function promoteNextKey(dataDir: string): void {
   const path = dataDirKeyPath(dataDir)
   const next = nextKeyPath(dataDir)
-  // The server that follows a rotation may have been here first.
+  // The server that follows the rotation may have done this already.
   if (!readKeyFile(next).found) return
   const old = readKeyFile(path)
   try {

@@ -5,9 +5,9 @@ const nonceLength = 12
 const tagLength = 16
 
 /**
- * AES-256-GCM as `version 1 | nonce 12 | ciphertext | tag 16`. `place` is authenticated: the bytes
- * open nowhere else. The nonce is drawn here, out of reach of any test's chance, because one that
- * repeats under a key gives that key away (SP 800-38D section 8).
+ * Seals with AES-256-GCM as `version 1 | nonce 12 | ciphertext | tag 16`. `place` is authenticated:
+ * the bytes open nowhere else. The nonce is always from the system's generator, never from a
+ * test's, because a repeated nonce reveals the authentication key (SP 800-38D section 8).
  */
 export function sealBytes(key: Uint8Array, place: string, plain: Uint8Array): Uint8Array {
   const nonce = randomBytes(nonceLength)
@@ -19,7 +19,7 @@ export function sealBytes(key: Uint8Array, place: string, plain: Uint8Array): Ui
   )
 }
 
-/** Throws, without saying which, when the key, the place or a single bit is another. */
+/** Throws when the key, the place or any bit differs, without saying which. */
 export function openBytes(key: Uint8Array, place: string, sealed: Uint8Array): Uint8Array {
   if (sealed[0] !== version) throw notSealed()
   const nonce = sealed.subarray(1, 1 + nonceLength)

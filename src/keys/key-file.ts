@@ -17,8 +17,8 @@ export type KeyFile =
   | { found: false; reason: 'missing' | 'unreadable' | 'exposed' }
 
 /**
- * The text of a key file without its last line break. Nobody but its owner may read or write it
- * (0600 or 0400), except where `anyMode` says that the directory guards it. Never blocks on a pipe.
+ * Reads a key file, without its last line break. Its mode must be 0600 or 0400, unless `anyMode`
+ * says that the directory protects it. Never blocks on a pipe.
  */
 export function readKeyFile(path: string, { anyMode = false } = {}): KeyFile {
   let file: number
@@ -41,8 +41,8 @@ export function readKeyFile(path: string, { anyMode = false } = {}): KeyFile {
 }
 
 /**
- * Writes a small file so that it is on disk, whole and with mode 0600, or not there at all; replaces
- * what is there. Throws the system's error.
+ * Writes a small file atomically and durably with mode 0600; replaces an existing one. Throws the
+ * system's error.
  */
 export function writeKeyFile(path: string, text: string): void {
   const temporary = `${path}.tmp`
@@ -58,13 +58,13 @@ export function writeKeyFile(path: string, text: string): void {
   moveDurably(temporary, path)
 }
 
-/** Renames, replacing what is there; the new name is on disk when this returns. */
+/** Renames, replacing an existing file; the new name is on disk when this returns. */
 export function moveDurably(from: string, to: string): void {
   renameSync(from, to)
   syncDirectory(dirname(to))
 }
 
-/** What was created, renamed or removed in the directory is on disk when this returns. */
+/** Makes created, renamed and removed names of a directory durable. */
 export function syncDirectory(path: string): void {
   const directory = openSync(path, constants.O_RDONLY)
   try {
@@ -74,7 +74,7 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** A system error by its code, which names no path and no value. */
+/** The code of a system error, which contains no path and no value. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 }

@@ -5,14 +5,14 @@ import { auditMac, type CodeKey, hmac, type Keyset, retiredKeepingMs } from './k
 
 export type LiveKeyring = Keyring & {
   keyset(): Keyset
-  /** Swaps every key at once; whatever is derived next comes from the new keyset. */
+  /** Replaces every key at once. */
   replace(keyset: Keyset): void
 }
 
 const indexLength = 16
 const dataKeysMax = 10_000
 
-/** Everything that needs the master key, in memory and synchronous: an HMAC takes 0.5 us. */
+/** Creates the keyring: in memory and synchronous, because an HMAC takes 0.5 us. */
 export function createKeyring(first: Keyset, random: Random): LiveKeyring {
   let keyset = first
   const dataKeysOf = createDataKeys(() => keyset)
@@ -58,10 +58,10 @@ export function createKeyring(first: Keyset, random: Random): LiveKeyring {
   }
 }
 
-/** The data key that seals an app's fields, and the retired ones that still open some. */
+/** The data key of an app, and the retired ones that still open what they sealed. */
 export type DataKeys = { current: Uint8Array; former: { key: Uint8Array; retiredAt: number }[] }
 
-/** A new data key for an app; the one that it follows stays beside it for a week. */
+/** Makes a new data key for an app; keeps its predecessor for a week. */
 export function renewDataKey(
   { keyset, random, now }: { keyset: Keyset; random: Random; now: number },
   appId: string,
@@ -83,7 +83,7 @@ export function wrapDataKeys(keyset: Keyset, appId: string, keys: DataKeys): Wra
   return { keyId, bytes: sealBytes(kek, dataKeyPlace(appId, keyId), plain) }
 }
 
-/** Throws when the keys are not this app's or their KEK is gone. */
+/** Throws when the keys are not this app's or their KEK was dropped. */
 export function unwrapDataKeys(keyset: Keyset, appId: string, key: WrappedKey): DataKeys {
   const kek = keyset.keks[key.keyId]
   if (!kek) throw new Error('no key of this id is left to unwrap a data key with')
@@ -115,8 +115,8 @@ function tryOpen(key: Uint8Array, place: string, sealed: Uint8Array): Uint8Array
 }
 
 /**
- * Unwrapped data keys by app and wrapped bytes. They outlive a change of keyset: what was read
- * before a rotation still opens.
+ * Caches unwrapped data keys by app and wrapped bytes. They stay after a change of keyset, so that
+ * a key that was read before a rotation still opens.
  */
 function createDataKeys(keyset: () => Keyset) {
   const known = new Map<string, DataKeys>()

@@ -7,22 +7,22 @@ import { openBytes, sealBytes } from './envelope.ts'
 import type { MasterKey } from './master-key.ts'
 import { saltLength, stretchPassphrase } from './passphrase.ts'
 
-/** What codes are derived and judged with; `retiredAt` is null until another makes new codes. */
+/** The keys of codes and of digests; `retiredAt` is null while it is the current one. */
 export type CodeKey = { code: Uint8Array; digest: Uint8Array; retiredAt: number | null }
 
 /**
- * Every key in use. On the first start all of it derives from the master key; a rotation replaces
- * what seals (KEK) and what makes new codes, and carries the rest over, so that limits, budgets,
- * look-ups and the audit chain survive it.
+ * Every key in use. At the first start all are derived from the master key; a rotation replaces the
+ * KEK and the code key, and keeps the others, so that limits, budgets, look-ups and the audit chain
+ * go on.
  */
 export type Keyset = {
-  /** Counts up with every change, so that a running server notices one. */
+  /** Counts up with every change, so that running servers notice it. */
   version: number
   /** The id of the master key that the keyset itself is sealed under. */
   masterId: string
-  /** Whose KEK wraps new data keys and whose code key makes new codes. */
+  /** The id of the KEK for new data keys and of the code key for new codes. */
   currentId: string
-  /** By key id: the current one, and others while a rotation runs. */
+  /** By key id: the current one, and others during a rotation. */
   keks: Record<string, Uint8Array>
   codeKeys: Record<string, CodeKey>
   recipientIndex: Uint8Array
@@ -47,9 +47,8 @@ type KeysetPorts = {
 }
 
 /**
- * The stored keyset, or the first one of a new database, which is written together with the audit
- * log's first record. A master key that does not open the keyset is not this database's: throws
- * `StartupError`.
+ * Loads the stored keyset, or writes the first one of a new database together with the first audit
+ * record. Throws `StartupError` when the master key is not this database's.
  */
 export async function loadKeyset(ports: KeysetPorts, masterKey: MasterKey): Promise<Keyset> {
   const { meta, clock } = ports
@@ -95,7 +94,7 @@ async function misfit(meta: Pick<MetaStore, 'read'>, master: Uint8Array | null):
   )
 }
 
-/** What is stored of a keyset: itself, sealed, and what may be read without its key. */
+/** The stored values of a keyset: the sealed keyset, and what can be read without the key. */
 export function keysetFacts(keyset: Keyset): Record<string, Uint8Array> {
   return {
     keyset: sealKeyset(keyset),
@@ -104,7 +103,7 @@ export function keysetFacts(keyset: Keyset): Record<string, Uint8Array> {
   }
 }
 
-/** The bytes of a master key; null for a passphrase where the database keeps no salt. */
+/** The bytes of a master key; null for a passphrase without a salt in the database. */
 export async function masterBytes(
   masterKey: MasterKey,
   salt: Uint8Array | null,
@@ -118,7 +117,7 @@ export function deriveKey(master: Uint8Array, info: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', master, new Uint8Array(0), info, 32))
 }
 
-/** Tells master keys apart without saying anything about them: 8 hex characters. */
+/** The id of a master key, which reveals nothing of it: 8 hex characters. */
 export function keyIdOf(master: Uint8Array): string {
   const bytes = deriveKey(master, 'otpmint/key-id/v1')
   return createHash('sha256').update(bytes).digest('hex').slice(0, 8)
@@ -155,7 +154,7 @@ export function firstKeyset(master: Uint8Array): Keyset {
   }
 }
 
-/** First step of a rotation: sealed under the new master key, whose keys nobody uses yet. */
+/** First step of a rotation: sealed under the new master key, whose keys are not used yet. */
 export function preparedKeyset(keyset: Keyset, master: Uint8Array): Keyset {
   const id = keyIdOf(master)
   return {
@@ -167,7 +166,7 @@ export function preparedKeyset(keyset: Keyset, master: Uint8Array): Keyset {
   }
 }
 
-/** Second step, once every node has the new keys: they wrap and make codes from now on. */
+/** Second step, once every node has the new keys: they are used for data keys and codes. */
 export function switchedKeyset(keyset: Keyset, now: number): Keyset {
   const codeKeys: Keyset['codeKeys'] = {}
   for (const [id, key] of Object.entries(keyset.codeKeys)) {
@@ -180,19 +179,19 @@ export function switchedKeyset(keyset: Keyset, now: number): Keyset {
   return withoutOldCodeKeys(switched, now)
 }
 
-/** Last step, once nothing is wrapped under another key: from here on the old one opens nothing. */
+/** Last step, once every data key is wrapped under the new KEK: drops the old one. */
 export function finishedKeyset(keyset: Keyset): Keyset {
   const { currentId, keks, version } = keyset
   const current = Object.entries(keks).filter(([id]) => id === currentId)
   return { ...keyset, version: version + 1, keks: Object.fromEntries(current) }
 }
 
-/** True unless a rotation runs or was cut off. */
+/** True unless a rotation runs or was interrupted. */
 export function isFinished({ keks }: Keyset): boolean {
   return Object.keys(keks).length === 1
 }
 
-/** Without the code keys that no live code can have been made with. */
+/** Drops code keys that are older than any live code. */
 function withoutOldCodeKeys(keyset: Keyset, now: number): Keyset {
   const live = Object.entries(keyset.codeKeys).filter(
     ([, key]) => key.retiredAt === null || key.retiredAt + retiredKeepingMs > now,
@@ -218,7 +217,7 @@ function sealKeyset(keyset: Keyset): Uint8Array {
   return sealBytes(kek, placeOf(keyset.masterId), Buffer.from(JSON.stringify(stored)))
 }
 
-/** Null when this key does not open it, which makes the keyset the canary of the master key. */
+/** Null when this key does not open it, which shows that the master key is a wrong one. */
 export function openKeyset(sealed: Uint8Array, masterId: string, kek: Uint8Array): Keyset | null {
   let plain: Uint8Array
   try {
@@ -257,7 +256,7 @@ function codeKeyOf(master: Uint8Array): CodeKey {
   }
 }
 
-/** A fact that is text. */
+/** Encodes text as a stored value. */
 export function textFact(text: string | number): Uint8Array {
   return new TextEncoder().encode(String(text))
 }

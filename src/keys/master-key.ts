@@ -3,12 +3,12 @@ import type { Random } from '../domain/ports.ts'
 import { settingsAreWrong } from '../startup-error.ts'
 import { codeOf, type KeyFile, readKeyFile, writeKeyFile } from './key-file.ts'
 
-/** What the admin holds; a passphrase becomes bytes with the salt that the database keeps. */
+/** A master key; a passphrase becomes bytes with the salt in the database. */
 export type MasterKey =
   | { kind: 'bytes'; bytes: Uint8Array }
   | { kind: 'passphrase'; passphrase: string }
 
-/** Where the settings say that the key is. */
+/** The settings of the master key's place. */
 export type MasterKeySettings = {
   raw: string | null
   file: string | null
@@ -18,7 +18,7 @@ export type MasterKeySettings = {
 export type FoundMasterKey = {
   masterKey: MasterKey
   source: 'credential' | 'file' | 'environment' | 'data_dir'
-  /** The key was made just now, for a new data directory. */
+  /** True when the key was just made, for a new data directory. */
   generated: boolean
 }
 
@@ -27,7 +27,7 @@ const lost =
   'directory, or name it with OTPMINT_MASTER_KEY_FILE'
 const shape = 'must be 32 random bytes in base64 (43 or 44 characters) or passphrase:...'
 
-/** The key in `text`. Throws `StartupError`; it calls the text `name` and never echoes it. */
+/** Parses a master key. Throws `StartupError` that names `name` and never contains the text. */
 export function parseMasterKey(text: string, name: string): MasterKey {
   if (text.startsWith('passphrase:')) {
     const passphrase = text.slice('passphrase:'.length)
@@ -44,7 +44,7 @@ export function parseMasterKey(text: string, name: string): MasterKey {
   return { kind: 'bytes', bytes }
 }
 
-/** A new key as it is written to a file or printed. */
+/** Makes a new key, as it is written to a file or printed. */
 export function generateMasterKey(random: Random): string {
   return Buffer.from(random.bytes(32)).toString('base64')
 }
@@ -97,7 +97,7 @@ export function findMasterKey(options: {
   return found(parseMasterKey(text, 'master.key'), 'data_dir', true)
 }
 
-/** The key in a file that the admin names. Throws `StartupError`, calling the file `name`. */
+/** Reads the key in a file of the admin. Throws `StartupError` that names `name`. */
 export function readMasterKeyFile(path: string, name: string): MasterKey {
   return parseKeyFile(readKeyFile(path), name)
 }

@@ -9,16 +9,16 @@ const lanes = 4
 const keyLength = 32
 
 /**
- * 32 key bytes from what a person remembers; takes about 0.3 s and 64 MiB. The native library is
- * loaded only here, and where its file cannot be (a noexec or missing tmp directory) the runtime's
- * own argon2id yields the same bytes.
+ * Derives 32 key bytes from a passphrase; takes about 0.3 s and 64 MiB. The native library is
+ * loaded only here; where that fails (a noexec or missing tmp directory), the runtime's own
+ * argon2id gives the same bytes.
  */
 export async function stretchPassphrase(
   passphrase: string,
   salt: Uint8Array,
   loadNative = () => import('@node-rs/argon2'),
 ): Promise<Uint8Array> {
-  // One passphrase typed on two keyboards may differ in how its accents are composed.
+  // Keyboards may compose accents differently.
   const message = passphrase.normalize('NFC')
   const native = await loadNative().catch(() => null)
   const bytes = native

@@ -31,9 +31,9 @@ export type RotationPorts = Pick<
 export type Rotation = {
   oldMaster: MasterKey
   newMaster: MasterKey
-  /** Whether any server serves the database; every one must take up the new keyset. */
+  /** Whether any server runs; each must have the new keyset before it is used. */
   serverRuns(): Promise<boolean>
-  /** How many apps have new data keys so far. */
+  /** Called with the number of apps that have new data keys. */
   onProgress?(renewed: number): void
 }
 
@@ -42,15 +42,15 @@ export type Rotated = { keyId: string; renewed: number }
 const batchSize = 100
 const lookEveryMs = 500
 const looksMax = 60
-/** A node that was not seen for so long is gone; a running one is seen every 5 s. */
+/** A node that was not seen for this time is gone; a running one is seen every 5 s. */
 export const nodeSilentMs = 15_000
 
 /**
- * Puts a new master key in the place of the old one while servers run, in three writes. First the
- * keyset is sealed under the new key, with the new keys prepared; once every node has it, they are
- * used for new codes and data keys; then every app gets a new data key and its secrets are sealed
- * with it; then the old key goes. Killed anywhere, it is finished by running it again. Codes made
- * before it stay valid for their life. Throws `StartupError`.
+ * Replaces the master key while servers run, with three writes of the keyset. First the keyset is
+ * sealed under the new key, with the new keys in it; once every node has it, they are used for new
+ * codes and data keys; when every app has a new data key and its secrets are sealed with it, the
+ * old key is dropped. A killed rotation is finished by running it again. Older codes stay valid for
+ * their life. Throws `StartupError`.
  */
 export async function rotateMasterKey(ports: RotationPorts, rotation: Rotation): Promise<Rotated> {
   const { meta } = ports
@@ -73,8 +73,8 @@ export async function rotateMasterKey(ports: RotationPorts, rotation: Rotation):
 }
 
 /**
- * What a running server calls every second: takes up a changed keyset, across the bridge if it is
- * sealed under a key that came after this server's start. `lost`: no key here opens it.
+ * Reloads the keyset when it has changed; a running server calls it every second. A keyset that is
+ * sealed under a newer key is opened with the bridge. `lost`: no key here opens it.
  */
 export async function followRotation({
   meta,
@@ -125,12 +125,12 @@ async function finish(
   await untilFollowed(ports, rotation, keyset.version)
   const before = await renewAll(ports, rotation, keyset, 0)
   await dropOldKeks(ports, keyset, before)
-  // What a command beside the servers wrapped under the old KEK while it was still there.
+  // A command beside the servers may have wrapped data keys under the old KEK meanwhile.
   const renewed = await renewAll(ports, rotation, keyset, before)
   return { keyId: keyset.masterId, renewed }
 }
 
-/** Waits until no server runs or every one that does has the keyset of this version. */
+/** Waits until every running server has the keyset of this version. */
 async function untilFollowed(
   { nodes, clock, timers }: RotationPorts,
   { serverRuns }: Rotation,
@@ -146,7 +146,7 @@ async function untilFollowed(
   throw cannotStart('a running server has not taken up the new key: run it again, or stop it')
 }
 
-/** New data keys for every app that has one under another KEK; how many, from `count` on. */
+/** Renews every data key under another KEK; returns how many, added to `count`. */
 async function renewAll(
   ports: RotationPorts,
   { onProgress }: Rotation,
@@ -181,7 +181,7 @@ function renewal({ random, clock }: RotationPorts, keyset: Keyset, app: App): Ke
   }
 }
 
-/** The last write, with its audit record: from here on the old master key opens nothing. */
+/** The last write, with its audit record: drops the old KEKs. */
 async function dropOldKeks(ports: RotationPorts, keyset: Keyset, renewed: number): Promise<void> {
   const { meta, audit, clock, random } = ports
   const facts = { ...keysetFacts(finishedKeyset(keyset)), rotation_bridge: null }
@@ -197,7 +197,7 @@ async function dropOldKeks(ports: RotationPorts, keyset: Keyset, renewed: number
   for (;;) {
     const append = linkAudit(createKeyring(keyset, random), await audit.state(), entry)
     if (await meta.write(facts, { expected, audit: append })) return
-    // The audit log has grown meanwhile, unless the keyset itself is another.
+    // Either the audit log has grown, which is a reason to retry, or the keyset has changed.
     written(textOf(await meta.read('keyset_version')) === String(keyset.version), null)
   }
 }
@@ -211,7 +211,7 @@ function versionOf({ version }: Keyset) {
   return { keyset_version: textFact(version) }
 }
 
-/** The stored keyset, by a key at hand or across the bridge. */
+/** Opens the stored keyset, with a key of this process or with the bridge. */
 async function takeUp(
   meta: Pick<MetaStore, 'read'>,
   { keks, masterId }: Keyset,
@@ -234,7 +234,7 @@ async function takeUp(
   }
 }
 
-/** The new KEK under the old one, for servers that started with the old master key. */
+/** Seals the new KEK under the old one, for servers that started with the old master key. */
 function sealBridge(from: Keyset, to: Keyset): Uint8Array {
   const fromKek = from.keks[from.masterId]
   const toKek = to.keks[to.masterId]

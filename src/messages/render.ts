@@ -1,12 +1,12 @@
 import type { App } from '../domain/app/app.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 
-/** What a message depends on: nothing else of a hand-over changes its words. */
+/** The parts of a hand-over that the text of a message depends on. */
 export type MessageSource = Pick<Handover, 'code' | 'reference' | 'createdAt' | 'expiresAt'> & {
   app: Pick<App, 'name' | 'policy'>
 }
 
-/** A message as every channel can use it; e-mail sends all of it. */
+/** A rendered message for any channel; e-mail uses all of it. */
 export type Message = {
   subject: string
   text: string
@@ -16,8 +16,8 @@ export type Message = {
 }
 
 /**
- * The default message. It depends on the hand-over only, so a retry carries the same words. An app
- * without a name is not mentioned.
+ * Renders the default message. It depends on the hand-over only, so a retry has the same text. An
+ * app without a name is not mentioned.
  */
 export function renderMessage(source: MessageSource): Message {
   const { app, code } = source
@@ -32,7 +32,7 @@ export function renderMessage(source: MessageSource): Message {
 }
 
 /**
- * `14:05 UTC`, and the day where the time alone could be taken for another one (lives above 12 h).
+ * `14:05 UTC`, with the day where the time alone would be ambiguous (lives above 12 h).
  * Minutes are cut, not rounded: the code is never valid for less than the message says.
  */
 export function validUntil({
@@ -53,8 +53,8 @@ function subjectWithCode(name: string | null, code: string): string {
   return name === null ? `Your code: ${code}` : `${code} is your ${name} code`
 }
 
-// What differs from message to message starts its line or stands in a short one, here and below: no
-// encoding of a line that an app's name makes too long can then cut a code in two.
+// Here and below, text that differs between messages begins its line or is in a short one, so that
+// the encoding of a line that is long because of the app's name never breaks a code.
 function plainText(source: MessageSource, origin: URL | null): string {
   const { app, code, reference } = source
   const lines = [

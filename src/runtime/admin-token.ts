@@ -8,8 +8,7 @@ const fact = 'admin_token_hash'
 
 /**
  * SHA-256 of the admin token: of the one in the settings, else of the one that the first start
- * made. That one is shown once: to a person at the terminal, else in a file, so that it stands in
- * no log.
+ * made. That one is shown once at a terminal, or else written to a file, and never to a log.
  */
 export async function adminTokenHash(
   { meta, random, directory }: Pick<OpenPorts, 'meta' | 'random' | 'directory'>,
@@ -33,10 +32,10 @@ export async function adminTokenHash(
     const detail = 'store the token elsewhere and delete this file'
     log.info('admin_token_generated', { path, detail })
   }
-  // After it was told or is on disk: a token that nobody has seen must not become the valid one.
+  // After it was shown or is on disk, because a token that nobody has seen must not become valid.
   await meta.write({ [fact]: hash })
   return hash
 }
 
-/** Plain words to a person at the terminal. */
+/** Prints text for a person at the terminal. */
 export type Tell = (text: string) => void

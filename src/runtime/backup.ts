@@ -37,7 +37,7 @@ import {
   markSuccessor,
 } from './run-id.ts'
 
-/** Writes a consistent copy beside a running server; it is sound and on disk when this resolves. */
+/** Writes a consistent copy beside a running server; it is checked and on disk at the end. */
 export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Promise<void> {
   const target = absolute(file)
   if (existsSync(target)) throw cannotStart(`${target} exists: name another file`)
@@ -52,17 +52,17 @@ export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string):
 
 export type Restored = {
   database: string
-  /** Verifications that were live in the backup and are not any more. */
+  /** Verifications that were live in the backup and are expired now. */
   expired: number
   /** Keys that were revoked after the backup was made, and are revoked again. */
   revoked: number
   /** Apps that were deleted after the backup was made: they are there again, and start nothing. */
   paused: number
-  /** False where the database that was there could not be read. */
+  /** False when the replaced database could not be read. */
   revocationsKnown: boolean
-  /** Every key that opens something now. */
+  /** Every key that is active now. */
   activeKeys: ActiveKey[]
-  /** Where the database that was there lies now; null where there was none. */
+  /** The new path of the replaced database; null without one. */
   keptAside: string | null
 }
 
@@ -93,8 +93,8 @@ export async function restore(
 }
 
 /**
- * Does by hand what a start does with a database that is not the one that was served here last:
- * for a copy that was put back together with everything beside it.
+ * Treats the database as a start treats a foreign one: for a copy that was put back together with
+ * the run id file, which a start cannot notice.
  */
 export async function restoreInPlace(
   settings: Settings,
@@ -141,7 +141,7 @@ async function restoreHeld(
     await opened.close()
     await old?.close()
   }
-  // Closing has emptied each log into its database, unless somebody else has it open.
+  // Closing checkpoints each log, unless another process has the database open.
   syncFile(draft)
   if (existsSync(`${draft}-wal`)) throw new Error('the log of the draft is not empty')
   if (old && existsSync(`${database}-wal`)) {
@@ -153,7 +153,7 @@ async function restoreHeld(
   return { ...drafted, database, revocationsKnown: old !== null, keptAside }
 }
 
-/** Opening it would make keys, and a database with other keys is not the one that was saved. */
+/** Refuses a file without a keyset, because opening it would make a new one. */
 async function refuseKeyless(draft: string, file: string): Promise<void> {
   const store = await openStore(draft)
   const keyset = await store.meta.read('keyset')
@@ -181,7 +181,7 @@ const keyAdvice =
   'put the master key of that installation in its place first: it is not in the backup; ' +
   'a rotation kept the former one as master.key.<its id>'
 
-/** The database that is there; null where there is none or it cannot be read. */
+/** Opens the existing database; null without one or when it cannot be read. */
 async function openOld(path: string): Promise<SqliteStore | null> {
   if (!existsSync(path) || inspectDatabase(path) !== null) return null
   return openStore(path).catch(() => null)
@@ -189,7 +189,7 @@ async function openOld(path: string): Promise<SqliteStore | null> {
 
 type Drafted = Pick<Restored, 'expired' | 'revoked' | 'paused' | 'activeKeys'>
 
-/** Everything that the restored database has to know before it takes the place. */
+/** Makes every change to the restored database before it gets its place. */
 async function prepareDraft(ports: OpenPorts, old: Stores | null): Promise<Drafted> {
   const now = systemClock.now()
   const expired = await ports.verifications.expirePending(now)
@@ -230,7 +230,7 @@ async function pauseDeleted(ports: OpenPorts, deleted: Set<string>): Promise<num
   return paused
 }
 
-/** The apps whose deletion the audit log still tells. */
+/** The apps whose deletion is in the audit log. */
 async function deletedApps({ audit }: Stores): Promise<Set<string>> {
   const deleted = new Set<string>()
   let records: AuditRecord[] = []
@@ -242,9 +242,9 @@ async function deletedApps({ audit }: Stores): Promise<Set<string>> {
 }
 
 /**
- * Gives the old database a second name, so that it stays when the new one takes the first. One that
- * could not be opened may have a log that belongs to it: both are renamed, the database first, and
- * a start in between refuses.
+ * Gives the old database a second name, so that it is kept when the new one gets the first. One
+ * that could not be opened may have a log: both are renamed, the database first, and a start in
+ * between is refused.
  */
 function keepAside({ database, root }: DataDirectory, isClosed: boolean): string | null {
   const stamp = new Date(systemClock.now()).toISOString().replace(/[-:]|\.\d+/g, '')
@@ -262,7 +262,7 @@ function keepAside({ database, root }: DataDirectory, isClosed: boolean): string
   return wasThere ? aside : null
 }
 
-/** Not every file system has links. */
+/** Copies where the file system has no links. */
 function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to)

@@ -5,7 +5,7 @@ import type { Log } from '../domain/ports.ts'
 import { codeOf } from '../keys/key-file.ts'
 import { type DataDirectory, dataDirectory } from './data-directory.ts'
 
-/** What a server finds out about itself while it runs; `next` says what to do about it. */
+/** A finding of a running server about itself; `next` says what to do. */
 export type RuntimeFinding = {
   check: string
   status: 'ok' | 'warning' | 'failed'
@@ -13,7 +13,7 @@ export type RuntimeFinding = {
   next: string | null
 }
 
-/** What a running server answers to `otpmint doctor`: its settings without secrets, and findings. */
+/** The answer of a running server to `otpmint doctor`: settings without secrets, and findings. */
 export type ServerReport = { settings: Settings; findings: RuntimeFinding[] }
 
 export type Control = { close(): Promise<void> }
@@ -22,10 +22,10 @@ export type Control = { close(): Promise<void> }
 const pathMax = 100
 
 /**
- * Answers `GET` over a Unix socket that only the owner of the data directory can reach:
- * `control.sock` there, or where that cannot be, a socket in $RUNTIME_DIRECTORY, which a file of
- * the same name then points to. Without any of them the server runs all the same, and says so.
- * The caller holds the data directory, so that a socket that is found there is a dead one.
+ * Answers `GET` over a Unix socket that only the owner of the data directory can use:
+ * `control.sock` there, or, where that is impossible, a socket in $RUNTIME_DIRECTORY whose path is
+ * in a file of that name. Without a socket the server logs that and goes on. The caller has locked
+ * the data directory, so an existing socket is unused.
  */
 export function listenForControl(
   directory: DataDirectory,
@@ -58,7 +58,7 @@ export function listenForControl(
   return { close: async () => {} }
 }
 
-/** What the server that runs on the data directory says; null where none runs or answers. */
+/** Asks the server of the data directory; null when none runs or answers. */
 export async function askServer(dataDir: string): Promise<ServerReport | null> {
   try {
     const unix = socketPath(dataDirectory(dataDir))

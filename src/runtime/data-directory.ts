@@ -16,7 +16,7 @@ import { lockDataDirectory } from '../store/sqlite/lock.ts'
 
 export type DataDirectory = ReturnType<typeof dataDirectory>
 
-/** Where everything of one installation lies; nothing here touches the disk. */
+/** The paths of one installation; does not access the disk. */
 export function dataDirectory(path: string) {
   const root = absolute(path)
   return {
@@ -31,8 +31,8 @@ export function dataDirectory(path: string) {
 }
 
 /**
- * The path from the root. Throws where the working directory was deleted: an executable would then
- * take the directory that it lies in itself.
+ * Makes a path absolute. Throws when the working directory was deleted, because an executable would
+ * then use its own directory.
  */
 export function absolute(path: string): string {
   if (isAbsolute(path)) return resolve(path)
@@ -48,8 +48,8 @@ export function absolute(path: string): string {
 }
 
 /**
- * Creates the directory for its owner only. One that is there and open to other users is closed to
- * them: answers `repaired`, or `open` where it belongs to somebody else and cannot be closed.
+ * Creates the directory with mode 0700. Changes the mode of an existing one that is open to other
+ * users: returns `repaired`, or `open` when it belongs to somebody else and cannot be changed.
  */
 export function prepareDataDirectory({ root }: DataDirectory): 'private' | 'repaired' | 'open' {
   let mode: number
@@ -83,8 +83,8 @@ export function requireDatabase(directory: DataDirectory): void {
 }
 
 /**
- * Throws when the database is missing beside files of a restore that was cut off: an empty one in
- * its place would hide that.
+ * Throws when the database is missing beside the files of an interrupted restore, because a new one
+ * would hide that.
  */
 export function refuseHalfRestored(directory: DataDirectory): void {
   const { root, database } = directory
@@ -107,7 +107,7 @@ export function refuseHalfRestored(directory: DataDirectory): void {
   )
 }
 
-/** The right to serve the directory; throws `StartupError` naming who has it. */
+/** Locks the directory for serving; throws `StartupError` that names the process that has it. */
 export function holdDataDirectory(directory: DataDirectory, pid: number): { release(): void } {
   let lock: ReturnType<typeof lockDataDirectory>
   try {
@@ -135,7 +135,7 @@ export function holdDataDirectory(directory: DataDirectory, pid: number): { rele
   }
 }
 
-/** Whether a server holds the directory now. */
+/** Whether a server has locked the directory. */
 export function isHeld(directory: DataDirectory): boolean {
   if (!existsSync(directory.root)) return false
   const lock = lockDataDirectory(directory.root)

@@ -13,16 +13,16 @@ export type Health = ReturnType<typeof createHealth>
 
 type WatchedPorts = Pick<Ports, 'alarms' | 'clock' | 'timers'>
 
-/** Below this many open files a busy server runs out of them. */
+/** The least limit on open files that a busy server needs. */
 const openFilesWanted = 1024
 const damagePlace = { kind: 'database_damaged', appId: null, endpointId: null } as const
 const restoreIt = 'stop the server and restore a backup: "otpmint help restore"'
-/** The start comes first. */
+/** The check waits until the start is done, in ms. */
 const checkAfterMs = 2_000
 
 type HealthIo = { pid: number; lostLines?: (() => number) | undefined }
 
-/** Whether this process can serve, and what `doctor` should hear about it. */
+/** Tracks whether this process can serve, and its findings for `doctor`. */
 export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
   const keys: KeysState = { right: true }
   const state: State = {
@@ -35,7 +35,7 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
   let cancelCheck = () => {}
 
   const tellAlarm = async () => {
-    // A damaged database may not take the alarm: the log and the gauge say it all the same.
+    // A damaged database may refuse the alarm; the log and the gauge show it too.
     if (ports) await raiseAlarm({ ...ports, log }, damagePlace).catch(() => {})
   }
   const onDamage = () => {
@@ -53,11 +53,11 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
     keys,
     onDamage,
     isDamaged: () => state.isDamaged,
-    /** A request carried X-Forwarded-For, and no proxy is trusted. */
+    /** Notes a request with X-Forwarded-For while no proxy is trusted. */
     seeForwarded: () => {
       state.forwardedSeen = true
     },
-    /** From now on alarms can be stored; reads through the whole database once. */
+    /** Stores alarms from now on, and checks the whole database once. */
     begin(opened: WatchedPorts, database: string) {
       ports = opened
       if (state.isDamaged) void tellAlarm()
@@ -129,7 +129,7 @@ function findingsOf(
   return found
 }
 
-/** The limit on open files of this process; null where the system does not say. */
+/** The limit on open files of this process; null if unknown. */
 function openFilesMax(): number | null {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8')

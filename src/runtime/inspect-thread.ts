@@ -1,14 +1,14 @@
 export type Inspector = {
-  /** Says why a file is not a sound database of OtpMint; null when it is. */
+  /** The reason why a file is no undamaged database of OtpMint; null when it is one. */
   inspect(path: string): Promise<string | null>
-  /** Ends the thread; a check that runs stays without an answer. */
+  /** Ends the thread; a running check gets no answer. */
   cancel(): void
 }
 
 /**
- * Starts a thread that can read through a database without holding anything else up, which takes
- * seconds for a large one. It waits for `inspect`: starting it later could fail for want of open
- * files, and then ends the process.
+ * Starts a thread for checking a database, which takes seconds for a large one. It is started
+ * before `inspect` is called, because a later start could fail for lack of open files and end the
+ * process.
  */
 export function startInspector(): Inspector {
   const worker = new Worker(workerUrl(), { smol: true, ref: false })
@@ -26,7 +26,7 @@ export function startInspector(): Inspector {
   }
 }
 
-/** Where the thread's code lies: beside this file, or in the executable by its path in src/. */
+/** The thread's code: beside this file, or in the executable by its path in src/. */
 function workerUrl(): string {
   const here = import.meta.url
   const file = here.includes('/$bunfs/') ? './runtime/inspect-worker.ts' : './inspect-worker.ts'

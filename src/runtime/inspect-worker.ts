@@ -1,5 +1,5 @@
 import { inspectDatabase } from '../store/sqlite/inspect.ts'
 
-// Reads through a whole database in a thread of its own, which inspect-thread.ts starts.
+// The entry point of the thread that checks a database, which inspect-thread.ts starts.
 
 addEventListener('message', ({ data }: MessageEvent<string>) => postMessage(inspectDatabase(data)))

@@ -19,25 +19,24 @@ export function newMasterKey(): string {
 }
 
 export type KeyRotation = {
-  /** Null replaces the key in the data directory by one that is made here. */
+  /** Null replaces the key in the data directory by a new random one. */
   newKeyFile: string | null
   onProgress(renewed: number): void
 }
 
 export type KeyRotated = {
   keyId: string
-  /** Apps that have a new data key, with their secrets sealed anew. */
+  /** Apps with a new data key and newly sealed secrets. */
   renewed: number
-  /** Where the former key came from, which must give the new one at the next start. */
+  /** The place of the former key, which must have the new one at the next start. */
   source: FoundMasterKey['source']
-  /** Files with former master keys, and why each was kept; null for one that was removed. */
+  /** Files with former master keys, and why each is kept; null for a removed one. */
   oldFiles: { path: string; kept: string | null }[]
 }
 
 /**
- * Puts a new master key in the place of the current one, beside a running server or without one.
- * Opens no keyset first: after a kill in the middle it is the new key that opens it. Throws
- * `StartupError`.
+ * Replaces the master key, with or without a running server. Opens no keyset first, because after a
+ * kill in the middle only the new key opens it. Throws `StartupError`.
  */
 export async function rotateKey(settings: Settings, rotation: KeyRotation): Promise<KeyRotated> {
   const directory = dataDirectory(settings.dataDir)

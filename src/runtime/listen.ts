@@ -3,7 +3,7 @@ import { settingsAreWrong } from '../startup-error.ts'
 
 type Address = { host: string; port: number }
 
-/** Listens, or throws `StartupError` naming the setting that is in the way. */
+/** Listens; throws `StartupError` that names the setting to change. */
 export function listenOn<Server>(
   { host, port }: Address,
   settingNames: string,

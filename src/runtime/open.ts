@@ -12,7 +12,7 @@ import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemTimers } from '../timers.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
 
-/** What works on the data directory alone: no listener, no sender, no network. */
+/** The ports of a data directory, without listener, sender and network. */
 export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring'> & {
   keyring: LiveKeyring
   store: SqliteStore
@@ -24,14 +24,14 @@ export type Opened = { ports: OpenPorts; close(): Promise<void> }
 
 export type OpenOptions = {
   onDamage?: () => void
-  /** Another way to open the store; for the benchmark. */
+  /** Replaces how the store is opened; for the benchmark. */
   openStore?: typeof openSqliteStore
 }
 
 /** The name of the one server that a SQLite database can have. */
 const localNode = 'local'
 
-/** For commands beside a server or without one: the database and its key must be there. */
+/** Opens the ports for a command; the database and its key must exist. */
 export async function openPorts(settings: Settings): Promise<Opened> {
   const directory = dataDirectory(settings.dataDir)
   requireDatabase(directory)
@@ -86,7 +86,7 @@ export async function openStore(
     return await open({ path, timers: systemTimers, ...(onDamage && { onDamage }) })
   } catch (error) {
     if (error instanceof StartupError) throw error
-    // The store's own refusals are sentences; the database's carry a code instead.
+    // Errors of the store are sentences for the admin; those of the database have a code.
     const own = error instanceof Error && !('code' in error) ? error.message : null
     throw cannotStart(own ?? `the database ${path} cannot be opened (${codeOf(error)})`)
   }

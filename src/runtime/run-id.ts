@@ -12,8 +12,8 @@ const fact = 'run_id'
 type RunPorts = Pick<OpenPorts, 'meta' | 'random' | 'directory'>
 
 /**
- * Whether the database is another one than the last start left here: an older copy that was put
- * back, or one from another place. A database that was never served is nobody's.
+ * Whether the database differs from the one that the last start used here: an older copy that was
+ * put back, or one from another place. A database that was never served is not foreign.
  */
 export async function isForeign({ meta, directory }: RunPorts): Promise<boolean> {
   const stored = textOf(await meta.read(fact))
@@ -21,8 +21,8 @@ export async function isForeign({ meta, directory }: RunPorts): Promise<boolean>
 }
 
 /**
- * Gives this run an id, in the database and in a file beside it. While the database changes the
- * file names both ids, so that a process killed here leaves two that belong together.
+ * Gives this run an id, in the database and in a file beside it. While the database is written the
+ * file has both ids, so that they still match after a kill.
  */
 export async function markRun({ meta, random, directory }: RunPorts): Promise<void> {
   const next = newId(random)
@@ -33,8 +33,8 @@ export async function markRun({ meta, random, directory }: RunPorts): Promise<vo
 }
 
 /**
- * The same for a database that is about to take the place of the one that is there: until
- * `markRun`, the file fits both.
+ * The same for a database that will replace the existing one: until `markRun` the file matches
+ * both.
  */
 export async function markSuccessor({ meta, random, directory }: RunPorts): Promise<void> {
   const next = newId(random)
@@ -42,7 +42,7 @@ export async function markSuccessor({ meta, random, directory }: RunPorts): Prom
   await meta.write({ [fact]: textFact(next) })
 }
 
-/** A restore that is cut off and begun anew again and again must not let the file grow. */
+/** Bounds the file when restores are interrupted and repeated. */
 const idsMax = 20
 
 /** Ends everything pending, because a code of it may have been used since this copy was made. */
@@ -61,7 +61,7 @@ export async function expirePending(
 
 export type ActiveKey = AppKey & { appName: string | null }
 
-/** Every key that opens something, by app; at most `max`. */
+/** Every active key by app; at most `max`. */
 export async function activeKeys(
   { apps }: Pick<Ports, 'apps'>,
   max = Number.POSITIVE_INFINITY,
@@ -85,7 +85,7 @@ export function isActive({ revokedAt }: AppKey): boolean {
 
 const loggedMax = 100
 
-/** What a start does with a database that is not the one it left: says so, and revives nothing. */
+/** Handles a foreign database at a start: logs it, and expires everything pending. */
 export async function adoptForeign(ports: OpenPorts, log: Log): Promise<void> {
   const expired = await expirePending(ports, { who: 'server', requestId: null })
   const detail =

@@ -19,10 +19,10 @@ export type TestDelivery = {
   steps: TestStep[]
 }
 
-/** One step towards the mail server; `detail` is a sentence that says what to do next. */
+/** One step of the test; `detail` is a sentence, after a failure with what to do. */
 export type TestStep = { name: string; ok: boolean; detail: string | null }
 
-/** Connects, agrees on encryption and logs in; sends nothing. */
+/** Tests connection, encryption and login of an endpoint; sends nothing. */
 export async function probeEndpoint(
   ports: ProbePorts,
   app: App,
@@ -33,8 +33,8 @@ export async function probeEndpoint(
 }
 
 /**
- * Sends a real message, laid out like any other, whose code belongs to no verification. Without
- * `channels` it opens connections of its own.
+ * Sends a real message with the usual layout, whose code belongs to no verification. Without
+ * `channels` it opens its own connections.
  */
 export async function sendTestMail(
   ports: ProbePorts & { channels?: Record<ChannelKind, Channel> },

@@ -159,18 +159,18 @@ describe('after a try', () => {
     expect(retryAfterMaxMs).toBe(900_000)
   })
 
-  test('is later by up to a fifth, by chance', () => {
+  test('the wait is longer by up to a fifth, at random', () => {
     expect(wait(after(deferred('greylisted'), { chance: 0.5 }))).toBe(16_500)
     expect(wait(after(deferred('greylisted'), { chance: 0.999 }))).toBe(17_997)
   })
 
-  test('that surely failed is not counted among those that may have been taken', () => {
+  test('that surely failed is not counted as one that may have been accepted', () => {
     const next = after(deferred('network'), { before: [['a', ambiguous]] })
 
     expect(next).toMatchObject({ next: 'try', endpointId: 'a' })
   })
 
-  test('is made before the code expires, not at that moment', () => {
+  test('nothing is tried at the code’s expiry or later', () => {
     const greylisted = (lifeLeftMs: number) => after(deferred('greylisted'), { lifeLeftMs }).next
     expect(greylisted(15_000)).toBe('end')
     expect(greylisted(15_001)).toBe('try')
@@ -181,7 +181,7 @@ describe('after a try', () => {
     expect(otherChannel(1)).toBe('channel')
   })
 
-  test('through the second channel stays among its endpoints', () => {
+  test('at an endpoint of the second channel the next endpoint of that channel is tried', () => {
     const route: Route = [...two, { channel: 'inbox', endpoints: ['c', 'd'] }]
     const next = after(deferred('network'), { route, channel: 'inbox', at: 'c' })
     expect(next).toMatchObject({ next: 'try', endpointId: 'd' })
@@ -190,7 +190,7 @@ describe('after a try', () => {
     expect(last).toMatchObject({ next: 'end', status: 'refused' })
   })
 
-  test('through a channel that has left the route leads to no other channel', () => {
+  test('through a channel that the route no longer has the delivery ends', () => {
     const last = after(refused('message'), { route: two, channel: 'inbox' })
 
     expect(last).toEqual({ next: 'end', status: 'refused', alarm: 'message_refused' })

@@ -125,11 +125,11 @@ describe('the audit log', () => {
     expect(await isSound(young, second.at + keptMs)).toBe(true)
   })
 
-  test('that was never cut is sound, however long its records are to be kept', async () => {
+  test('verifies without a cut, however long its records are to be kept', async () => {
     expect((await verify(logOf(3), { keptMs: later + 1 })).ok).toBe(true)
   })
 
-  test('tells how many records it holds and which is the last', async () => {
+  test('verifies with the number of its records and the last of them', async () => {
     const log = logOf(6)
     const head = `6:${Buffer.from(log.state?.link ?? []).toString('hex')}`
 
@@ -137,7 +137,7 @@ describe('the audit log', () => {
     expect(await verify(cut(log, 2))).toEqual({ ok: true, records: 4, head })
   })
 
-  test('tells where it is broken, and how many records before that are sound', async () => {
+  test('fails to verify with the place of the fault and the number of records before it', async () => {
     const log = cut(logOf(7), 1)
     const without = (id: number) => log.records.filter((record) => record.id !== id)
     const change = (record: AuditRecord) => (record.id === 4 ? { ...record, who: 'x' } : record)
@@ -159,7 +159,7 @@ describe('the audit log', () => {
     expect(await broken({}, { expectHead: '7:00' })).toEqual([6, unexpected])
   })
 
-  test('misses no change of its sealed head, whichever part of it', async () => {
+  test('fails to verify with any changed part of its sealed head', async () => {
     const log = cut(logOf(7), 1)
     const { state } = log
     if (!state) throw new Error('no state')
@@ -173,7 +173,7 @@ describe('the audit log', () => {
     }
   })
 
-  test('misses no last record that comes from another copy of the log', async () => {
+  test('fails to verify with a last record from another copy of the log', async () => {
     const log = logOf(5)
     const sibling = linkAudit(keyring, logOf(4).state, entryOf('of the copy'))
     const records = [...log.records.slice(0, 4), sibling.record]
@@ -182,7 +182,7 @@ describe('the audit log', () => {
     expect(await verify({ ...log, records })).toEqual({ ok: false, records: 5, fault })
   })
 
-  test('is walked again where old records go during a walk that finds a fault', async () => {
+  test('is verified again when a sweep has deleted records before the fault was found', async () => {
     const log = logOf(6)
     expect(await verify(log, {}, () => cut(log, 2))).toMatchObject({ ok: true, records: 4 })
 
@@ -199,7 +199,7 @@ const entryOf = (object: string): AuditEntry => {
 }
 
 describe('a record', () => {
-  test('is linked with every field, and the head with where the log begins', () => {
+  test('is linked with all its fields, and the sealed head covers the last cut', () => {
     const linked: [string, string][] = []
     const auditMac = (previous: Uint8Array, text: string) => {
       linked.push([Buffer.from(previous).toString('hex'), text])
@@ -219,7 +219,7 @@ describe('a record', () => {
     ])
   })
 
-  test('is linked anew while others come in between, fifty times', async () => {
+  test('is linked again while other records are added first, up to fifty times', async () => {
     const append = async (moves: number) => {
       const log = logOf(1)
       const expected: number[] = []

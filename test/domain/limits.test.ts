@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { effectivePolicy } from '../../src/domain/app/policy.ts'
 import { defaultSettings } from '../../src/domain/settings.ts'
 import {
   dayMs,
@@ -8,6 +9,7 @@ import {
   guessBudget,
   guessesPerYear,
   type Rate,
+  startLimits,
   takeRates,
 } from '../../src/domain/verification/limits.ts'
 import { noon } from '../support/world.ts'
@@ -97,6 +99,14 @@ describe('the guess bound', () => {
   test('counts every window that begins in a year in full', () => {
     expect(guessesPerYear(windows)).toBe(988)
     expect(guessesPerYear([{ max: 1, windowMs: 366 * dayMs }])).toBe(1)
+    expect(guessesPerYear([{ max: 1, windowMs: dayMs }])).toBe(366)
+  })
+
+  test('has windows of 24 hours and of 30 days', () => {
+    expect(windows).toEqual([
+      { max: 25, windowMs: 86_400_000 },
+      { max: 76, windowMs: 2_592_000_000 },
+    ])
   })
 
   test('is at most 0.1 % a year for one recipient of one app with six digits', () => {

@@ -76,9 +76,7 @@ export function createOracle(ledger: Ledger): Oracle {
 /** No bug is answered; keys are good until they are revoked, and never again. */
 function judgeStatus(ledger: Ledger, ask: Ask, { status, json, text }: Answer): void {
   const { app, key, kind } = ask
-  if (status >= 500 && status !== 503 && !mayLackAddress(ledger, ask)) {
-    violation('a bug is answered', facts(ask))
-  }
+  if (status >= 500 && status !== 503) violation('a bug is answered', facts(ask))
   const code = json?.code ?? text
   if (status === 503) {
     const isBacklog = code === 'delivery_backlog' && kind === 'start'
@@ -92,15 +90,6 @@ function judgeStatus(ledger: Ledger, ask: Ask, { status, json, text }: Answer): 
   const isDead = deadAt !== null && deadAt < ask.begunAt
   if (isDead && ![401, 429, 503].includes(status)) violation('a dead key is taken', facts(ask))
   if (status === 401 && !key.isLeaving && !app.isLeaving) violation('a key is lost', facts(ask))
-}
-
-/**
- * Known: two rotations, with a clock that is set by more than a week between them, delete the key
- * of an address whose code still lives; a resend is then answered 500.
- */
-function mayLackAddress({ jumpedBack, rotations }: Ledger, { kind }: Ask): boolean {
-  const isResend = kind === 'resend' || kind === 'otp_again'
-  return isResend && jumpedBack.ever && rotations.length >= 2
 }
 
 function judgeStarted(ledger: Ledger, mail: MailJudge, ask: Ask, answer: Answer): void {

@@ -80,7 +80,11 @@ function stepsTo(
     { step: 'connect', ok: true, says: `A mail server answers at ${host}:${port}.` },
   ]
   if (security === 'tls' || security === 'starttls') {
-    good.push({ step: 'tls', ok: true, says: `The connection is encrypted, with a certificate for ${host}.` })
+    good.push({
+      step: 'tls',
+      ok: true,
+      says: `The connection is encrypted, with a certificate for ${host}.`,
+    })
   }
   if (user !== null) good.push({ step: 'login', ok: true, says: 'The login was accepted.' })
   if (!failed) return good

@@ -26,7 +26,7 @@ export type AppKey = {
   id: string
   appId: string
   mode: Mode
-  /** The visible start of the key, such as `otpm_live_` and four characters. */
+  /** The visible start of the key, such as `otpm_live_`. */
   prefix: string
   lastFour: string
   createdAt: number

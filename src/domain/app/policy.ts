@@ -43,12 +43,12 @@ export const policyFields = {
     type: 'choice',
     of: ['long_code', 'refuse'],
     wire: 'on_budget_exhausted',
-    says: 'What a recipient gets whose guess budget is spent: a code of 65 bits, or a refusal.',
+    says: 'When a recipient’s guess budget is spent: a code of 65 bits, or a refusal.',
   },
   codeInSubject: {
     type: 'boolean',
     wire: 'code_in_subject',
-    says: 'The code in the mail’s subject; false where subjects are logged.',
+    says: 'Shows the code in the mail’s subject; set false where subjects are logged.',
   },
   longerCodesOnAlarm: {
     type: 'boolean',

@@ -83,7 +83,22 @@ export async function readHandover(
   if (!app || !verification || !sealed) return null
   if (statusOf(verification, clock.now()) !== 'pending') return null
   if (!keyring.hasCodeKey(verification.codeKeyId)) return null
-  const address = keyring.open(appId, app.dataKey, recipientPlace(id), sealed)
-  const recipient: Recipient = { kind: channels[delivery.channel].takes, address }
-  return handover(ports, { app, verification, delivery, recipient })
+  const recipient = openRecipient(ports, { app, id, sealed, channel: delivery.channel })
+  return recipient && handover(ports, { app, verification, delivery, recipient })
+}
+
+/**
+ * Opens the address of a verification; null where its key is gone, because the clock was ahead by
+ * more than a week in two rotations.
+ */
+export function openRecipient(
+  { keyring }: Pick<Ports, 'keyring'>,
+  { app, id, sealed, channel }: { app: App; id: string; sealed: Uint8Array; channel: ChannelKind },
+): Recipient | null {
+  try {
+    const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed)
+    return { kind: channels[channel].takes, address }
+  } catch {
+    return null
+  }
 }

@@ -1,6 +1,11 @@
-import { type App, recipientPlace } from '../app/app.ts'
-import { channels } from '../delivery/channel.ts'
-import { firstLane, handover, leaseMs, queuedDelivery } from '../delivery/handover.ts'
+import type { App } from '../app/app.ts'
+import {
+  firstLane,
+  handover,
+  leaseMs,
+  openRecipient,
+  queuedDelivery,
+} from '../delivery/handover.ts'
 import { newTimedId } from '../id.ts'
 import type { Ports } from '../ports.ts'
 import { Problem, secondsUntil } from '../problem.ts'
@@ -50,19 +55,19 @@ export async function resendVerification(
   }
 }
 
-/** False when the address was cleared meanwhile: the code was just used or canceled. */
+/** False when the address is gone: the code was just used or canceled, or its key was deleted. */
 async function offer(
   ports: ResendPorts,
   app: App,
   verification: Verification,
   queued: NewDelivery,
 ): Promise<boolean> {
-  const { verifications, keyring, outbox } = ports
+  const { verifications, outbox } = ports
   const { id, mode } = verification
   const sealed = await verifications.sealedRecipient({ appId: app.id, mode, id })
   if (!sealed) return false
-  const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed)
-  const recipient = { kind: channels[queued.channel].takes, address }
+  const recipient = openRecipient(ports, { app, id, sealed, channel: queued.channel })
+  if (!recipient) return false
   const delivery = queuedDelivery(verification, queued)
   outbox.offer(delivery, handover(ports, { app, verification, delivery, recipient }))
   return true

@@ -4,7 +4,7 @@ const bytesMax = 16 * 1024
 const depthMax = 8
 
 /**
- * The JSON of a request, read by us so that no other parser is ever chosen by a content type.
+ * Reads the JSON of a request; used for every content type, so that no other parser runs.
  * `undefined` when there is no body at all. Throws `unsupported_media_type`, `body_too_large`,
  * `malformed_json`.
  */
@@ -26,7 +26,7 @@ export async function readJson(request: Request): Promise<unknown> {
   }
 }
 
-/** Exactly this media type: form bodies are what a foreign page can send without being asked. */
+/** Accepts only this media type, because a foreign page can send forms without a preflight. */
 function isJson(header: string | null): boolean {
   if (header === 'application/json') return true
   const [type = '', ...parameters] = (header ?? '').toLowerCase().split(';')
@@ -42,7 +42,7 @@ async function readWhole(request: Request, length: string): Promise<string> {
   return text
 }
 
-/** A body that does not say how long it is ends where it becomes too long. */
+/** Reads a body without Content-Length, up to the greatest length. */
 async function readChunks({ body }: Request): Promise<string> {
   const decoder = new TextDecoder()
   let bytes = 0
@@ -55,7 +55,7 @@ async function readChunks({ body }: Request): Promise<string> {
   return text + decoder.decode()
 }
 
-/** Counted before parsing: thousands of nested arrays would exhaust the stack of what follows. */
+/** Tests the depth before parsing, because deep nesting would exhaust the stack. */
 function isDeep(text: string): boolean {
   let depth = 0
   let quoted = false

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = ReturnType<typeof ipaddr.parseCIDR>
 
-/** Whom a limit for each client counts, and what the log calls them. */
+/** The client's address, as limits count it and the log names it. */
 export type ClientAddress = {
   /** IPv4 whole, IPv6 by its /64; `unknown` without an address. */
   name: string
@@ -13,9 +13,9 @@ export type ClientAddress = {
 
 /**
  * Finds the client of a request: the peer, or, behind trusted proxies, the first address from the
- * right of X-Forwarded-For that is none of them. What stands further left was written by the
- * client. A /64 is the least that one IPv6 customer gets, a /48 the most (RFC 6177). Requests
- * without any address share one bucket: a missing address must not mean no limit.
+ * right of X-Forwarded-For that is none of them, because a client can write what is further left. A
+ * /64 is the least that one IPv6 customer gets, a /48 the most (RFC 6177). Requests without an
+ * address share one bucket, so that they are limited too.
  */
 export function createClientIp(trustedProxies: string[]) {
   const trusted = trustedProxies.map((cidr) => ipaddr.parseCIDR(cidr))

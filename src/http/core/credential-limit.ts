@@ -3,12 +3,12 @@ import type { LimitRow } from '../../domain/verification/limits.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { ClientAddress } from './client-ip.ts'
 
-/** What calls without a valid credential cost the address that they come from. */
+/** Limits calls without a valid credential, by client address. */
 export type CredentialLimit = {
   /**
-   * Looks up a credential that could be guessed. It is refused before the look-up when its address
-   * is over the limit, unless this address showed this credential, and it was good, in the last
-   * hour. Null when it is unknown. Throws `rate_limited`.
+   * Looks up a credential that could be guessed. Refused before the look-up when the address is
+   * over the limit, unless it has used this valid credential in the last hour. Null when it is
+   * unknown. Throws `rate_limited`.
    */
   judge<Found>(
     client: ClientAddress,
@@ -21,9 +21,9 @@ export type CredentialLimit = {
 
 type LimitPorts = Pick<HttpPorts, 'limits' | 'keyring' | 'clock' | 'settings'>
 
-/** An address that showed a good credential may try so many times as many others. */
+/** An address with a valid credential may try this many times as many others. */
 const knownFactor = 10
-/** A /48 holds many customers, each with a /64 of its own (RFC 6177). */
+/** A /48 may try this many times as much, because it can have many customers (RFC 6177). */
 const wideFactor = 8
 
 export function createCredentialLimit(
@@ -66,7 +66,7 @@ export function createCredentialLimit(
   }
 }
 
-/** The address's own limit, and that of the /48 around it. */
+/** The limits of the address and of its /48. */
 function rowsOf(
   { keyring, settings }: Pick<LimitPorts, 'keyring' | 'settings'>,
   { name, wide }: ClientAddress,
@@ -84,15 +84,15 @@ function rowsOf(
 }
 
 const hourMs = 3_600_000
-/** A record is written again after so long, not with every call. */
+/** A record is written again after this time, not with every call. */
 const refreshMs = 600_000
 
-/** Which addresses and credentials were good in the last hour; kept in the store. */
+/** Remembers in the store which addresses used which valid credentials in the last hour. */
 export function createGoodRecords(
   { limits, clock }: Pick<LimitPorts, 'limits' | 'clock'>,
   refreshedMax = 10_000,
 ) {
-  // When each was written last; beyond `refreshedMax` the oldest is forgotten and written again.
+  // When each was last written; beyond `refreshedMax` the oldest is dropped and written again.
   const refreshed = new Map<string, number>()
 
   return {

@@ -4,19 +4,19 @@ import type { ClientAddress } from './client-ip.ts'
 type WatchPorts = Pick<HttpPorts, 'log' | 'timers' | 'clock' | 'alarms' | 'settings'>
 
 export type CredentialWatch = {
-  /** Notes a call whose credential was unknown, or refused unseen. */
+  /** Notes a call whose credential was unknown, or refused without a look-up. */
   note(client: ClientAddress): void
   stop(): void
 }
 
 const minuteMs = 60_000
-/** The alarm goes off after so many minutes in a row without an address above the limit. */
+/** The alarm is cleared after so many minutes without an address above the limit. */
 const calmMinutes = 10
-/** Addresses that are counted apart in one minute; the rest count as `others`. */
+/** Addresses that are counted separately in one minute; the others count as `others`. */
 const addressesMax = 1000
 
 /**
- * Tells of unknown keys: one line a minute that names the address with the most, and the
+ * Reports unknown keys: one log line a minute with the address of the most, and the
  * `unknown_credentials` alarm while any address presents more than the limit allows.
  */
 export function createCredentialWatch(ports: WatchPorts): CredentialWatch {

@@ -9,9 +9,9 @@ import type { CredentialLimit } from './credential-limit.ts'
 
 export type Caller = { app: App; key: AppKey }
 
-/** Who calls, and what failing to say so costs. */
+/** Authenticates callers, and limits failures. */
 export type Guard = CredentialLimit & {
-  /** By a generated key, which is never held back. Throws `unauthorized`, `rate_limited`. */
+  /** By a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
   caller(context: Context): Promise<Caller>
   /** By the admin token. Throws `unauthorized`, `rate_limited`. */
   admin(context: Context): Promise<Actor>
@@ -43,7 +43,7 @@ export function createGuard(
   }
 }
 
-/** RFC 6750 section 2.1; null when there is none to be judged. */
+/** The bearer token (RFC 6750 section 2.1); null without one. */
 export function bearerToken({ headers }: Request): string | null {
   const header = headers.get('authorization')
   if (header === null || header.length > 300) return null

@@ -23,7 +23,7 @@ export function idempotencyKey({ headers }: Request): string | undefined {
   return header.startsWith('"') ? header.slice(1, -1) : header
 }
 
-/** The same text for the same JSON, however its fields are ordered. */
+/** The JSON as text, the same for any order of fields. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

@@ -1,8 +1,8 @@
 import { isLoopback } from '../../domain/app/endpoint.ts'
 
 /**
- * The host name that a request was sent to, without port and brackets; null when it names none or
- * two. A foreign name on this machine's own address is DNS rebinding.
+ * The host name of a request, without port and brackets; null when there is none or two. A foreign
+ * name for this machine's own address is DNS rebinding.
  */
 export function hostOf({ headers, url }: Request): string | null {
   const header = headers.get('host')
@@ -11,7 +11,7 @@ export function hostOf({ headers, url }: Request): string | null {
   return host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
 }
 
-/** True for names that only this machine has: `localhost`, 127.0.0.0/8, ::1. */
+/** True for the loopback names: `localhost`, 127.0.0.0/8, ::1. */
 export function isLoopbackHost(host: string): boolean {
   return isLoopback(host) || host.endsWith('.localhost')
 }

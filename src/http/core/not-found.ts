@@ -1,11 +1,11 @@
 import { Problem } from '../../domain/problem.ts'
 import type { Route } from './route.ts'
 
-/** What the routes say of a path that none of them answers: 405 with these methods, or 404. */
+/** The methods that routes have for a path: with any it is 405, else 404. */
 export function methodsOf(routes: Route[], url: string): string[] {
   const path = pathOf(url)
   const matching = routes.filter((route) => matches(route.path, path))
-  // A path that stands there word for word is not a case of one with parameters.
+  // An exact path takes precedence over one with parameters.
   const exact = matching.filter((route) => route.path === path)
   const methods = new Set<string>((exact.length > 0 ? exact : matching).map(({ method }) => method))
   if (methods.has('GET')) methods.add('HEAD')
@@ -17,7 +17,7 @@ export function unanswered(methods: string[]): Problem {
   return new Problem(methods.length > 0 ? 'method_not_allowed' : 'not_found')
 }
 
-/** Routes with parameters that would answer for a path that stands in another route's table. */
+/** Methods of routes with parameters that would wrongly answer for another route's exact path. */
 export function shadowed(routes: Route[]): { method: Route['method']; path: string }[] {
   const exact = new Set(routes.map(({ path }) => path).filter((path) => !path.includes(':')))
   const isRouted = new Set(routes.map(({ method, path }) => `${method} ${path}`))

@@ -1,6 +1,6 @@
 /**
- * What OpenAPI says of texts that the domain reads with more than a pattern. Each text of these
- * patterns is taken; the domain takes a few more, such as host names outside of ASCII.
+ * Patterns for OpenAPI, for texts that the domain reads with more than a pattern. It accepts every
+ * text of these patterns, and a few more, such as host names outside of ASCII.
  */
 
 const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
@@ -29,7 +29,7 @@ const unseen =
   '\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891' +
   '\\u08e2\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb'
 
-/** No character that cannot be seen, and one at least that can. */
+/** No invisible character, and at least one visible one. */
 export const namePattern = `^[^${unseen}]*[^\\s${unseen}][^${unseen}]*$`
 
 export const textPattern = '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'

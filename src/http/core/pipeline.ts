@@ -9,13 +9,13 @@ import { type Reply, toResponse } from './respond.ts'
 type PipelinePorts = Pick<HttpPorts, 'log' | 'metrics' | 'random' | 'http' | 'timers'>
 
 type Edges = {
-  /** Called with every request, before anything is judged. */
+  /** Called with every request, before any check. */
   see(request: Request): void
   clientOf(request: Request): ClientAddress
   setPatience(request: Request, seconds: number): void
 }
 
-/** What is answered, by whom, and what the log calls it: the route's pattern. */
+/** The request, the API that answers it, and the route's pattern for the log. */
 export type Answering = {
   api: Api
   path: string
@@ -23,8 +23,8 @@ export type Answering = {
 }
 
 /**
- * What happens around every answer, the same for a good one, a refusal and a bug: a request id, the
- * check of the host name, the headers that every response carries, a count, a line in the log.
+ * Handles what every answer has, whether success, refusal or bug: a request id, the check of the
+ * host name, the common headers, a count, a line in the log.
  */
 export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatience }: Edges) {
   const { log, metrics, random, http, timers } = ports
@@ -33,7 +33,7 @@ export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatienc
     const startedAt = timers.monotonic()
     see(request)
     const requestId = Buffer.from(random.bytes(12)).toString('base64url')
-    // Read when somebody asks: most answers depend on no address.
+    // Read on demand, because most answers need no address.
     let found: ClientAddress | null = null
     const client = () => {
       found ??= clientOf(request)
@@ -94,7 +94,7 @@ export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatienc
   }
 }
 
-/** The connection ended before the body did; nobody reads the answer. */
+/** True when the connection has ended before the body. */
 function isHungUp(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError'
 }

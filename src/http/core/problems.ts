@@ -2,8 +2,8 @@ import { Problem, type ProblemCode, problemTitles } from '../../domain/problem.t
 import type { Reply } from './respond.ts'
 
 /**
- * The status of every problem; the compiler sees to it that none is missing. 422 is for what is
- * wrong with a request whatever the state, 409 for what the state does not allow.
+ * The status of every problem; the compiler checks that none is missing. 422 is for a request that
+ * is wrong by itself, 409 for one that the current state does not allow.
  */
 export const problemStatuses: Record<ProblemCode, number> = {
   invalid_request: 422,
@@ -42,12 +42,12 @@ export const problemStatuses: Record<ProblemCode, number> = {
   internal_error: 500,
 }
 
-/** A bug shows nothing of itself: it becomes `internal_error`, and the log has the rest. */
+/** Converts an error to a problem; a bug becomes `internal_error`, and only the log has details. */
 export function toProblem(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem('internal_error')
 }
 
-/** RFC 9457, with `code` as the part to program against. */
+/** A problem as RFC 9457, with `code` for programs. */
 export function problemJson({ code, extra }: Problem, requestId: string): Reply {
   const status = problemStatuses[code]
   const body = {
@@ -77,7 +77,7 @@ export function problemHeaders(status: number, retryAfterSeconds?: number) {
   }
 }
 
-/** The kind of an error and where it was thrown: its message may hold what nobody may read. */
+/** The kind and place of an error, without its message, which may contain secrets. */
 export function originOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))

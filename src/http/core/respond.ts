@@ -1,4 +1,4 @@
-/** What a handler answers; the pipeline adds what every response carries. */
+/** The answer of a handler; the pipeline adds the common headers. */
 export type Reply = {
   status: number
   type: string

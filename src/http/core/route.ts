@@ -11,35 +11,35 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** What a handler may use. */
 export type RoutePorts = HttpPorts & { guard: Guard }
 
-/** What one route does: how its input is read, and what the documentation says of it. */
+/** The description of one route: its input, and its documentation. */
 export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TSchema> = {
-  /** Its name in OpenAPI, and so in clients that are made from it. */
+  /** Its name in OpenAPI and in generated clients. */
   id: string
   tag: string
   summary: string
   description?: string
-  /** What stands behind each colon of the path. */
+  /** The schema of each parameter of the path. */
   params?: Record<string, TSchema>
   query?: Query
   /** A body that is checked here. */
   body?: Body
   /** A body whose names are checked here and whose values the domain judges, all at once. */
   draft?: TSchema
-  /** A body to copy. */
+  /** An example of the body. */
   example?: unknown
   /** Request headers beyond Authorization. */
   headers?: Record<string, { description: string; schema: Record<string, unknown> }>
   /** By status. */
   answers: Record<number, Answer>
   problems?: ProblemCode[]
-  /** Parts of a page, which nobody calls by themselves. */
+  /** Set for assets of pages, which are not in OpenAPI. */
   hidden?: true
 }
 
 export type Answer = {
   description: string
   schema?: TSchema
-  /** Where it is another than the API's. */
+  /** The media type, where it is another than the API's. */
   mediaType?: string
   example?: unknown
   headers?: Record<string, string>
@@ -56,7 +56,7 @@ export type Route = {
   answer(ports: RoutePorts, context: Context, params: Record<string, string>): Promise<Reply>
 }
 
-/** A body whose names were checked; what is wrong already stands in `mistakes`. */
+/** A body whose field names were checked; `mistakes` has the unknown ones. */
 export type Draft = { fields: Record<string, unknown>; mistakes: FieldError[] }
 
 type Input<Path extends string, Body extends TSchema, Query extends TSchema> = Context & {
@@ -66,7 +66,7 @@ type Input<Path extends string, Body extends TSchema, Query extends TSchema> = C
   draft: Draft
 }
 
-/** The names behind the colons of a path: `/v1/apps/:id/keys/:key_id` has `id` and `key_id`. */
+/** The parameters of a path: `/v1/apps/:id/keys/:key_id` has `id` and `key_id`. */
 export type Params<Path extends string> = { [Name in ParamNames<Path>]: string }
 type ParamNames<Path extends string> = Path extends `${string}:${infer Rest}`
   ? Rest extends `${infer Name}/${infer Behind}`
@@ -74,7 +74,7 @@ type ParamNames<Path extends string> = Path extends `${string}:${infer Rest}`
     : Rest
   : never
 
-/** Makes the rows of an API's route table: who calls, then what came, then the handler. */
+/** Makes the rows of an API's route table: authentication, then input, then the handler. */
 export function routesOf<Callers extends object>(api: Api<Callers>) {
   return <
     const Path extends string,
@@ -102,7 +102,7 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
       return handle(ports, {
         ...context,
         ...identified,
-        // Elysia fills exactly the names that stand in the path.
+        // Elysia sets exactly the parameters of the path.
         params: params as Params<Path>,
         body: checkBody ? checkBody(read === undefined ? {} : read) : undefined,
         query: readQuery ? readQuery(context.request.url) : undefined,
@@ -122,7 +122,7 @@ function readDraft(schema: TSchema, json: unknown): Draft {
   return { fields: value as Record<string, unknown>, mistakes }
 }
 
-/** One value a name: a second one might be read by somebody else (parameter pollution). */
+/** Refuses a repeated name, which other software may read differently (parameter pollution). */
 function createQueryReader<Schema extends TSchema>(schema: Schema) {
   const check = createChecker(schema)
   const fields = schema['properties'] as Record<string, TSchema>

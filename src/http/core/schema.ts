@@ -2,9 +2,9 @@ import { getSchemaValidator, type Static, type TSchema, t } from 'elysia'
 import { type Field, mustBe } from '../../domain/field.ts'
 import { type FieldError, Problem } from '../../domain/problem.ts'
 
-// Schemas are TypeBox's, with a few words of ours beside: `reason` says what would be right,
-// `component` names the schema in OpenAPI, and `shown` is what only OpenAPI says of it, where the
-// domain judges the value.
+// Schemas are TypeBox's, with additional keywords: `reason` says what would be right, `component`
+// names the schema in OpenAPI, and `shown` has keywords for OpenAPI only, where the domain checks
+// the value.
 
 /** A JSON object of these fields and no others: a misspelt field is a mistake, never ignored. */
 export const object: typeof t.Object = (fields, options) =>
@@ -38,7 +38,7 @@ export function count(description: string) {
   return t.Number({ minimum: 0, multipleOf: 1, description })
 }
 
-/** One of these words. As a pattern, because a schema's `enum` is for readers only. */
+/** One of these words, checked by a pattern; the schema's `enum` is for OpenAPI only. */
 export function oneOf<const Value extends string>(values: readonly Value[], description: string) {
   const pattern = `^(?:${values.map((value) => value.replaceAll('.', '\\.')).join('|')})$`
   const reason = `must be ${values.length === 1 ? '' : 'one of '}${values.join(', ')}`
@@ -46,7 +46,7 @@ export function oneOf<const Value extends string>(values: readonly Value[], desc
   return schema as unknown as ReturnType<typeof t.Unsafe<Value>>
 }
 
-/** Text of a certain shape; `reason` says which, for whoever sent another. */
+/** Text that matches a pattern; `reason` describes it in refusals. */
 export function shaped(pattern: string, reason: string, description: string) {
   return t.String({ pattern, reason, description })
 }
@@ -69,7 +69,7 @@ export function nullable<Schema extends TSchema>(schema: Schema, description?: s
   return t.Union([schema, t.Null()], description === undefined ? {} : { description })
 }
 
-/** A field as the domain describes it, with what OpenAPI alone says of its text. */
+/** The schema of a field of the domain, with keywords for OpenAPI only. */
 export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): TSchema {
   const { says } = field
   if (field.type === 'integer') return { ...integer(field.min, field.max, says), shown }
@@ -80,8 +80,8 @@ export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): 
 }
 
 /**
- * Checks against a schema, compiled once. Throws `invalid_request` that names every wrong field by
- * its path, with the values that would be right and never with the one that came.
+ * Compiles a schema to a check. The check throws `invalid_request` with the path of every wrong
+ * field and what would be right, never with the value.
  */
 export function createChecker<Schema extends TSchema>(schema: Schema) {
   const validator = getSchemaValidator(schema, { normalize: false })
@@ -103,7 +103,7 @@ function mistakesOf(found: Iterable<Mistake>): FieldError[] {
   return [...mistakes.values()]
 }
 
-/** Names are the caller's own text: cut, and without what could not stand in a log or a page. */
+/** A field name of the caller's text: cut, and without unsafe characters. */
 function fieldName(path: string): string {
   const name = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   return name === '' ? 'body' : name.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
@@ -128,7 +128,7 @@ function expectation(schema: TSchema): string {
     : `a string of ${minLength ?? 0} to ${maxLength} characters`
 }
 
-/** What the names of a body's fields alone give away; their values are judged by the domain. */
+/** The unknown fields of a body; the values are checked by the domain. */
 export function unknownFields(schema: TSchema, value: unknown, path = ''): FieldError[] {
   const fields = propertiesOf(schema)
   if (!fields || value === undefined) return []

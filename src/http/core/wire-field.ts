@@ -4,7 +4,7 @@ import type { Field } from '../../domain/field.ts'
 import { emailPattern, hostPattern, namePattern, originPattern, textPattern } from './patterns.ts'
 import { fieldSchema, nullable, oneOf } from './schema.ts'
 
-/** What OpenAPI says of texts, by their wire names. */
+/** Patterns for OpenAPI, by wire name. */
 const patterns: Record<string, string> = {
   host: hostPattern,
   user: textPattern,
@@ -14,7 +14,7 @@ const patterns: Record<string, string> = {
   origin: originPattern,
 }
 
-/** A field that the domain describes and judges, as a schema. */
+/** The schema of a field that the domain describes and checks. */
 export function wireField({ wire, ...field }: Field & { wire: string }): TSchema {
   const pattern = patterns[wire]
   return fieldSchema(field, pattern ? { pattern } : {})
@@ -24,7 +24,7 @@ export function wireFieldOrNull(field: EndpointField): TSchema {
   return field.nullable ? nullable(wireField(field)) : wireField(field)
 }
 
-/** `opportunistic` is what loopback gets without being asked, and nothing else can have. */
+/** Without `opportunistic`, which is the default on loopback and not allowed elsewhere. */
 export const securityField = oneOf(
   smtpSecurities.filter((security) => security !== 'opportunistic'),
   smtpFields.security.says,

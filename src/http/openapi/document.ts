@@ -7,18 +7,18 @@ import { problemSchema } from './problem.ts'
 import { type Scope, toOpenApiSchema } from './schema.ts'
 
 export type About = {
-  /** Named for whoever has the executable; a public page does not tell it. */
+  /** Set for the document of the executable only; the public page does not show it. */
   version: string | null
   publicUrl: string | null
-  /** The server's own bounds: an app can only stay below them. */
+  /** The server's settings, which are the maxima of an app's. */
   ceilings: Record<string, number>
 }
 
 type Described = { routes: Route[]; apis: Api[] }
 
 /**
- * The OpenAPI document of these routes, made by the swagger plugin. It is asked on a mirror of the
- * routes, because on the server itself it would also serve a page that loads scripts from a CDN.
+ * Makes the OpenAPI document of these routes with the swagger plugin. The plugin runs on a copy of
+ * the routes, because on the server itself it would also serve a page with scripts from a CDN.
  */
 export async function openApiDocument(
   { routes, apis }: Described,
@@ -65,7 +65,7 @@ function opening({ version, publicUrl }: About, tags: Tag[]) {
         'stable `code`; the original API answers in plain text. Times are RFC 3339 in UTC. ' +
         'Bodies are JSON of at most 16 KiB; unknown fields are refused by name.',
     },
-    // First wherever the document was read: its page may talk to no other server.
+    // The document's own server comes first, because its page may not send requests to another one.
     servers: [{ url: '/' }, ...(publicUrl ? [{ url: publicUrl }] : [])],
     tags,
   }

@@ -3,7 +3,7 @@ import type { ProblemCode } from '../../domain/problem.ts'
 import type { Route } from '../core/route.ts'
 import { type Scope, toOpenApiSchema } from './schema.ts'
 
-/** A route as an OpenAPI operation; the components that it refers to are added to `scope`. */
+/** Describes a route as an OpenAPI operation; adds its components to `scope`. */
 export function describeRoute(route: Route, scope: Scope) {
   const { api, operation, caller } = route
   const { id, tag, summary, description, hidden } = operation

@@ -15,14 +15,14 @@ export const fieldErrorSchema = output(
   { description: 'One wrong field, without what was submitted.' },
 )
 
-/** RFC 9457, as every refusal of `/v1` is said. */
+/** The schema of a refusal of `/v1`, RFC 9457. */
 export const problemSchema = output(
   'Problem',
   {
     type: t.String({ description: '`urn:otpmint:problem:` and the code.' }),
-    title: t.String({ description: 'What the code means, for people.' }),
+    title: t.String({ description: 'The meaning of the code, for people.' }),
     status: t.Number({ multipleOf: 1, description: 'The HTTP status.' }),
-    detail: t.Optional(t.String({ description: 'What is special about this case.' })),
+    detail: t.Optional(t.String({ description: 'Details of this case.' })),
     instance: t.String({ description: 'This request.' }),
     code: oneOf(codes, 'Stable.'),
     request_id: t.String({ description: 'As in X-Request-Id and in the log.' }),

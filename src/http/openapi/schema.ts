@@ -2,19 +2,19 @@ import type { TSchema } from 'elysia'
 
 export type JsonSchema = Record<string, unknown>
 
-/** What is collected, and known, while a document is made. */
+/** The collected components and the settings, while a document is made. */
 export type Scope = {
   components: Record<string, JsonSchema>
-  /** The server's own bounds, by the names that schemas have in `ceiling`. */
+  /** The server's settings, by the names in `ceiling` of schemas. */
   ceilings: Record<string, number>
 }
 
-/** Words of ours in a schema that OpenAPI does not know. */
+/** Our keywords of schemas, which are not in OpenAPI. */
 const ours = new Set(['reason', 'component', 'ceiling'])
 
 /**
- * JSON Schema as OpenAPI 3.0 knows it: integers, nullable, maps by another name, and references to
- * named components, which are added to the scope's.
+ * Converts JSON Schema to OpenAPI 3.0: integers, nullable, maps, and references to named
+ * components, which are added to the scope.
  */
 export function toOpenApiSchema(schema: TSchema, scope: Scope): JsonSchema {
   const { component: name } = schema
@@ -32,7 +32,7 @@ function inline(schema: TSchema, scope: Scope): JsonSchema {
   const [only] = present
   if (only && present.length === 1) return { ...nullable(convert(only)), ...known }
   const ceiling = scope.ceilings[String(schema['ceiling'])]
-  // `oneOf` of our own is a pattern for the check; readers need the words alone.
+  // Our `oneOf` has a pattern for the check; the document needs only the words.
   if (known['enum']) delete known['pattern']
 
   return {
@@ -49,7 +49,7 @@ function inline(schema: TSchema, scope: Scope): JsonSchema {
   }
 }
 
-/** Words beside a reference are not read in OpenAPI 3.0, so it is wrapped. */
+/** Wraps a reference, because OpenAPI 3.0 ignores keywords beside it. */
 function nullable(schema: JsonSchema): JsonSchema {
   if (schema['$ref']) return { allOf: [schema], nullable: true }
   const choices = schema['enum']

@@ -6,7 +6,7 @@ import { bearerToken } from '../core/guard.ts'
 import { problemHeaders, problemStatuses } from '../core/problems.ts'
 import { type Reply, text } from '../core/respond.ts'
 
-/** Whoever registers: the admin, or a stranger without a token. */
+/** The caller of a registration; without a token `admin` is null. */
 export type Registrar = { admin: Actor | null }
 
 const registrar: Authentication<Registrar> = {
@@ -19,7 +19,9 @@ const registrar: Authentication<Registrar> = {
 
 /** The original API's three calls: JSON in, plain text out. */
 export const original: Api<{ anybody: object; registrar: Registrar }> = {
-  tags: [{ name: 'Original API', description: 'JSON in, plain text out, word for word as ever.' }],
+  tags: [
+    { name: 'Original API', description: 'JSON in, plain text out, with the original texts.' },
+  ],
   owns: (path) => ['/reg_secretkey', '/otp', '/verify-otp'].includes(path),
   readBody: readJson,
   authenticate: { anybody, registrar },
@@ -28,7 +30,7 @@ export const original: Api<{ anybody: object; registrar: Registrar }> = {
   mediaType: 'text/plain',
 }
 
-/** Why no code can be checked or sent again: told to nobody in more detail. */
+/** Problems of a verification that all get the same answer. */
 const deadKey: ProblemCode[] = [
   'verification_not_found',
   'verification_used',
@@ -57,7 +59,7 @@ function toResponse(
   return text(`Error: ${words}`, status, problemHeaders(status, extra.retryAfterSeconds))
 }
 
-/** 400 for whatever a caller did wrong; only what a proxy or a client acts on keeps its status. */
+/** 400 for refusals, except those whose status proxies and clients act on. */
 function statusOf(code: ProblemCode): number {
   if (code === 'delivery_backlog') return 429
   const status = problemStatuses[code]

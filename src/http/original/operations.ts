@@ -7,7 +7,7 @@ import { securityField, wireFieldOrNull } from '../core/wire-field.ts'
 const tag = 'Original API'
 const plain = t.String()
 
-/** Further fields are ignored, as they always were. */
+/** A body; other fields are ignored, as in the original. */
 function body(component: string, fields: Record<string, TSchema>): TSchema {
   return t.Object(fields, { component })
 }
@@ -15,7 +15,7 @@ function body(component: string, fields: Record<string, TSchema>): TSchema {
 const secretKey = t.String({
   minLength: 8,
   maxLength: 256,
-  description: 'The app’s key, of your choosing: 8 to 256 characters. Whoever knows it is the app.',
+  description: 'The app’s key, which you choose: 8 to 256 characters. It authenticates the app.',
   shown: { pattern: textPattern },
 })
 const mail = t.String({
@@ -59,7 +59,7 @@ export const registerSecretKey = {
       t.String({
         minLength: 1,
         maxLength: 64,
-        description: 'Stands in the mail; without it the subject is “Your code”.',
+        description: 'Shown in the mail; without it the subject is “Your code: 123456”.',
         shown: { pattern: namePattern },
       }),
     ),
@@ -101,7 +101,7 @@ export const sendOtp = {
   draft: body('OtpRequest', {
     mail,
     secretKey,
-    shareableKey: t.Optional(t.String({ description: 'A live one: the same code again.' })),
+    shareableKey: t.Optional(t.String({ description: 'Of a live code: sends the same code again.' })),
   }),
   example: { mail: 'ada@example.com', secretKey: 'a-long-secret-of-your-own' },
   answers: {
@@ -140,7 +140,7 @@ export const verifyOtp = {
   }),
   example: { shareableKey: '0Uw3Xa8bQ2sXyKBqCk1uT5vYw8ZaDf', otp: '123456' },
   answers: {
-    201: { description: 'Right, and used up by this.', schema: plain, example: 'OTP Matched!' },
+    201: { description: 'Right; the code is used now.', schema: plain, example: 'OTP Matched!' },
     403: { description: 'Wrong.', schema: plain, example: 'OTP Mismatched!' },
   },
   problems: [

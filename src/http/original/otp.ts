@@ -1,5 +1,6 @@
-import { type App, recipientPlace } from '../../domain/app/app.ts'
+import type { App } from '../../domain/app/app.ts'
 import { readSecretKey } from '../../domain/app/register.ts'
+import { openRecipient } from '../../domain/delivery/handover.ts'
 import { invalidField, Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
 import { readRecipient } from '../../domain/verification/recipient.ts'
@@ -17,7 +18,7 @@ import type { Draft, RoutePorts } from '../core/route.ts'
 
 /** How long `/otp` waits for the mail server, a second try after 15 s included. */
 const mailWaitMs = 20_000
-/** A mail that was not taken is tried again after so long at the earliest. */
+/** A mail that was not accepted is tried again after at least this time. */
 const secondTryMs = 15_000
 
 export async function send(
@@ -61,7 +62,7 @@ async function start(ports: RoutePorts, app: App, mail: unknown): Promise<Reply>
   return text(refusal, 400)
 }
 
-/** The same code again, to the address that it was made for and to no other. */
+/** Sends the same code again, to the address of its verification only. */
 async function resend(
   ports: RoutePorts,
   app: App,
@@ -77,19 +78,20 @@ async function resend(
   if (!isLive || !sealed || verification.startedBy !== 'original') {
     throw new Problem('verification_not_found')
   }
-  if (ports.keyring.open(app.id, app.dataKey, recipientPlace(id), sealed) !== address) {
+  const recipient = openRecipient(ports, { app, id, sealed, channel: verification.channel })
+  if (recipient?.address !== address) {
     throw new Problem('verification_not_found')
   }
   await resendVerification(ports, { app, mode, id })
-  // The first mail's code stays good, so a mail that may still come is no error.
+  // The first mail's code stays valid, so a mail that may still arrive is no error.
   const refusal = await refusalOfMail(ports, id, false)
   return refusal === null ? text(id) : text(refusal, 400)
 }
 
 /**
- * Waits for the mail: null once it was taken, may have been taken, or is still on its way; else the
- * error to answer. With `givesUp` that is also so for a mail that waits for its next try: nothing
- * is being handed over then, so that it can be stopped.
+ * Waits for the mail: null once it was accepted, may have been accepted, or is still on its way;
+ * else the error to answer. With `givesUp` a mail that waits for its next try is also an error; it
+ * is not being handed over then, so that it can be stopped.
  */
 async function refusalOfMail(
   { outbox, timers }: Pick<RoutePorts, 'outbox' | 'timers'>,
@@ -108,12 +110,12 @@ async function refusalOfMail(
   return `Error: The mail was not sent: ${state.detail ?? 'the mail server did not take it'}`
 }
 
-/** Nobody got this code: no later try may send it after all. */
+/** Cancels a code that was not delivered, so that no later try sends it. */
 async function stop(ports: RoutePorts, key: VerificationKey): Promise<void> {
   try {
     await cancelVerification(ports, key)
   } catch (error) {
-    // It ended by itself meanwhile, so nothing is sent either.
+    // It has ended meanwhile, so nothing is sent either.
     if (!(error instanceof Problem) || error.code === 'store_unavailable') throw error
   }
 }

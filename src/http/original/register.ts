@@ -37,7 +37,7 @@ export async function register(
   return text('Registration of secretKey succeeded.')
 }
 
-/** The address of whoever registers openly, which counts. Throws `registration_closed`. */
+/** The client address of an open registration, for limits. Throws `registration_closed`. */
 async function admitStranger(
   { http, guard }: Pick<RoutePorts, 'http' | 'guard'>,
   { client }: Pick<Context, 'client'>,
@@ -52,11 +52,11 @@ function smtpInput(fields: Record<string, unknown>): SmtpInput {
   const port = fields['smtp_port']
   return {
     host: fields['smtp_host'],
-    // The original took what a form sends, too.
+    // The original also accepted numbers as text.
     port: typeof port === 'string' && /^\d{1,5}$/.test(port) ? Number(port) : port,
     security: fields['smtp_security'],
     user: fields['smtp_user'],
-    // Null is no way to leave it out.
+    // Null is a mistake, not the same as absent.
     password: fields['smtp_password'] === null ? '' : fields['smtp_password'],
     from: fields['smtp_mail'],
     fromName: fields['smtp_from_name'],

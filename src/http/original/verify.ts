@@ -5,7 +5,7 @@ import { type Reply, text } from '../core/respond.ts'
 import type { Draft, RoutePorts } from '../core/route.ts'
 import { isDeadKey } from './api.ts'
 
-/** Judges what `/otp` began, and nothing else: this call names no app. */
+/** Checks codes of `/otp` only, because this call names no app. */
 export async function verify(
   ports: RoutePorts,
   { client, draft: { fields } }: Context & { draft: Draft },
@@ -21,7 +21,7 @@ export async function verify(
     return valid ? text('OTP Matched!', 201) : text('OTP Mismatched!', 403)
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    // What cannot be the code is not the code, and costs no attempt.
+    // Text that cannot be the code is a mismatch and costs no attempt.
     if (error.code === 'invalid_request') return text('OTP Mismatched!', 403)
     if (isDeadKey(error)) await ports.guard.chargeFailure(client())
     throw error

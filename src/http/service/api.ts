@@ -3,7 +3,7 @@ import { readJson } from '../core/body.ts'
 import { problemJson } from '../core/problems.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
 
-/** What the server says of itself, to anybody: health, documentation, pages. */
+/** Health, documentation and pages, without a credential. */
 export const service: Api<{ anybody: object }> = {
   tags: [
     { name: 'Operations', description: 'For monitors.' },

@@ -21,7 +21,7 @@ export function alive(): Reply {
 export const readyz = {
   id: 'readyz',
   tag,
-  summary: 'May it be sent work?',
+  summary: 'Is the server ready?',
   description: 'The database takes writes, the keys are right, and the server is not stopping.',
   answers: { 200: { description: 'Yes.', schema: health, example: { status: 'ready' } } },
   problems: ['store_unavailable', 'shutting_down'],

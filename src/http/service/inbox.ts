@@ -25,11 +25,11 @@ const messageSchema = output('InboxMessage', {
 export const listInbox = {
   id: 'listInbox',
   tag: 'Pages',
-  summary: 'What test keys sent, the newest first',
+  summary: 'The messages of test keys, the newest first',
   description: 'In developer mode only.',
   answers: {
     200: {
-      description: 'All that is kept.',
+      description: 'The kept messages.',
       schema: output('Inbox', { items: t.Array(messageSchema) }),
       example: { items: [] },
     },
@@ -71,7 +71,9 @@ export const readInbox = {
   hidden: true,
 } satisfies Operation
 
-/** A mail's own styles and nothing else: no script, no request, in the inbox page's frame only. */
+/**
+ * The policy of a shown mail: its styles only, no script, no request, in the inbox's frame only.
+ */
 const framed = {
   'content-security-policy':
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",

@@ -8,7 +8,7 @@ const types = {
   js: 'text/javascript; charset=utf-8',
 }
 
-/** Only what lies beside a page: own script, own style, own data, own frames, in nobody's frame. */
+/** The policy of our pages: own scripts, styles, data and frames only; never in a frame. */
 const policy = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
@@ -37,7 +37,7 @@ export function page(id: string, summary: string): Operation {
   return { id, tag: 'Pages', summary, answers: { 200: { description: 'The page.', ...html } } }
 }
 
-/** A style or a script of a page, which nobody calls by itself. */
+/** A style or a script of a page, which is not in OpenAPI. */
 export function part(id: string): Operation {
   return { ...page(id, 'A part of a page'), hidden: true }
 }

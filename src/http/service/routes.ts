@@ -76,7 +76,7 @@ export function pageRoutes(developerMode: boolean, openApi: () => Promise<unknow
   ]
 }
 
-/** Developer mode: the messages of test keys, for whoever sits at this machine. */
+/** The inbox of developer mode, with the messages of test keys. */
 export const inboxRoutes: Route[] = [
   route('GET', '/dev/inbox', 'anybody', page('inboxPage', 'The inbox'), file('html', inboxHtml)),
   route('GET', '/dev/inbox.css', 'anybody', part('inboxStyle'), file('css', inboxCss)),

@@ -7,7 +7,7 @@ import { describeProblemJson } from '../openapi/problem.ts'
 
 type Callers = { app: Caller; admin: { actor: Actor } }
 
-/** What a handler learns of its request when an app calls, and when the admin does. */
+/** What a handler gets of a request of an app, and of the admin. */
 export type AppCall = Context & Callers['app']
 export type AdminCall = Context & Callers['admin']
 

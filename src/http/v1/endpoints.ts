@@ -58,7 +58,7 @@ export async function remove(ports: RoutePorts, { actor, params }: One): Promise
   return noContent
 }
 
-/** How long a real message may take on its way, in seconds. */
+/** The longest time of a test message, in seconds. */
 const testSeconds = 60
 
 export async function test(

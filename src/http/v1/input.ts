@@ -3,7 +3,7 @@ import { type PolicyInput, policyFieldList } from '../../domain/app/policy.ts'
 import { mustBe } from '../../domain/field.ts'
 import type { FieldError } from '../../domain/problem.ts'
 
-/** The fields of a policy by the domain's names; what is no object was noted as a mistake. */
+/** The fields of a policy by the domain's names; undefined for no object, a known mistake. */
 export function policyInput(value: unknown): PolicyInput | undefined {
   const fields = asObject(value)
   if (!fields) return undefined

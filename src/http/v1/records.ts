@@ -60,7 +60,7 @@ type RangeInput = {
   now: number
 }
 
-/** The last 48 buckets unless said otherwise, and never more than fit in an answer. */
+/** The range of the query; by default the last 48 buckets, at most 2,000. */
 function readRange({ from, to, bucketMs, now }: RangeInput): { from: number; to: number } {
   const end = to === undefined ? now : readTime('to', to)
   const start = from === undefined ? end - 48 * bucketMs : readTime('from', from)

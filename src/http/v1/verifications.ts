@@ -36,7 +36,7 @@ export async function start(
       idempotency === undefined ? undefined : { key: idempotency, body: canonical(body) },
   })
   ports.metrics.count('otpmint_verifications_started_total', outcome)
-  // Every answer to one key is the same, so none of them waits for what comes later.
+  // Every answer to one key is the same, so none waits for the outcome of the message.
   if (idempotency === undefined) return announce(ports, verification, context, 201)
   const headers = outcome === 'replayed' ? replayed : {}
   return json(presentVerification(verification, verification.createdAt), 201, headers)
@@ -130,7 +130,7 @@ async function announce(
   return json(shown, status, { 'preference-applied': `wait=${seconds}` })
 }
 
-/** A verification stays with its channel until another one can take it over. */
+/** Refuses another channel than the first message's. */
 async function refuseOtherChannel(
   { verifications }: Pick<RoutePorts, 'verifications'>,
   place: { appId: string; mode: 'live' | 'test'; id: string },
@@ -142,7 +142,7 @@ async function refuseOtherChannel(
   }
 }
 
-/** Half of a surrogate pair would come back from the database as another character. */
+/** Replaces lone surrogates, which the database would change to another character. */
 function wellFormed(metadata: Record<string, string>): Record<string, string> {
   const entries = Object.entries(metadata)
   return Object.fromEntries(

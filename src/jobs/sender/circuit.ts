@@ -1,13 +1,13 @@
 /**
  * Pauses a lane whose server does not answer: after three failures in a row nothing is tried for
- * 1 s, then one hand-over, and while that fails too after pauses that double up to 15 s.
+ * 1 s, then one hand-over; while that fails too, the pauses double up to 15 s.
  */
 export type Circuit = {
-  /** Nothing may be tried now. */
+  /** True while nothing may be tried. */
   isPaused(): boolean
-  /** The pause is over, and one hand-over finds out whether the server is back. */
+  /** True after a pause, while one hand-over tests whether the server is back. */
   isProbing(): boolean
-  /** How long the pause still lasts; 0 without one. */
+  /** The rest of the pause, in ms; 0 without one. */
   pausedForMs(): number
   /** A hand-over that began at `begunAt` got no answer. True when a pause begins. */
   failed(begunAt: number): boolean

@@ -6,11 +6,11 @@ import type { Due } from '../../domain/stores.ts'
 import { type Lane, room } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 
-/** Takes from the store what is due, into lanes that have room for it. */
+/** Claims due deliveries from the store, for lanes that have room. */
 export type Claims = {
-  /** Takes more for a lane that is about to run dry, if the store has more. */
+  /** Claims more for a lane that is nearly empty, if the store has more. */
   refill(lane: Lane): void
-  /** Looks once for everything that is due, app after app. */
+  /** Queries once for all due deliveries, app after app. */
   look(): Promise<void>
   /** Resolves when nothing is being claimed. */
   idle(): Promise<void>
@@ -25,14 +25,14 @@ type ClaimPorts = Pick<Ports, 'deliveries' | 'clock' | 'node'> & {
   take(lane: Lane, delivery: Delivery, leaseUntil: number): void
 }
 
-/** Deliveries that one claim takes, so that lanes take turns at the store. */
+/** The most deliveries of one claim, so that lanes take turns at the store. */
 const claimMax = 200
-/** A claim is a write: none is made for less, unless the lane is empty. */
+/** The least room for a claim, which is a write, unless the lane is empty. */
 const claimMin = 20
-/** What a paused lane takes, to have something to try. */
+/** The most deliveries that a paused lane claims, to have something to try. */
 const pausedMax = 10
 const lanesAtOnce = 100
-/** Nodes say that they live every few seconds. */
+/** A node without a sign of life for this time counts as gone; they come every few seconds. */
 const silentMs = 30_000
 
 export function createClaims(ports: ClaimPorts): Claims {
@@ -78,7 +78,7 @@ export function createClaims(ports: ClaimPorts): Claims {
       if (places.length < lanesAtOnce) break
       after = places.at(-1) ?? null
     }
-    // What was given back may have been taken by another node.
+    // Another node may have claimed what this one gave back.
     for (const lane of lanes.all()) if (!seen.has(lane)) await claim(lane)
   }
   const tracked = (work: Promise<void>) => {
@@ -89,7 +89,7 @@ export function createClaims(ports: ClaimPorts): Claims {
     refill(lane) {
       if (limitOf(lane) <= 0) return
       tracked(claim(lane)).catch((error: unknown) => {
-        // The next look finds it again.
+        // The next query finds it again.
         log.warn('outbox_claim_failed', { detail: error instanceof Error ? error.name : 'unknown' })
       })
     },

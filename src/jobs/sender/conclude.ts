@@ -7,7 +7,7 @@ import type { Item, Lane } from './lane.ts'
 
 type Concluded = { lane: Lane; item: Item; turn: Turn }
 
-/** Takes a delivery to where its turn led: an end, another try, another endpoint, or back. */
+/** Applies the result of a turn: an end, another try, another endpoint, or back to the queue. */
 export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: Concluded): void {
   const { clock, random, node } = ports
   const { state } = core
@@ -43,12 +43,12 @@ export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: C
 export function endWithoutTry(core: Core, ports: SenderPorts, item: Item): void {
   const ending = overBeforeItLeft(item, ports.clock.now())
   tell(ports, item, ending.command, null)
-  // Certain already, whatever is written: nothing of it is sent any more.
+  // Nothing of it is sent any more, whether or not this is written.
   core.waiters.tell(item.delivery.verificationId, ending.state)
   void settle(core, item, { ...ending, alarm: null, failOver: null, follow: null })
 }
 
-/** The same delivery goes to the lane of its next endpoint, in the place that is reserved there. */
+/** Moves the delivery to the lane of its next endpoint, into the reserved place there. */
 function failOver(
   core: Core,
   ports: SenderPorts,
@@ -69,7 +69,7 @@ function failOver(
   core.take(lane, { delivery, handover: moved, tries, leaseUntil, freshAt })
 }
 
-/** Writes what became of a try, then tells who waits, unless it goes on at once. */
+/** Writes the outcome of a try, then tells waiting callers, unless another try follows at once. */
 async function settle(core: Core, item: Item, ending: Ending): Promise<void> {
   const { command, state, failOver, follow } = ending
   const isOnDisk = () => {

@@ -26,7 +26,7 @@ export type SenderPorts = Pick<
   connectionsMax: number
 }
 
-/** The parts of the sender, and what moves a delivery between them. */
+/** The parts of the sender, and the functions that move a delivery between them. */
 export type Core = {
   lanes: Lanes
   holdings: Holdings
@@ -37,13 +37,13 @@ export type Core = {
   waiters: Waiters
   alarms: EndpointAlarms
   state: State
-  /** A place in the lane; false where there is none. */
+  /** Reserves a place in the lane; false without one. */
   reserve(place: LanePlace): boolean
   /** Puts a delivery into its lane. */
   take(lane: Lane, entry: Entry): void
-  /** The store has one more for this lane. */
+  /** Notes that the store has one more for this lane. */
   wake(place: LanePlace): void
-  /** Back to the store, for whoever has room. */
+  /** Gives the delivery back to the store, for any node with room. */
   giveBack(lane: Lane, item: Item): void
 }
 
@@ -60,11 +60,11 @@ export type Entry = {
   handover: Handover | null
   tries: Try[] | null
   leaseUntil: number
-  /** When it was last known that it is to be sent; now if absent. */
+  /** When the delivery was last known to be wanted; now if absent. */
   freshAt?: number
 }
 
-/** Deliveries that this node has in memory. */
+/** The most deliveries that this node has in memory. */
 const heldMax = 20_000
 
 export function createCore(ports: SenderPorts): Core {
@@ -117,7 +117,7 @@ export function createCore(ports: SenderPorts): Core {
           turn: await takeTurn({ ...ports, lanes, onPause }, lane, item),
         })
       } catch (error) {
-        // Nobody knows how far it came: the row is left to its lease.
+        // It is unknown whether the message was sent: the row is left until its lease ends.
         holdings.remove(item)
         const detail = error instanceof Error ? error.name : 'unknown'
         const { id: deliveryId, appId } = item.delivery

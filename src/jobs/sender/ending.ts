@@ -15,7 +15,7 @@ import type { DeliveryState, Ports } from '../../domain/ports.ts'
 import type { NewDelivery, SettleCommand } from '../../domain/stores.ts'
 import type { Item } from './lane.ts'
 
-/** What becomes of a delivery after a try: what is written, and where it goes on. */
+/** What follows a try: what is written, and where the delivery continues. */
 export type Ending = {
   command: SettleCommand
   state: DeliveryState
@@ -28,7 +28,7 @@ export type Ending = {
 
 type Lease = NonNullable<NewDelivery['lease']>
 type EndingPorts = Pick<Ports, 'clock' | 'random'> & {
-  /** A place for this delivery in another lane; null where it finds none. */
+  /** Reserves a place for this delivery in another lane; null without one. */
   lease(place: LanePlace): Lease | null
 }
 type Made = {
@@ -99,7 +99,7 @@ export function overBeforeItLeft(
       ...{ made: null, status, detail, event: 'delivery.undeliverable', again: null, follow: null },
       now,
     },
-    // Tries that have not been read may have been taken.
+    // Tries that have not been read may have been accepted.
     state: { status, detail, maybeTaken: tries === null || tries.some(mayBeTaken) },
   }
 }

@@ -14,7 +14,7 @@ type Known = { kinds: Set<AlarmKind>; until: number }
 
 const endpointsMax = 10_000
 const listMax = 1_000
-/** Other nodes raise alarms too, so what is known is looked up again after so long. */
+/** Alarms are read again after this time, because other nodes raise and clear them too. */
 const knownForMs = 60_000
 
 /** Remembers which alarms are on, so that a refusal or a sent message writes only what changes. */

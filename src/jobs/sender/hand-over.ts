@@ -17,7 +17,7 @@ export type Turn =
     }
   /** The code was used or canceled, or has expired. */
   | { end: 'over' }
-  /** Back to its place in the lane: there was no connection for it. */
+  /** Back to its place in the lane: the server had no connection for it. */
   | { end: 'put_back' }
   /** Back to the store: its lease does not last for a try, or this node is stopping. */
   | { end: 'give_back' }
@@ -28,18 +28,18 @@ export type HandOverPorts = Pick<
 > & {
   channels: Record<ChannelKind, Channel>
   lanes: Lanes
-  /** The lane's server does not answer: nothing is tried for a while. */
+  /** Called when the lane is paused, because its server does not answer. */
   onPause(lane: Lane): void
 }
 
 /** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
 export const handoverMaxMs = 40_000
-/** What waited longer is read again: it may have been canceled or used on another node. */
+/** After a longer wait a delivery is read again: another node may have ended it. */
 const freshMs = 5_000
 /** How often a delivery may find no connection before that counts as a try. */
 const putBacksMax = 3
 
-/** One turn of a delivery: reads what is not at hand, and hands it over. Rejects for a bug only. */
+/** Hands a delivery over, after reading what is not in memory. Rejects for a bug only. */
 export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Promise<Turn> {
   const { clock, timers, channels, lanes } = ports
   if (clock.now() + handoverMaxMs > item.leaseUntil) return { end: 'give_back' }
@@ -76,7 +76,7 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
 
 type Seen = { outcome: DeliveryOutcome; begun: ReturnType<Lane['width']['begin']>; tookMs: number }
 
-/** What an outcome says of the server: how quick it is, whether it is there, whether it is full. */
+/** Updates circuit, width and mean duration of the lane from an outcome. */
 function learnFrom(
   { onPause }: HandOverPorts,
   lane: Lane,
@@ -103,7 +103,7 @@ function learnFrom(
   return isFull && others > 0 ? 'no_connection' : 'connected'
 }
 
-/** The server has no connection for us, or not so many, or ends this one (RFC 5321 section 3.8). */
+/** True when the server refuses or ends connections (421, RFC 5321 section 3.8). */
 function isTooMany(outcome: Extract<DeliveryOutcome, { status: 'deferred' }>): boolean {
   if (outcome.cause !== 'busy') return false
   return (

@@ -11,51 +11,51 @@ export type Item = {
   /** Those before, oldest first; null where they have to be read. */
   tries: Try[] | null
   leaseUntil: number
-  /** When it was last known that it is to be sent. */
+  /** When it was last known to be wanted. */
   freshAt: number
-  /** How often the server had no connection for it. */
+  /** How often it was put back, because the server had no connection for it. */
   putBacks: number
-  /** Set while it is handed over. */
+  /** Not null while it is handed over. */
   stop: AbortController | null
   /** The code was used, canceled or replaced: it is not sent any more. */
   isWithdrawn: boolean
 }
 
-/** The queue of one endpoint of one app, with what its server has shown of itself. */
+/** The queue of one endpoint of one app, with the observed state of its server. */
 export type Lane = {
   place: LanePlace
   width: Width
   circuit: Circuit
   running: Set<Item>
-  /** Places that were promised to deliveries that are being stored or claimed. */
+  /** Places that are reserved for deliveries that are being stored or claimed. */
   reserved: number
   /** How many more are queued in the store, as far as this node knows. */
   backlog: number
-  /** The endpoints that the app has behind this one, as last seen. */
+  /** The app's endpoints of lower rank, as last seen. */
   behind: string[]
   isClaiming: boolean
-  /** The moving mean of how long the server takes for a message; null before the first. */
+  /** The moving mean time of a hand-over, in ms; null before the first. */
   meanMs: number | null
   usedAt: number
-  /** Keeps the lane from being looked at when its pause is over. */
+  /** Cancels the timer for the end of the pause. */
   cancelResume: () => void
   push(item: Item): void
   putBack(item: Item): void
   shift(): Item | null
   remove(item: Item): boolean
   waiting(): number
-  /** Everything that waits; it then waits no more. */
+  /** Removes and returns all waiting items. */
   drain(): Item[]
 }
 
-/** In messages. Where it is more, the store keeps the rest. */
+/** The most messages that wait in a lane; more stay in the store. */
 const waitingMax = 5_000
-/** What waits longer than this is better kept in the store. */
+/** Messages that would wait longer than this, in ms, stay in the store. */
 const holdMs = 30_000
 const waitingMin = 10
-/** What a message is taken to need before any was sent. */
+/** The assumed time of a message before any was sent, in ms. */
 const usualMs = 50
-/** The least that it is taken to need of a server that does not answer. */
+/** The least assumed time of a message while the server does not answer, in ms. */
 const downMs = 100
 const weight = 0.2
 
@@ -103,7 +103,7 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
   }
 }
 
-/** `took` was an answer of the server, from the beginning to the end of a hand-over. */
+/** Adds the time of an answered hand-over to the mean. */
 export function observe(lane: Lane, tookMs: number): void {
   lane.meanMs = lane.meanMs === null ? tookMs : lane.meanMs + weight * (tookMs - lane.meanMs)
 }
@@ -123,7 +123,7 @@ export function expectedWaitMs(lane: Lane): number {
   return lane.circuit.pausedForMs() + ((ahead + busy) * messageMs(lane)) / width
 }
 
-/** Hand-overs that may run now: none in a pause, and one to find out whether it is over. */
+/** Hand-overs that may run now: none in a pause, and one as the test after it. */
 export function runningMax(lane: Lane): number {
   if (lane.circuit.isPaused()) return 0
   return lane.circuit.isProbing() ? 1 : lane.width.value()

@@ -4,24 +4,24 @@ import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.
 import type { Timers } from '../../domain/ports.ts'
 import { createLane, type Lane, laneKey } from './lane.ts'
 
-/** Every lane that this node has to do with. */
+/** The lanes of this node. */
 export type Lanes = {
   of(place: LanePlace): Lane
   find(place: LanePlace): Lane | null
   all(): Lane[]
-  /** Promises so many places of a lane, or gives them back where it is negative. */
+  /** Reserves so many places of a lane, or gives them back when negative. */
   reserve(lane: Lane, places: number): void
-  /** Places that are promised in all lanes. */
+  /** Reserved places of all lanes. */
   reserved(): number
-  /** Takes up what a message tells of its lane's app and endpoint. */
+  /** Updates the lane from the app and the endpoint of a message. */
   learn(lane: Lane, handover: Handover): void
-  /** True while another endpoint behind this one is not paused too. */
+  /** True while an endpoint of lower rank is not paused. */
   mayDivert(lane: Lane): boolean
   /** Forgets lanes that nothing happened in for ten minutes. */
   sweep(): void
 }
 
-/** Connections to one endpoint where its settings do not say. */
+/** The default of connections to one endpoint. */
 const connectionsUsual = 10
 const keptMs = 600_000
 

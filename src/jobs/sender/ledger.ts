@@ -1,22 +1,22 @@
 import type { Log, Timers } from '../../domain/ports.ts'
 import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
 
-/** Writes what became of tries, in groups, and again where the database did not take it. */
+/** Writes the outcomes of tries in groups, and again when the database refuses them. */
 export type Ledger = {
   /**
-   * Resolves with whether it is on disk. Where it is not, it is written again every second, and
-   * `onDisk` is called once that went well.
+   * Resolves with whether it is on disk. If not, it is written again every second, and `onDisk` is
+   * called once it is.
    */
   settle(command: SettleCommand, onDisk: () => void): Promise<boolean>
-  /** False while so much is not on disk that nothing more may be sent. */
+  /** False while so many outcomes are unwritten that nothing more may be sent. */
   hasRoom(): boolean
-  /** Resolves when all that was begun is on disk, or was tried once more. */
+  /** Resolves when every outcome is on disk, or was tried once more. */
   drain(): Promise<void>
 }
 
 /**
- * Ends of tries that come within this time, in ms, are written in one commit: a commit costs as
- * much as sending a mail, whatever it holds. A crash in between sends those codes once more.
+ * Outcomes that come within this time, in ms, are written in one commit, because a commit costs as
+ * much as sending a mail. A crash in between sends those codes once more.
  */
 const gatherMs = 10
 const openMax = 2_000

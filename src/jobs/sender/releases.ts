@@ -3,7 +3,7 @@ import type { Log, Ports } from '../../domain/ports.ts'
 /** Gives leases back to the store, many in one write. */
 export type Releases = {
   add(deliveryId: string): void
-  /** Resolves when all of them are on disk, or could not be written: then they run out. */
+  /** Resolves when all of them are on disk, or could not be written and will time out. */
   drain(): Promise<void>
 }
 

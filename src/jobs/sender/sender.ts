@@ -8,8 +8,8 @@ import { expectedWaitMs } from './lane.ts'
 export type Sender = Outbox & {
   start(): void
   /**
-   * Gives back what waits, lets what runs finish for so long (9 s) and drops the rest, which
-   * another node or the next start sends at once.
+   * Gives waiting deliveries back, lets running hand-overs finish for so long (9 s) and drops the
+   * rest, which another node or the next start sends at once.
    */
   stop(finishMs?: number): Promise<void>
   stats(): SenderStats
@@ -21,30 +21,30 @@ export type SenderStats = {
   oldestAt: number | null
   /** Hand-overs that this node makes now; each has a connection. */
   connections: number
-  /** Messages that this node sent a second, of late. */
+  /** The recent rate of messages that this node sent, a second. */
   sentPerSecond: number
 }
 
 /** Messages that may wait in all; a start beyond them is refused. */
 export const waitingMax = 100_000
 const lookEveryMs = 1_000
-/** Looks between two counts of what waits. */
+/** Queries for due deliveries between two counts of the backlog. */
 const countEvery = 5
 const finishMaxMs = 9_000
-/** What was dropped ends within this time, or is left to its lease. */
+/** The time for dropped hand-overs to end, in ms; others are left until their lease ends. */
 const dropMs = 500
 
 type Options = Omit<SenderPorts, 'connectionsMax'> & {
   /** Hand-overs at a time over all endpoints; 500. */
   connectionsMax?: number
-  /** Between two looks for what is due; 1 s. */
+  /** The interval of queries for due deliveries, in ms; 1 s. */
   lookEveryMs?: number
 }
 
 /**
- * Hands over what is queued: at once what this process queued, by looking every second what others
- * left behind or what is due again. The row in the store is the truth: whatever fails here, its
- * lease runs out and it is tried again.
+ * Hands over queued messages: those of this process at once, those of others and retries by a query
+ * every second. The row in the store decides: after any failure here its lease ends and the
+ * delivery is tried again.
  */
 export function createSender(options: Options): Sender {
   const ports: SenderPorts = { ...options, connectionsMax: options.connectionsMax ?? 500 }
@@ -79,7 +79,7 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
       lanes.reserve(lane, -1)
       lanes.learn(lane, handover)
       state.waiting++
-      // The commit came so late that the lease was over, and it was claimed again.
+      // The commit took longer than the lease, and the delivery was claimed again.
       if (holdings.has(delivery.id)) return
       // The row was leased when the delivery was created.
       const leaseUntil = delivery.createdAt + leaseMs
@@ -124,7 +124,7 @@ async function stop(core: Core, ports: SenderPorts, look: Job, finishMs: number)
   }
 }
 
-/** Keeps /metrics and stats: what waits is counted in the store now and then. */
+/** Updates metrics and statistics; the backlog is counted in the store from time to time. */
 function createGauges(core: Core, { deliveries, clock, metrics }: SenderPorts) {
   const { state, turns } = core
   let looks = 0

@@ -1,10 +1,10 @@
 import { type Item, type Lane, runningMax } from './lane.ts'
 
-/** Gives the lanes their places among all hand-overs, one after another. */
+/** Distributes the hand-overs of this node over the lanes in turn. */
 export type Turns = {
-  /** The lane may have something to do. */
+  /** Notes that the lane may have work. */
   want(lane: Lane): void
-  /** Looks again at every lane that waits for a place. */
+  /** Checks every lane that waits for a place. */
   pump(): void
   running(): Item[]
   /** Resolves when nothing runs. */
@@ -15,13 +15,13 @@ type Options = {
   /** Hand-overs at a time over all lanes. */
   max: number
   mayBegin(): boolean
-  /** Messages of a paused lane that go to another endpoint without a try. */
+  /** True when messages of a paused lane may go to another endpoint without a try. */
   mayDivert(lane: Lane): boolean
   /** One hand-over, which must not reject. */
   run(lane: Lane, item: Item): Promise<void>
 }
 
-/** Hand-overs at a time that only move messages of a paused lane elsewhere. */
+/** The most turns at a time that only move messages of a paused lane to another endpoint. */
 const divertMax = 10
 
 export function createTurns({ max, mayBegin, mayDivert, run }: Options): Turns {
@@ -30,7 +30,7 @@ export function createTurns({ max, mayBegin, mayDivert, run }: Options): Turns {
   const running = new Set<Item>()
   const tellIdle: (() => void)[] = []
 
-  /** Every lane that can use places gets as many as the others, and so would one more. */
+  /** The share of each busy lane, with a share left for one more. */
   const share = () => Math.ceil(max / (busy.size + 1))
   const wants = (lane: Lane) => {
     if (lane.waiting() === 0) return false

@@ -1,21 +1,21 @@
 import type { Clock, DeliveryState, Timers } from '../../domain/ports.ts'
 
-/** Those who wait for what becomes of a verification's message. */
+/** Callers that wait for the outcome of a verification's message. */
 export type Waiters = {
-  /** Answers at once with an end of the last seconds; null when the wait ends first. */
+  /** Resolves with the outcome, also of the last seconds; null when the wait ends first. */
   wait(verificationId: string, waitMs: number): Promise<DeliveryState | null>
   tell(verificationId: string, state: DeliveryState): void
 }
 
 const endedMax = 10_000
-/** Less than the least wait between two messages of a verification: an old end is none of a new. */
+/** Less than the least wait between two messages, so that an old outcome is not a new one's. */
 const endedKeptMs = 4_000
 
 type Ended = { state: DeliveryState; at: number }
 
 export function createWaiters({ timers, clock }: { timers: Timers; clock: Clock }): Waiters {
   const waiting = new Map<string, Set<(state: DeliveryState) => void>>()
-  /** The latest ends, for who asks after a quick one. */
+  /** The latest outcomes, for callers that ask after a quick one. */
   const ended = new Map<string, Ended>()
 
   const endOf = (verificationId: string): DeliveryState | null => {

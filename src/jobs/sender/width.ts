@@ -9,25 +9,25 @@ export type Begun = { at: number; opens: boolean }
  */
 export type Width = {
   value(): number
-  /** What it can grow to as things stand, for estimates. */
+  /** The width that it can grow to now, for estimates. */
   reachable(): number
-  /** `running` counts this hand-over too. */
+  /** `running` includes this hand-over. */
   begin(running: number): Begun
-  /** The server answered; `wanting`: mail waits for a place. */
+  /** The server has answered; `wanting`: mail waits for a place. */
   answered(begun: Begun, wanting: boolean): void
-  /** The server has too many connections; `others` run still. */
+  /** The server has too many connections; `others` still run. */
   tooMany(begun: Begun, others: number): void
-  /** The connection broke, or none came about. */
+  /** The connection broke, or could not be made. */
   broken(): void
-  /** One at a time, from where it grows again. */
+  /** Begins again with one. */
   restart(): void
-  /** What the settings allow from now on. */
+  /** Sets the maximum of the settings. */
   limit(max: number): void
 }
 
 const startWidth = 3
 const ceilingHeldMs = 15_000
-/** The quickest latency of this and the last window is what later ones are compared with. */
+/** Latencies are compared with the quickest of this and the previous window. */
 const windowMs = 30_000
 /** Connections that nothing was sent over for so long are closed. */
 const idleMs = 18_000
@@ -73,7 +73,7 @@ export function createWidth(clock: Clock, allowed: number): Width {
     },
     answered(begun, wanting) {
       usedAt = clock.monotonic()
-      // What began before a cut tells of the width before it.
+      // A hand-over from before a cut measures the width before it.
       if (begun.at <= cutAt) return
       if (!begun.opens) latency.add(usedAt - begun.at)
       if (latency.isSlow()) {
@@ -106,7 +106,7 @@ export function createWidth(clock: Clock, allowed: number): Width {
   }
 }
 
-/** The moving mean of latencies, beside the least that it was in the last minute. */
+/** The moving mean of latencies, and its minimum of the last minute. */
 function createLatency(clock: Clock) {
   let recent: number | null = null
   let since = clock.monotonic()

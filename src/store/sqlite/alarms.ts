@@ -16,7 +16,7 @@ export function createAlarmStore({ database, read, write, addEvent, cache }: Dep
     where kind = $kind and ifnull(app_id, '') = ifnull($appId, '')
       and ifnull(endpoint_id, '') = ifnull($endpointId, '') and until is null`)
 
-  /** The event tells only what has changed; apps are cached with their alarm. */
+  /** Writes an event only for a change, and drops cached apps, which contain their alarm. */
   const change = (statement: typeof raise, command: AlarmChange) =>
     write(() => {
       if (statement.run(command).changes === 0) return false

@@ -4,7 +4,7 @@ import type { Verification } from '../../domain/verification/verification.ts'
 
 export type Answers = ReturnType<typeof createAnswers>
 
-/** What was answered to each Idempotency-Key, whatever became of the verification since. */
+/** The stored answers to Idempotency-Keys, independent of later changes of the verification. */
 export function createAnswers(database: Database) {
   const find = database.prepare<
     { fingerprint: Uint8Array; answer: string; kept_at: number },
@@ -15,7 +15,7 @@ export function createAnswers(database: Database) {
     values ($key, $appId, $fingerprint, $answer, $now)`)
 
   return {
-    /** Null where the key is new or forgotten. */
+    /** Null for a key that is new or past its time. */
     find(
       request: KeptRequest | null,
     ):

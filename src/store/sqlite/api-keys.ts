@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts'
 
 type Deps = Pick<Parts, 'database'> & { reader: AppReader }
 
-/** The keys of apps, to be read and written inside an operation of the apps. */
+/** Reads and writes keys of apps, inside operations on apps. */
 export function createApiKeys({ database, reader }: Deps) {
   const columns = 'id, app_id, mode, prefix, last_four, created_at, revoked_at'
   const insert = database.prepare<null, AppKey & { hash: Uint8Array }>(`

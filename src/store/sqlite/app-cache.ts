@@ -2,18 +2,18 @@ import type { Database } from 'bun:sqlite'
 import type { Timers } from '../../domain/ports.ts'
 
 export type AppCache = {
-  /** What is kept under this name, or what `load` answers, which is then kept unless it is null. */
+  /** The cached value of this name, or that of `load`, which is then cached unless it is null. */
   get<Value extends object>(name: string, load: () => Value | null): Value | null
   /** Drops everything, because an app changes in the running transaction. */
   forget(): void
 }
 
-/** An app is kept under its id, and again under each key and secretKey that it is called with. */
+/** The most entries; an app has one for its id and one for each key and secretKey in use. */
 export const cachedMax = 3000
 
 /**
- * Keeps apps in memory until one changes. Other processes (the command line) write to the database
- * too, so its `data_version` is read once a turn of the event loop.
+ * Caches apps until one changes. Other processes (the command line) write to the database too, so
+ * its `data_version` is read once a turn of the event loop.
  */
 export function createAppCache(database: Database, timers: Pick<Timers, 'soon'>): AppCache {
   const version = database.prepare<{ data_version: number }, []>('pragma data_version')
@@ -49,7 +49,7 @@ export function createAppCache(database: Database, timers: Pick<Timers, 'soon'>)
   }
 }
 
-/** So that nobody changes what others read, too. */
+/** Freezes a value, because callers share it. */
 function freeze<Value extends object>(value: Value): Value {
   for (const inner of Object.values(value)) {
     // Bytes cannot be frozen.

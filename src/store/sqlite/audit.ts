@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts'
 
 export type AuditChain = ReturnType<typeof createAuditChain>
 
-/** The records and their sealed state, to be written inside another noun's transaction. */
+/** Reads and appends audit records and their sealed state, inside other transactions. */
 export function createAuditChain(database: Database) {
   const state = database.prepare<StateRow, []>('select * from audit_state')
   const setState = database.prepare<null, AuditState>(`
@@ -24,8 +24,8 @@ export function createAuditChain(database: Database) {
     /** True while this is the id of the last record. */
     isHead: (expected: number): boolean => (state.get()?.id ?? 0) === expected,
     /**
-     * True while a record was neither added nor deleted since this one was linked: its state would
-     * undo a cut. Every audited write asks this first.
+     * True when no record was added or deleted since this one was linked; otherwise its state would
+     * undo that. Every audited write tests this first.
      */
     isNext({ expected, state: { cutId } }: AuditAppend): boolean {
       const now = state.get()

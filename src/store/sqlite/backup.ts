@@ -3,9 +3,9 @@ import { closeSync, constants, fsyncSync, linkSync, mkdtempSync, openSync, rmSyn
 import { dirname, join } from 'node:path'
 
 /**
- * Writes a consistent, compacted copy of the database, for its owner only. The copy is made in a
- * new folder beside the file, `file.part-` and six characters, and gets its name when all of it is
- * on disk. Fails when the file exists already, as a link too.
+ * Writes a consistent, compacted copy of the database with mode 0600. The copy is made in a new
+ * folder beside the file, `file.part-` and six characters, and gets its name when all of it is on
+ * disk. Fails when the file exists, also as a link.
  */
 export function backUp(database: Database, file: string): void {
   const folder = mkdtempSync(`${file}.part-`)

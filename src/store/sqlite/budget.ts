@@ -6,7 +6,7 @@ export type Budgets = ReturnType<typeof createBudgets>
 
 type Recipient = { key: Uint8Array; latestId: string | null; now: number }
 
-/** What guesses a recipient has cost, or can still cost through short codes that live. */
+/** Counts the spent guess budget: wrong codes, and open attempts of live short codes. */
 export function createBudgets(database: Database) {
   // A live short code counts with all its attempts, a dead one with its wrong codes. They count
   // until its life and the window are over, so never too short.
@@ -25,7 +25,7 @@ export function createBudgets(database: Database) {
   >('select hour, failures from guess_failures where recipient_key = $key and hour >= $hour')
 
   return {
-    /** For each window; `keptMs` is how far back anything may count. */
+    /** The spent attempts for each window; `keptMs` is how far back attempts may count. */
     spent({ key, latestId, now }: Recipient, windows: BudgetWindow[], keptMs: number): number[] {
       if (latestId === null) return windows.map(() => 0)
       const since = now - keptMs
@@ -52,7 +52,7 @@ const columns = [
   'attempts_max',
 ]
 
-/** Whole hours, the oldest counted in full: a sum over them is never too small. */
+/** Failures are stored by whole hours; the oldest counts in full, so that no sum is too small. */
 function hourOf(at: number): number {
   return Math.floor(at / hourMs)
 }

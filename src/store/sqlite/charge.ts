@@ -22,12 +22,12 @@ export function chargeStatement({ isKnown, isRight }: Keys): string {
     returning ${verificationColumns}`
 }
 
-/** Whether a row was made with a key that lives, and whether the code is right under it. */
+/** SQL conditions: the row's key is in use, and the code is right under it. */
 type Keys = { isKnown: string; isRight: string }
 
-/** For the one key that nearly always lives. */
+/** With one key, the usual case. */
 export const oneKey: Keys = { isKnown: 'code_key_id = $keyId', isRight: 'code_digest = $digest' }
-/** For any number of keys: `$digests` is JSON, hex by key id. */
+/** With any number of keys: `$digests` is JSON, hex by key id. */
 const manyKeys: Keys = {
   isKnown: '$digests ->> code_key_id is not null',
   isRight: 'code_digest = unhex($digests ->> code_key_id)',

@@ -4,13 +4,13 @@ import { migrations } from './migrations/index.ts'
 /** SQLite before 3.51.3 can corrupt a WAL that two connections reset (sqlite.org/wal.html). */
 const oldestSqlite = '3.51.3'
 
-/** How long a statement waits for another process: the event loop stands still meanwhile. */
+/** How long a statement waits for another process's lock, which blocks the event loop. */
 const busyTimeoutMs = 5
 const busyTimeoutAtOpenMs = 5000
 
 /**
- * Opens, configures and migrates. `synchronous=FULL`, because a commit that a power cut takes back
- * would revive a used code or forget a failed attempt. Throws with a sentence for the admin.
+ * Opens, configures and migrates a database. `synchronous=FULL`, because a commit that is lost in a
+ * power cut would revive a used code or lose a failed attempt. Throws a sentence for the admin.
  */
 export function openDatabase(path: string): Database {
   const database = new Database(path, { create: true, strict: true })
@@ -31,7 +31,7 @@ function configure(database: Database): void {
     throw new Error(`SQLite ${version} is too old: ${oldestSqlite} or newer is needed`)
   }
   database.run(`pragma busy_timeout = ${busyTimeoutAtOpenMs}`)
-  // Counts only before anything is written, so it comes before the journal mode.
+  // Has an effect only before the first write, so it precedes the journal mode.
   database.run('pragma auto_vacuum = incremental')
   database.run('pragma journal_mode = wal')
   database.run('pragma synchronous = full')

@@ -8,7 +8,7 @@ import { createLanes, type LaneDeps } from './lanes.ts'
 import { createSettle, type SettleDeps } from './settle.ts'
 import { createTries } from './tries.ts'
 
-/** Queues a delivery in the transaction of what it delivers. */
+/** Queues a delivery in the transaction of a start, a resend or a try. */
 export type Enqueue = (
   verification: VerificationKey & { expiresAt: number },
   delivery: NewDelivery,
@@ -53,7 +53,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   const history = database.prepare<DeliveryRow, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
-  // Ids begin with their time, so the least one is the oldest, and the index has all that it asks.
+  // Ids begin with their time, so the least is the oldest; the index covers the query.
   const backlog = database.prepare<{ waiting: number; oldest: number | null }, []>(`
     select waiting, (select created_at from deliveries where id = first) as oldest
     from (select count(*) as waiting, min(id) as first

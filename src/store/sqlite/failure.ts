@@ -20,9 +20,9 @@ const unavailable = new Set([
 const busy = 5
 
 export type Failures = {
-  /** The refusal that a failure of the database is; whatever else was thrown stays as it is. */
+  /** Converts a failure of the database to a problem; returns any other error unchanged. */
   toProblem(error: unknown): unknown
-  /** Runs a query, and rejects with the refusal when the database fails. */
+  /** Runs a query; rejects with a problem when the database fails. */
   read<Value>(query: () => Value): Promise<Value>
 }
 
@@ -51,7 +51,7 @@ export function createFailures(onDamage: () => void = () => {}): Failures {
   }
 }
 
-/** True for a disk, a file or a lock that is in the way; false for a mistake in a statement. */
+/** True for a fault of the disk, the file or a lock; false for a mistake in a statement. */
 export function isUnavailable(error: unknown): error is SQLiteError {
   return error instanceof SQLiteError && unavailable.has(primaryCode(error))
 }

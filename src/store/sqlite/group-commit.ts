@@ -3,24 +3,24 @@ import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
 import { type Failures, isBusy, isUnavailable } from './failure.ts'
 
-/** What goes first when more is waiting than one commit takes. */
+/** The order of operations when more are waiting than one commit takes. */
 export const priorities = ['check', 'start', 'background'] as const
 export type Priority = (typeof priorities)[number]
 
 export type Writer = {
   /**
-   * Runs in a coming group; resolves when the group's commit is on disk. The operation may run
-   * twice, and so changes nothing outside the database.
+   * Runs an operation in a group; resolves when the group's commit is on disk. The operation may
+   * run twice, so it must not change anything outside the database.
    */
   write<T>(operation: () => T, priority?: Priority): Promise<T>
-  /** Commits what is queued; nothing is taken any more. */
+  /** Commits the queued operations; refuses new ones. */
   close(): Promise<void>
 }
 
-/** What operations collect in memory, to be written once for a whole group. */
+/** Data that operations collect in memory, to be written once for a group. */
 export type Collected = {
   mark(): number
-  /** Drops what was collected since the mark. */
+  /** Drops the data that was collected since the mark. */
   rewind(mark: number): void
   write(): void
 }
@@ -30,7 +30,7 @@ type Waiting = {
   resolve(value: unknown): void
   reject(error: unknown): void
   since: number
-  /** How many groups had run when it came. */
+  /** The number of groups that had run when it was queued. */
   group: number
 }
 
@@ -42,22 +42,22 @@ export type WriterOptions = {
   grouped?: boolean
 }
 
-/** A group takes no more operations beyond so many, or after so many ms. */
+/** The most operations of a group, and its longest time in ms. */
 const groupMax = 1024
 const groupMs = 4
-/** What waited so many groups for a higher class gets a quarter of a group's time. */
+/** Operations that have waited for so many groups get a quarter of a group's time. */
 const patienceGroups = 8
 const overdueMs = groupMs / 4
-/** Another process may hold the write lock so long, and is asked again so often. */
+/** How long to wait for another process's write lock, and the interval of tries, in ms. */
 const busyMaxMs = 2000
 const busyRetryMs = 20
-/** More than a service that keeps up ever has waiting; what comes beyond is refused. */
+/** The most waiting operations; more are refused. */
 const queueMax = 20_000
 
 /**
- * One fsync for all the writes of a turn of the event loop. Nobody is answered before the commit
- * has reached the disk. One operation that throws fails alone: its group is rolled back and runs
- * again with a savepoint around each.
+ * Commits all writes of a turn of the event loop with one fsync. No promise resolves before the
+ * commit is on disk. An operation that throws fails alone: its group is rolled back and runs again
+ * with a savepoint around each.
  */
 export function createWriter(database: Database, options: WriterOptions): Writer {
   const { timers, failures } = options
@@ -85,7 +85,8 @@ export function createWriter(database: Database, options: WriterOptions): Writer
       const problem = failures.toProblem(error)
       for (const waiting of taken) waiting.reject(problem)
       if (taken.length > 0) return true
-      // Nothing could be begun: by nobody, or only while another process has the lock.
+      // No transaction could be begun; with a lock, only those that have waited too long are
+      // refused.
       const isLocked = isBusy(error)
       queue.refuse(isLocked ? timers.monotonic() - busyMaxMs : timers.monotonic(), problem)
       return !isLocked
@@ -127,7 +128,7 @@ export function createWriter(database: Database, options: WriterOptions): Writer
   }
 }
 
-/** Gives a caller its answer, once the commit is on disk. */
+/** Resolves or rejects a caller's promise, once the commit is on disk. */
 type Answer = () => void
 
 function runAll(group: Iterable<Waiting>, taken: Waiting[]): Answer[] {
@@ -187,7 +188,7 @@ function createQueue(timers: Timers, max: number) {
   const lower = classes.slice(1)
   let groups = 0
 
-  /** Of what waits for higher classes too long, the one that waits longest. */
+  /** The overdue operation that has waited longest. */
   function overdue(): Waiting | undefined {
     return lower
       .flatMap((waiting) => waiting.values().next().value ?? [])
@@ -195,7 +196,7 @@ function createQueue(timers: Timers, max: number) {
       .sort((a, b) => a.group - b.group)[0]
   }
 
-  /** What is overdue, for a part of the time; then class by class. */
+  /** Overdue operations for a part of the time, then the others by priority. */
   function* ordered(elapsed: () => number): Iterable<Waiting> {
     while (elapsed() < overdueMs) {
       const waiting = overdue()
@@ -210,7 +211,7 @@ function createQueue(timers: Timers, max: number) {
     add(waiting: Omit<Waiting, 'since' | 'group'>, priority: Priority): void {
       queues[priority].add({ ...waiting, since: timers.monotonic(), group: groups })
     },
-    /** What the next commit takes: at least one, and what fits into its number and its time. */
+    /** The operations of the next commit: at least one, within its number and time. */
     *group(): Iterable<Waiting> {
       const start = timers.monotonic()
       const elapsed = () => timers.monotonic() - start
@@ -222,7 +223,7 @@ function createQueue(timers: Timers, max: number) {
         if (++count >= max || elapsed() >= groupMs) return
       }
     },
-    /** Refuses what has been waiting since then or longer. */
+    /** Refuses operations that were queued at `since` or before. */
     refuse(since: number, problem: unknown): void {
       for (const waiting of classes) {
         for (const each of waiting) {

@@ -2,8 +2,8 @@ import { Database } from 'bun:sqlite'
 import { applyMigration, newerSchema, pragma, schemaVersion } from './database.ts'
 
 /**
- * Says why a file is not a sound database of OtpMint that this executable can read; null when it
- * is. Changes nothing and runs nothing of what the file may bring along.
+ * Checks a file: the reason why it is no undamaged database of OtpMint that this executable can
+ * read, else null. Changes nothing, and runs no trigger or view of the file.
  */
 export function inspectDatabase(path: string): string | null {
   let database: Database
@@ -29,7 +29,7 @@ export function inspectDatabase(path: string): string | null {
 export const notOpened = 'it cannot be opened'
 const notOurs = 'it is no database of OtpMint'
 
-/** Every object of the schema that is not as the migrations make it, in one sentence each. */
+/** One sentence for every object of the schema that differs from the migrations'. */
 export function schemaFaults(database: Database): string[] {
   const fresh = new Database(':memory:', { strict: true })
   try {
@@ -50,7 +50,7 @@ export function schemaFaults(database: Database): string[] {
   }
 }
 
-/** By kind and name, the statement that made each object. */
+/** The SQL of each object, by kind and name. */
 function objects(database: Database): Map<string, string | null> {
   const rows = database
     .query<{ type: string; name: string; sql: string | null }, []>(
@@ -60,7 +60,7 @@ function objects(database: Database): Map<string, string | null> {
   return new Map(rows.map(({ type, name, sql }) => [`${type} ${name}`, sql]))
 }
 
-/** What `quick_check` finds, in one sentence; empty when the pages are sound. */
+/** The result of `quick_check` as one sentence; empty without damage. */
 export function damage(database: Database): string[] {
   return pragma(database, 'pragma quick_check(1)') === 'ok' ? [] : ['it is damaged']
 }

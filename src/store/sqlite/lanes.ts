@@ -7,12 +7,12 @@ import type { Parts } from './parts.ts'
 
 type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 'release'>
 
-/** Lanes that are looked at before other work gets its turn. */
+/** Lanes that are read before other work gets a turn of the event loop. */
 const lanesAtOnce = 100
 
 export type LaneDeps = Parts & { timers: Pick<Timers, 'soon'> }
 
-/** Queued deliveries by lane, and within a lane by who holds them. */
+/** Finds and leases queued deliveries, by lane. */
 export function createLanes({ database, read, write, timers }: LaneDeps): LaneMethods {
   const dueIn = createDueIn(database)
   const next = prepareNextLane(database)
@@ -56,7 +56,7 @@ export function createLanes({ database, read, write, timers }: LaneDeps): LaneMe
   }
 }
 
-/** The lane behind this one that has anything queued, in the order of the index. */
+/** The next lane with queued deliveries, in the order of the index. */
 function prepareNextLane(database: Database): (after: Lane | null) => Lane | null {
   const lanes = 'deliveries indexed by deliveries_by_lane where due_at is not null'
   const next = database.prepare<LaneRow, LaneKey>(`
@@ -71,7 +71,7 @@ function prepareNextLane(database: Database): (after: Lane | null) => Lane | nul
   }
 }
 
-/** The ids of what is due in a lane, oldest first. */
+/** The ids of the due deliveries of a lane, oldest first. */
 function createDueIn(database: Database): (due: Due, lane: Lane, limit: number) => string[] {
   const alive = database.prepare<{ id: string }, { silentSince: number }>(
     'select id from nodes where seen_at >= $silentSince',
@@ -100,7 +100,8 @@ function createDueIn(database: Database): (due: Due, lane: Lane, limit: number) 
       .all(key)
       .flatMap(({ node: holder }) => {
         const isGone = holder !== '' && holder !== node && !living.has(holder)
-        // What this node has, it also has in memory until the lease ends, whatever the clock does.
+        // This node has its leased deliveries in memory until the lease ends, whatever the clock
+        // shows.
         const beyond = holder === node || isGone ? never : now + dueWithinMs
         return due.all({ ...key, holder, now, limit, beyond, before: isGone ? never : now })
       })

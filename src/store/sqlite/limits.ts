@@ -6,7 +6,7 @@ import type { Parts } from './parts.ts'
 export type StoredLimit = { arrivals: Arrivals; latestId: string | null }
 export type LimitRows = ReturnType<typeof createLimitRows>
 
-/** The rows of limits, to be read and written inside another noun's transaction. */
+/** Reads and writes the rows of limits, inside other transactions. */
 export function createLimitRows(database: Database) {
   const find = database.prepare<Row, { key: Uint8Array }>(
     'select arrival_1, arrival_2, arrival_3, latest_id from limits where key = $key',

@@ -11,7 +11,7 @@ import {
   verificationColumns,
 } from './verification-row.ts'
 
-/** What `statusOf` of the domain says, as of `$now`. */
+/** `statusOf` of the domain as SQL, as of `$now`. */
 const conditions: Record<Status, string> = {
   pending: isPending,
   exhausted: "status = 'pending' and attempts_spent >= attempts_max",
@@ -26,7 +26,7 @@ const ofRecipient = `id in (
     (${chainFrom('(select latest_id from limits where key = $key)', ['id'])})
   select id from chain) and recipient_index = $index`
 
-/** Rows that are looked through for a status before other work gets its turn. */
+/** Rows that are searched for a status before other work gets a turn of the event loop. */
 const rowsAtOnce = 2000
 
 type Deps = Pick<Parts, 'database' | 'read'> & { timers: Pick<Timers, 'soon'> }
@@ -36,7 +36,7 @@ type Values = Record<string, string | number | Uint8Array>
 export function createLists({ database, read, timers }: Deps): VerificationStore['list'] {
   const otherWork = () => new Promise<void>((resolve) => timers.soon(resolve))
 
-  /** The next so many rows that fit, among all of them or among the next `rowsAtOnce`. */
+  /** The next matching rows; with a status only among the next `rowsAtOnce`. */
   function find(query: VerificationQuery, limit: number): VerificationRow[] {
     const { appId, mode, recipient, status, now, cursor } = query
     const needsNow = status === 'pending' || status === 'expired'
@@ -53,7 +53,7 @@ export function createLists({ database, read, timers }: Deps): VerificationStore
       })
   }
 
-  /** The id of the last one that `find` looked at; null when there are no more behind it. */
+  /** The id of the last row that `find` has searched; null when there are no more. */
   function lastSeen({ appId, mode, cursor }: VerificationQuery): string | null {
     const [row] = database
       .query<{ count: number; last: string | null }, Values>(`

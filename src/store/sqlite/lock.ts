@@ -2,8 +2,8 @@ import { Database, SQLiteError } from 'bun:sqlite'
 import { join } from 'node:path'
 
 /**
- * The right to serve a data directory: an exclusive lock that the operating system drops with the
- * process, however it ends. Null when another process has it.
+ * Locks a data directory for serving: an exclusive lock that the operating system releases when the
+ * process ends. Null when another process has it.
  */
 export function lockDataDirectory(directory: string): { release(): void } | null {
   const database = new Database(join(directory, 'serve.lock'), { create: true })

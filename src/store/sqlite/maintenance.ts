@@ -6,7 +6,7 @@ import { damage, schemaFaults } from './inspect.ts'
 import type { Parts } from './parts.ts'
 import { createSweep } from './sweep.ts'
 
-/** One probe's answer holds so long for everybody who asks. */
+/** How long the result of one probe is used, in ms. */
 const probeMs = 1000
 
 type Deps = Parts & { timers: Pick<Timers, 'monotonic'> }
@@ -14,7 +14,7 @@ type Deps = Parts & { timers: Pick<Timers, 'monotonic'> }
 export function createMaintenanceStore(deps: Deps): MaintenanceStore {
   const { database, write } = deps
   const sweep = createSweep(database)
-  // A turn that ends later than two turns from now was taken by a clock that was wrong.
+  // A turn that ends later than two turns from now was written by a wrong clock.
   const takeTurn = database.prepare<
     null,
     { job: string; node: string; now: number; until: number; beyond: number }
@@ -35,7 +35,7 @@ export function createMaintenanceStore(deps: Deps): MaintenanceStore {
   }
 }
 
-/** A write that reaches the disk, at most one in a second. */
+/** Tests that a write reaches the disk, at most once a second. */
 function createProbe({ database, write, timers }: Deps): () => Promise<void> {
   const touch = database.prepare<null, []>(
     "insert or replace into meta (name, value) values ('ready', randomblob(8))",

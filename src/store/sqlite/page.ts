@@ -1,6 +1,6 @@
 import type { Page } from '../../domain/stores.ts'
 
-/** A page of `limit` from rows read one beyond it, to know whether more follow. */
+/** A page of `limit` items from rows with one more, which shows whether more follow. */
 export function toPage<Row, Item>(
   rows: Row[],
   limit: number,
@@ -13,7 +13,7 @@ export function toPage<Row, Item>(
   return { items: shown.map(toItem), nextCursor: hasMore ? String(place(last)) : null }
 }
 
-/** The number in a cursor of rows that count up; the first page for what is no such cursor. */
+/** The number in a cursor; the first page for anything else. */
 export function readCursor(cursor: string | null): number {
   const value = cursor === null ? Number.NaN : Number(cursor)
   return Number.isSafeInteger(value) && value > 0 ? value : Number.MAX_SAFE_INTEGER

@@ -1,11 +1,11 @@
 import type { Parts } from './parts.ts'
 
-/** Rows of a removed app that are deleted in one commit, of each table. */
+/** The most rows of each table that one commit deletes. */
 const batch = 500
 
 const some = 'select id from verifications where app_id = $appId limit $limit'
 
-/** What belongs to an app beside its keys and endpoints; verifications go with their deliveries. */
+/** The tables with rows of an app, besides keys and endpoints; deliveries follow verifications. */
 const owned = {
   inbox: 'id in (select id from inbox where app_id = $appId limit $limit)',
   answers: 'key in (select key from answers where app_id = $appId limit $limit)',
@@ -18,7 +18,7 @@ const owned = {
     (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
 }
 
-/** Deletes an app at once, and what belongs to it in batches, so that no commit is long. */
+/** Deletes an app at once, and its other rows in batches, so that no commit is long. */
 export function createRemoval({ database, write }: Pick<Parts, 'database' | 'write'>) {
   const app = database.prepare<null, { id: string }>('delete from apps where id = $id')
   const rows = Object.entries(owned).map(([table, condition]) =>

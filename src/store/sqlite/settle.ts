@@ -13,7 +13,7 @@ export type SettleDeps = {
   counters: Pick<Counters, 'count'>
 }
 
-/** Writes what became of a try: to the delivery, its verification, the events and the counts. */
+/** Writes a try and its outcome: to the delivery, its verification, events and statistics. */
 export function createSettle(deps: SettleDeps, tries: Tries): (command: SettleCommand) => void {
   const { database, enqueue, addEvent, counters } = deps
   const statements = prepareSettle(database)
@@ -33,7 +33,7 @@ export function createSettle(deps: SettleDeps, tries: Tries): (command: SettleCo
     statements.follow.run({ id: follow.id, ...keyOf(delivery) })
   }
 
-  /** What ended while it was tried stays ended; but that it was sent is told all the same. */
+  /** A delivery that ended during its try stays ended, but shows that it was sent. */
   function settleEnded(command: SettleCommand): void {
     const { delivery, made } = command
     const ended = statements.ended.get({ id: delivery.id, ...keyOf(delivery) })
@@ -93,7 +93,7 @@ function prepareSettle(database: Database) {
     count: database.prepare<null, { id: string; status: string; detail: string | null }>(`
       update deliveries set tries = tries + 1, status = $status, detail = $detail
       where id = $id`),
-    // The verification shows its latest delivery: the end of an older one must not hide it.
+    // The verification shows its latest delivery, which the end of an older one must not change.
     tell: database.prepare<null, Key & { id: string; status: string; detail: string | null }>(`
       update verifications set delivery_status = $status, delivery_detail = $detail
       where ${isVerification} and delivery_id = $id`),

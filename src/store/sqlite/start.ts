@@ -18,7 +18,7 @@ type Deps = {
   counters: Pick<Counters, 'count'>
 }
 
-/** Reads and decides first, and then writes all of it: a refusal leaves nothing to take back. */
+/** Reads and decides before any write, so that a refusal needs no rollback. */
 export function createStart(deps: Deps): (command: StartCommand) => StartResult {
   const { limits, answers, enqueue, addEvent, counters } = deps
   const insert = prepareInsert(deps.database)
@@ -64,7 +64,7 @@ function replay(verification: Verification): StartResult {
 
 type Taken = StoredLimit & { key: Uint8Array; arrivals: number[] }
 
-/** Every row as it is once one was taken from each of its rates, or the rate that refuses. */
+/** Every row after one take from each of its rates, or the rate that refuses. */
 function takeAll(
   limits: LimitRows,
   rows: LimitRow[],
@@ -92,7 +92,7 @@ function fitsRecipient(
   return fitsBudget(budget, spent, attemptsMax)
 }
 
-/** What is inserted; having SQLite give it back would take a quarter of the insert's time. */
+/** The inserted row as a verification; `returning` would take a quarter of the insert's time. */
 function asStarted(
   verification: StartCommand['verification'],
   { format, length, generation }: CodeVariant,

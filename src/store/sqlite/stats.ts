@@ -14,7 +14,7 @@ export type Counters = Collected & {
   count(appId: string, name: CounterName, now: number): void
 }
 
-/** Counts in memory what the operations of a group do, and adds it up by app and minute. */
+/** Counts the operations of a group in memory, and writes the sums by app and minute. */
 export function createCounters(database: Database): Counters {
   const add = database.prepare<null, MinuteRow>(`
     insert into app_minutes (app_id, minute, ${counterNames.join(', ')})

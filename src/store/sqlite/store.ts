@@ -23,7 +23,7 @@ import { createVerificationStore } from './verifications.ts'
 export type SqliteStore = Stores & {
   /** Writes a consistent copy, readable by its owner only; fails if `file` exists. */
   backup(file: string): Promise<void>
-  /** Commits what is queued, empties the log into the database and closes both. */
+  /** Commits the queued writes, checkpoints the log and closes the database. */
   close(): Promise<void>
 }
 
@@ -70,14 +70,14 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     async close() {
       await writer.close()
       try {
-        // No `pragma optimize`: what it learns of a small database makes SQLite scan the large one
-        // that it becomes. Without statistics the plans rest on the indexes alone.
+        // No `pragma optimize`: statistics of a small database would make SQLite scan a large one.
+        // Without statistics the plans use the indexes.
         database.run('pragma wal_checkpoint(truncate)')
       } catch (error) {
         // On a full disk the log stays beside the database, and the next start reads it.
         if (!(failures.toProblem(error) instanceof Problem)) throw error
       }
-      // With its statements, or the connection lives on and keeps the log's files.
+      // With `true` also closes the statements; otherwise the connection keeps the log's files.
       database.close(true)
     },
   }

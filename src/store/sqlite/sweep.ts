@@ -3,15 +3,15 @@ import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { pragma } from './database.ts'
 
-/** How long the inbox of test keys and a node that is gone are kept. */
+/** The keeping time of inbox messages and of nodes that are gone. */
 const inboxKeptMs = dayMs
 const nodesKeptMs = dayMs
-/** Free pages are given back to the file system while they are more than one in so many. */
+/** The file is shrunk while more than one page in so many is free. */
 const freeShare = 4
 
 /**
- * Deletes what is past its keeping time, at most `limit` rows of each kind a call, so that no
- * commit is long. First it forgets the address and the digest of what has expired.
+ * Deletes rows whose keeping time is over, at most `limit` rows of each kind a call, so that no
+ * commit is long. First clears the address and the digest of expired verifications.
  */
 export function createSweep(
   database: Database,
@@ -23,7 +23,7 @@ export function createSweep(
     const { now, limit, verificationsBefore, eventsBefore, failuresBefore } = command
     const verifications = { before: verificationsBefore, limit }
     const events = { before: eventsBefore, limit }
-    // What failed against a recipient stays counted when the verification goes.
+    // Failures stay counted when their verification is deleted.
     steps.keepFailures.run(verifications)
     const limits = sweepLimits(command)
     const rows = [
@@ -44,7 +44,7 @@ export function createSweep(
   }
 }
 
-/** Walks the limits by key: an index by age would have to be kept by every start. */
+/** Reads the limits by key, because every start would have to update an index by age. */
 function createLimitSweep(database: Database) {
   const keys = database.prepare<{ key: Uint8Array }, { from: Uint8Array; limit: number }>(
     'select key from limits where key > $from order by key limit $limit',
@@ -60,7 +60,7 @@ function createLimitSweep(database: Database) {
   }
 }
 
-/** Gives free pages back, so that the file becomes smaller when it holds less. */
+/** Gives free pages back to the file system. */
 function shrink(database: Database, pagesMax: number): void {
   const free = Number(pragma(database, 'pragma freelist_count'))
   const all = Number(pragma(database, 'pragma page_count'))
@@ -69,7 +69,7 @@ function shrink(database: Database, pagesMax: number): void {
 
 type Before = { before: number; limit: number }
 
-// Each inner select reads in the order of age (a timed id or an index) and stops at the limit.
+// Each inner select reads by age (a timed id or an index) and stops at the limit.
 function prepareSteps(database: Database) {
   const oldest = (table: string) => `
     select id from (select id, created_at from ${table} order by id limit $limit)

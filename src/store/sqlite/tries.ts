@@ -3,9 +3,9 @@ import type { Try } from '../../domain/delivery/delivery.ts'
 
 export type Tries = ReturnType<typeof createTries>
 
-/** The hand-overs of deliveries. */
+/** Reads and writes the tries of deliveries. */
 export function createTries(database: Database) {
-  // Two nodes may both have made a first try; each of them is kept, under a number of its own.
+  // Two nodes may both have made a first try; each is kept, with its own number.
   const insert = database.prepare<null, Omit<Try, 'ambiguous'> & { id: string; ambiguous: 0 | 1 }>(`
     insert into delivery_tries (delivery_id, number, endpoint_id, at, took_ms, status, cause,
       ambiguous, code, detail, remote_id)

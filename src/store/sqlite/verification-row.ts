@@ -28,7 +28,7 @@ export type VerificationRow = {
   delivery_detail: string | null
 }
 
-/** Every column that leaves the store; the digest and the sealed address do not. */
+/** The columns of a verification as it is returned: without digest and sealed address. */
 export const verificationColumns = `
   id, app_id, mode, started_by, recipient_masked, channel, purpose, locale, metadata, status,
   code_key_id, code_format, code_length, code_generation, code_digest is null as forgotten,
@@ -64,11 +64,11 @@ export function toVerification(row: VerificationRow): Verification {
   }
 }
 
-/** What `statusOf` of the domain calls pending, as of `$now`. */
+/** Pending, as `statusOf` of the domain defines it, as of `$now`. */
 export const isPending = `status = 'pending' and attempts_spent < attempts_max
   and code_digest is not null and expires_at > $now`
 
-/** The columns of a recipient's verifications, from the one with this id back, since `$since`. */
+/** The columns of a recipient's verifications, from this id back to `$since`. */
 export function chainFrom(id: string, columns: string[]): string {
   const all = [...new Set(['earlier_id', ...columns])]
   return `

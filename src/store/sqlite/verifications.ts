@@ -136,11 +136,11 @@ function createChanges(
 
 type Resend = Omit<ResendCommand, 'delivery'> & { deliveryId: string }
 
-/** How a delivery stands that ends with its verification, or with its code. */
+/** The status of a delivery that ends together with its verification or code. */
 const endedStatus = `case when delivery_status in ('queued', 'deferred') then 'undeliverable'
   else delivery_status end`
 
-/** Forgets digest and address of a verification that has ended, and ends its deliveries. */
+/** Clears digest and address of an ended verification, and ends its deliveries. */
 function createEnd(database: Database): (key: VerificationKey) => Verification {
   const forget = database.prepare<VerificationRow, VerificationKey>(`
     update verifications
@@ -158,7 +158,7 @@ function createEnd(database: Database): (key: VerificationKey) => Verification {
   }
 }
 
-/** Forgets every digest there is, and ends every delivery; how many were pending. */
+/** Clears every digest and address, and ends every delivery; how many were pending. */
 function createExpiry(database: Database): (now: number) => number {
   const count = database.prepare<{ pending: number }, { now: number }>(
     `select count(*) as pending from verifications where ${isPending}`,

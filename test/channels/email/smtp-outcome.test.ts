@@ -141,21 +141,45 @@ describe('the outcome of a message', () => {
 
 const rcpt = 'RCPT TO'
 const failures: [SmtpFailure, Expected][] = [
+  [{ response: '554 too many concurrent connections', command: 'CONN' }, { cause: 'busy' }],
+  [{ response: '554 Too many simultaneous SMTP connections' }, { cause: 'busy' }],
+  [{ response: '550 5.7.0 too many open sessions', command: 'MAIL FROM' }, { cause: 'busy' }],
+  [{ response: '450 4.2.0 Greylisted', command: rcpt }, { cause: 'greylisted' }],
+  [{ response: '450 4.2.0 graylisting in action', command: rcpt }, { cause: 'greylisted' }],
+  [{ response: '451 grey-listed', command: rcpt }, { cause: 'greylisted' }],
   [{ response: '451 4.7.1 come back later', command: rcpt }, { cause: 'greylisted' }],
   [{ response: '452 4.7.1 come back later', command: rcpt }, { cause: 'busy' }],
   [{ response: '552 5.2.1234 no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
   [{ response: '552 5.1234.1 no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
+  [{ response: '550 5.7.1234 no code of RFC 3463', command: rcpt }, refused('recipient')],
+  [{ response: '450 5..1 no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
+  [{ response: '450 5.7.x no code of RFC 3463', command: rcpt }, { cause: 'busy' }],
+  [{ response: '552 5.123.1 of an unknown subject', command: rcpt }, refused('recipient')],
+  [{ response: '550 5.7.606 banned address', command: rcpt }, refused('policy')],
+  [{ response: '550 4.2.1 try later', command: rcpt }, { cause: 'busy' }],
+  [{ response: '550 2.1.5 odd', command: rcpt }, { cause: 'busy' }],
+  [{ response: 'status 550 5.1.1', command: rcpt }, { cause: 'network' }],
+  [{ response: '5501 guests', command: rcpt }, { cause: 'network' }],
   [{ response: '552 mailbox full', command: rcpt }, { cause: 'busy' }],
   [{ response: '552 5.5.1 no', command: rcpt }, refused('recipient')],
   [{ response: '553 no', command: rcpt }, refused('recipient')],
   [{ response: '552 5.2.3 too long for this mailbox', command: rcpt }, refused('message')],
   [{ response: '552 too big', command: 'MAIL FROM' }, refused('message')],
+  [{ response: '551 no', command: 'MAIL FROM' }, refused('policy')],
+  [{ response: '553 5.1.7 bad syntax of the sender', command: 'MAIL FROM' }, refused('policy')],
+  [{ response: '550 5.2.1 mailbox is disabled', command: 'DATA' }, refused('recipient')],
+  [{ response: '552 5.3.4 too big', command: rcpt }, refused('message')],
+  [{ response: '554 5.3.2 closed', command: rcpt }, refused('server')],
+  [{ response: '554 5.7.3 no TLS now', command: 'STARTTLS' }, refused('server')],
   [{ response: '554 5.5.1 no valid recipients', command: 'DATA' }, refused('server')],
   [{ response: '550 who are you', command: 'EHLO' }, refused('server')],
   [{ response: '550 no', command: rcpt, code: 'EAUTH' }, refused('login')],
   [{ response: '550 no', command: 'AUTH PLAIN' }, refused('login')],
   [{ response: '534 5.7.9 log in', command: 'MAIL FROM' }, refused('login')],
+  [{ response: '535 bad credentials', command: 'MAIL FROM' }, refused('login')],
   [{ response: '538 encrypt first', command: 'MAIL FROM' }, refused('login')],
+  [{ response: '530 5.5.1 STARTTLS comes first', command: 'MAIL FROM' }, refused('policy')],
+  [{ response: '554 5.7.30 no', command: 'MAIL FROM' }, refused('policy')],
   [{ response: '550 no', command: 'API', code: 'EPROTOCOL' }, { cause: 'network' }],
   [{ code: 'EAUTH' }, refused('login')],
   [{ code: 'ENOAUTH' }, refused('login')],
@@ -173,9 +197,28 @@ describe('a failure', () => {
     expect('ambiguous' in outcome).toBe(outcome.status === 'deferred')
   })
 
-  test.each(['EAUTH', 'ENOAUTH'])('without a login that works says so: %s', (code) => {
-    const { detail } = outcomeOf({ code }, server(), { secrets, begun: false })
-    expect(detail).toBe('the mail server offers no login that works with this password')
+  const noAddress = 'the mail server has no address in the DNS, or the DNS did not answer'
+  const noMessage = 'the mail server does not take a message of this size or form'
+  const noLogin = 'the mail server offers no login that works with this password'
+  const ownWords = [
+    ['EDNS', noAddress],
+    ['ETIMEDOUT', 'the mail server did not answer in time'],
+    ['EABORT', 'the mail server did not take the message in time'],
+    ['ECONNECTION', 'the mail server closed the connection'],
+    ['ESOCKET', 'the connection to the mail server broke'],
+    ['ETLS', 'the mail server did not complete the TLS handshake'],
+    ['EPROTOCOL', 'the mail server did not answer as one'],
+    ['EENVELOPE', noMessage],
+    ['EMESSAGE', noMessage],
+    ['EAUTH', noLogin],
+    ['ENOAUTH', noLogin],
+    ['ESTREAM', 'the message could not be handed over'],
+  ] as const
+  test.each(ownWords)('without a reply is described in our own words: %s', (code, detail) => {
+    for (const registeredBy of ['admin', 'open'] as const) {
+      const outcome = outcomeOf({ code }, server(registeredBy), { secrets, begun: false })
+      expect(outcome).toMatchObject({ code: null, detail })
+    }
   })
 })
 
@@ -233,7 +276,7 @@ describe('the server’s words', () => {
     expect(sentOutcome('250 queued as 4B by internal-host.lan', 'open', secrets).detail).toBeNull()
   })
 
-  test('are in our own words for an app that a stranger registered, by cause', () => {
+  test('are replaced by our own for an openly registered app, by cause', () => {
     const shown = (response: string, command: string) =>
       outcomeOf({ response, command }, server('open'), { secrets, begun: false }).detail
 
@@ -247,7 +290,7 @@ describe('the server’s words', () => {
     expect(shown('450 4.7.1 x', 'RCPT TO')).toBe('the mail server asked for a later try')
   })
 
-  test('about a message that was taken are kept without secrets', () => {
+  test('about an accepted message are kept without secrets', () => {
     expect(sentOutcome('250 2.0.0 queued as 4B\r\nfor Ada@example.com', 'admin', secrets)).toEqual({
       status: 'sent',
       code: '250 2.0.0',
@@ -291,11 +334,12 @@ describe('a server that is set up wrongly', () => {
     expect(detail).not.toContain('internal')
   })
 
-  test('is told apart from one that did not answer, and refused only for its certificate', () => {
+  test('is refused for its certificate, and deferred for any other fault of TLS', () => {
     const outcome = (failure: SmtpFailure) =>
       outcomeOf(failure, server(), { secrets, begun: false })
 
-    const none = 'No encryption was agreed on at mail.acme.test:587; try security "tls" (usual on 465).'
+    const none =
+      'No encryption was agreed on at mail.acme.test:587; try security "tls" (usual on 465).'
     for (const originalCode of ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_TLS_HANDSHAKE_TIMEOUT']) {
       const broken = outcome({ code: 'ESOCKET', originalCode })
       expect(broken).toMatchObject({ status: 'deferred', cause: 'network', detail: none })
@@ -305,7 +349,7 @@ describe('a server that is set up wrongly', () => {
     expect(expired.detail).toContain('is not trusted (CERT_HAS_EXPIRED)')
   })
 
-  test('is refused where its address is not public, in at most 300 characters', () => {
+  test('is refused where its address is not public, with at most 300 characters', () => {
     const failure = { code: 'ENOTPUBLIC' }
     const says = 'mail.acme.test has an address that is not public; name a public mail server.'
     expect(outcomeOf(failure, server(), { secrets, begun: false })).toEqual({

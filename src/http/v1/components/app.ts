@@ -15,7 +15,7 @@ const policyShown = Object.fromEntries(
 )
 
 const policySchema = output('Policy', policyShown, {
-  description: 'What the app has set for itself; what is absent follows the server’s settings.',
+  description: 'What the app has set; absent fields follow the server’s settings.',
 })
 
 const policyInput = input(
@@ -23,7 +23,7 @@ const policyInput = input(
   Object.fromEntries(
     policyFieldList.map(([, field]) => [field.wire, t.Optional(nullable(policyField(field)))]),
   ),
-  { description: 'Stricter or other than the server’s settings; null takes a field back.' },
+  { description: 'The app’s own rules; null unsets a field.' },
 )
 
 function policyField({ ceiling, ...field }: PolicyField): TSchema {
@@ -85,29 +85,29 @@ export const newEndpoint = input('NewEndpoint', {
 })
 
 export const endpointChange = input('EndpointChange', {
-  rank: t.Optional({ ...rank, description: 'Moves the others aside.' }),
+  rank: t.Optional({ ...rank, description: 'The new rank; the others move.' }),
   email: t.Optional(emailChange),
 })
 
 const keyFields = {
   id: id('Names the key in the routes and in the audit.'),
   mode: oneOf(modes, 'A test key’s messages go to the built-in inbox.'),
-  prefix: t.String({ description: 'How the key begins.' }),
-  last_four: t.String({ description: 'How it ends.' }),
+  prefix: t.String({ description: 'The start of the key.' }),
+  last_four: t.String({ description: 'The last four characters.' }),
   created_at: time('When it was made.'),
-  revoked_at: t.Optional(time('From then on it is unknown.')),
+  revoked_at: t.Optional(time('When it was revoked.')),
 }
 const keySchema = output('Key', keyFields, { description: 'A key, without the key itself.' })
 
 export const newKeySchema = output('NewKey', {
   ...keyFields,
-  key: t.String({ description: 'The key itself, shown this once.' }),
+  key: t.String({ description: 'The key itself, shown only now.' }),
 })
 export const keyRequest = input('KeyRequest', { mode: oneOf(modes, 'What it is for.') })
 
 const appFields = {
   id: id('22 characters of base62.'),
-  name: nullable(t.String(), 'Stands in the mail; null where a secretKey was registered without.'),
+  name: nullable(t.String(), 'Shown in the mail; null for a secretKey that was registered without a name.'),
   registered_by: oneOf(
     ['admin', 'open'],
     '`open`: by a stranger through open registration, so only public mail servers are dialled.',
@@ -125,15 +125,15 @@ export const appDetails = output('AppDetails', { ...appFields, keys })
 export const appWithKeys = output('AppWithKeys', {
   ...appFields,
   keys,
-  live_key: t.String({ description: 'Shown this once.' }),
-  test_key: t.String({ description: 'Shown this once.' }),
+  live_key: t.String({ description: 'Shown only now.' }),
+  test_key: t.String({ description: 'Shown only now.' }),
 })
 export const appPage = pageOf('AppPage', appSchema)
 
 const name = t.String({
   minLength: 1,
   maxLength: 64,
-  description: 'Stands in the mail: 1 to 64 characters.',
+  description: 'Shown in the mail: 1 to 64 characters.',
   shown: { pattern: namePattern },
 })
 
@@ -157,9 +157,9 @@ export const testDeliverySchema = output('TestDelivery', {
   steps: t.Array(
     output('TestStep', {
       name: t.String({ description: 'What was done.' }),
-      ok: t.Boolean({ description: 'It went well.' }),
+      ok: t.Boolean({ description: 'The step succeeded.' }),
       detail: nullable(t.String(), 'What came of it.'),
     }),
-    { description: 'In order; the first that is not ok is where it ended.' },
+    { description: 'In order; the first that is not ok is the last.' },
   ),
 })

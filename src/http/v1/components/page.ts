@@ -4,10 +4,10 @@ import { integer, nullable, object, output, shaped } from '../../core/schema.ts'
 
 export const limitField = t.Optional(integer(1, 100, 'How many at most (default 20).'))
 
-/** The `next_cursor` of the page before; what is none of ours is refused. */
+/** The `next_cursor` of the previous page; any other text is refused. */
 export function cursorField(kind: keyof typeof cursorPatterns) {
   const reason = 'must be the next_cursor of the page before'
-  return t.Optional(shaped(cursorPatterns[kind], reason, 'The `next_cursor` of the page before.'))
+  return t.Optional(shaped(cursorPatterns[kind], reason, 'The `next_cursor` of the previous page.'))
 }
 
 /** The query of a list. */

@@ -14,14 +14,14 @@ const says: Record<(typeof counterNames)[number], string> = {
   approvals: 'Codes that were right.',
   cancels: 'Verifications that were canceled.',
   resends: 'Messages that were sent again.',
-  sent: 'Messages that the other side took.',
-  deferred: 'Tries that are made again.',
-  refused: 'Messages that the other side refused.',
+  sent: 'Messages that the mail server accepted.',
+  deferred: 'Tries that were deferred.',
+  refused: 'Messages that the mail server refused.',
   undeliverable: 'Messages that were given up.',
 }
 
 export const statsRow = output('StatsRow', {
-  at: time('Where the bucket begins.'),
+  at: time('The start of the bucket.'),
   ...Object.fromEntries(counterNames.map((name) => [name, count(says[name])])),
 })
 
@@ -86,7 +86,7 @@ export const auditPage = pageOf(
     who: t.String({ description: '`admin`, `cli`, `open`, `server` or a key’s id.' }),
     action: t.String({ description: 'What was done.' }),
     object: t.String({ description: 'The id of what was changed.' }),
-    detail: t.String({ description: 'What of it.' }),
+    detail: t.String({ description: 'Details of the change.' }),
     request_id: nullable(t.String(), 'The request, as in X-Request-Id.'),
   }),
 )

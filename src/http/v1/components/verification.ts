@@ -22,11 +22,11 @@ import {
 } from '../../core/schema.ts'
 import { cursorField, limitField, pageOf } from './page.ts'
 
-const detail = t.Optional(t.String({ description: 'The other side’s words.' }))
+const detail = t.Optional(t.String({ description: 'The reply of the mail server.' }))
 
 const verificationFields = {
   id: timedId('30 characters of base62: its time and 128 random bits.'),
-  status: oneOf(statuses, 'What became of it so far.'),
+  status: oneOf(statuses, 'The current status.'),
   mode: oneOf(modes, 'The mode of the key that started it; no key of the other mode sees it.'),
   to: t.String({ description: 'The recipient, masked.' }),
   channel: oneOf(channelKinds, '`inbox` for test keys: nothing leaves the machine.'),
@@ -40,7 +40,7 @@ const verificationFields = {
     ['numeric', 'crockford'],
     '`crockford`: 13 letters and digits, sent when the recipient’s guess budget is spent.',
   ),
-  reference: t.String({ description: 'A short tag, not secret, that also stands in the mail.' }),
+  reference: t.String({ description: 'A short tag, not secret, that is also in the mail.' }),
   created_at: time('When it was started.'),
   expires_at: time('From then on the code is refused.'),
   attempts_left: count('Wrong codes that it still takes.'),
@@ -48,7 +48,7 @@ const verificationFields = {
   sends_left: count('Resends that are left.'),
   delivery: output(
     'DeliveryState',
-    { status: oneOf(deliveryStatuses, 'How the latest message stands.'), detail },
+    { status: oneOf(deliveryStatuses, 'The state of the latest message.'), detail },
     { description: 'The latest message.' },
   ),
 }
@@ -65,17 +65,17 @@ const trySchema = output('Try', {
   endpoint: nullable(id('The endpoint; null for a channel without endpoints.')),
   at: time('When it began.'),
   took_ms: count('How long it took.'),
-  status: oneOf(['sent', 'deferred', 'refused'], 'What became of it.'),
-  cause: t.Optional(oneOf([...deferralCauses, ...refusalCauses], 'Why it did not arrive.')),
-  code: t.Optional(t.String({ description: 'The other side’s reply code, such as `550 5.1.1`.' })),
+  status: oneOf(['sent', 'deferred', 'refused'], 'The outcome.'),
+  cause: t.Optional(oneOf([...deferralCauses, ...refusalCauses], 'Why it was not sent.')),
+  code: t.Optional(t.String({ description: 'The server’s reply code, such as `550 5.1.1`.' })),
   detail,
   ambiguous: t.Boolean({ description: 'No reply came: the message may have been taken.' }),
 })
 
 const deliverySchema = output('Delivery', {
   id: timedId('The message’s id.'),
-  channel: oneOf(channelKinds, 'The way that it takes.'),
-  status: oneOf(deliveryStatuses, 'How it stands.'),
+  channel: oneOf(channelKinds, 'The channel of the message.'),
+  status: oneOf(deliveryStatuses, 'The state of the message.'),
   detail,
   created_at: time('When it was queued.'),
   tries: t.Array(trySchema, { description: 'Every try to hand it over, oldest first.' }),
@@ -100,7 +100,7 @@ export const startRequest = input('StartRequest', {
   channel: t.Optional(
     oneOf(
       channelKinds,
-      'How the code travels (default `email`). A test key’s messages stay in the inbox.',
+      'The channel of the message (default `email`). A test key’s messages stay in the inbox.',
     ),
   ),
   purpose: t.Optional(
@@ -174,7 +174,7 @@ export const resendRequest = input('ResendRequest', {
 
 export const cancelRequest = input('CancelRequest', {})
 
-export const statusField = t.Optional(oneOf(statuses, 'Only those that are so now.'))
+export const statusField = t.Optional(oneOf(statuses, 'Only those with this status now.'))
 
 export const searchRequest = input('SearchRequest', {
   to: { ...to, description: 'Only those of exactly this address.' },

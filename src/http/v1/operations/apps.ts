@@ -62,7 +62,7 @@ export const createApp = {
   id: 'createApp',
   tag,
   summary: 'Create an app with one live and one test key',
-  description: 'The two keys are shown this once. `email` is the short way to its first endpoint.',
+  description: 'The two keys are shown only now. `email` is the short way to its first endpoint.',
   draft: newApp,
   example: { name: 'Acme', email: { ...email, password: 'the mailbox password' } },
   answers: {
@@ -98,7 +98,7 @@ export const listApps = {
 export const getApp = {
   id: 'getApp',
   tag,
-  summary: 'Read an app and what its keys look like',
+  summary: 'Read an app and its keys, without the keys themselves',
   params,
   answers: {
     200: {
@@ -114,7 +114,7 @@ export const updateApp = {
   id: 'updateApp',
   tag,
   summary: 'Change name or policy',
-  description: 'What is absent stays; null takes a field of the policy back.',
+  description: 'Absent fields stay as they are; null unsets a field of the policy.',
   params,
   draft: appChange,
   example: { policy: { code_length: 8 } },
@@ -125,7 +125,7 @@ export const updateApp = {
 export const deleteApp = {
   id: 'deleteApp',
   tag,
-  summary: 'Delete an app and everything of it',
+  summary: 'Delete an app and all its data',
   params,
   answers: { 204: { description: 'Deleted.' } },
   problems: ['app_not_found'],
@@ -135,7 +135,7 @@ export const createKey = {
   id: 'createKey',
   tag,
   summary: 'Add a key',
-  description: 'Shown this once. Two of a mode may be active, so that they can be changed over.',
+  description: 'Shown only now. Two of a mode may be active, so that a key can be replaced without a gap.',
   params,
   body: keyRequest,
   example: { mode: 'live' },
@@ -154,7 +154,7 @@ export const revokeKey = {
   tag,
   summary: 'Revoke a key',
   params: keyParams,
-  answers: { 204: { description: 'Revoked; it is unknown from now on.' } },
+  answers: { 204: { description: 'Revoked.' } },
   problems: ['key_not_found'],
 } satisfies Operation
 
@@ -217,7 +217,7 @@ export const testDelivery = {
   example: { to: 'you@example.com' },
   answers: {
     200: {
-      description: 'How far it got, step by step.',
+      description: 'The steps and their results.',
       schema: testDeliverySchema,
       example: {
         status: 'sent',

@@ -21,7 +21,7 @@ export const getStats = {
   id: 'getStats',
   tag,
   summary: 'Counts over time',
-  description: 'Starts, checks, failures and what became of the messages; at most 2,000 buckets.',
+  description: 'Starts, checks, failures and outcomes of messages; at most 2,000 buckets.',
   query: statsQuery,
   answers: {
     200: {
@@ -41,7 +41,7 @@ export const getStats = {
 export const listEvents = {
   id: 'listEvents',
   tag,
-  summary: 'What happened, the newest first',
+  summary: 'List events, the newest first',
   query: pageQuery('number', { app: appField, type: eventTypeField }),
   answers: {
     200: {
@@ -68,7 +68,7 @@ export const listEvents = {
 export const listAlarms = {
   id: 'listAlarms',
   tag,
-  summary: 'What is or was wrong, the newest first',
+  summary: 'List alarms, the newest first',
   query: pageQuery('number', {
     app: appField,
     open: t.Optional(t.Boolean({ description: 'True: only those that are on.' })),
@@ -98,8 +98,8 @@ export const listAlarms = {
 export const listAudit = {
   id: 'listAudit',
   tag,
-  summary: 'Who changed what, the newest first',
-  description: '`otpmint audit verify` proves that nothing was taken out or changed.',
+  summary: 'Read the audit log, the newest first',
+  description: '`otpmint audit verify` finds removed and changed records.',
   query: pageQuery('number', {}),
   answers: {
     200: {

@@ -88,7 +88,7 @@ export const searchVerifications = {
   id: 'searchVerifications',
   tag,
   summary: 'Find the verifications of one recipient, the newest first',
-  description: 'A POST, so that the address stands in no log of a proxy.',
+  description: 'A POST, so that the address is in no log of a proxy.',
   body: searchRequest,
   example: { to: 'ada@example.com' },
   answers: listVerifications.answers,
@@ -101,7 +101,7 @@ export const getVerification = {
   summary: 'Read a verification with its messages',
   params,
   answers: {
-    200: { description: 'As it stands.', schema: detailsSchema, example: exampleDetails },
+    200: { description: 'The verification.', schema: detailsSchema, example: exampleDetails },
   },
   problems: ['verification_not_found'],
 } satisfies Operation

@@ -124,7 +124,7 @@ create table delivery_tries (
   primary key (delivery_id, number)
 ) strict, without rowid;
 
--- GCRA: the theoretical arrival time of the next taker of each rate, epoch ms.
+-- GCRA: the theoretical arrival time of the next take from each rate, epoch ms.
 create table limits (
   key blob primary key,
   arrival_1 integer,
@@ -135,7 +135,7 @@ create table limits (
   kept_until integer not null
 ) strict, without rowid;
 
--- Wrong codes of verifications that were swept: a budget looks further back than they are kept.
+-- Wrong codes of swept verifications, for budgets with longer windows than their keeping time.
 create table guess_failures (
   recipient_key blob not null,
   hour integer not null,
@@ -144,7 +144,7 @@ create table guess_failures (
 ) strict, without rowid;
 create index guess_failures_by_hour on guess_failures (hour);
 
--- What was answered to an Idempotency-Key.
+-- The answers to Idempotency-Keys.
 create table answers (
   key blob primary key,
   app_id text not null,
