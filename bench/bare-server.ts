@@ -1,4 +1,4 @@
-/** A bare Elysia POST with the validation of a check and nothing behind it. */
+/** A bare Elysia server: a POST with the validation of a check and no store. */
 import '../src/production.ts'
 import { Elysia, t } from 'elysia'
 

@@ -6,21 +6,21 @@ import type { Bench, Measure } from './run.ts'
 import { seed, writeSample } from './seed.ts'
 import { openSink, type Sink, type SinkCounts, type SinkOptions } from './sink.ts'
 
-/** So many starts at once, to a mail server that takes its time. */
+/** A number of starts at once, to a mail server with a delay. */
 type Burst = {
   mails: number
   delayMs: number
   connectionsMax: number
   ttlSeconds?: number
-  /** The server turns away whatever is beyond. */
+  /** The server refuses more connections. */
   serverConnectionsMax?: number
   atMostSeconds?: number
 }
 
 type Ended = {
-  /** From the first start until the last mail was taken. */
+  /** From the first start until the last mail was accepted. */
   seconds: number
-  /** Starts that were refused for the backlog at first. */
+  /** Starts that were first refused because of the backlog. */
   refused: number
   missing: number
   counts: SinkCounts
@@ -37,7 +37,7 @@ const short: Burst[] = [
   { mails: 200, delayMs: 20, connectionsMax: 10, serverConnectionsMax: 3 },
   { mails: 400, delayMs: 20, connectionsMax: 10, serverConnectionsMax: 10 },
 ]
-/** These take long and little of the processor, so all of them run side by side. */
+/** These take long and use little processor time, so they run in parallel. */
 const slow: Burst[] = [
   { mails: 600, delayMs: 400, connectionsMax: 10, atMostSeconds: 27 },
   { mails: 600, delayMs: 400, connectionsMax: 30, atMostSeconds: 11 },
@@ -46,10 +46,10 @@ const slow: Burst[] = [
 ]
 const atOnce: Burst = { mails: 12_000, delayMs: 0, connectionsMax: 10 }
 
-/** How long a burst of starts takes until the last mail is taken, beside the mail server alone. */
+/** Measures the time of a burst until the last mail is accepted, beside the mail server alone. */
 export const bursts: Measure = async (bench) => {
   const sample = await writeSample(bench.directory())
-  // The quick run leaves out what differs from another burst in one number only.
+  // The quick run leaves out bursts that differ from another in one number only.
   const some = bench.quick ? short.filter((_, index) => [0, 1, 5].includes(index)) : short
   const results = [...some, ...slow, atOnce].map((burst): Result => {
     return { burst, subject: [], alone: [] }
@@ -72,7 +72,7 @@ export const bursts: Measure = async (bench) => {
       bench.progress(`${nameOf(burst)}, round ${round} of ${bench.rounds}`)
       await run(burst)
     }
-    // What takes longest is repeated least.
+    // The longest measures are repeated least.
     if (round > 3) continue
     bench.progress(`bursts at 400 ms a mail, round ${round}`)
     await Promise.all(slow.map((burst, index) => Bun.sleep(index * 700).then(() => run(burst))))
@@ -127,7 +127,7 @@ function sinkOf(bench: Bench, { delayMs, serverConnectionsMax }: Burst): Promise
   return openSink(options)
 }
 
-/** As many mails that are composed already, over as many connections. */
+/** The ceiling: as many composed mails, over as many connections. */
 async function mailServerAlone(bench: Bench, burst: Burst, message: string): Promise<number> {
   const { mails, delayMs, connectionsMax, serverConnectionsMax = connectionsMax } = burst
   const sink = await sinkOf(bench, burst)

@@ -5,12 +5,12 @@ import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink } from './sink.ts'
 
-/** More checks a second than can be done, so that no round runs out of them. */
+/** More checks a second than possible, so that no round uses all of them. */
 const perSecondMax = { otpmint: 30_000, 'ungrouped-server': 8_000, 'bare-server': 10_000 }
 
 type Run = WrkResult & { cpuMicros: number }
 
-/** Checks and starts, on disk before the answer, beside HTTP alone and beside single commits. */
+/** Measures checks and starts, durable before the answer, beside bare HTTP and single commits. */
 export const checks: Measure = async (bench) => {
   const connectionCounts = bench.quick ? [64] : [64, 256]
   const runs = new Map<string, Run[]>()
@@ -26,7 +26,7 @@ export const checks: Measure = async (bench) => {
     for (const connections of connectionCounts) {
       for (const [name, { run }] of Object.entries(subjects)) {
         const done = await run(connections)
-        // The first round is for the compiler of the runtime.
+        // The first round warms up the runtime's compiler.
         if (round > 0) keep(`${name} ${connections}`, done)
       }
       if (round > 0) keep(`starts ${connections}`, await starting(bench, connections))
@@ -79,13 +79,13 @@ async function timed(served: Served, job: Omit<Parameters<typeof wrk>[0], 'url'>
 }
 
 /**
- * The mail server takes connections and says nothing, so that the sender only waits. A new server
- * every time: it is measured before the first connection is given up.
+ * The mail server accepts connections and sends nothing, so that the sender only waits. Each
+ * measure has a new server, and ends before the first connection is given up.
  */
 async function starting(bench: Bench, connections: number): Promise<Run> {
   const sink = await openSink({ hangs: true })
   const directory = bench.directory()
-  // As many connections as there may be, so that the mails are not expected to wait for too long.
+  // The most connections, so that the expected wait refuses no start.
   const app = { smtpPort: sink.port, connectionsMax: 50 }
   const { liveKey: authorization } = await seed(directory, app)
   const served = await serve('otpmint', directory)

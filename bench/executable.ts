@@ -38,12 +38,12 @@ export type Served = {
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-/** What stands in the way of load; everything else is as an admin gets it. */
+/** Settings without limits for load; all others are the defaults. */
 const settings = {
   OTPMINT_METRICS_LISTEN: 'off',
   OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
   OTPMINT_LIMIT_APP_STARTS_PER_DAY: '1000000000',
-  // A run must not outlive the codes that were made for it.
+  // Codes must be valid for a whole run.
   OTPMINT_CODE_TTL_SECONDS: '86400',
 }
 

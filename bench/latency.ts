@@ -5,14 +5,14 @@ import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink } from './sink.ts'
 
-/** How long callers wait while others keep the server busy or have a mail server that hangs. */
+/** Measures latencies while other callers load the server or have a hanging mail server. */
 export const latency: Measure = async (bench) => {
   return [await checksBesideStarts(bench), await appsBesideHangingServer(bench)]
 }
 
 const perSecond = 1_000
 
-/** A thousand checks a second, alone and while a thousand starts a second are mailed. */
+/** A thousand checks a second, alone and together with a thousand starts a second. */
 async function checksBesideStarts(bench: Bench) {
   const sink = await openSink()
   const count = bench.seconds * perSecond
@@ -32,11 +32,11 @@ async function checksBesideStarts(bench: Bench) {
       pace({ client, perSecond, lines: lines.splice(0, count) }),
       pace({ client, perSecond, lines: startLines(`round-${round}`, count) }),
     ])
-    // The next round begins with nothing to send.
+    // The next round begins without waiting mails.
     await sink.taken(count - starts.refused)
     await Bun.sleep(100)
     await sink.reset()
-    // The first round is for the compiler of the runtime.
+    // The first round warms up the runtime's compiler.
     if (round === 0) continue
     runs.alone.push(alone.latencies)
     runs.beside.push(beside.latencies)
@@ -59,7 +59,9 @@ async function checksBesideStarts(bench: Bench) {
 const healthyPerSecond = 100
 const hangingPerSecond = 50
 
-/** Starts of one app until their mail is taken, with and without another whose server hangs. */
+/**
+ * Starts of one app until their mail is accepted, with and without another app whose server hangs.
+ */
 async function appsBesideHangingServer(bench: Bench) {
   const healthy = await openSink({ delayMs: 20 })
   const hanging = await openSink({ hangs: true })

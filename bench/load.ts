@@ -14,7 +14,7 @@ export function startLines(name: string, count: number, more: { ttl_seconds?: nu
 
 /**
  * Checks as the default allows them, five for each verification: four wrong codes, then the right
- * one. Those of one verification lie a thousand requests apart, as people are not machines.
+ * one. The checks of one verification are a thousand requests apart.
  */
 export function checkLines(pending: Pending[]): Line[] {
   const lines: Line[] = []
@@ -37,9 +37,9 @@ function wrong(code: string, attempt: number): string {
 export type WrkJob = {
   url: string
   authorization: string
-  /** More than the time can use up. */
+  /** More than can be used in the time. */
   lines: Line[]
-  /** Where the lines are written for wrk. */
+  /** The file of the requests for wrk. */
   directory: string
   connections: number
   seconds: number
@@ -48,7 +48,7 @@ export type WrkJob = {
 
 export type WrkResult = { perSecond: number; p50: number; p99: number; requests: number }
 
-/** As fast as it goes, with one thread of wrk; whatever is answered but 2xx ends the run. */
+/** Sends as fast as possible with one thread of wrk; any answer but 2xx ends the run. */
 export async function wrk(job: WrkJob): Promise<WrkResult> {
   const { url, lines, authorization, connections, seconds, header } = job
   const requests = join(job.directory, 'requests.txt')
@@ -72,13 +72,13 @@ export async function wrk(job: WrkJob): Promise<WrkResult> {
 
 export type Answer = { status: number; retryAfterSeconds: number; body: string }
 
-/** Keep-alive connections that the bench reads every answer of; requests beyond them wait. */
+/** A client with keep-alive connections that reads every answer; further requests wait. */
 export type Client = { post(line: Line): Promise<Answer>; close(): void }
 
 type Exchange = { request: string; resolve(answer: Answer): void; reject(error: Error): void }
 type Connection = { text: string; exchange: Exchange | null; usedAt: number }
 
-/** Servers close connections that nothing comes over for longer. */
+/** Servers close connections that are idle for longer, in ms. */
 const idleMs = 4_000
 
 export type ClientOptions = {
@@ -130,11 +130,11 @@ export function openClient(options: ClientOptions): Client {
     const data: Connection = { text: '', exchange: null, usedAt: 0 }
     Bun.connect({ hostname, port: Number(port), data, socket: handler }).catch(exchange.reject)
   }
-  /** An idle connection that the server is not about to close. */
+  /** An idle connection that the server will not close yet. */
   const takeIdle = () => {
     const socket = idle.pop()
     if (!socket || performance.now() - socket.data.usedAt < idleMs) return socket
-    // What lies below was used even earlier.
+    // Those below were used even earlier.
     for (const old of [socket, ...idle.splice(0)]) old.end()
     return undefined
   }
@@ -157,7 +157,7 @@ export function openClient(options: ClientOptions): Client {
   }
 }
 
-/** Null while there is more to come. */
+/** Null while the answer is incomplete. */
 function readAnswer(text: string): Answer | null {
   const headEnd = text.indexOf('\r\n\r\n')
   if (headEnd < 0) return null
@@ -177,8 +177,8 @@ export function isBacklog({ status, body }: Answer): boolean {
 }
 
 /**
- * Sends every start until it was accepted: what is refused because its mail could not leave in
- * time comes again when the answer says. Answers how many were refused the first time.
+ * Sends every start until it is accepted: one that is refused because of the backlog is repeated at
+ * the time of the answer. Returns how many were refused the first time.
  */
 export async function startAll(client: Client, lines: Line[]): Promise<number> {
   const lateAt = performance.now() + 300_000
@@ -200,12 +200,12 @@ export type Flooded = { accepted: number; refused: number }
 
 type Flood = {
   workers: number
-  /** How long a worker waits whose start was refused for the backlog, given `Retry-After`. */
+  /** How long a worker waits after a refusal because of the backlog, given `Retry-After`. */
   waitMs(retryAfterSeconds: number): number
   isOver(accepted: number): boolean
 }
 
-/** Starts as fast as so many workers can. */
+/** Sends starts as fast as so many workers can. */
 export async function flood(
   client: Client,
   name: string,
@@ -239,9 +239,9 @@ export type Pace = { client: Client; lines: Line[]; perSecond: number }
 export type Paced = { latencies: number[]; refused: number }
 
 /**
- * Sends at a fixed rate whatever the answers do; a latency counts from when the request was due,
- * so that a stall is felt by all who would have come during it. In milliseconds. `refused` counts
- * starts that were refused for the backlog.
+ * Sends at a fixed rate, independent of the answers. A latency, in ms, is measured from when the
+ * request was due, so that a stall counts for every request in it. `refused` counts starts that
+ * were refused because of the backlog.
  */
 export async function pace({ client, lines, perSecond }: Pace): Promise<Paced> {
   const paced: Paced = { latencies: [], refused: 0 }

@@ -1,7 +1,6 @@
 /**
- * What the machine can send without OtpMint: finished messages to one mail server, from a process
- * of its own (`sendMails`). `raw` writes SMTP to sockets and is the ceiling of any sender;
- * `nodemailer` is the library that others use.
+ * Sends composed messages to one mail server without OtpMint, from a separate process
+ * (`sendMails`): the ceiling. `raw` writes SMTP to sockets; `nodemailer` uses that library.
  */
 import { createTransport } from 'nodemailer'
 
@@ -10,7 +9,7 @@ export type MailJob = {
   port: number
   /** A file with one message. */
   message: string
-  /** Sent before the time is taken. */
+  /** Mails that are sent before the measured ones. */
   warmUp: number
   count: number
   connections: number
@@ -18,7 +17,7 @@ export type MailJob = {
   pipelining: boolean
 }
 
-/** Answers the seconds that `count` mails took. */
+/** Returns the seconds that `count` mails took. */
 export async function sendMails(job: MailJob): Promise<number> {
   const command = [process.execPath, import.meta.path, JSON.stringify(job)]
   const { stdout, exited } = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -56,7 +55,7 @@ function poolClient({ port, connections }: MailJob, raw: string): Client {
   }
 }
 
-/** A connection that says one thing after another and waits for each reply. */
+/** A connection that sends commands one after another and waits for each reply. */
 type Session = { exchange(text: string, replies?: number): Promise<void> }
 
 async function rawClient(job: MailJob, message: string): Promise<Client> {
@@ -97,7 +96,7 @@ async function openSession(port: number): Promise<Session> {
       data(_, chunk) {
         const text = chunk.toString('latin1')
         if (text.startsWith('4') || text.startsWith('5')) fail(new Error(text))
-        // The sink's replies are whole lines; one of several lines has a hyphen in all but the last.
+        // The sink's replies are complete lines; all lines but the last have a hyphen.
         for (const line of text.split('\r\n')) if (line.charAt(3) === ' ') missing--
         if (missing === 0) done()
       },

@@ -8,7 +8,7 @@ import { openSink, type Sink } from './sink.ts'
 
 const connections = 10
 
-/** Mails a second to a mail server that answers at once, while starts come without a pause. */
+/** Measures mails a second to a mail server that answers at once, under continuous starts. */
 export const mails: Measure = async (bench) => {
   const sink = await openSink({ pipelining: bench.pipelining })
   const message = await writeSample(bench.directory())

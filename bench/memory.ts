@@ -5,7 +5,7 @@ import type { Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink } from './sink.ts'
 
-/** What is resident after as many starts as the server can take at once, with their mails. */
+/** Measures resident memory after as many starts as the server takes at once, with their mails. */
 export const memory: Measure = async (bench) => {
   const verifications = bench.quick ? 10_000 : 100_000
   const sink = await openSink()
@@ -26,7 +26,7 @@ export const memory: Measure = async (bench) => {
   })
   await sink.taken(verifications)
   most = Math.max(most, served.residentBytes())
-  // The runtime gives back what a flood made it take within seconds.
+  // The runtime returns the memory of a burst within seconds.
   await Bun.sleep(bench.quick ? 3_000 : 15_000)
   const after = served.residentBytes()
   client.close()

@@ -1,12 +1,14 @@
-/** One line of the report. `ceiling` is what the same machine gave in the same run, alternating. */
+/**
+ * One line of the report. `ceiling` was measured alternately, on the same machine in the same run.
+ */
 export type Finding = {
   what: string
   value: number
   unit: Unit
-  /** The middle, the least and the most of the repetitions stand in `value` and here. */
+  /** The least and the most of the repetitions, beside the median in `value`. */
   spread?: [least: number, most: number]
   ceiling?: { what: string; value: number }
-  /** What is held against the target: the value itself, or its ratio to the ceiling. */
+  /** What is compared with the target: the value itself, or its ratio to the ceiling. */
   judged?: { figure: number; atLeast?: number; atMost?: number; isRatio?: boolean }
   note?: string
 }
@@ -25,7 +27,7 @@ export function percentile(values: number[], percent: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? 0
 }
 
-/** What was measured against what, pair by pair, so that a slow moment slows both. */
+/** Pairs of subject and ceiling, so that a slow moment affects both. */
 export function medianRatio(subject: number[], other: number[]): number {
   return median(subject.map((value, index) => value / (other[index] ?? Number.NaN)))
 }
@@ -37,7 +39,7 @@ export function finding(what: string, unit: Unit, values: number[]): Finding {
 
 type Target = { atLeast: number } | { atMost: number }
 
-/** A line that is held against what was measured beside it, pair by pair. */
+/** A line that is compared with its ceiling, pair by pair. */
 export function besides(
   line: Finding,
   values: number[],
@@ -56,7 +58,7 @@ export function meets({ judged }: Finding): boolean | null {
   return figure >= atLeast && figure <= atMost
 }
 
-/** The report as a Markdown table, for a terminal and for docs/performance.md alike. */
+/** The report as a Markdown table, for a terminal and docs/performance.md. */
 export function table(findings: Finding[]): string {
   const rows = findings.map((line) => {
     const { what, value, unit, spread, ceiling } = line

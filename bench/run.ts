@@ -3,9 +3,9 @@
  * beside ceilings of the same machine in the same run, prints the table of docs/performance.md, and
  * writes dist/bench/results.json. It needs `wrk`.
  *
- * Every measure is a file of its name and answers lines of the table: `bursts`, `mails`, `checks`,
- * `latency`, `memory`, `stored`. Subject and ceiling alternate; the middle of the repetitions is
- * shown with the least and the most, and a ratio is the middle of the ratios of neighbours. The
+ * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `checks`,
+ * `latency`, `memory`, `stored`. Subject and ceiling alternate; the median of the repetitions is
+ * shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
  * sink in a process of its own (sink.ts), and mail-client.ts is what can be sent without OtpMint.
@@ -33,7 +33,7 @@ export type Bench = {
   quick: boolean
   huge: boolean
   pipelining: boolean
-  /** A new directory, which goes when the process does. */
+  /** A new directory, which is removed at the end of the process. */
   directory(): string
   progress(text: string): void
 }

@@ -18,7 +18,7 @@ export type Pending = { id: string; code: string }
 export type Seeded = { liveKey: string; pending: Pending[] }
 
 type Seed = {
-  /** Where the app's mails go; null: to a port where nothing listens. */
+  /** The port of the app's mail server; null for one where nothing listens. */
   smtpPort: number | null
   connectionsMax?: number
   /** How many verifications wait for their codes. */
@@ -42,7 +42,7 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   }
 }
 
-/** Writes one message as OtpMint composes it; answers the file. */
+/** Writes one message as OtpMint composes it; returns the file. */
 export async function writeSample(dataDir: string): Promise<string> {
   const { ports, close } = await openData(dataDir)
   const from = { from: 'codes@bench.example', fromName: null }
@@ -67,7 +67,7 @@ async function openData(dataDir: string) {
   return openDirectory(settings, directory, directory.database)
 }
 
-/** Starts verifications, 256 at once; answers what the sender would have got. */
+/** Starts verifications, 256 at once; returns the deliveries for the sender. */
 async function start(ports: OpenPorts, appId: string, count: number): Promise<Handover[]> {
   const app = await ports.apps.get(appId)
   if (!app) throw new Error('there is no app')
@@ -94,7 +94,7 @@ async function start(ports: OpenPorts, appId: string, count: number): Promise<Ha
   return handovers
 }
 
-/** As the sender leaves them: the measures of checks are not measures of mail. */
+/** Settles the deliveries as sent, so that measures of checks include no mail. */
 function markSent(dataDir: string): void {
   const database = new Database(dataDirectory(dataDir).database)
   database.run(
@@ -112,9 +112,9 @@ const sixDaysMs = 6 * 86_400_000
 const batchSize = 500_000
 
 /**
- * Makes a database look as after six days of work: verifications that were mailed and approved
- * long ago, one in ten after a wrong code, with all that belongs to them. Written as SQL, from the
- * one verification that is there, because a million starts would take minutes.
+ * Fills a database as after six days of work: verifications that were mailed and approved long ago,
+ * one in ten after a wrong code, with all their rows. Copies the one existing verification by SQL,
+ * because a million starts would take minutes.
  */
 export function fillOld(dataDir: string, count: number): void {
   const database = new Database(dataDirectory(dataDir).database, { strict: true })

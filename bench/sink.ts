@@ -1,14 +1,14 @@
 /**
- * A mail server that takes every mail and keeps nothing but counts. It runs in a process of its
- * own (`openSink`), so that what it costs is the machine's and not the bench's.
+ * A mail server that accepts every mail and keeps only counts. It runs in a separate process
+ * (`openSink`), so that it does not slow the bench.
  */
 export type SinkOptions = {
-  /** How long a mail waits for its reply, in ms; mails on several connections wait side by side. */
+  /** The delay of the reply to a mail, in ms; connections wait in parallel. */
   delayMs?: number
   /** Beyond so many connections the greeting is 421. */
   connectionsMax?: number
   pipelining?: boolean
-  /** Takes connections and never says a word. */
+  /** Accepts connections and sends nothing. */
   hangs?: boolean
 }
 
@@ -17,9 +17,9 @@ export type SinkCounts = {
   mails: number
   firstAt: number
   lastAt: number
-  /** Mails whose Message-ID was there before. */
+  /** Mails with a repeated Message-ID. */
   duplicates: number
-  /** The most connections at a time, and how many were turned away. */
+  /** The most connections at a time, and how many were refused. */
   connectionsMost: number
   turnedAway: number
 }
@@ -77,7 +77,7 @@ export async function openSink(options: SinkOptions = {}): Promise<Sink> {
 if (import.meta.main) serve(JSON.parse(process.argv[2] ?? '{}') as SinkOptions)
 
 type Connection = {
-  /** What came in and is not read yet. */
+  /** The received text that is not parsed yet. */
   text: string
   inMessage: boolean
   /** A mail waits for its reply. */
@@ -172,7 +172,7 @@ function createTally() {
       Object.assign(counts, none, { connectionsMost: connections })
       seen.clear()
     },
-    /** Counts a mail; answers the reply. */
+    /** Counts a mail; returns the reply. */
     take(message: string): string {
       const id = messageId(message)
       if (seen.has(id)) counts.duplicates++
@@ -210,7 +210,7 @@ function messageId(message: string): string {
 const dataCommand = 'D'.charCodeAt(0)
 const goodbye = '221 2.0.0 Bye\r\n'
 
-/** By the first letter: EHLO, DATA, QUIT; MAIL, RCPT, RSET and NOOP are all the same to it. */
+/** Answers by the first letter: EHLO, DATA, QUIT; MAIL, RCPT, RSET and NOOP are treated alike. */
 function replyTo(line: string, pipelining: boolean): string {
   if (line.startsWith('E')) {
     const offer = pipelining ? '250-PIPELINING\r\n' : ''

@@ -6,7 +6,7 @@ import { fillOld, seed } from './seed.ts'
 
 const perSecondMax = 30_000
 
-/** What a full database changes: how soon the server is ready, and how fast it checks. */
+/** Measures start time and checks with a full database. */
 export const stored: Measure = async (bench) => {
   const counts = bench.quick ? [50_000] : [1_000_000, ...(bench.huge ? [10_000_000] : [])]
   const few = await filled(bench, 1_000)
@@ -52,7 +52,7 @@ async function checks(bench: Bench, few: Filled, many: Filled): Promise<Finding>
   for (let round = 0; round <= bench.rounds; round++) {
     bench.progress(`checks with ${many.count} stored, round ${round} of ${bench.rounds}`)
     const pair = [await rate(bench, few, servers.few), await rate(bench, many, servers.many)]
-    // The first round is for the compiler of the runtime.
+    // The first round warms up the runtime's compiler.
     if (round === 0) continue
     runs.few.push(pair[0] ?? 0)
     runs.many.push(pair[1] ?? 0)
@@ -70,7 +70,7 @@ async function rate(bench: Bench, { takeLines, ...rest }: Filled, served: Served
   return (await wrk({ ...job, lines: takeLines() })).perSecond
 }
 
-/** Old verifications, and above them recent ones that wait for their codes, as in real life. */
+/** Old verifications, and recent ones that wait for their codes. */
 async function filled(bench: Bench, count: number): Promise<Filled> {
   bench.progress(`a database is filled with ${count} verifications`)
   const directory = bench.directory()

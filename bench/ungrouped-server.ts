@@ -1,4 +1,4 @@
-/** `otpmint serve` with a commit of its own for every write, to see what grouping them brings. */
+/** `otpmint serve` with a commit for every write, to measure the effect of group commit. */
 import '../src/production.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { startRuntime } from '../src/runtime.ts'

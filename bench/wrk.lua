@@ -13,7 +13,7 @@ end
 function request()
   local line = file:read()
   if line == nil then
-    -- Again from the start: a check of a code that was used is refused, and the run with it.
+    -- Begins again: a check of a used code is refused, which ends the run.
     file:seek("set")
     line = file:read()
   end
