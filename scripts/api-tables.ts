@@ -21,7 +21,7 @@ type Schema = {
 
 const marked = /<!-- fields of (\w+) -->\n[\s\S]*?<!-- end of fields -->/g
 
-/** The page with the table of every component that it marks, made anew from the API's schemas. */
+/** Replaces the marked field tables of the page by new ones from the API's schemas. */
 export async function withFieldTables(page: string): Promise<string> {
   const about = { developerMode: false, publicUrl: null, ceilings: defaultSettings }
   const document = (await describeServer(about)) as unknown as {

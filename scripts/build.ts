@@ -1,7 +1,7 @@
 /**
  * `bun run build` makes dist/otpmint for this machine; `bun run build --all` makes the released
- * executables and their SHA-256 sums. What other machines need (their Bun, their argon2) is pinned
- * by scripts/targets/bun.lock, so that npm's integrity check stands between us and a wrong byte.
+ * executables and their SHA-256 sums. Bun and argon2 for other machines are pinned in
+ * scripts/targets/bun.lock, so that npm checks their integrity.
  */
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -15,8 +15,8 @@ const dist = join(root, 'dist')
 const targets = join(import.meta.dir, 'targets')
 const released = { x64: '@oven/bun-linux-x64', arm64: '@oven/bun-linux-aarch64' } as const
 
-// The code of a thread is an entry point too. Where it lies in the executable follows from the
-// folder that the entry points share: mail-thread.ts and inspect-thread.ts look for it below src/.
+// The code of each thread is an entry point too. Its path in the executable is relative to the
+// common folder of the entry points: mail-thread.ts and inspect-thread.ts expect it below src/.
 const main = 'src/main.ts'
 const threads = ['src/channels/email/worker.ts', 'src/runtime/inspect-worker.ts']
 
@@ -26,7 +26,7 @@ process.exitCode = await run(mode)
 async function run(mode: string): Promise<number> {
   if (mode === '--one') return buildHere(JSON.parse(rest[0] ?? '') as Target)
   if (mode === '--host') return buildAll([hostTarget()])
-  // For bench/, whose other servers are compiled like the one that they are compared with.
+  // For bench/, which compares the released executable with other servers.
   if (mode === '--entry') {
     const [entry = '', outfile = ''] = rest
     return buildAll([{ ...hostTarget(), entry, outfile }])
@@ -70,8 +70,8 @@ function installTargets(): number {
   return exitCode
 }
 
-// Each target in a process of its own: Bun tells of failed bytecode on standard error only, and
-// still reports success (oven-sh/bun #15528), so somebody has to read it.
+// Each target has its own process: Bun reports failed bytecode on standard error only, and still
+// succeeds (oven-sh/bun #15528), so this reads it.
 async function buildAll(list: Target[]): Promise<number> {
   await mkdir(dist, { recursive: true })
   for (const target of list) {
@@ -95,7 +95,7 @@ async function buildHere({ entry = main, outfile, runtime, native }: Target): Pr
     entrypoints: entries.map((path) => join(root, path)),
     target: 'bun',
     format: 'esm',
-    // Elysia reads its handlers' source for the names of what they use.
+    // Elysia reads names from the source of its handlers.
     minify: { whitespace: true, syntax: true, identifiers: false },
     sourcemap: 'linked',
     bytecode: true,
@@ -105,21 +105,23 @@ async function buildHere({ entry = main, outfile, runtime, native }: Target): Pr
     compile: {
       outfile,
       executablePath: runtime,
-      // A file in the working directory must not be able to change what the executable does.
+      // Files in the working directory must not change what the executable does.
       autoloadDotenv: false,
       autoloadBunfig: false,
       execArgv: ['--max-http-header-size=8192'],
     },
   })
   for (const log of result.logs) say(String(log))
-  // The executable carries its own copies.
+  // The executable contains its source maps.
   for (const name of [basename(outfile), 'worker.js', 'inspect-worker.js']) {
     await rm(join(dirname(outfile), `${name}.map`), { force: true })
   }
   return result.success ? 0 : 1
 }
 
-/** Replaces argon2's loader, which looks around at run time and obeys the environment. */
+/**
+ * Replaces argon2's loader, which searches for the library at run time and reads the environment.
+ */
 function oneNativeFile(native: string): BunPlugin {
   const name = '@node-rs/argon2'
   const filter = /^@node-rs\/argon2$/

@@ -1,6 +1,6 @@
 # Sourced by scripts/build and scripts/test, with $root set. `need_bun` puts the Bun that
-# package.json pins on PATH: the one that is there, or one through npm (or through another Bun),
-# beside whatever this machine has and without touching it.
+# package.json pins on PATH. If it is missing, it is installed through npm or another Bun into a
+# cache directory, without a change to the machine's own.
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -1,4 +1,4 @@
-/** `bun run check`: format, lint, types and commit subjects; what CI runs before the tests. */
+/** `bun run check`: checks format, lint, types and commit subjects; CI runs it before the tests. */
 import { join } from 'node:path'
 import { isWellFormed } from './commit-subject.ts'
 

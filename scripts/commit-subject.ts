@@ -3,7 +3,7 @@ const form = new RegExp(`^(${types})(\\([a-z0-9,-]+\\))?!?: ([a-z]+)\\b.*[^.\\s]
 const told = /(ed|ing|[^su]s)$/
 const commands = new Set(['need', 'feed', 'seed', 'embed', 'proceed', 'exceed', 'bring', 'ping'])
 
-/** `type(scope): imperative`: "feat(keys): rotate while serving", not "rotated" nor "rotates". */
+/** Tests for `type(scope): imperative`: "feat(keys): rotate while serving", not "rotated". */
 export function isWellFormed(subject: string): boolean {
   const verb = form.exec(subject)?.[3]
   if (verb === undefined || subject.length > 100) return false

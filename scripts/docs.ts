@@ -1,4 +1,4 @@
-/** Writes what is made from code: docs/configuration.md, and the field tables of docs/api.md. */
+/** Writes the generated docs: docs/configuration.md, and the field tables of docs/api.md. */
 import { join } from 'node:path'
 import { configurationPage } from '../src/config/describe.ts'
 import { withFieldTables } from './api-tables.ts'

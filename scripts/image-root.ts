@@ -1,13 +1,13 @@
 /**
- * `bun scripts/image-root.ts DIR` writes what the container image is made of: DIR/root, its file
- * system, and DIR/data, the empty volume. The Dockerfile copies exactly these two, and
- * test/packaging/image.test.ts runs exactly these two.
+ * `bun scripts/image-root.ts DIR` writes the contents of the container image: DIR/root, its file
+ * system, and DIR/data, the empty volume. The Dockerfile copies both, and
+ * test/packaging/image.test.ts runs them.
  */
 import { chmod, copyFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 const project = join(import.meta.dir, '..')
-/** As in the usual non-root images. */
+/** The user id of common non-root images. */
 const user = 65_532
 
 const [target] = process.argv.slice(2)
@@ -32,7 +32,7 @@ async function writeImage(target: string): Promise<void> {
   await mkdir(join(target, 'data'), { mode: 0o700 })
 }
 
-/** Every shared library that the files need, the loader among them, where the files expect it. */
+/** The paths of every shared library that the files need, with the loader. */
 function libraries(...files: string[]): string[] {
   const { stdout, exitCode } = Bun.spawnSync(['ldd', ...files])
   if (exitCode !== 0) throw new Error('ldd failed: build the executable first')

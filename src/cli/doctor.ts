@@ -151,7 +151,7 @@ function checkExposure({ developerMode, openRegistration }: Settings): Finding[]
     : [ok('exposure', 'developer mode and open registration are off')]
 }
 
-/** Only the owner may read what lies in the data directory. */
+/** Finds files of the data directory that other users can read. */
 function checkDataDirectory(root: string, leftToken: string): Finding[] {
   const findings: Finding[] = []
   const open = [root, ...filesIn(root)].filter((path) => (modeOf(path) & 0o077) !== 0)
@@ -164,7 +164,7 @@ function checkDataDirectory(root: string, leftToken: string): Finding[] {
   }
   if (open.length === 0) findings.push(ok('data directory', `${root} is its owner's only`))
   if (modeOf(leftToken) !== 0) {
-    const detail = `the admin token still lies in ${leftToken}`
+    const detail = `the admin token is still in ${leftToken}`
     findings.push(warning('data directory', detail, 'store it elsewhere and delete the file'))
   }
   return findings

@@ -8,9 +8,9 @@ export const keyGenerate: Command = {
   name: 'key generate',
   summary: 'Print a new master key.',
   about: [
-    'Prints 32 random bytes in base64, to be kept as a credential or in a file that only its',
-    'owner can read. Whoever has the master key and the database has everything; whoever loses',
-    'it has lost the database. It is not in backups: keep a copy of it apart from them.',
+    'Prints 32 random bytes in base64, for a credential or a file that only its owner can read.',
+    'The master key and the database together open everything; without the key the database is',
+    'useless. Backups do not contain it: keep a copy of it apart from them.',
   ].join('\n'),
   operands: [],
   flags: {},

@@ -83,7 +83,7 @@ function welcome(facts: Facts, paint: ReturnType<typeof painter>): string {
     `  Test key  ${testKey}`,
     '',
     ...told,
-    paint('bold', 'Mint a code, read it in the inbox, check it:'),
+    paint('bold', 'Start a verification, read its code in the inbox, check it:'),
     '',
     ...apiLines(facts),
     '',
@@ -91,7 +91,7 @@ function welcome(facts: Facts, paint: ReturnType<typeof painter>): string {
     '',
     ...originalLines(facts),
     '',
-    'Ctrl-C ends it.',
+    'Ctrl-C stops the server.',
     '',
   ].join('\n')
 }

@@ -32,20 +32,19 @@ const introduction = `# Configuration
 
 <!-- Written by scripts/docs.ts from src/config/options.ts. Change the table there. -->
 
-Settings are environment variables; the few that a person types are also flags of
-\`otpmint serve\`, and a flag wins. A variable that is empty counts as not set, except for a
-secret, where it is a mistake. \`otpmint\` names all mistakes at once, an unknown \`OTPMINT_\`
-variable among them, and exits with status 78. \`otpmint doctor\` says which settings a running
-server has read.
+Settings are environment variables; some are also flags of \`otpmint serve\`, and a flag wins. An
+empty variable counts as not set; an empty secret is a mistake. \`otpmint\` names all mistakes at
+once, also unknown \`OTPMINT_\` variables, and exits with status 78. \`otpmint doctor\` shows the
+settings of a running server.
 
-A secret can also lie in a file that \`<name>_FILE\` names, which only its owner can read (mode
-0600 or 0400); setting both is a mistake. The master key is looked for in this order:
-\`$CREDENTIALS_DIRECTORY/master_key\` (systemd's \`LoadCredential=\`), \`OTPMINT_MASTER_KEY_FILE\`,
-\`OTPMINT_MASTER_KEY\`, \`master.key\` in the data directory. Without the master key a database and
-its backups are worthless: keep a copy of it elsewhere.
+A secret can also be in a file that \`<name>_FILE\` names, which only its owner can read (mode
+0600 or 0400); setting both is a mistake. The master key is read from the first of these that
+exists: \`$CREDENTIALS_DIRECTORY/master_key\` (systemd's \`LoadCredential=\`),
+\`OTPMINT_MASTER_KEY_FILE\`, \`OTPMINT_MASTER_KEY\`, \`master.key\` in the data directory. Without
+the master key a database and its backups are useless: keep a copy of it elsewhere.
 
-An app may choose the length and the life of its codes in its policy; everything else it can only
-make stricter than it is here. A limit that is tightened here later holds for every app at once.`
+An app may choose the length and the life of its codes in its policy; it can only make everything
+else stricter than here. A setting that is made stricter later applies to every app at once.`
 
 function inSection(section: Option['section']): [OptionName, Option][] {
   return optionList.filter(([, option]) => option.section === section)

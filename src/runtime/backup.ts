@@ -219,7 +219,7 @@ async function carryRevocations(
   return revoked
 }
 
-/** A secretKey cannot be revoked, so what was deleted is paused until somebody wants it back. */
+/** Pauses apps that were deleted, because a secretKey cannot be revoked; returns how many. */
 async function pauseDeleted(ports: OpenPorts, deleted: Set<string>): Promise<number> {
   let paused = 0
   for (const id of deleted) {

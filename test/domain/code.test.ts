@@ -42,6 +42,24 @@ describe('codes', () => {
   test('a word in the biased rest of the range is drawn again', () => {
     expect(digits(words([4_294_000_000, 2 ** 32 - 1, 123_456]), 6)).toBe('123456')
     expect(digits(words([4_200_000_000, 12_345_678]), 8)).toBe('12345678')
+    expect(digits(words([4_199_999_999]), 8)).toBe('99999999')
+  })
+
+  test('a code is made from the words of the key’s blocks, one after another', () => {
+    const place = { appId: 'app', verificationId: 'v', generation: 0 }
+    const blocks = Buffer.concat([0, 1].map((block) => keyring.codeBlock(keyId, place, block)))
+    const drawn = Array.from({ length: 16 }, (_, index) => blocks.readUInt32BE(index * 4))
+    const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+    const long = drawn.slice(0, 13).map((word) => alphabet[word % 32])
+    expect(deriveCode(keyring, keyId, place, 'crockford', 13)).toBe(long.join(''))
+    for (const length of [6, 8, 9]) {
+      const code = digits(words([...drawn]), length)
+      expect(deriveCode(keyring, keyId, place, 'numeric', length)).toBe(code)
+    }
+    const halves = words([...drawn])
+    const ten = digits(halves, 5) + digits(halves, 5)
+    expect(deriveCode(keyring, keyId, place, 'numeric', 10)).toBe(ten)
   })
 
   test('a code has the length that was asked for, from 4 to 10', () => {
@@ -70,25 +88,36 @@ describe('typed text', () => {
       '١٢٣٤٥٦',
       '𝟭𝟮𝟯𝟰𝟱𝟲',
       '1\u00a023456',
+      '12\u00ad34\u201056',
+      '12\u201534\u221256',
     ]) {
       expect(readCode(typed)).toEqual({ code: '123456', format: 'numeric' })
     }
+    expect(readCode(`123456${' '.repeat(58)}`)?.code).toBe('123456')
     for (const typed of ['0123456789ABC', '0123-45678-9abc', 'OI23456789ABC', 'ol23456789abc']) {
       expect(readCode(typed)).toEqual({ code: '0123456789ABC', format: 'crockford' })
+    }
+    expect(readCode('oOiL456789ABC')?.code).toBe('0011456789ABC')
+    for (const code of ['1234567890', 'DEFGHJKMNPQRS', 'TVWXYZ0123456']) {
+      expect(readCode(code)?.code).toBe(code)
     }
   })
 
   test('is null when it cannot be a code', () => {
     const odd = ['', ' ', '123', '12345678901', '1e5', '12345x', '0x1234', '-', '12.345', '½½½½']
+    const near = ['12345', '0123456789AB', '0123456789ABCD', 'U123456789ABC']
+    const around = ['U0123456789ABC', '0123456789ABCU', 'x123456', '123456x']
     const types = [null, undefined, true, 123456, ['123456'], { $ne: 1 }, Number.NaN]
-    for (const typed of [...odd, ...types, '1'.repeat(100_000)]) expect(readCode(typed)).toBeNull()
+    const tooLong = ['1'.repeat(100_000), `123456${' '.repeat(59)}`]
+    for (const typed of [...odd, ...near, ...around, ...types, ...tooLong])
+      expect(readCode(typed)).toBeNull()
   })
 
   test('never throws and never becomes anything but digits or Crockford', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.anything()), (typed) => {
         const read = readCode(typed)
-        if (read) expect(read.code).toMatch(/^([0-9]{4,10}|[0-9A-HJKMNP-TV-Z]{13})$/)
+        if (read) expect(read.code).toMatch(/^([0-9]{6,10}|[0-9A-HJKMNP-TV-Z]{13})$/)
       }),
     )
   })

@@ -12,6 +12,7 @@ import {
   startLimits,
   takeRates,
 } from '../../src/domain/verification/limits.ts'
+import { plainApp } from '../support/commands.ts'
 import { noon } from '../support/world.ts'
 
 const rate = fc.record({
@@ -90,6 +91,42 @@ describe('a row of rates', () => {
         }
       }),
     )
+  })
+})
+
+describe('the limits of a start', () => {
+  const limitsOf = (registeredBy: 'admin' | 'open', mode: 'live' | 'test') => {
+    const limitIndex = (kind: string, text: string) => Buffer.from(`${kind}: ${text}`)
+    const subject = { app: plainApp({ id: 'app', registeredBy }), mode, folded: 'ada' }
+    const [settings, policy] = [defaultSettings, { startsPerDay: 9, recipientStartsPerDay: 8 }]
+    const numbers = { settings, policy: effectivePolicy(policy, settings) }
+    return startLimits({ limitIndex }, subject, numbers).map(({ key, rates }) => {
+      return [String(key), ...rates.map(({ name, max, windowMs }) => [name, max, windowMs])]
+    })
+  }
+  const own = (mode: string) => [
+    [
+      `recipient: app\0${mode}\0ada`,
+      ['recipient_spacing', 1, 30_000],
+      ['recipient_quarter_hour', 5, 900_000],
+      ['recipient_day', 8, 86_400_000],
+    ],
+    [`app: app\0${mode}`, ['app_minute', 600, 60_000], ['app_day', 9, 86_400_000]],
+  ]
+  const acrossApps = ['recipient_day', 30, 86_400_000]
+
+  test('are those of the recipient in the app, of the app, and of the recipient in all apps', () => {
+    const all = [...own('live'), ['recipient_all_apps: ada', acrossApps]]
+    expect<unknown>(limitsOf('admin', 'live')).toEqual(all)
+  })
+
+  test('are separate for openly registered apps', () => {
+    const all = [...own('live'), ['recipient_open_apps: ada', acrossApps]]
+    expect<unknown>(limitsOf('open', 'live')).toEqual(all)
+  })
+
+  test('do not include those of all apps with a test key', () => {
+    expect<unknown>(limitsOf('admin', 'test')).toEqual(own('test'))
   })
 })
 

@@ -10,6 +10,9 @@ import { listVerifications } from '../../src/domain/verification/list.ts'
 import { resendVerification } from '../../src/domain/verification/resend.ts'
 import { type StartRequest, startVerification } from '../../src/domain/verification/start.ts'
 import { type Mode, statusOf } from '../../src/domain/verification/verification.ts'
+import { createKeyring } from '../../src/keys/keyring.ts'
+import { firstKeyset } from '../../src/keys/keyset.ts'
+import { systemRandom } from '../../src/random.ts'
 import { addApp, codeOf, noon, type World, world, wrongCode } from '../support/world.ts'
 
 async function start(w: World, request: Partial<StartRequest> = {}) {
@@ -227,6 +230,8 @@ describe('the outbox', () => {
   test('is told which verifications need no message any more', async () => {
     const w = await world()
     const used = await start(w)
+    await used.check(wrongCode(used.code))
+    expect(w.outboxState.withdrawn).toEqual([])
     await used.check(used.code)
     const canceled = await start(w, { to: 'b@example.com' })
     await cancelVerification(w, canceled.verification)
@@ -292,6 +297,11 @@ describe('a check', () => {
       const { code: problem, errors } = await problemOf(check(typed))
       expect([problem, errors?.[0]?.field]).toEqual(['invalid_request', 'code'])
     }
+    const reasons = async (typed: unknown) => (await problemOf(check(typed))).errors
+    const noCode = 'must be the digits of the code, as a string'
+    expect(await reasons('x')).toEqual([{ field: 'code', reason: noCode }])
+    const otherLength = 'must be as long as code_length says'
+    expect(await reasons(`${code}0`)).toEqual([{ field: 'code', reason: otherLength }])
     const stored = await w.verifications.get(verification)
     expect(stored?.attemptsSpent).toBe(0)
   })
@@ -377,8 +387,48 @@ describe('a check', () => {
     const w = await world()
     const { code, check } = await start(w, { ttlSeconds: 3600 })
     await check(wrongCode(code), 'one')
-    w.clock.advance(600_000)
+    w.clock.advance(599_999)
+    expect((await problemOf(check(code, 'one'))).code).toBe('idempotency_key_reused')
+    w.clock.advance(1)
     expect((await check(code, 'one')).valid).toBe(true)
+  })
+
+  test('shares its Idempotency-Key with no other verification and no other mode', async () => {
+    const w = await world()
+    const one = await start(w)
+    const other = await start(w, { to: 'b@example.com' })
+    const first = await one.check(wrongCode(one.code), 'one')
+
+    const second = await other.check(wrongCode(one.code), 'one')
+    expect([second.replayed, second.verification.id]).toEqual([false, other.verification.id])
+    const inTest = check(w, first.verification.id, wrongCode(one.code), 'test', 'one')
+    expect((await problemOf(inTest)).code).toBe('verification_not_found')
+  })
+
+  test('writes an event when the code is approved or the last attempt is spent', async () => {
+    const w = await world({ policy: { attemptsMax: 1 } })
+    const right = await start(w)
+    await right.check(right.code)
+    const wrong = await start(w, { to: 'b@example.com' })
+    await wrong.check(wrongCode(wrong.code))
+
+    const list = { appId: w.app.id, type: null, limit: 9, cursor: null }
+    const { items } = await w.events.list(list)
+    expect(items.map(({ type, verificationId }) => [type, verificationId])).toEqual([
+      ['verification.exhausted', wrong.verification.id],
+      ['verification.approved', right.verification.id],
+    ])
+  })
+
+  test('of a code whose key was deleted is refused as expired', async () => {
+    const w = await world()
+    const { code, verification } = await start(w)
+    const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(9)), systemRandom)
+
+    const late = check({ ...w, keyring }, verification.id, code)
+
+    expect((await problemOf(late)).code).toBe('verification_expired')
+    expect((await w.verifications.get(verification))?.attemptsSpent).toBe(0)
   })
 
   test('in parallel with one Idempotency-Key spends one attempt and judges one code', async () => {

@@ -185,6 +185,10 @@ function budgets(open: OpenStores): void {
 
     const approved = await next(0)
     expect((await next(1)).format).toBe('crockford')
+    for (let i = 0; i < 4; i++) {
+      await verifications.chargeAttempt(attempt(approved.command, false))
+    }
+    // The 4 wrong codes count, the right one does not.
     await verifications.chargeAttempt(attempt(approved.command, true))
     const canceled = await next(2)
     expect(canceled.format).toBe('numeric')
@@ -192,6 +196,47 @@ function budgets(open: OpenStores): void {
     expect((await next(3)).format).toBe('numeric')
     await verifications.expirePending(noon)
     expect((await next(4)).format).toBe('numeric')
+  })
+
+  test('a code gives its open attempts back at the millisecond of its expiry', async () => {
+    const stores = await open()
+    const options = { recipientKey: bytes(32), budget: [{ max: 9, windowMs: dayMs }] }
+    const formatAt = async (now: number) => (await start(stores, { ...options, now })).format
+
+    expect(await formatAt(noon)).toBe('numeric')
+    expect(await formatAt(noon + 599_999)).toBe('crockford')
+    expect(await formatAt(noon + 600_000)).toBe('numeric')
+  })
+
+  test('wrong codes count until a whole window after the expiry, swept or not', async () => {
+    const stores = await open()
+    const { verifications, maintenance } = stores
+    const month = { max: 100, windowMs: 30 * dayMs }
+    // After the failures, five attempts fit once the failures no longer count.
+    const failThenStart = async (options: { isSwept: boolean; wait: number; max: number }) => {
+      const { isSwept, wait, max } = options
+      const budget = [{ max, windowMs: dayMs }, month]
+      const recipient = { recipientKey: bytes(32), budget }
+      const { command } = await start(stores, { ...recipient, now: noon })
+      await verifications.chargeAttempt(attempt(command, false))
+      const sweep = { verificationsBefore: noon + 1 }
+      if (isSwept) await maintenance.sweep(sweepCommand(noon + hourMs, sweep))
+      const now = noon + wait
+      const first = await start(stores, { ...recipient, now })
+      const second = await start(stores, { ...recipient, now })
+      return `${first.format}, ${second.format}`
+    }
+
+    const expiry = 600_000 + dayMs
+    const isSwept = true
+    const [none, fits] = ['crockford, crockford', 'numeric, crockford']
+    expect(await failThenStart({ isSwept: false, wait: expiry - 1, max: 5 })).toBe(none)
+    expect(await failThenStart({ isSwept: false, wait: expiry, max: 5 })).toBe(fits)
+    expect(await failThenStart({ isSwept: false, wait: expiry, max: 9 })).toBe(fits)
+    // Swept failures count by whole hours.
+    expect(await failThenStart({ isSwept, wait: dayMs + hourMs - 1, max: 5 })).toBe(none)
+    expect(await failThenStart({ isSwept, wait: dayMs + hourMs, max: 5 })).toBe(fits)
+    expect(await failThenStart({ isSwept, wait: dayMs + hourMs, max: 9 })).toBe(fits)
   })
 
   test('two hundred parallel starts never reserve more than the budget', async () => {
@@ -253,13 +298,18 @@ function budgets(open: OpenStores): void {
     const budget = [{ max: 9, windowMs: 30 * dayMs }]
     const mine = { recipientKey: bytes(32), budget }
     await start(stores, mine)
-    const before = { verificationsBefore: noon + dayMs }
+    const failOther = async (now: number) => {
+      const { command } = await start(stores, { recipientKey: bytes(32), budget, now })
+      for (let i = 0; i < 5; i++) {
+        await verifications.chargeAttempt(attempt(command, false, { now }))
+      }
+    }
+    await failOther(noon)
+    const before = { verificationsBefore: noon + 1 }
     await maintenance.sweep(sweepCommand(noon + dayMs, before))
+    await failOther(noon + dayMs)
 
-    const theirs = await start(stores, { recipientKey: bytes(32), budget })
-    for (let i = 0; i < 5; i++) await verifications.chargeAttempt(attempt(theirs.command, false))
-
-    expect((await start(stores, { ...mine, now: noon + 1 })).format).toBe('numeric')
+    expect((await start(stores, { ...mine, now: noon + dayMs + 1 })).format).toBe('numeric')
   })
 }
 

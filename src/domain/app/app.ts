@@ -44,7 +44,7 @@ export function recipientPlace(verificationId: string) {
 }
 
 /**
- * A name as it may stand in a subject and a From header: 1 to 64 characters of NFC without control,
+ * Reads a name for a subject and a From header: 1 to 64 characters of NFC without control,
  * bidi or invisible characters. Throws `invalid_request` naming `field`.
  */
 export function readName(input: unknown, field = 'name'): string {

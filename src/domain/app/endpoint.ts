@@ -249,7 +249,7 @@ export function isEndpointChannel(value: unknown): value is EndpointChannel {
   return endpointChannels.some((channel) => channel === value)
 }
 
-/** Reads one field or notes what is wrong with it; `undefined` from `parse` means wrong. */
+/** Reads one field or adds a mistake; `undefined` from `parse` means invalid. */
 function reader(input: SmtpInput, names: SmtpNames, mistakes: FieldError[]) {
   return <Value>(
     field: SmtpField,

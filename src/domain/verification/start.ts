@@ -232,7 +232,7 @@ function channelFor({ app, mode, channel = 'email' }: StartRequest): ChannelKind
   return channel
 }
 
-/** Two letters and two digits, easily told apart; not secret. */
+/** Two letters and two digits that are easy to distinguish; not secret. */
 function newReference(random: Ports['random']): string {
   const letters = 'ABCDEFGHJKMNPQRSTVWXYZ'
   const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4)

@@ -34,9 +34,9 @@ export const registerSecretKey = {
   summary: 'Register a secretKey and its mail server',
   description:
     'Needs `Authorization: Bearer <admin token>` unless registration is open or the server runs ' +
-    'in developer mode. A taken secretKey is never overwritten. Where registration is open and ' +
-    'no token comes along, the mail server must have public addresses only and take the login, ' +
-    'the From address must lie in the domain of the login, and one address may call 10 times a ' +
+    'in developer mode. A taken secretKey is never overwritten. With open registration and ' +
+    'without the token, the mail server must have public addresses only and accept the login, ' +
+    'the From address must be in the domain of the login, and one address may call 10 times a ' +
     'minute.',
   draft: body('RegisterRequest', {
     secretKey,
@@ -95,13 +95,15 @@ export const sendOtp = {
   tag,
   summary: 'Mail a code',
   description:
-    'Answers once the mail server has taken the mail or may have taken it, after 20 seconds at ' +
+    'Answers once the mail server has accepted the mail or may have, after 20 seconds at ' +
     'most. 400 means that no mail arrives. With the shareableKey of a live code the same code is ' +
     'mailed again.',
   draft: body('OtpRequest', {
     mail,
     secretKey,
-    shareableKey: t.Optional(t.String({ description: 'Of a live code: sends the same code again.' })),
+    shareableKey: t.Optional(
+      t.String({ description: 'Of a live code: sends the same code again.' }),
+    ),
   }),
   example: { mail: 'ada@example.com', secretKey: 'a-long-secret-of-your-own' },
   answers: {
@@ -131,12 +133,12 @@ export const verifyOtp = {
   tag,
   summary: 'Check a code',
   description:
-    'A wrong code costs an attempt; what cannot be the code at all costs none. The last wrong ' +
-    'attempt answers 403, every later one `Maximum Attempts Reached!`. Judges only what `/otp` ' +
-    'began.',
+    'A wrong code costs an attempt; text that cannot be the code costs none. The last wrong ' +
+    'attempt answers 403, every later one `Maximum Attempts Reached!`. Checks codes of `/otp` ' +
+    'only.',
   draft: body('VerifyOtpRequest', {
     shareableKey: t.String({ description: 'As `/otp` answered.' }),
-    otp: t.String({ description: 'What the person typed; spaces and hyphens do not matter.' }),
+    otp: t.String({ description: 'What the person typed; spaces and hyphens are ignored.' }),
   }),
   example: { shareableKey: '0Uw3Xa8bQ2sXyKBqCk1uT5vYw8ZaDf', otp: '123456' },
   answers: {

@@ -1,7 +1,7 @@
 import type { InboxRow, InboxStore } from '../../domain/stores.ts'
 import type { Parts } from './parts.ts'
 
-/** Rows are ordered by when they were added, whatever the clock said. */
+/** Rows are ordered by insertion, independent of the clock. */
 export function createInboxStore({ database, read, write }: Parts): InboxStore {
   const insert = database.prepare<null, InboxRow>(`
     insert or replace into inbox (delivery_id, app_id, verification_id, recipient_sealed, at)

@@ -107,7 +107,10 @@ export const keyRequest = input('KeyRequest', { mode: oneOf(modes, 'What it is f
 
 const appFields = {
   id: id('22 characters of base62.'),
-  name: nullable(t.String(), 'Shown in the mail; null for a secretKey that was registered without a name.'),
+  name: nullable(
+    t.String(),
+    'Shown in the mail; null for a secretKey that was registered without a name.',
+  ),
   registered_by: oneOf(
     ['admin', 'open'],
     '`open`: by a stranger through open registration, so only public mail servers are dialled.',

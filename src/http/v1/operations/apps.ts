@@ -62,7 +62,7 @@ export const createApp = {
   id: 'createApp',
   tag,
   summary: 'Create an app with one live and one test key',
-  description: 'The two keys are shown only now. `email` is the short way to its first endpoint.',
+  description: 'The two keys are shown only now. `email` adds its first endpoint.',
   draft: newApp,
   example: { name: 'Acme', email: { ...email, password: 'the mailbox password' } },
   answers: {
@@ -135,7 +135,8 @@ export const createKey = {
   id: 'createKey',
   tag,
   summary: 'Add a key',
-  description: 'Shown only now. Two of a mode may be active, so that a key can be replaced without a gap.',
+  description:
+    'Shown only now. Two of a mode may be active, so that a key can be replaced without a gap.',
   params,
   body: keyRequest,
   example: { mode: 'live' },
@@ -162,7 +163,7 @@ export const listEndpoints = {
   id: 'listEndpoints',
   tag,
   summary: 'List an app’s endpoints',
-  description: 'The servers that its messages leave through, by channel and rank; ten of each.',
+  description: 'The servers that send its messages, by channel and rank; at most ten of a channel.',
   params,
   answers: {
     200: {
@@ -178,7 +179,7 @@ export const addEndpoint = {
   id: 'addEndpoint',
   tag,
   summary: 'Add an endpoint',
-  description: 'A message that the endpoint of rank 1 cannot take goes to rank 2 at once.',
+  description: 'A message that the endpoint of rank 1 cannot send goes to rank 2 at once.',
   params,
   draft: newEndpoint,
   example: { channel: 'email', email: { ...email, password: 'the mailbox password' } },
