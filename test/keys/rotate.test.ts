@@ -247,6 +247,8 @@ describe('a rotation', () => {
         await rotate(place, keys)
         const keyring = await open(place, keyB)
         expect(isFinished(keyring.keyset())).toBe(true)
+        // No write of the keyset is made twice.
+        expect(keyring.keyset().version).toBe(place.keyring.keyset().version + 3)
         expect(await place.meta.read('rotation_bridge')).toBeNull()
         await expectEverythingOpens(place, keyring)
         expect(await refusal(open(place, keyA))).toContain('not this database')
@@ -299,6 +301,35 @@ describe('a rotation', () => {
     expect(await wrong).toContain('neither master key')
     expect(await same).toContain('in use')
     expect(await place.meta.read('keyset')).toEqual(before)
+  })
+
+  test('that is run again after its end changes nothing', async () => {
+    const place = await installation(keyA)
+    const keys = { oldMaster: keyA, newMaster: keyB }
+    await rotate(place, keys)
+    const before = await place.meta.read('keyset')
+
+    expect(await rotate(place, keys)).toEqual({ keyId: keyIdOf(keyB.bytes), renewed: 0 })
+    expect(await place.meta.read('keyset')).toEqual(before)
+  })
+
+  test('of a database without a keyset is refused', async () => {
+    const place = await installation(keyA)
+    await place.meta.write({ keyset: null })
+
+    const said = await refusal(rotate(place, { oldMaster: keyA, newMaster: keyB }))
+
+    expect(said).toBe('1 there is no keyset to rotate')
+  })
+
+  test('renews a hundred apps at a time and reports the number so far', async () => {
+    const place = await installation(keyA, 101)
+    const reported: number[] = []
+    const onProgress = (renewed: number) => void reported.push(renewed)
+
+    await rotate(place, { oldMaster: keyA, newMaster: keyB, onProgress })
+
+    expect(reported).toEqual([100, 101])
   })
 
   test('that another rotation overtakes at any write fails with that reason and harms nothing', async () => {
@@ -413,8 +444,53 @@ describe('servers that run while the key is rotated', () => {
     await expectEverythingOpens(place, await open(place, keyB))
   })
 
+  test('delay each write of the keyset until they have the one before', async () => {
+    const place = await installation(keyA)
+    const [idA, idB] = [keyIdOf(keyA.bytes), keyIdOf(keyB.bytes)]
+    const [appId = ''] = place.sealed.keys()
+    const stopped = async () => {
+      await beat(place, 'node 0', place.keyring)
+      expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
+      const { dataKey } = (await place.apps.get(appId)) ?? {}
+      return [(await open(place, keyB)).keyset().currentId, dataKey?.keyId]
+    }
+
+    expect(await stopped()).toEqual([idA, idA])
+    await followRotation({ meta: place.meta, keyring: place.keyring })
+    expect(await stopped()).toEqual([idB, idA])
+    await followRotation({ meta: place.meta, keyring: place.keyring })
+    await beat(place, 'node 0', place.keyring)
+    await rotate(place, served)
+    await expectEverythingOpens(place, await open(place, keyB))
+  })
+
+  test('are waited for in looks of half a second, for thirty seconds', async () => {
+    const place = await installation(keyA)
+    await beat(place, 'node 0', place.keyring)
+    const slept: number[] = []
+    const timers = { ...place.timers, sleep: async (ms: number) => void slept.push(ms) }
+
+    expect(await refusal(rotate({ ...place, timers }, served))).toBe(
+      '1 a running server has not taken up the new key: run it again, or stop it',
+    )
+    expect(slept).toEqual(Array(60).fill(500))
+  })
+
+  test('take up a rotation that was cut off before the next one begins', async () => {
+    const place = await installation(keyA)
+    await beat(place, 'node 0', place.keyring)
+    const cutOff = rotate(dying(place, 1, 'after'), { oldMaster: keyA, newMaster: keyB })
+    await expect(cutOff).rejects.toThrow('killed')
+
+    const next = { ...served, oldMaster: keyB, newMaster: keyC }
+    await rotate(following(place, [place.keyring]), next)
+
+    await expectEverythingOpens(place, await open(place, keyC))
+  })
+
   test('that were not seen for 15 seconds, or only by a wrong clock, do not delay it', async () => {
     const place = await installation(keyA)
+    expect(nodeSilentMs).toBe(15_000)
     await beat(place, 'gone', place.keyring, noon - nodeSilentMs)
     await beat(place, 'ahead', place.keyring, noon + nodeSilentMs)
     await beat(place, 'node 0', place.keyring)

@@ -122,7 +122,7 @@ function judgeRefusal(ledger: Ledger, ask: Ask, seen: Seen, { json }: Answer): v
 
 function judgeTooEarly(ledger: Ledger, ask: Ask, seen: Seen): void {
   const { settings, jumpedBack, asks } = ledger
-  if ((ask.answer?.retryAfter ?? Number.POSITIVE_INFINITY) > settings.resendAfterSeconds) {
+  if (toldToWait(ask) > settings.resendAfterSeconds) {
     violation('a resend is told to wait longer than the wait', facts(ask, seen))
   }
   const since = ask.begunElapsed - settings.resendAfterSeconds * 1000
@@ -137,6 +137,12 @@ function judgeTooEarly(ledger: Ledger, ask: Ask, seen: Seen): void {
   if (!jumpedBack.ever || asks.some(isTold)) {
     violation('a resend is refused longer than its wait', facts(ask, seen))
   }
+}
+
+/** How long a refusal says to wait, in s, less what the clock has moved meanwhile. */
+export function toldToWait({ answer, clockMin, clockMax }: Ask): number {
+  const movedSeconds = (clockMax - clockMin) / 1000
+  return (answer?.retryAfter ?? Number.POSITIVE_INFINITY) - Math.ceil(movedSeconds)
 }
 
 /** A refusal needs a reason that those outside know of. */

@@ -1,7 +1,7 @@
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import type { Ledger } from './ledger.ts'
 import { type Answer, type Ask, fold, violation } from './model.ts'
-import { facts } from './oracle-checks.ts'
+import { facts, toldToWait } from './oracle-checks.ts'
 
 /** Judges a start that was refused; the original API says less of it. */
 export function judgeStart(ledger: Ledger, ask: Ask, answer: Answer): void {
@@ -47,7 +47,7 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
   const windowMs = windows[limit]
   if (windowMs === undefined) violation('a limit has an unknown name', facts(ask))
   // A window is a whole number of steps, so that it may be some ms longer.
-  if (ask.kind === 'start' && (ask.answer?.retryAfter ?? dayMs) > windowMs / 1000 + 1) {
+  if (ask.kind === 'start' && toldToWait(ask) > windowMs / 1000 + 1) {
     violation('a limit says to wait longer than its window', { limit, ...facts(ask) })
   }
   const since = ask.begunElapsed - windowMs

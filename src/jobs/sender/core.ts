@@ -73,7 +73,10 @@ export function createCore(ports: SenderPorts): Core {
   const isStopping = () => state.isStopping
   const [lanes, holdings] = [createLanes(timers), createHoldings()]
   const alarms = createEndpointAlarms(ports)
-  const [waiters, releases] = [createWaiters(ports), createReleases(ports)]
+  const [waiters, releases] = [
+    createWaiters(ports),
+    createReleases({ ...ports, isHeld: holdings.has }),
+  ]
   const ledger = createLedger({ ...ports, onRoom: () => turns.pump() })
 
   const roomLeft = () => heldMax - holdings.size() - lanes.reserved()

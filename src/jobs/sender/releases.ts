@@ -1,36 +1,56 @@
 import type { Log, Ports } from '../../domain/ports.ts'
 
-/** Gives leases back to the store, many in one write. */
+/** Gives leases back to the store, many in one write, and again where it did not take them. */
 export type Releases = {
   add(deliveryId: string): void
-  /** Resolves when all of them are on disk, or could not be written and will time out. */
+  /** Resolves when all of them are on disk, or were tried once more and will time out. */
   drain(): Promise<void>
 }
 
-type ReleasePorts = Pick<Ports, 'deliveries' | 'timers' | 'node'> & { log: Log }
+type ReleasePorts = Pick<Ports, 'deliveries' | 'timers' | 'node'> & {
+  log: Log
+  /** Claimed again meanwhile, so that the lease is needed. */
+  isHeld(deliveryId: string): boolean
+}
 
-export function createReleases({ deliveries, timers, node, log }: ReleasePorts): Releases {
-  let gathered: string[] = []
+const retryMs = 1_000
+
+export function createReleases(ports: ReleasePorts): Releases {
+  const { deliveries, timers, node, log, isHeld } = ports
+  let gathered = new Set<string>()
   let last: Promise<void> = Promise.resolve()
+  let isScheduled = false
+  let isDraining = false
 
   const flush = () => {
-    const ids = gathered
-    gathered = []
+    isScheduled = false
+    const ids = [...gathered].filter((id) => !isHeld(id))
+    gathered = new Set()
     if (ids.length === 0) return
-    last = Promise.all([
-      last,
-      deliveries.release({ node, ids }).catch((error: unknown) => {
-        const detail = error instanceof Error ? error.name : 'unknown'
-        log.warn('outbox_release_failed', { count: ids.length, detail })
-      }),
-    ]).then(() => {})
+    last = Promise.all([last, release(ids)]).then(() => {})
+  }
+  const schedule = (when: (run: () => void) => void) => {
+    if (isScheduled || isDraining) return
+    isScheduled = true
+    when(flush)
+  }
+  const release = async (ids: string[]) => {
+    try {
+      await deliveries.release({ node, ids })
+    } catch (error) {
+      const detail = error instanceof Error ? error.name : 'unknown'
+      log.warn('outbox_release_failed', { count: ids.length, detail })
+      for (const id of ids) gathered.add(id)
+      schedule((run) => timers.after(retryMs, run))
+    }
   }
   return {
     add(deliveryId) {
-      if (gathered.length === 0) timers.soon(flush)
-      gathered.push(deliveryId)
+      gathered.add(deliveryId)
+      schedule(timers.soon)
     },
     drain() {
+      isDraining = true
       flush()
       return last
     },
