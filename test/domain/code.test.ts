@@ -106,7 +106,7 @@ describe('typed text', () => {
   test('is null when it cannot be a code', () => {
     const odd = ['', ' ', '123', '12345678901', '1e5', '12345x', '0x1234', '-', '12.345', '½½½½']
     const near = ['12345', '0123456789AB', '0123456789ABCD', 'U123456789ABC']
-    const around = ['U0123456789ABC', '0123456789ABCU', 'x123456', '123456x']
+    const around = ['U0123456789ABC', '0123456789ABCU', 'x123456', '123456x', '123€456']
     const types = [null, undefined, true, 123456, ['123456'], { $ne: 1 }, Number.NaN]
     const tooLong = ['1'.repeat(100_000), `123456${' '.repeat(59)}`]
     for (const typed of [...odd, ...near, ...around, ...types, ...tooLong])

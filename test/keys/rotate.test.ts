@@ -17,6 +17,7 @@ import { systemRandom } from '../../src/random.ts'
 import { StartupError } from '../../src/startup-error.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemTimers } from '../../src/timers.ts'
+import { addPlainApp } from '../support/commands.ts'
 import { addApp, noon, wrongCode } from '../support/world.ts'
 import { live } from './live-codes.ts'
 
@@ -320,6 +321,15 @@ describe('a rotation', () => {
     const said = await refusal(rotate(place, { oldMaster: keyA, newMaster: keyB }))
 
     expect(said).toBe('1 there is no keyset to rotate')
+  })
+
+  test('names the app whose secrets cannot be opened, and stops', async () => {
+    const place = await installation(keyA)
+    const { id } = await addPlainApp(place)
+
+    const said = await refusal(rotate(place, { oldMaster: keyA, newMaster: keyB }))
+
+    expect(said).toBe(`1 the secrets of app ${id} cannot be opened: restore or delete the app`)
   })
 
   test('renews a hundred apps at a time and reports the number so far', async () => {

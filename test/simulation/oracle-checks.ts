@@ -27,7 +27,7 @@ export function judgeAbout(ledger: Ledger, ask: Ask, answer: Answer): void {
   const { about: seen, kind } = ask
   if (!seen) return
   forgetRefused(ask, seen)
-  if (answer.status === 401 || answer.status === 503) return
+  if (isUnheard(ask, answer)) return
   if (isForeign(ask, seen)) {
     if (answer.status !== 404 && !(kind === 'otp_again' && answer.status === 400)) {
       violation('another app or mode is answered', facts(ask, seen))
@@ -39,6 +39,14 @@ export function judgeAbout(ledger: Ledger, ask: Ask, answer: Answer): void {
   else if (kind === 'check') judged(ask, seen, answer.json.valid, answer.isReplayed)
   else if (kind === 'cancel') judgeCancel(ask, seen, answer)
   else if (kind === 'resend') judgeResend(ledger, ask, seen)
+}
+
+/** Answered before anything was looked at: the store or the key is not there. */
+export function isUnheard({ key, app }: Ask, { status, json }: Answer): boolean {
+  if (status === 401 || status === 503) return true
+  // A dead key that is used too often is told to wait; a good one never.
+  const mayBeDead = key?.isLeaving || (key && app?.isLeaving)
+  return json?.limit === 'ip_failures' && Boolean(mayBeDead)
 }
 
 function forgetRefused(ask: Ask, seen: Seen): void {

@@ -1,12 +1,12 @@
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import type { Ledger } from './ledger.ts'
 import { type Answer, type Ask, fold, violation } from './model.ts'
-import { facts, toldToWait } from './oracle-checks.ts'
+import { facts, isUnheard, toldToWait } from './oracle-checks.ts'
 
 /** Judges a start that was refused; the original API says less of it. */
 export function judgeStart(ledger: Ledger, ask: Ask, answer: Answer): void {
   const { app } = ask
-  if ([200, 201, 401, 503].includes(answer.status)) return
+  if (answer.status < 300 || isUnheard(ask, answer)) return
   if (ask.kind === 'otp') {
     judgeOtpRefusal(ledger, ask, answer)
     return
