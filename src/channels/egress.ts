@@ -2,7 +2,7 @@ import { promises as dns } from 'node:dns'
 import ipaddr from 'ipaddr.js'
 import type { Egress, Timers } from '../domain/ports.ts'
 import { readDomain } from '../domain/verification/recipient.ts'
-import { systemTimers } from '../timers.ts'
+import { systemTimers } from '../system.ts'
 
 type Resolve = (host: string) => Promise<string[]>
 

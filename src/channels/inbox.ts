@@ -103,6 +103,6 @@ function readHandover(
 }
 
 /** The place that the sealed address of an inbox message is bound to. */
-export function inboxPlace(deliveryId: string): SealPlace {
+function inboxPlace(deliveryId: string): SealPlace {
   return { table: 'inbox', row: deliveryId, column: 'recipient_sealed' }
 }

@@ -8,14 +8,11 @@ export function newId(random: Random): string {
 }
 
 /**
- * A new unguessable id that sorts by time: 48 bits of epoch ms, then 128 random bits, as 30
- * characters of base62. Rows that are written together are then stored together.
+ * A new unguessable id that sorts by time: epoch ms in 8 digits of base62, then 22 random ones,
+ * which are 131 bits. Rows that are written together are then stored together.
  */
 export function newTimedId(random: Random, now: number): string {
-  const bytes = new Uint8Array(22)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(now) << 16n)
-  bytes.set(random.bytes(16), 6)
-  return base62(bytes, 30)
+  return base62Digits(now, 8) + randomBase62(random, 22)
 }
 
 /** True for text that can be an id of `newTimedId`. */
@@ -34,14 +31,14 @@ function base62(bytes: Uint8Array, length: number): string {
   for (; at + 2 <= bytes.length; at += 2) value = (value << 16n) | BigInt(view.getUint16(at))
   let text = ''
   for (let left = length; left > 0; left -= 8) {
-    text = base62Digits(value % chunk, Math.min(8, left)) + text
+    text = base62Digits(Number(value % chunk), Math.min(8, left)) + text
     value /= chunk
   }
   return text
 }
 
-function base62Digits(value: bigint, length: number): string {
-  let rest = Number(value)
+function base62Digits(value: number, length: number): string {
+  let rest = value
   let text = ''
   for (let i = 0; i < length; i++) {
     text = alphabet.charAt(rest % 62) + text
@@ -54,8 +51,11 @@ function base62Digits(value: bigint, length: number): string {
 export function randomBase62(random: Random, length: number): string {
   let text = ''
   while (text.length < length) {
-    for (const byte of random.bytes(length - text.length)) {
-      if (byte < 248) text += alphabet[byte % 62]
+    const bytes = random.bytes(length - text.length)
+    // An index is twice as fast as an iterator here, and every start makes two ids.
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 255
+      if (byte < 248) text += alphabet.charAt(byte % 62)
     }
   }
   return text

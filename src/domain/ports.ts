@@ -1,4 +1,3 @@
-import type { AlarmKind } from './alarm.ts'
 import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery/delivery.ts'
 import type { Lane } from './delivery/handover.ts'
 import type { Keyring } from './keyring.ts'
@@ -54,9 +53,13 @@ export type Outbox = {
   withdraw(verificationId: string): void
   /**
    * The state of the verification's message once a try has ended and no other endpoint is tried
-   * at once; null when the wait ends first.
+   * at once; null when the wait ends first. With `isEnough` the first state of which it is true.
    */
-  settled(verificationId: string, waitMs: number): Promise<DeliveryState | null>
+  settled(
+    verificationId: string,
+    waitMs: number,
+    isEnough?: (state: DeliveryState) => boolean,
+  ): Promise<DeliveryState | null>
 }
 
 export type DeliveryState = {
@@ -64,13 +67,30 @@ export type DeliveryState = {
   detail: string | null
   /** The server accepted the message, or may have. */
   maybeTaken: boolean
+  /** When it is tried again; null when it is not. */
+  nextAt: number | null
 }
 
 /** Delivers messages of one kind. A failed delivery is an outcome, never an exception. */
 export type Channel = {
   deliver(handover: Handover, signal: AbortSignal): Promise<DeliveryOutcome>
+  /**
+   * Delivers once fewer than `width` messages are on their way to the endpoint; until then the
+   * message waits in the channel, so that no connection waits for the sender. Null when it was not
+   * begun. Absent where nothing is gained.
+   */
+  queue?(handover: Handover, turn: Turn): Promise<Queued | null>
   /** Drops connections at once. */
   close(): void
+}
+
+export type Turn = { width: number; signal: AbortSignal }
+export type Queued = {
+  outcome: DeliveryOutcome
+  /** The duration of the hand-over without the wait before it, in ms. */
+  tookMs: number
+  /** Hand-overs to the same endpoint that were running at its end. */
+  others: number
 }
 
 /** Tells whether a mail server of an openly registered app may be contacted. */
@@ -133,6 +153,5 @@ export type CounterMetric =
   | 'otpmint_log_lost_total'
 
 export type GaugeMetric = 'otpmint_alarms' | 'otpmint_outbox'
-export type AlarmLabel = AlarmKind
 
 export type HistogramMetric = 'otpmint_http_request_seconds' | 'otpmint_delivery_seconds'

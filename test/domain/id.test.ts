@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { newApiKey, readApiKey } from '../../src/domain/app/api-key.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 
 const all = (byte: number) => ({ bytes: (count: number) => new Uint8Array(count).fill(byte) })
 
@@ -13,11 +13,12 @@ test('an id is 22 characters of base62 that hold all 128 bits', () => {
   for (const id of ids) expect(id).toMatch(/^[0-9A-Za-z]{22}$/)
 })
 
-test('a timed id is 30 characters that hold its time and 128 random bits', () => {
+test('a timed id is 30 characters: its time in eight, then 22 random ones', () => {
   expect(newTimedId(all(0), 0)).toBe('0'.repeat(30))
-  const last = newTimedId(all(255), 2 ** 48 - 1)
-  expect(last).toMatch(/^[0-9A-Za-z]{30}$/)
-  expect(newTimedId(all(255), 1) < newTimedId(all(0), 2)).toBe(true)
+  // The last ms that eight digits of base62 hold, in the year 8888.
+  expect(newTimedId(all(61), 62 ** 8 - 1)).toBe('z'.repeat(30))
+  expect(newTimedId(all(0), 62 ** 2 + 1)).toBe(`00000101${'0'.repeat(22)}`)
+  expect(newTimedId(all(61), 1) < newTimedId(all(0), 2)).toBe(true)
   const ids = new Set(Array.from({ length: 10_000 }, () => newTimedId(systemRandom, 1)))
   expect(ids.size).toBe(10_000)
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { periodic } from '../../src/jobs/periodic.ts'
 import { createLog } from '../../src/log.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 
 function logged() {
   const lines: string[] = []

@@ -1,12 +1,12 @@
 import MailComposer from 'nodemailer/lib/mail-composer'
-import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import { type Message, renderMessage, validUntil } from '../../messages/render.ts'
 import type { Mail } from './mail-job.ts'
 
 /** The sender of a mail. */
 export type Sender = Pick<SmtpSettings, 'from' | 'fromName'>
 
-export type Composer = { compose(mail: Mail, sender: Sender): Promise<string> }
+type Composer = { compose(mail: Mail, sender: Sender): Promise<string> }
 
 /** What differs between two messages of one app; all of it is printable ASCII. */
 type Values = Record<

@@ -2,21 +2,29 @@ import type { App } from '../../domain/app/app.ts'
 import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports } from '../../domain/ports.ts'
-import type { Mail, Mailer, MailServer } from './mail-job.ts'
+import type { Mail, Mailer, MailJob, MailServer } from './mail-job.ts'
 
 /**
  * Sends mail through each app's own servers. The password is opened here, where the keys are, and
  * goes to the mailer with the message, in memory only.
  */
 export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: Mailer): Channel {
+  const jobOf = (handover: Handover): MailJob | DeliveryOutcome => {
+    const { app, endpoint, recipient } = handover
+    if (!endpoint) return refusedForNow('this app has no mail server')
+    if (!oneAddress.test(recipient.address)) return notAnAddress
+    const server = mailServer(keyring, app, endpoint)
+    if (server === null) return refusedForNow('the password of the mail server cannot be opened')
+    return { server, mail: mailOf(handover) }
+  }
   return {
     async deliver(handover, signal) {
-      const { app, endpoint, recipient } = handover
-      if (!endpoint) return refusedForNow('this app has no mail server')
-      if (!oneAddress.test(recipient.address)) return notAnAddress
-      const server = mailServer(keyring, app, endpoint)
-      if (server === null) return refusedForNow('the password of the mail server cannot be opened')
-      return mailer.send({ server, mail: mailOf(handover) }, signal)
+      const job = jobOf(handover)
+      return 'status' in job ? job : mailer.send(job, signal)
+    },
+    async queue(handover, turn) {
+      const job = jobOf(handover)
+      return 'status' in job ? { outcome: job, tookMs: 0, others: 0 } : mailer.queue(job, turn)
     },
     close: mailer.close,
   }

@@ -1,6 +1,7 @@
 import type { App } from '../../domain/app/app.ts'
-import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
+import type { Queued, Turn } from '../../domain/ports.ts'
 
 /** A mail server to connect to, with its password in clear; in memory only. */
 export type MailServer = {
@@ -31,6 +32,8 @@ export type Stop = 'cancel' | 'drop'
 export type Mailer = {
   /** `begun` is called when the message is on its way. Never rejects. */
   send(job: MailJob, signal: AbortSignal, begun?: () => void): Promise<DeliveryOutcome>
+  /** As `send`, in turn with the other mails to the endpoint. */
+  queue(job: MailJob, turn: Turn, begun?: () => void): Promise<Queued | null>
   /** Drops every connection, so that running jobs end soon. */
   close(): void
 }

@@ -1,22 +1,27 @@
+import { closeSync, openSync } from 'node:fs'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
-import { type Mailer, stopOf } from './mail-job.ts'
-import type { FromThread, ToThread } from './thread-messages.ts'
+import type { Queued, Timers } from '../../domain/ports.ts'
+import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
+import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
 
 type Options = {
   connectionsMax: number
+  timers: Pick<Timers, 'soon'>
   /** PEM certificates trusted besides the system's. */
   ca?: string[]
   /** The code of the thread. */
   url?: string
 }
 
-type Pending = { slot: number; settle(outcome: DeliveryOutcome): void }
+type Pending = { slot: number; settle(answer: Queued | null): void }
 type Thread = {
   worker: Worker
   pending: Map<number, Pending>
   /** One byte a slot, shared with the thread: 1 when the message of the slot is on its way. */
   begun: Uint8Array
   freeSlots: number[]
+  /** Messages of this turn of the event loop, which are posted together. */
+  outgoing: ToThread[]
 }
 
 /** Hand-overs beyond the connections, such as tests of a mail server. */
@@ -25,9 +30,10 @@ const spareSlots = 64
 /**
  * Composes mails and speaks SMTP in a separate thread, so that nothing else waits for mail. When the
  * thread dies, its mails end as deferred, ambiguous where the message was on its way, and the next
- * mail starts another thread.
+ * mail starts another thread, unless too few files can be opened.
  */
-export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }: Options): Mailer {
+export function createMailThread(options: Options): Mailer {
+  const { connectionsMax, timers, ca = [], url = workerUrl() } = options
   let nextId = 0
 
   const start = (): Thread => {
@@ -38,14 +44,17 @@ export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }:
       pending: new Map(),
       begun: new Uint8Array(shared),
       freeSlots: Array.from({ length: slots }, (_, slot) => slot),
+      outgoing: [],
     }
     const { worker, pending } = started
     const end = () => {
       if (thread === started) thread = null
-      for (const one of [...pending.values()]) one.settle(cutOff(started.begun[one.slot] === 1))
+      for (const one of [...pending.values()]) {
+        one.settle(atOnce(cutOff(started.begun[one.slot] === 1)))
+      }
     }
-    worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
-      pending.get(data.id)?.settle(data.outcome)
+    worker.onmessage = ({ data }: MessageEvent<string>) => {
+      for (const { id, answer } of JSON.parse(data) as FromThread[]) pending.get(id)?.settle(answer)
     }
     // The error may quote a message or a password, so it is not used.
     worker.onerror = () => {
@@ -53,36 +62,64 @@ export function createMailThread({ connectionsMax, ca = [], url = workerUrl() }:
       worker.terminate()
     }
     worker.addEventListener('close', end)
-    post(worker, { kind: 'start', ca, connectionsMax, begun: shared })
+    worker.postMessage({ ca, connectionsMax, begun: shared } satisfies StartThread)
     return started
+  }
+  const post = ({ worker, outgoing }: Thread, message: ToThread) => {
+    if (outgoing.length === 0) {
+      timers.soon(() => worker.postMessage(JSON.stringify(outgoing.splice(0))))
+    }
+    outgoing.push(message)
   }
   // Started now, so that the first mail need not wait for it.
   let thread: Thread | null = start()
+
+  const hand = (job: MailJob, width: number | null, signal: AbortSignal) => {
+    const to = thread ?? (hasSpareFiles() ? start() : null)
+    if (to === null) return Promise.resolve(atOnce(noFiles))
+    thread = to
+    const { pending, begun, freeSlots } = to
+    const slot = freeSlots.pop()
+    if (slot === undefined) return Promise.resolve(atOnce(tooMany))
+    const id = nextId++
+    return new Promise<Queued | null>((resolve) => {
+      const onAbort = () => post(to, { kind: 'stop', id, stop: stopOf(signal) })
+      const settle = (answer: Queued | null) => {
+        signal.removeEventListener('abort', onAbort)
+        pending.delete(id)
+        freeSlots.push(slot)
+        resolve(answer)
+      }
+      begun[slot] = 0
+      pending.set(id, { slot, settle })
+      post(to, { kind: 'send', id, slot, width, job })
+      signal.addEventListener('abort', onAbort)
+      if (signal.aborted) onAbort()
+    })
+  }
   return {
-    send(job, signal) {
-      thread ??= start()
-      const { worker, pending, begun, freeSlots } = thread
-      const slot = freeSlots.pop()
-      if (slot === undefined) return Promise.resolve(tooMany)
-      const id = nextId++
-      return new Promise((resolve) => {
-        const onAbort = () => post(worker, { kind: 'stop', id, stop: stopOf(signal) })
-        const settle = (outcome: DeliveryOutcome) => {
-          signal.removeEventListener('abort', onAbort)
-          pending.delete(id)
-          freeSlots.push(slot)
-          resolve(outcome)
-        }
-        begun[slot] = 0
-        pending.set(id, { slot, settle })
-        post(worker, { kind: 'send', id, slot, job })
-        signal.addEventListener('abort', onAbort)
-        if (signal.aborted) onAbort()
-      })
-    },
+    // Without a width it does not wait, so it always has an outcome.
+    send: async (job, signal) => (await hand(job, null, signal))?.outcome ?? cutOff(false),
+    queue: (job, { width, signal }) => hand(job, width, signal),
     close() {
       thread?.worker.terminate()
     },
+  }
+}
+
+/** A new thread opens a few files at once; connections may take others meanwhile. */
+const spareFiles = 32
+
+/** Whether a thread may start: one that can open no file ends the process. */
+function hasSpareFiles(): boolean {
+  const files: number[] = []
+  try {
+    while (files.length < spareFiles) files.push(openSync('/dev/null', 'r'))
+    return true
+  } catch {
+    return false
+  } finally {
+    for (const file of files) closeSync(file)
   }
 }
 
@@ -93,8 +130,8 @@ function workerUrl(): string {
   return new URL(file, here).href
 }
 
-function post(worker: Worker, message: ToThread): void {
-  worker.postMessage(message)
+function atOnce(outcome: DeliveryOutcome): Queued {
+  return { outcome, tookMs: 0, others: 0 }
 }
 
 const deferred = { status: 'deferred', retryAfterMs: null, code: null } as const
@@ -104,6 +141,13 @@ const tooMany: DeliveryOutcome = {
   cause: 'busy',
   ambiguous: false,
   detail: 'too many messages are handed over at once',
+}
+
+const noFiles: DeliveryOutcome = {
+  ...deferred,
+  cause: 'network',
+  ambiguous: false,
+  detail: 'too few files can be opened to start the thread that sends mail',
 }
 
 function cutOff(ambiguous: boolean): DeliveryOutcome {

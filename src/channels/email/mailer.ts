@@ -3,28 +3,33 @@ import { createComposer } from './compose.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { failure, type MailNetwork } from './dial.ts'
 import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
+import { createQueue } from './queue.ts'
 import type { Session } from './session.ts'
 import { outcomeOf, type SmtpFailure, sentOutcome } from './smtp-outcome.ts'
 
 /** The longest time of a whole try, in ms. */
-export const tryMaxMs = 40_000
+const tryMaxMs = 40_000
 
 /** Composes mails and hands them over in this thread. */
 export function createMailer(network: MailNetwork & { connectionsMax: number }): Mailer {
   const composer = createComposer()
   const connections = createConnections(network)
+  const queue = createQueue(network.timers)
 
+  const send: Mailer['send'] = async (job, signal, begun) => {
+    const refused = connections.loginRefused(job.server)
+    if (refused !== null) return refused
+    const raw = await composer.compose(job.mail, job.server.settings)
+    const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
+    if (outcome.status === 'refused' && outcome.cause === 'login') {
+      connections.refuseLogin(job.server, outcome)
+    }
+    return outcome
+  }
   return {
-    async send(job, signal, begun) {
-      const refused = connections.loginRefused(job.server)
-      if (refused !== null) return refused
-      const raw = await composer.compose(job.mail, job.server.settings)
-      const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
-      if (outcome.status === 'refused' && outcome.cause === 'login') {
-        connections.refuseLogin(job.server, outcome)
-      }
-      return outcome
-    },
+    send,
+    queue: (job, turn, begun) =>
+      queue.run(job.server.endpointId, turn, () => send(job, turn.signal, begun)),
     close: connections.close,
   }
 }

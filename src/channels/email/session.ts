@@ -19,7 +19,7 @@ export type Session = {
   close(): void
 }
 
-export type OutgoingMail = {
+type OutgoingMail = {
   from: string
   to: string
   raw: string

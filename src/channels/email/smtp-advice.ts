@@ -1,4 +1,4 @@
-import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { SmtpFailure } from './smtp-outcome.ts'
 import { isCertificateFault, isTlsFault } from './smtp-words.ts'
 

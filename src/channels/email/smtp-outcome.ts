@@ -1,4 +1,4 @@
-import type { SmtpSettings } from '../../domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type {
   DeferralCause,
   DeliveryOutcome,
@@ -67,9 +67,9 @@ export function sentOutcome(
 }
 
 /** Parses the reply; null for anything else, such as the banner of another kind of server. */
-function readReply({ response, code, command }: SmtpFailure): Reply | null {
+function readReply({ response }: SmtpFailure): Reply | null {
   const match = /^([45]\d\d)(?:[ -](?:([245])\.(\d{1,3})\.(\d{1,3})\b)?|$)/.exec(response ?? '')
-  if (!match || (code === 'EPROTOCOL' && command === 'API')) return null
+  if (!match) return null
   const [, basic = '', enhanced, subject = '', detail = ''] = match
   return { basic: Number(basic), class: enhanced ?? basic.charAt(0), subject, detail }
 }
@@ -90,6 +90,8 @@ function causeOfReply(reply: Reply, failure: SmtpFailure): Cause {
 function refusalOf(reply: Reply, failure: SmtpFailure): RefusalCause | null {
   // 421 always ends the session; 503 is about the session, not about the message.
   if (reply.basic === 421 || reply.basic === 503 || reply.class !== '5') return null
+  // 530 asks for encryption (RFC 3207) or for a login (RFC 4954).
+  if (reply.basic === 530 && /STARTTLS/i.test(failure.response ?? '')) return 'server'
   if (isLogin(reply, failure)) return 'login'
   if (failure.command === 'STARTTLS') return 'server'
 
@@ -105,9 +107,9 @@ function refusalOf(reply: Reply, failure: SmtpFailure): RefusalCause | null {
 
 function isLogin({ basic, subject, detail }: Reply, { code, command }: SmtpFailure): boolean {
   if (code === 'EAUTH' || command?.startsWith('AUTH')) return true
-  if (basic === 534 || basic === 535 || basic === 538) return true
+  if (basic === 530 || basic === 534 || basic === 535 || basic === 538) return true
   // 550 5.7.30: Microsoft 365, where basic authentication is switched off.
-  return subject === '7' && (basic === 530 || (basic === 550 && detail === '30'))
+  return basic === 550 && subject === '7' && detail === '30'
 }
 
 /** The cause by the refused command, for replies without an enhanced code. */

@@ -4,7 +4,7 @@ import type { SmtpFailure } from './smtp-outcome.ts'
 export type Secrets = { recipient: string; code: string }
 
 /** The longest detail, of a server's reply or of our own words. */
-export const wordsMax = 200
+const wordsMax = 200
 export const detailMax = 300
 
 /** A reply as one line of at most 200 characters, without control characters and secrets. */

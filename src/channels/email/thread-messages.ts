@@ -1,11 +1,17 @@
-import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import type { Queued } from '../../domain/ports.ts'
 import type { MailJob, Stop } from './mail-job.ts'
 
-/** Messages from the main thread to the mail thread. */
+/** The first message to the mail thread. */
+export type StartThread = { ca: string[]; connectionsMax: number; begun: SharedArrayBuffer }
+
+/**
+ * Further messages to the mail thread; those of one turn of the event loop come together as JSON
+ * text, which a thread passes on several times faster than objects. `width` is null for a mail that
+ * does not wait for its turn.
+ */
 export type ToThread =
-  | { kind: 'start'; ca: string[]; connectionsMax: number; begun: SharedArrayBuffer }
-  | { kind: 'send'; id: number; slot: number; job: MailJob }
+  | { kind: 'send'; id: number; slot: number; width: number | null; job: MailJob }
   | { kind: 'stop'; id: number; stop: Stop }
 
-/** Answers of the mail thread. */
-export type FromThread = { id: number; outcome: DeliveryOutcome }
+/** Answers of the mail thread, also as JSON text. */
+export type FromThread = { id: number; answer: Queued | null }

@@ -1,39 +1,54 @@
-import { systemTimers } from '../../timers.ts'
+import { systemTimers } from '../../system.ts'
 import { createEgress } from '../egress.ts'
 import type { Mailer } from './mail-job.ts'
 import { createMailer } from './mailer.ts'
-import type { FromThread, ToThread } from './thread-messages.ts'
+import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
 
 // The entry point of the mail thread, which mail-thread.ts starts.
 
 type Started = { mailer: Mailer; begun: Uint8Array }
 
+const timers = systemTimers
 const stops = new Map<number, AbortController>()
 let started: Started | null = null
+let answers: FromThread[] = []
 
-addEventListener('message', ({ data }: MessageEvent<ToThread>) => {
-  if (data.kind === 'start') {
-    const egress = createEgress({ timers: systemTimers })
-    const { ca, connectionsMax } = data
-    const mailer = createMailer({ egress, timers: systemTimers, ca, connectionsMax })
-    started = { mailer, begun: new Uint8Array(data.begun) }
-  } else if (data.kind === 'stop') {
-    stops.get(data.id)?.abort(data.stop)
-  } else if (started) {
-    void send(started, data)
-  }
+addEventListener('message', ({ data }: MessageEvent<StartThread | string>) => {
+  if (typeof data !== 'string') started = start(data)
+  else if (started) for (const message of JSON.parse(data)) take(started, message)
 })
+
+function start({ ca, connectionsMax, begun }: StartThread): Started {
+  const mailer = createMailer({ egress: createEgress({ timers }), timers, ca, connectionsMax })
+  return { mailer, begun: new Uint8Array(begun) }
+}
+
+function take(to: Started, message: ToThread): void {
+  if (message.kind === 'send') void send(to, message)
+  else stops.get(message.id)?.abort(message.stop)
+}
 
 async function send(
   { mailer, begun }: Started,
-  { id, slot, job }: Extract<ToThread, { kind: 'send' }>,
+  { id, slot, width, job }: Extract<ToThread, { kind: 'send' }>,
 ): Promise<void> {
   const stop = new AbortController()
+  const { signal } = stop
   stops.set(id, stop)
-  const outcome = await mailer.send(job, stop.signal, () => {
+  const begin = () => {
     begun[slot] = 1
-  })
+  }
+  const answer =
+    width === null
+      ? { outcome: await mailer.send(job, signal, begin), tookMs: 0, others: 0 }
+      : await mailer.queue(job, { width, signal }, begin)
   stops.delete(id)
-  const answer: FromThread = { id, outcome }
-  postMessage(answer)
+  if (answers.length === 0) timers.soon(post)
+  answers.push({ id, answer })
+}
+
+/** Posts the answers of this turn of the event loop together. */
+function post(): void {
+  postMessage(JSON.stringify(answers))
+  answers = []
 }

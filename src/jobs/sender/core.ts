@@ -112,6 +112,7 @@ export function createCore(ports: SenderPorts): Core {
     max: connectionsMax,
     mayBegin: ledger.hasRoom,
     mayDivert: lanes.mayDivert,
+    mayQueue: ({ place }) => ports.channels[place.channel].queue !== undefined,
     async run(lane, item) {
       try {
         conclude(core, ports, {

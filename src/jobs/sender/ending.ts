@@ -60,7 +60,8 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
     ...{ status, detail, event: eventOf[next.status] },
     ...{ again: null, follow: null, now },
   }
-  const state = { status, detail, maybeTaken: all.some(mayBeTaken) }
+  const nextAt = next.next === 'try' ? next.at : null
+  const state = { status, detail, maybeTaken: all.some(mayBeTaken), nextAt }
   const ending: Ending = { command, state, alarm, failOver: null, follow: null }
 
   if (next.next === 'end') return ending
@@ -100,7 +101,7 @@ export function overBeforeItLeft(
       now,
     },
     // Tries that have not been read may have been accepted.
-    state: { status, detail, maybeTaken: tries === null || tries.some(mayBeTaken) },
+    state: { status, detail, maybeTaken: tries === null || tries.some(mayBeTaken), nextAt: null },
   }
 }
 

@@ -1,8 +1,8 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { DeliveryOutcome, Handover, Try } from '../../domain/delivery/delivery.ts'
 import { readHandover } from '../../domain/delivery/handover.ts'
-import type { Channel, Ports } from '../../domain/ports.ts'
-import { type Item, type Lane, observe } from './lane.ts'
+import type { Channel, Ports, Queued } from '../../domain/ports.ts'
+import { type Item, type Lane, observe, queuedIn } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 
 /** How one turn of a delivery ended. */
@@ -32,8 +32,11 @@ export type HandOverPorts = Pick<
   onPause(lane: Lane): void
 }
 
-/** The longest that a hand-over may take; none is begun that could outlive the row's lease. */
-export const handoverMaxMs = 40_000
+/**
+ * The longest that a hand-over may take, with the wait in the channel; none is begun that could
+ * outlive the row's lease.
+ */
+export const handoverMaxMs = 45_000
 /** After a longer wait a delivery is read again: another node may have ended it. */
 const freshMs = 5_000
 /** How often a delivery may find no connection before that counts as a try. */
@@ -41,7 +44,7 @@ const putBacksMax = 3
 
 /** Hands a delivery over, after reading what is not in memory. Rejects for a bug only. */
 export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Promise<Turn> {
-  const { clock, timers, channels, lanes } = ports
+  const { clock, timers, lanes } = ports
   if (clock.now() + handoverMaxMs > item.leaseUntil) return { end: 'give_back' }
   item.stop = new AbortController()
   const handover = isFresh(item, clock.now())
@@ -60,34 +63,51 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
     if (!lanes.mayDivert(lane)) return { end: 'put_back' }
     return { end: 'tried', handover, tries, outcome: notTried, at, tookMs: 0 }
   }
-  const begun = lane.width.begin(lane.running.size)
-  const outcome = await channels[lane.place.channel].deliver(handover, item.stop.signal)
-  const tookMs = Math.round(timers.monotonic() - begun.at)
+  const { signal } = item.stop
+  const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
+  const queued = await deliver(ports, lane, handover, signal)
   lane.usedAt = timers.monotonic()
-  if (item.stop.signal.aborted && isUntaken(outcome)) {
+  if (signal.aborted && (queued === null || isUntaken(queued.outcome))) {
     return { end: item.isWithdrawn ? 'over' : 'give_back' }
   }
-  if (learnFrom(ports, lane, { outcome, begun, tookMs }) === 'no_connection') {
+  if (queued === null) return { end: 'put_back' }
+  const { outcome, tookMs } = queued
+  // It may have waited in the channel before it began.
+  const seen = { ...queued, begun: { ...begun, at: timers.monotonic() - tookMs } }
+  if (learnFrom(ports, lane, seen) === 'no_connection') {
     item.putBacks++
     if (item.putBacks <= putBacksMax) return { end: 'put_back' }
   }
   return { end: 'tried', handover, tries, outcome, at, tookMs }
 }
 
-type Seen = { outcome: DeliveryOutcome; begun: ReturnType<Lane['width']['begin']>; tookMs: number }
+async function deliver(
+  { timers, channels }: HandOverPorts,
+  lane: Lane,
+  handover: Handover,
+  signal: AbortSignal,
+): Promise<Queued | null> {
+  const channel = channels[lane.place.channel]
+  if (channel.queue) return channel.queue(handover, { width: lane.width.value(), signal })
+  const begunAt = timers.monotonic()
+  const outcome = await channel.deliver(handover, signal)
+  const tookMs = Math.round(timers.monotonic() - begunAt)
+  return { outcome, tookMs, others: lane.running.size - 1 }
+}
+
+type Seen = Queued & { begun: ReturnType<Lane['width']['begin']> }
 
 /** Updates circuit, width and mean duration of the lane from an outcome. */
 function learnFrom(
-  { onPause }: HandOverPorts,
+  { onPause, timers }: HandOverPorts,
   lane: Lane,
-  { outcome, begun, tookMs }: Seen,
+  { outcome, begun, tookMs, others }: Seen,
 ): 'connected' | 'no_connection' {
-  const { width, circuit, running } = lane
-  const others = running.size - 1
+  const { width, circuit } = lane
   if (outcome.status !== 'deferred') {
     if (outcome.status === 'sent') {
-      observe(lane, tookMs)
-      width.answered(begun, lane.waiting() > 0)
+      observe(lane, tookMs, timers.monotonic())
+      width.answered(begun, queuedIn(lane) > 0)
     }
     circuit.answered()
     return 'connected'

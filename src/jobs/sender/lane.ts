@@ -21,6 +21,9 @@ export type Item = {
   isWithdrawn: boolean
 }
 
+/** The mean time between two sent messages while others waited. */
+type Pace = { gapMs: number | null; since: number; sent: number; width: number }
+
 /** The queue of one endpoint of one app, with the observed state of its server. */
 export type Lane = {
   place: LanePlace
@@ -36,6 +39,7 @@ export type Lane = {
   isClaiming: boolean
   /** The moving mean time of a hand-over, in ms; null before the first. */
   meanMs: number | null
+  pace: Pace
   usedAt: number
   /** Cancels the timer for the end of the pause. */
   cancelResume: () => void
@@ -58,6 +62,11 @@ const usualMs = 50
 /** The least assumed time of a message while the server does not answer, in ms. */
 const downMs = 100
 const weight = 0.2
+/** The pace is measured over so many ms and messages at least. */
+const paceMs = 1_000
+const paceMin = 20
+const aheadMs = 50
+const aheadMost = 200
 
 type Timers = { monotonic(): number }
 
@@ -75,6 +84,7 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
     behind: [],
     isClaiming: false,
     meanMs: null,
+    pace: { gapMs: null, since: timers.monotonic(), sent: 0, width: 0 },
     usedAt: timers.monotonic(),
     cancelResume: () => {},
     push: (item) => void queue.add(item),
@@ -103,30 +113,55 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
   }
 }
 
-/** Adds the time of an answered hand-over to the mean. */
-export function observe(lane: Lane, tookMs: number): void {
+/** Adds a sent message, which took so many ms, to the mean and to the pace. */
+export function observe(lane: Lane, tookMs: number, now: number): void {
   lane.meanMs = lane.meanMs === null ? tookMs : lane.meanMs + weight * (tookMs - lane.meanMs)
+  const { pace } = lane
+  const width = lane.width.value()
+  const isIdle = queuedIn(lane) === 0
+  pace.sent++
+  if (!isIdle && pace.width === width) {
+    const ms = now - pace.since
+    if (pace.sent < paceMin || ms < paceMs) return
+    pace.gapMs = ms / pace.sent
+  }
+  if (isIdle) pace.gapMs = null
+  Object.assign(pace, { since: now, sent: 0, width })
+}
+
+/** Messages that wait for a connection, here or in the channel. */
+export function queuedIn(lane: Lane): number {
+  return lane.waiting() + Math.max(0, lane.running.size - lane.width.value())
 }
 
 /** How many more messages this lane may hold. */
 export function room(lane: Lane): number {
-  const rate = reachable(lane) / messageMs(lane)
-  const max = Math.max(waitingMin, Math.min(waitingMax, Math.floor(holdMs * rate)))
-  return Math.max(0, max - lane.waiting() - lane.reserved)
+  const max = Math.max(waitingMin, Math.min(waitingMax, Math.floor(holdMs / gapMs(lane))))
+  return Math.max(0, max - queuedIn(lane) - lane.reserved)
 }
 
 /** How long a new message would wait here, in ms. */
 export function expectedWaitMs(lane: Lane): number {
-  const width = reachable(lane)
-  const ahead = lane.waiting() + lane.reserved + lane.backlog
-  const busy = lane.running.size >= width ? 1 : 0
-  return lane.circuit.pausedForMs() + ((ahead + busy) * messageMs(lane)) / width
+  const ahead = queuedIn(lane) + lane.reserved + lane.backlog
+  const busy = lane.running.size >= reachable(lane) ? 1 : 0
+  return lane.circuit.pausedForMs() + (ahead + busy) * gapMs(lane)
 }
 
-/** Hand-overs that may run now: none in a pause, and one as the test after it. */
+/** Hand-overs that may run now; none in a pause. */
 export function runningMax(lane: Lane): number {
   if (lane.circuit.isPaused()) return 0
+  // One as the test after a pause.
   return lane.circuit.isProbing() ? 1 : lane.width.value()
+}
+
+/**
+ * Messages that may wait in the channel: what the server takes in 50 ms, which is longer than the
+ * sender may be kept from handing over the next.
+ */
+export function aheadMax(lane: Lane): number {
+  if (isDown(lane) || lane.meanMs === null) return 0
+  const perMs = lane.width.value() / Math.max(1, lane.meanMs)
+  return Math.min(aheadMost, Math.floor(aheadMs * perMs))
 }
 
 function isDown({ circuit }: Lane): boolean {
@@ -137,8 +172,10 @@ function reachable(lane: Lane): number {
   return isDown(lane) ? 1 : lane.width.reachable()
 }
 
-function messageMs(lane: Lane): number {
-  return Math.max(lane.meanMs ?? usualMs, isDown(lane) ? downMs : 1)
+/** The expected time between two messages, in ms: as the server answers, and no less than seen. */
+function gapMs(lane: Lane): number {
+  const messageMs = Math.max(lane.meanMs ?? usualMs, isDown(lane) ? downMs : 1)
+  return Math.max(messageMs / reachable(lane), lane.pace.gapMs ?? 0)
 }
 
 export function laneKey({ appId, channel, endpointId }: LanePlace): string {

@@ -126,10 +126,14 @@ async function stop(core: Core, ports: SenderPorts, look: Job, finishMs: number)
 
 /** Updates metrics and statistics; the backlog is counted in the store from time to time. */
 function createGauges(core: Core, { deliveries, clock, metrics }: SenderPorts) {
-  const { state, turns } = core
+  const { state, lanes } = core
   let looks = 0
   let sentBefore = 0
   let sentPerSecond = 0
+  const connections = () => {
+    const running = lanes.all().map(({ running, width }) => Math.min(running.size, width.value()))
+    return running.reduce((sum, count) => sum + count, 0)
+  }
 
   return {
     async read(everyMs: number) {
@@ -142,13 +146,13 @@ function createGauges(core: Core, { deliveries, clock, metrics }: SenderPorts) {
       const ageMs = state.oldestAt === null ? 0 : Math.max(0, clock.now() - state.oldestAt)
       metrics.set('otpmint_outbox', 'waiting', Math.max(0, state.waiting))
       metrics.set('otpmint_outbox', 'oldest_seconds', ageMs / 1000)
-      metrics.set('otpmint_outbox', 'connections', turns.running().length)
+      metrics.set('otpmint_outbox', 'connections', connections())
       metrics.set('otpmint_outbox', 'rate', sentPerSecond)
     },
     stats: (): SenderStats => ({
       waiting: Math.max(0, state.waiting),
       oldestAt: state.oldestAt,
-      connections: turns.running().length,
+      connections: connections(),
       sentPerSecond,
     }),
   }

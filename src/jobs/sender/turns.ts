@@ -1,4 +1,4 @@
-import { type Item, type Lane, runningMax } from './lane.ts'
+import { aheadMax, type Item, type Lane, runningMax } from './lane.ts'
 
 /** Distributes the hand-overs of this node over the lanes in turn. */
 export type Turns = {
@@ -17,6 +17,8 @@ type Options = {
   mayBegin(): boolean
   /** True when messages of a paused lane may go to another endpoint without a try. */
   mayDivert(lane: Lane): boolean
+  /** True when messages may wait in the lane's channel. */
+  mayQueue(lane: Lane): boolean
   /** One hand-over, which must not reject. */
   run(lane: Lane, item: Item): Promise<void>
 }
@@ -24,7 +26,7 @@ type Options = {
 /** The most turns at a time that only move messages of a paused lane to another endpoint. */
 const divertMax = 10
 
-export function createTurns({ max, mayBegin, mayDivert, run }: Options): Turns {
+export function createTurns({ max, mayBegin, mayDivert, mayQueue, run }: Options): Turns {
   const ready = new Set<Lane>()
   const busy = new Set<Lane>()
   const running = new Set<Item>()
@@ -35,7 +37,9 @@ export function createTurns({ max, mayBegin, mayDivert, run }: Options): Turns {
   const wants = (lane: Lane) => {
     if (lane.waiting() === 0) return false
     const allowed = runningMax(lane) || (mayDivert(lane) ? divertMax : 0)
-    return lane.running.size < Math.min(allowed, share())
+    // Those that wait in a channel leave half of the places to hand-overs.
+    const ahead = running.size < max / 2 && mayQueue(lane) ? aheadMax(lane) : 0
+    return lane.running.size < Math.min(allowed + ahead, share())
   }
   const begin = (lane: Lane, item: Item) => {
     lane.running.add(item)

@@ -2,8 +2,15 @@ import type { Clock, DeliveryState, Timers } from '../../domain/ports.ts'
 
 /** Callers that wait for the outcome of a verification's message. */
 export type Waiters = {
-  /** Resolves with the outcome, also of the last seconds; null when the wait ends first. */
-  wait(verificationId: string, waitMs: number): Promise<DeliveryState | null>
+  /**
+   * Resolves with the first outcome of which `isEnough` is true, also of the last seconds; null
+   * when the wait ends first.
+   */
+  wait(
+    verificationId: string,
+    waitMs: number,
+    isEnough?: (state: DeliveryState) => boolean,
+  ): Promise<DeliveryState | null>
   tell(verificationId: string, state: DeliveryState): void
 }
 
@@ -23,20 +30,23 @@ export function createWaiters({ timers, clock }: { timers: Timers; clock: Clock 
     return end && Math.abs(clock.now() - end.at) <= endedKeptMs ? end.state : null
   }
   return {
-    wait(verificationId, waitMs) {
+    wait(verificationId, waitMs, isEnough = () => true) {
       const end = endOf(verificationId)
-      if (end) return Promise.resolve(end)
+      if (end && isEnough(end)) return Promise.resolve(end)
       return new Promise((resolve) => {
         const all = waiting.get(verificationId) ?? new Set()
         waiting.set(verificationId, all)
+        const hear = (state: DeliveryState) => {
+          if (isEnough(state)) answer(state)
+        }
         const answer = (state: DeliveryState | null) => {
           cancelLate()
-          all.delete(answer)
+          all.delete(hear)
           if (all.size === 0) waiting.delete(verificationId)
           resolve(state)
         }
         const cancelLate = timers.after(waitMs, () => answer(null))
-        all.add(answer)
+        all.add(hear)
       })
     },
     tell(verificationId, state) {
@@ -44,7 +54,7 @@ export function createWaiters({ timers, clock }: { timers: Timers; clock: Clock 
       ended.set(verificationId, { state, at: clock.now() })
       const [oldest] = ended.keys()
       if (ended.size > endedMax && oldest !== undefined) ended.delete(oldest)
-      for (const answer of [...(waiting.get(verificationId) ?? [])]) answer(state)
+      for (const hear of [...(waiting.get(verificationId) ?? [])]) hear(state)
     },
   }
 }

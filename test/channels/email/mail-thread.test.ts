@@ -2,6 +2,7 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { createEmailChannel } from '../../../src/channels/email/email.ts'
 import { createMailThread } from '../../../src/channels/email/mail-thread.ts'
 import type { Channel } from '../../../src/domain/ports.ts'
+import { systemTimers } from '../../../src/system.ts'
 import { mailServer, makeCertificate, scriptedServer, until } from '../../support/smtp.ts'
 import { appWith, handoverOf, keyring } from '../mail-fixtures.ts'
 
@@ -13,7 +14,7 @@ const crashing = new URL('./crashing-worker.ts', import.meta.url).href
 const open: Channel[] = []
 
 function channelIn(options: Partial<Parameters<typeof createMailThread>[0]> = {}): Channel {
-  const mailer = createMailThread({ connectionsMax: 10, ...options })
+  const mailer = createMailThread({ connectionsMax: 10, timers: systemTimers, ...options })
   const channel = createEmailChannel({ keyring }, mailer)
   open.push(channel)
   return channel
@@ -133,4 +134,19 @@ test('the thread has a bounded number of mails at a time', async () => {
   })
   channel.close()
   expect(await Promise.all(held)).toHaveLength(65)
+})
+
+test('without free file descriptors no thread is started, and with some the next mail is sent', async () => {
+  const script = new URL('./no-files.ts', import.meta.url).pathname
+  const command = ['sh', '-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath, script]
+  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'pipe' })
+  const said = await new Response(child.stdout).text()
+
+  expect(said.trim().split('\n')).toEqual([
+    'sent ok',
+    'deferred the thread that sends mail ended before the mail server answered',
+    'deferred too few files can be opened to start the thread that sends mail',
+    'sent ok',
+  ])
+  expect(await child.exited).toBe(0)
 })

@@ -3,7 +3,7 @@ import { createEgress, type MailEgress } from '../../../src/channels/egress.ts'
 import { type ProbeStep, probeSmtp, tryLogin } from '../../../src/channels/email/probe.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import type { Endpoint } from '../../../src/domain/app/endpoint.ts'
-import { systemTimers } from '../../../src/timers.ts'
+import { systemTimers } from '../../../src/system.ts'
 import { mailServer, makeCertificate, scriptedServer } from '../../support/smtp.ts'
 import { appWith, keyring } from '../mail-fixtures.ts'
 

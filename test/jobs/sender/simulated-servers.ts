@@ -1,3 +1,4 @@
+import { createQueue } from '../../../src/channels/email/queue.ts'
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
 import type { Channel, Timers } from '../../../src/domain/ports.ts'
 
@@ -116,9 +117,18 @@ export function simulatedServers(timers: Timers) {
     server.running--
     return outcome
   }
-  const channel: Channel = { deliver, close: () => {} }
+  /** The channel of one process. */
+  const newChannel = (): Channel => {
+    const waiting = createQueue(timers)
+    return {
+      deliver,
+      queue: (handover, turn) =>
+        waiting.run(handover.endpoint?.id ?? 'none', turn, () => deliver(handover, turn.signal)),
+      close: () => {},
+    }
+  }
   const running = () => [...servers.values()].reduce((sum, server) => sum + server.running, 0)
-  return { of, channel, running, all: () => [...servers.values()] }
+  return { of, newChannel, running, all: () => [...servers.values()] }
 }
 
 /** False when it was stopped before its end. */

@@ -66,7 +66,11 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const log: Log = { debug: write, info: write, warn: write, error: write }
   let recipients = 0
 
-  const newSender: Stage['restart'] = ({ node = 'a', channel = servers.channel, ...rest } = {}) => {
+  const newSender: Stage['restart'] = ({
+    node = 'a',
+    channel = servers.newChannel(),
+    ...rest
+  } = {}) => {
     const channels = { email: channel, inbox: channel }
     const { connectionsMax = 500 } = options
     const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
