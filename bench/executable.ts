@@ -51,15 +51,22 @@ export function environment(dataDir: string): Record<string, string> {
   return { ...settings, OTPMINT_DATA_DIR: dataDir }
 }
 
-/** Starts an executable on a free port of loopback; its output goes to a file in `dataDir`. */
-export async function serve(name: Executable, dataDir: string): Promise<Served> {
+/**
+ * Starts an executable on a free port of loopback, with further settings; its output goes to a file
+ * in `dataDir`.
+ */
+export async function serve(
+  name: Executable,
+  dataDir: string,
+  more: Record<string, string> = {},
+): Promise<Served> {
   const executable = compile(name)
   const port = await freePort()
   const outputFile = join(dataDir, 'output.txt')
   const output = openSync(outputFile, 'a')
   const begunAt = performance.now()
   const child = Bun.spawn([executable, ...(name === 'otpmint' ? ['serve'] : [])], {
-    env: { ...environment(dataDir), OTPMINT_PORT: String(port) },
+    env: { ...environment(dataDir), ...more, OTPMINT_PORT: String(port) },
     stdio: ['ignore', output, output],
   })
   const kill = () => child.kill('SIGKILL')

@@ -2,20 +2,20 @@ import { Database } from 'bun:sqlite'
 import { join } from 'node:path'
 import { createComposer } from '../src/channels/email/compose.ts'
 import { loadSettings } from '../src/config/load.ts'
-import { createApp } from '../src/domain/app/manage.ts'
+import { createApp, newKey, revokeKey } from '../src/domain/app/manage.ts'
 import type { Handover } from '../src/domain/delivery/delivery.ts'
 import { newTimedId } from '../src/domain/id.ts'
 import type { Outbox } from '../src/domain/ports.ts'
 import { startVerification } from '../src/domain/verification/start.ts'
-import { systemRandom } from '../src/random.ts'
 import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
 import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
+import { systemRandom } from '../src/system.ts'
 import { environment } from './executable.ts'
 
 /** A verification that waits for its code. */
 export type Pending = { id: string; code: string }
 
-export type Seeded = { liveKey: string; pending: Pending[] }
+export type Seeded = { liveKey: string; pending: Pending[]; revokedKeys: string[] }
 
 type Seed = {
   /** The port of the app's mail server; null for one where nothing listens. */
@@ -23,21 +23,31 @@ type Seed = {
   connectionsMax?: number
   /** How many verifications wait for their codes. */
   pending?: number
+  startedBy?: 'v1' | 'original'
+  /** How many live keys are made and revoked. */
+  revokedKeys?: number
 }
 
 /** Puts an app into a data directory, and verifications of it as the use cases make them. */
 export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   const { ports, close } = await openData(dataDir)
-  const { smtpPort, connectionsMax = null, pending = 0 } = wanted
+  const { smtpPort, connectionsMax = null, pending = 0, startedBy = 'v1' } = wanted
   const server = { host: '127.0.0.1', port: smtpPort ?? 25, security: 'none', user: null }
   const email = { ...server, from: 'codes@bench.example', connectionsMax }
   const actor = { who: 'cli', requestId: null }
   const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
-  const handovers = await start(ports, app.id, pending)
+  const handovers = await start(ports, app.id, pending, startedBy)
+  const revokedKeys: string[] = []
+  for (let made = 0; made < (wanted.revokedKeys ?? 0); made++) {
+    const { key, text } = await newKey(ports, actor, { appId: app.id, mode: 'live' })
+    await revokeKey(ports, actor, { appId: app.id, keyId: key.id })
+    revokedKeys.push(text)
+  }
   await close()
   markSent(dataDir)
   return {
     liveKey,
+    revokedKeys,
     pending: handovers.map(({ verificationId: id, code }) => ({ id, code })),
   }
 }
@@ -50,7 +60,7 @@ export async function writeSample(dataDir: string): Promise<string> {
   const actor = { who: 'cli', requestId: null }
   const email = { ...server, from: from.from }
   const { app } = await createApp(ports, actor, { name: 'Bench', email })
-  const [handover] = await start(ports, app.id, 1)
+  const [handover] = await start(ports, app.id, 1, 'v1')
   await close()
   if (!handover) throw new Error('nothing was offered')
   const mail = { ...handover, recipient: handover.recipient.address }
@@ -68,7 +78,12 @@ async function openData(dataDir: string) {
 }
 
 /** Starts verifications, 256 at once; returns the deliveries for the sender. */
-async function start(ports: OpenPorts, appId: string, count: number): Promise<Handover[]> {
+async function start(
+  ports: OpenPorts,
+  appId: string,
+  count: number,
+  startedBy: 'v1' | 'original',
+): Promise<Handover[]> {
   const app = await ports.apps.get(appId)
   if (!app) throw new Error('there is no app')
   const handovers: Handover[] = []
@@ -86,7 +101,7 @@ async function start(ports: OpenPorts, appId: string, count: number): Promise<Ha
     const batch = Array.from({ length: Math.min(256, count - begun) }, (_, index) =>
       startVerification(
         { ...ports, outbox },
-        { app, mode: 'live', startedBy: 'v1', to: `person-${begun + index}@${host}` },
+        { app, mode: 'live', startedBy, to: `person-${begun + index}@${host}` },
       ),
     )
     await Promise.all(batch)

@@ -2,8 +2,8 @@ import './production.ts'
 import { readFileSync } from 'node:fs'
 import type { Io } from './cli/io.ts'
 import { run } from './cli/run.ts'
-import { systemClock } from './clock.ts'
 import { createLineSink, createLog } from './log.ts'
+import { systemClock } from './system.ts'
 
 /** How long an ending server waits for its last log lines to be written, in ms. */
 const lastLinesMs = 1_000

@@ -2,7 +2,6 @@ import { createEgress } from './channels/egress.ts'
 import { tryLogin } from './channels/email/probe.ts'
 import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
-import { systemClock } from './clock.ts'
 import { redactedSettings, type Settings } from './config/load.ts'
 import { isLoopback } from './domain/app/endpoint.ts'
 import type { Log } from './domain/ports.ts'
@@ -34,6 +33,7 @@ import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
 import { sendTestMail } from './runtime/test-delivery.ts'
 import { settingsAreWrong } from './startup-error.ts'
+import { systemClock } from './system.ts'
 import { version } from './version.ts'
 
 export type RuntimeIo = {

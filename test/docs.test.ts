@@ -43,7 +43,7 @@ test('ARCHITECTURE traces five operations through files that exist', () => {
   const check = read('src/domain/verification/check.ts')
   expect(check).toContain('chargeAttempt')
   expect(read('src/http/v1/verifications.ts')).toContain('domain/verification/check.ts')
-  expect(read('src/store/sqlite/verifications.ts')).toContain("from './charge.ts'")
+  expect(read('src/store/sqlite/verifications.ts')).toContain('chargeAttempt')
 })
 
 test('the README begins with the quick start, names scripts that exist and stays short', () => {

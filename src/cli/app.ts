@@ -1,23 +1,19 @@
-import type { App, AppKey } from '../domain/app/app.ts'
-import {
-  emailNames,
-  endpointsOf,
-  readSmtpSettings,
-  type SmtpInput,
-} from '../domain/app/endpoint.ts'
+import { type App, type AppKey, endpointsOf } from '../domain/app/app.ts'
+import { readSmtpSettings } from '../domain/app/endpoint.ts'
 import { addEndpoint, updateEndpoint } from '../domain/app/endpoints.ts'
-import { createApp, deleteApp, updateApp } from '../domain/app/manage.ts'
+import { createApp, deleteApp, findApp, updateApp } from '../domain/app/manage.ts'
 import { policyFieldList } from '../domain/app/policy.ts'
+import { emailNames, type SmtpInput } from '../domain/app/smtp-fields.ts'
 import type { Ports } from '../domain/ports.ts'
 import type { FieldError } from '../domain/problem.ts'
 import { presentApp, presentKey } from '../present.ts'
 import { keyText } from './app-key.ts'
 import { type Command, jsonFlag, wrongUsage } from './command.ts'
-import { endpointText, leadsElsewhere } from './endpoint.ts'
+import { leadsElsewhere } from './endpoint.ts'
 import { policyFlags, policyFrom, smtpFlags, smtpFrom, withPassword } from './fields.ts'
-import { allApps, appOperand, cliActor, dataFlag, findApp, withPorts } from './installation.ts'
+import { allApps, appOperand, cliActor, dataFlag, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
-import { printFacts, printJson, printTable, timeText } from './output.ts'
+import { endpointText, printFacts, printJson, printTable, timeText } from './output.ts'
 
 export const appCreate: Command = {
   name: 'app create',
@@ -33,10 +29,10 @@ export const appCreate: Command = {
     'otpmint app create Acme --smtp-host smtp.example.com --smtp-port 465 \\',
     '  --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
-  run: (args, io) =>
-    withPorts(args, io, async (ports) => {
-      const input = smtpFrom(args)
-      const email = input && (await withPassword(args, io, input, true))
+  async run(args, io) {
+    const input = smtpFrom(args)
+    const email = input && (await withPassword(args, io, input, true))
+    return withPorts(args, io, async (ports) => {
       const fields = { name: args.operand(0), policy: policyFrom(args), email }
       const { app, keys, liveKey, testKey } = await createApp(ports, cliActor, fields)
       if (args.has('json')) {
@@ -46,7 +42,8 @@ export const appCreate: Command = {
       printFacts(io, [...appFacts(app, []), ['live key', liveKey], ['test key', testKey]])
       if (io.terminal.output) io.err('\nThe keys are shown this once: store them now.\n')
       return exitCodes.done
-    }),
+    })
+  },
 }
 
 export const appList: Command = {
@@ -109,16 +106,16 @@ export const appUpdate: Command = {
     'otpmint app update 3kTMd0Pz0a6uYxQWtqGmVb --code-length 8 --ttl-seconds default',
     'otpmint app update 3kTMd0Pz0a6uYxQWtqGmVb --smtp-password-file - < password',
   ],
-  run: (args, io) =>
-    withPorts(args, io, async (ports) => {
+  async run(args, io) {
+    const input = smtpFrom(args)
+    const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
+    return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
-      const input = smtpFrom(args)
-      const isNew = endpointsOf(app, 'email').length === 0
-      const email = input && (await withPassword(args, io, input, isNew || leadsElsewhere(input)))
       await changeApp(ports, app, { name: args.text('name'), policy: policyFrom(args), email })
       await showApp(ports, io, { id: app.id, json: args.has('json') })
       return exitCodes.done
-    }),
+    })
+  },
 }
 
 export const appDelete: Command = {

@@ -37,8 +37,8 @@ export const restoreCommand: Command = {
     'and the master key of that installation must be in its place: it is not in the backup.',
     'Verifications that were live in the backup are expired, so that no used code comes back;',
     'people ask for a new code. Keys that were revoked since are revoked again and apps that were',
-    'deleted since are paused, as far as the database that is replaced knows, and the keys that',
-    'are active then are listed.',
+    'deleted since are paused, as far as the database that is replaced knows. The keys and',
+    'secretKeys that are active then are listed, also in the audit log.',
     '',
     '--in-place does the same with the existing database: after a snapshot of the volume, a',
     'copied directory or a replica was put back, which a start cannot notice.',
@@ -58,7 +58,7 @@ export const restoreCommand: Command = {
         throw wrongUsage('--in-place takes no FILE and no --force')
       }
       const { expired, activeKeys } = await restoreInPlace(settingsFor(args, io), io)
-      if (args.has('json')) printJson(io, { expired, active_keys: activeKeys.map(keyJson) })
+      if (args.has('json')) printJson(io, { expired, ...keysJson(activeKeys) })
       else tellRevived(io, { expired, activeKeys })
       return exitCodes.done
     }
@@ -69,7 +69,7 @@ export const restoreCommand: Command = {
     const { database, expired, revoked, paused, revocationsKnown, activeKeys, keptAside } = restored
     if (args.has('json')) {
       const keys = { revoked, paused, revocations_known: revocationsKnown }
-      const active = { active_keys: activeKeys.map(keyJson) }
+      const active = keysJson(activeKeys)
       printJson(io, { database, expired, ...keys, ...active, kept_aside: keptAside })
       return exitCodes.done
     }
@@ -94,12 +94,19 @@ function tellRevived(io: Io, { expired, activeKeys }: Revived): void {
   io.err(`Live verifications expired: ${expired}\n`)
   if (activeKeys.length === 0) return
   io.err('Active keys (revoke those that should not be, with "otpmint app revoke-key"):\n')
-  for (const key of activeKeys) {
-    const app = `${key.appName ?? '-'} (${key.appId})`
-    io.err(`  ${app}  ${keyText(key)}\n`)
+  for (const { appId, appName, key } of activeKeys) {
+    const app = `${appName ?? '-'} (${appId})`
+    io.err(`  ${app}  ${key === null ? secretKeyText : keyText(key)}\n`)
   }
 }
 
-function keyJson(key: ActiveKey) {
-  return { app: key.appId, ...presentKey(key) }
+const secretKeyText = 'secretKey of the original API ("otpmint app delete" ends it)'
+
+function keysJson(active: ActiveKey[]) {
+  return {
+    active_keys: active.flatMap(({ appId, key }) => {
+      return key === null ? [] : [{ app: appId, ...presentKey(key) }]
+    }),
+    active_secret_keys: active.flatMap(({ appId, key }) => (key === null ? [{ app: appId }] : [])),
+  }
 }

@@ -1,8 +1,8 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/load.ts'
-import type { App } from '../domain/app/app.ts'
-import { endpointsOf } from '../domain/app/endpoint.ts'
+import { type App, endpointsOf } from '../domain/app/app.ts'
+import { findApp } from '../domain/app/manage.ts'
 import { effectivePolicy } from '../domain/app/policy.ts'
 import { Problem } from '../domain/problem.ts'
 import type { DomainSettings } from '../domain/settings.ts'
@@ -14,14 +14,7 @@ import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { probeEndpoint, sendTestMail, type TestStep } from '../runtime/test-delivery.ts'
 import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
-import {
-  allApps,
-  dataFlag,
-  environmentOf,
-  findApp,
-  settingsBeside,
-  settingsFor,
-} from './installation.ts'
+import { allApps, dataFlag, environmentOf, settingsBeside, settingsFor } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { painter, printJson, timeText } from './output.ts'
 

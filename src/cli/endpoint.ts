@@ -1,12 +1,14 @@
 import { endpointsMax } from '../domain/app/app.ts'
-import type { Endpoint, SmtpInput } from '../domain/app/endpoint.ts'
+import type { Endpoint } from '../domain/app/endpoint.ts'
 import { addEndpoint, removeEndpoint, updateEndpoint } from '../domain/app/endpoints.ts'
+import { findApp } from '../domain/app/manage.ts'
+import type { SmtpInput } from '../domain/app/smtp-fields.ts'
 import { presentEndpoint } from '../present.ts'
 import { type Args, type Command, type Flags, jsonFlag, type Operand } from './command.ts'
 import { smtpFlags, smtpFrom, withPassword } from './fields.ts'
-import { appOperand, cliActor, dataFlag, findApp, withPorts } from './installation.ts'
+import { appOperand, cliActor, dataFlag, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
-import { printFacts, printJson, printTable } from './output.ts'
+import { endpointText, printFacts, printJson, printTable } from './output.ts'
 
 const endpointOperand: Operand = {
   name: 'ENDPOINT_ID',
@@ -30,9 +32,9 @@ export const endpointAdd: Command = {
     'otpmint endpoint add 3kTMd0Pz0a6uYxQWtqGmVb --smtp-host smtp.example.net \\',
     '  --smtp-port 587 --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
-  run: (args, io) =>
-    withPorts(args, io, async (ports) => {
-      const email = await withPassword(args, io, smtpFrom(args) ?? {}, true)
+  async run(args, io) {
+    const email = await withPassword(args, io, smtpFrom(args) ?? {}, true)
+    return withPorts(args, io, async (ports) => {
       const fields = {
         appId: args.operand(0),
         channel: 'email',
@@ -41,7 +43,8 @@ export const endpointAdd: Command = {
       } as const
       showEndpoint(await addEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
-    }),
+    })
+  },
 }
 
 export const endpointUpdate: Command = {
@@ -54,15 +57,16 @@ export const endpointUpdate: Command = {
   operands: [appOperand, endpointOperand],
   flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
   examples: ['otpmint endpoint update 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --rank 1'],
-  run: (args, io) =>
-    withPorts(args, io, async (ports) => {
-      const input = smtpFrom(args)
-      const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
+  async run(args, io) {
+    const input = smtpFrom(args)
+    const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
+    return withPorts(args, io, async (ports) => {
       const [appId, id] = [args.operand(0), args.operand(1)]
       const fields = { appId, id, rank: rankOf(args), email }
       showEndpoint(await updateEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
-    }),
+    })
+  },
 }
 
 export const endpointRemove: Command = {
@@ -101,10 +105,6 @@ export const endpointList: Command = {
       }
       return exitCodes.done
     }),
-}
-
-export function endpointText({ settings }: Endpoint): string {
-  return `${settings.host}:${settings.port} (${settings.security})`
 }
 
 /** Whether a change has a new destination, which needs the password again. */

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { type SmtpField, type SmtpInput, smtpFieldList } from '../domain/app/endpoint.ts'
 import { type PolicyInput, policyFieldList } from '../domain/app/policy.ts'
+import { type SmtpField, type SmtpInput, smtpFieldList } from '../domain/app/smtp-fields.ts'
 import type { Field } from '../domain/field.ts'
+import { dataDirectory, requireDatabase } from '../runtime/data-directory.ts'
 import { type Args, type Flag, type Flags, wrongUsage } from './command.ts'
+import { settingsFor } from './installation.ts'
 import type { Io } from './io.ts'
 
 /** A flag for every field of a policy: `--code-length N`. */
@@ -49,7 +51,9 @@ export function smtpFrom(args: Args): SmtpInput | undefined {
 
 /**
  * Adds the password of `--smtp-password-file`, or asks for it at the terminal where `isNeeded`.
- * Never from the command line, which other users of the machine can see.
+ * Never from the command line, which other users of the machine can see. Called before the store is
+ * opened, because a person may type for longer than a rotation of the master key takes, and the
+ * keys that were read before it are gone afterwards.
  */
 export async function withPassword(
   args: Args,
@@ -60,6 +64,7 @@ export async function withPassword(
   const file = args.text('smtp-password-file')
   if (file !== undefined) return { ...input, password: await readSecret(file, io) }
   if (!io.terminal.input || input.user === null || !isNeeded) return input
+  requireDatabase(dataDirectory(settingsFor(args, io).dataDir))
   return { ...input, password: (await io.askSecret('Password of the mail server: ')) ?? undefined }
 }
 

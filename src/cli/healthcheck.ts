@@ -1,4 +1,4 @@
-import { systemTimers } from '../timers.ts'
+import { systemTimers } from '../system.ts'
 import { type Command, wholeNumber } from './command.ts'
 import { envFileFlag, settingsFor } from './installation.ts'
 import { exitCodes } from './io.ts'

@@ -7,7 +7,7 @@ type Paint = ReturnType<typeof painter>
 const columnsMax = 100
 
 /** The page that `otpmint`, `otpmint help` and `otpmint --help` show. */
-export function overview(commands: Command[], paint: Paint): string {
+function overview(commands: Command[], paint: Paint): string {
   return [
     'OtpMint: one-time codes by mail, self-hosted, in one executable.',
     '',
@@ -25,7 +25,7 @@ export function overview(commands: Command[], paint: Paint): string {
   ].join('\n')
 }
 
-export function commandHelp(command: Command, paint: Paint): string {
+function commandHelp(command: Command, paint: Paint): string {
   const flags = Object.entries(allFlags(command)).map(([name, { value, help }]): Row => {
     const head = name === 'help' ? '-h, --help' : `--${name}`
     return [value ? `${head} ${value}` : head, help]

@@ -4,7 +4,6 @@ import { loadSettings, type Settings } from '../config/load.ts'
 import type { App } from '../domain/app/app.ts'
 import type { Actor } from '../domain/audit.ts'
 import type { Ports } from '../domain/ports.ts'
-import { Problem } from '../domain/problem.ts'
 import { askServer } from '../runtime/control.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { settingsAreWrong } from '../startup-error.ts'
@@ -75,13 +74,6 @@ export async function withPorts(
 /** The running server's settings, with this process's data directory and master key. */
 export function settingsBeside(server: Settings, { dataDir, masterKey }: Settings): Settings {
   return { ...server, dataDir, masterKey, adminToken: null }
-}
-
-/** The app of this id. Throws `app_not_found`. */
-export async function findApp({ apps }: Pick<Ports, 'apps'>, id: string): Promise<App> {
-  const app = await apps.get(id)
-  if (!app) throw new Problem('app_not_found')
-  return app
 }
 
 export async function allApps({ apps }: Pick<Ports, 'apps'>): Promise<App[]> {

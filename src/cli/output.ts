@@ -1,7 +1,8 @@
+import type { Endpoint } from '../domain/app/endpoint.ts'
 import type { Io } from './io.ts'
 
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
-export type Style = keyof typeof styles
+type Style = keyof typeof styles
 
 /** Colours at a terminal only: see no-color.org. */
 export function painter(io: Pick<Io, 'env'>, isTerminal: boolean) {
@@ -44,6 +45,11 @@ export function printJson(io: Io, value: unknown): void {
 /** Epoch milliseconds as a person and a script can both read them. */
 export function timeText(at: number | null): string {
   return at === null ? '-' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+/** A mail server in one line. */
+export function endpointText({ settings: { host, port, security } }: Endpoint): string {
+  return `${host}:${port} (${security})`
 }
 
 // Names and server replies must not move the cursor or forge a line.

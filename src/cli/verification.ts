@@ -1,3 +1,4 @@
+import { findApp } from '../domain/app/manage.ts'
 import { listVerifications } from '../domain/verification/list.ts'
 import {
   attemptsLeft,
@@ -8,7 +9,7 @@ import {
 } from '../domain/verification/verification.ts'
 import { presentVerification } from '../present.ts'
 import { type Command, jsonFlag, oneOf } from './command.ts'
-import { appOperand, dataFlag, findApp, withPorts } from './installation.ts'
+import { appOperand, dataFlag, withPorts } from './installation.ts'
 import { exitCodes } from './io.ts'
 import { printJson, printTable, timeText } from './output.ts'
 import { pageFlags, pageOf, tellNext } from './page.ts'

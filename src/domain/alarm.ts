@@ -40,15 +40,19 @@ export function isSpray({ checks, failures }: { checks: number; failures: number
 
 type AlarmPorts = Pick<Ports, 'alarms' | 'clock'> & { log: Log }
 
-/** Turns an alarm on, with a row, an event and a log line; does nothing when it is on already. */
+/**
+ * Turns an alarm on, with a row, an event and a log line; does nothing when it is on already. `data`
+ * goes to the event, `fields` to the log line.
+ */
 export async function raiseAlarm(
   { alarms, clock, log }: AlarmPorts,
   place: AlarmPlace,
   data: Event['data'] = {},
+  fields: LogFields = {},
 ): Promise<void> {
   const event = { event: 'alarm.raised', data: { kind: place.kind, ...data } } as const
   if (await alarms.raise({ ...place, now: clock.now(), ...event })) {
-    log.warn('alarm_raised', logFields(place))
+    log.warn('alarm_raised', { ...logFields(place), ...fields })
   }
 }
 

@@ -16,6 +16,7 @@ export type AuditAction =
   | 'store.create'
   | 'store.restore'
   | 'store.expire_pending'
+  | 'store.active_keys'
   | 'app.create'
   | 'app.update'
   | 'app.delete'

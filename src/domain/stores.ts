@@ -83,7 +83,8 @@ export type StartCommand = {
   recipientSealed: Uint8Array
   /** Stored if the budget allows it; else the long one, or nothing where that is null. */
   short: CodeVariant
-  long: CodeVariant | null
+  /** `ask`: it is made only when it is needed. Then nothing is written: `long_needed`. */
+  long: CodeVariant | null | 'ask'
   /** The first is the recipient's, whose row also names its latest verification. */
   limits: LimitRow[]
   /** How long the recipient's row is kept after its latest verification. */
@@ -116,6 +117,7 @@ export type StartResult =
   | { outcome: 'started'; verification: Verification }
   | { outcome: 'limited'; limit: LimitName; retryAt: number }
   | { outcome: 'budget_exhausted' }
+  | { outcome: 'long_needed' }
   /** `verification` as it was right after its start. */
   | { outcome: 'replayed'; verification: Verification }
   | { outcome: 'key_reused' }

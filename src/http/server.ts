@@ -4,10 +4,9 @@ import type { Api } from './core/api.ts'
 import { createClientIp } from './core/client-ip.ts'
 import { createCredentialLimit } from './core/credential-limit.ts'
 import { createCredentialWatch } from './core/credential-watch.ts'
-import { createGuard } from './core/guard.ts'
 import { methodsOf, pathOf, shadowed, unanswered } from './core/not-found.ts'
 import { type Answering, createPipeline } from './core/pipeline.ts'
-import type { Route, RoutePorts } from './core/route.ts'
+import type { Route } from './core/route.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { original } from './original/api.ts'
 import { originalRoutes } from './original/routes.ts'
@@ -30,39 +29,23 @@ export function createServer(ports: HttpPorts) {
   const peer =
     ports.peerAddress ?? ((request) => server.server?.requestIP(request)?.address ?? null)
   const clientIp = createClientIp(ports.http.trustedProxies)
-  const isProxyUnknown = ports.http.trustedProxies.length === 0
   const watch = createCredentialWatch(ports)
-  const routePorts: RoutePorts = {
-    ...ports,
-    guard: createGuard(ports, createCredentialLimit(ports, watch.note)),
-  }
-  const run = createPipeline(ports, {
-    see: (request) => {
-      if (isProxyUnknown && request.headers.has('x-forwarded-for')) ports.seeForwarded?.()
+  const { apps, adminTokenHash } = ports
+  const guard = { ...createCredentialLimit(ports, watch.note), apps, adminTokenHash }
+  const { handle, run } = createPipeline(
+    { ...ports, guard },
+    {
+      clientOf: (request) => clientIp(request, peer(request)),
+      setPatience: (request, seconds) => server.server?.timeout(request, seconds),
     },
-    clientOf: (request) => clientIp(request, peer(request)),
-    setPatience: (request, seconds) => server.server?.timeout(request, seconds),
-  })
+  )
 
   const { developerMode, publicUrl } = ports.http
   const routes = routesFor(developerMode, () =>
     openApiDocument({ routes, apis }, { version: null, publicUrl, ceilings: ports.settings }),
   )
-  for (const { method, path, api, answer } of routes) {
-    server.route(
-      method,
-      path,
-      ({ request, params }) =>
-        run(
-          {
-            api,
-            path,
-            answer: (context) => answer(routePorts, context, params as Record<string, string>),
-          },
-          request,
-        ),
-      { parse: 'none' },
-    )
+  for (const route of routes) {
+    server.route(route.method, route.path, handle(route), { parse: 'none' })
   }
   const unrouted = ({ request }: { request: Request }) =>
     run(unroutedAnswer(routes, request), request)
@@ -76,8 +59,6 @@ export function createServer(ports: HttpPorts) {
   server.onStop(watch.stop)
   return server
 }
-
-export type Server = ReturnType<typeof createServer>
 
 /** Every route of a server. */
 function routesFor(developerMode: boolean, openApi: () => Promise<unknown>): Route[] {

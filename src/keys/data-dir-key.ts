@@ -13,24 +13,21 @@ import {
 import { type Rotated, type Rotation, type RotationPorts, rotateMasterKey } from './rotate.ts'
 
 /**
- * Loads the keyset at a start, and finishes a rotation of `<data dir>/master.key` that was killed
- * when the database had changed to the new key and the file had not.
+ * Loads the keyset where `loadKeyset` has failed because a rotation of `<data dir>/master.key` was
+ * killed when the database had changed to the new key and the file had not, and finishes that
+ * rotation. Throws the error of `loadKeyset` in any other case.
  */
-export async function unlockKeyset(
+export async function finishKilledRotation(
   ports: Parameters<typeof loadKeyset>[0],
-  { found, dataDir }: { found: FoundMasterKey; dataDir: string },
+  { error, found, dataDir }: { error: unknown; found: FoundMasterKey; dataDir: string },
 ): Promise<Keyset> {
-  try {
-    return await loadKeyset(ports, found.masterKey)
-  } catch (error) {
-    const isStaged = found.source === 'data_dir' && readKeyFile(nextKeyPath(dataDir)).found
-    if (!isStaged || !(error instanceof StartupError)) throw error
-    const next = readMasterKeyFile(nextKeyPath(dataDir), 'master.key.next')
-    const keyset = await loadKeyset(ports, next).catch(() => null)
-    if (!keyset) throw error
-    promoteNextKey(dataDir)
-    return keyset
-  }
+  const isStaged = found.source === 'data_dir' && readKeyFile(nextKeyPath(dataDir)).found
+  if (!isStaged || !(error instanceof StartupError)) throw error
+  const next = readMasterKeyFile(nextKeyPath(dataDir), 'master.key.next')
+  const keyset = await loadKeyset(ports, next).catch(() => null)
+  if (!keyset) throw error
+  promoteNextKey(dataDir)
+  return keyset
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 
 const version = 1
 const nonceLength = 12
@@ -10,7 +10,7 @@ const tagLength = 16
  * test's, because a repeated nonce reveals the authentication key (SP 800-38D section 8).
  */
 export function sealBytes(key: Uint8Array, place: string, plain: Uint8Array): Uint8Array {
-  const nonce = randomBytes(nonceLength)
+  const nonce = crypto.getRandomValues(new Uint8Array(nonceLength))
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: tagLength })
   cipher.setAAD(Buffer.from(place))
   const body = [cipher.update(plain), cipher.final()]

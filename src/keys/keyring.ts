@@ -1,7 +1,7 @@
 import type { Keyring, SealPlace, WrappedKey } from '../domain/keyring.ts'
 import type { Random } from '../domain/ports.ts'
 import { openBytes, sealBytes } from './envelope.ts'
-import { auditMac, type CodeKey, hmac, type Keyset, retiredKeepingMs } from './keyset.ts'
+import { auditMac, type CodeKey, type Keyset, retiredKeepingMs } from './keyset.ts'
 
 export type LiveKeyring = Keyring & {
   keyset(): Keyset
@@ -145,6 +145,18 @@ function dataKeyPlace(appId: string, keyId: string): string {
 function fieldPlace(appId: string, { table, row, column, binding = '' }: SealPlace): string {
   return `field\0${appId}\0${table}\0${row}\0${column}\0${binding}`
 }
+
+/** HMAC-SHA-256. The state after the key is kept and copied, which halves the time. */
+function hmac(key: Uint8Array, text: string): Uint8Array {
+  let keyed = keyedHashers.get(key)
+  if (!keyed) {
+    keyed = new Bun.CryptoHasher('sha256', key)
+    keyedHashers.set(key, keyed)
+  }
+  return keyed.copy().update(text).digest()
+}
+
+const keyedHashers = new WeakMap<Uint8Array, Bun.CryptoHasher>()
 
 function index(key: Uint8Array, text: string): Uint8Array {
   return hmac(key, text).subarray(0, indexLength)

@@ -127,11 +127,6 @@ export function deriveKek(master: Uint8Array): Uint8Array {
   return deriveKey(master, 'otpmint/kek/v1')
 }
 
-/** HMAC-SHA-256. */
-export function hmac(key: Uint8Array, text: string): Uint8Array {
-  return new Bun.CryptoHasher('sha256', key).update(text).digest()
-}
-
 /** HMAC of the audit chain: over the link before and a text. */
 export function auditMac({ audit }: Keyset, previous: Uint8Array, text: string): Uint8Array {
   return new Bun.CryptoHasher('sha256', audit).update(previous).update(text).digest()

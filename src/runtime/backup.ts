@@ -10,15 +10,15 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs'
-import { systemClock } from '../clock.ts'
 import type { Settings } from '../config/load.ts'
 import { revokeKey, updateApp } from '../domain/app/manage.ts'
-import { type AuditRecord, audited } from '../domain/audit.ts'
+import { type Actor, type AuditRecord, audited } from '../domain/audit.ts'
 import type { Stores } from '../domain/stores.ts'
 import { codeOf, syncDirectory } from '../keys/key-file.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import { inspectDatabase } from '../store/sqlite/inspect.ts'
 import type { SqliteStore } from '../store/sqlite/store.ts'
+import { systemClock } from '../system.ts'
 import {
   absolute,
   type DataDirectory,
@@ -33,9 +33,12 @@ import {
   activeKeys,
   expirePending,
   isActive,
+  listActiveKeys,
   markRun,
   markSuccessor,
 } from './run-id.ts'
+
+const actor: Actor = { who: 'cli', requestId: null }
 
 /** Writes a consistent copy beside a running server; it is checked and on disk at the end. */
 export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Promise<void> {
@@ -60,7 +63,7 @@ export type Restored = {
   paused: number
   /** False when the replaced database could not be read. */
   revocationsKnown: boolean
-  /** Every key that is active now. */
+  /** Every generated key and secretKey that is active now. */
   activeKeys: ActiveKey[]
   /** The new path of the replaced database; null without one. */
   keptAside: string | null
@@ -106,9 +109,10 @@ export async function restoreInPlace(
   try {
     const { ports, close } = await openDirectory(settings, directory, directory.database)
     try {
-      const expired = await expirePending(ports, { who: 'cli', requestId: null })
+      const expired = await expirePending(ports, actor)
+      const active = await listActiveKeys(ports, actor)
       await markRun(ports)
-      return { expired, activeKeys: await activeKeys(ports) }
+      return { expired, activeKeys: active }
     } finally {
       await close()
     }
@@ -196,11 +200,12 @@ async function prepareDraft(ports: OpenPorts, old: Stores | null): Promise<Draft
   const deleted = old ? await deletedApps(old) : new Set<string>()
   const revoked = old ? await carryRevocations(ports, old, deleted) : 0
   const paused = await pauseDeleted(ports, deleted)
-  const entry = { at: now, who: 'cli', action: 'store.restore', object: 'database' } as const
+  const entry = { at: now, ...actor, action: 'store.restore', object: 'database' } as const
   const detail = `expired ${expired} revoked ${revoked}`
-  await audited(ports, { ...entry, detail, requestId: null }, ports.audit.append)
+  await audited(ports, { ...entry, detail }, ports.audit.append)
+  const active = await listActiveKeys(ports, actor)
   await markSuccessor(ports)
-  return { expired, revoked, paused, activeKeys: await activeKeys(ports) }
+  return { expired, revoked, paused, activeKeys: active }
 }
 
 /** Revokes what was revoked after the backup was made, by itself or with its app; how many. */
@@ -210,10 +215,12 @@ async function carryRevocations(
   deleted: Set<string>,
 ): Promise<number> {
   let revoked = 0
-  for (const { id: keyId, appId } of await activeKeys(ports)) {
+  for (const { appId, key } of await activeKeys(ports)) {
+    if (key === null) continue
+    const keyId = key.id
     const before = (await old.apps.keys(appId)).find(({ id }) => id === keyId)
     if (before ? isActive(before) : !deleted.has(appId)) continue
-    await revokeKey(ports, { who: 'cli', requestId: null }, { appId, keyId })
+    await revokeKey(ports, actor, { appId, keyId })
     revoked++
   }
   return revoked
@@ -224,7 +231,7 @@ async function pauseDeleted(ports: OpenPorts, deleted: Set<string>): Promise<num
   let paused = 0
   for (const id of deleted) {
     if (!(await ports.apps.get(id))) continue
-    await updateApp(ports, { who: 'cli', requestId: null }, { id, policy: { paused: true } })
+    await updateApp(ports, actor, { id, policy: { paused: true } })
     paused++
   }
   return paused

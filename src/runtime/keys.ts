@@ -1,4 +1,3 @@
-import { systemClock } from '../clock.ts'
 import type { Settings } from '../config/load.ts'
 import { rotateDataDirKey, tidyKeyFiles } from '../keys/data-dir-key.ts'
 import {
@@ -8,9 +7,8 @@ import {
   readMasterKeyFile,
 } from '../keys/master-key.ts'
 import { type Rotation, rotateMasterKey } from '../keys/rotate.ts'
-import { systemRandom } from '../random.ts'
 import { cannotStart } from '../startup-error.ts'
-import { systemTimers } from '../timers.ts'
+import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { dataDirectory, isHeld, requireDatabase } from './data-directory.ts'
 import { openStore } from './open.ts'
 

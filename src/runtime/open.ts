@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs'
-import { systemClock } from '../clock.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
-import { unlockKeyset } from '../keys/data-dir-key.ts'
+import { finishKilledRotation } from '../keys/data-dir-key.ts'
 import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
+import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
-import { systemRandom } from '../random.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
-import { systemTimers } from '../timers.ts'
+import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
 
 /** The ports of a data directory, without listener, sender and network. */
@@ -58,9 +57,9 @@ export async function openDirectory(
   const store = await openStore(path, options)
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom }
   try {
-    const keyset = await unlockKeyset(
-      { meta: store.meta, ...world },
-      { found, dataDir: directory.root },
+    const keysetPorts = { meta: store.meta, ...world }
+    const keyset = await loadKeyset(keysetPorts, found.masterKey).catch((error: unknown) =>
+      finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
     )
     const ports: OpenPorts = {
       ...store,

@@ -59,41 +59,62 @@ export async function expirePending(
   return expired
 }
 
-export type ActiveKey = AppKey & { appName: string | null }
+/** A credential that is valid now: a generated key, or the app's secretKey where `key` is null. */
+export type ActiveKey = { appId: string; appName: string | null; key: AppKey | null }
 
-/** Every active key by app; at most `max`. */
-export async function activeKeys(
-  { apps }: Pick<Ports, 'apps'>,
-  max = Number.POSITIVE_INFINITY,
+/** The most keys that one record of the audit log, or one start's log, names. */
+const namedMax = 100
+
+/** Lists every active key, and writes the ids of the first 100 to the audit log. */
+export async function listActiveKeys(
+  ports: Pick<Ports, 'apps' | 'audit' | 'keyring' | 'clock'>,
+  { who, requestId }: Actor,
 ): Promise<ActiveKey[]> {
+  const active = await activeKeys(ports)
+  const named = active.slice(0, namedMax).map(({ appId, key }) => {
+    return key === null ? `secretKey of ${appId}` : `key ${key.id}`
+  })
+  const more = active.length - named.length
+  const detail = [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ') || 'none'
+  const entry = { at: ports.clock.now(), who, action: 'store.active_keys', detail } as const
+  await audited(ports, { ...entry, object: 'database', requestId }, ports.audit.append)
+  return active
+}
+
+/** Every active key by app. */
+export async function activeKeys({ apps }: Pick<Ports, 'apps'>): Promise<ActiveKey[]> {
   const active: ActiveKey[] = []
   let cursor: string | null = null
   do {
     const page = await apps.list({ limit: 100, cursor })
-    for (const app of page.items) {
-      const keys = await apps.keys(app.id)
-      active.push(...keys.filter(isActive).map((key) => ({ ...key, appName: app.name })))
+    for (const { id: appId, name: appName, hasSecretKey } of page.items) {
+      const keys = (await apps.keys(appId)).filter(isActive)
+      active.push(...keys.map((key) => ({ appId, appName, key })))
+      if (hasSecretKey) active.push({ appId, appName, key: null })
     }
     cursor = page.nextCursor
-  } while (cursor !== null && active.length < max)
-  return active.slice(0, max)
+  } while (cursor !== null)
+  return active
 }
 
 export function isActive({ revokedAt }: AppKey): boolean {
   return revokedAt === null
 }
 
-const loggedMax = 100
-
-/** Handles a foreign database at a start: logs it, and expires everything pending. */
+/**
+ * Handles a foreign database at a start: expires everything pending and lists the active keys, in
+ * the audit log and, up to 100 keys, in the log.
+ */
 export async function adoptForeign(ports: OpenPorts, log: Log): Promise<void> {
-  const expired = await expirePending(ports, { who: 'server', requestId: null })
+  const actor = { who: 'server', requestId: null }
+  const expired = await expirePending(ports, actor)
   const detail =
     'this database is not the one that was served here last: everything pending was expired; ' +
     'revoke the keys below that should not be active'
   log.warn('database_foreign', { count: expired, detail })
-  for (const { id, appId, prefix, lastFour } of await activeKeys(ports, loggedMax)) {
-    log.warn('key_active', { keyId: id, appId, detail: `${prefix}...${lastFour}` })
+  for (const { appId, key } of (await listActiveKeys(ports, actor)).slice(0, namedMax)) {
+    const what = key && { keyId: key.id, detail: `${key.prefix}...${key.lastFour}` }
+    log.warn('key_active', { appId, ...(what ?? { detail: 'the secretKey of the app' }) })
   }
 }
 

@@ -3,14 +3,14 @@ import type { MailNetwork } from '../../src/channels/email/dial.ts'
 import { createEmailChannel } from '../../src/channels/email/email.ts'
 import { createMailer } from '../../src/channels/email/mailer.ts'
 import type { App } from '../../src/domain/app/app.ts'
-import { type Endpoint, type SmtpSettings, sealSecret } from '../../src/domain/app/endpoint.ts'
+import { type Endpoint, sealSecret } from '../../src/domain/app/endpoint.ts'
 import type { Policy } from '../../src/domain/app/policy.ts'
+import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Channel, Timers } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
 
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -32,6 +32,7 @@ export function appWith(parts: AppParts = {}): App {
   const times = { createdAt: noon, updatedAt: noon }
   const app: App = {
     ...{ id, name, registeredBy, policy, endpoints: [], dataKey, version, ...times },
+    hasSecretKey: false,
     sprayAlarmSince: null,
   }
   const settings: SmtpSettings = {

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readApiKey } from '../../src/domain/app/api-key.ts'
-import { smtpFieldList } from '../../src/domain/app/endpoint.ts'
 import { policyFieldList } from '../../src/domain/app/policy.ts'
+import { smtpFieldList } from '../../src/domain/app/smtp-fields.ts'
 import { command, installation } from './terminal.ts'
 
 let place: Awaited<ReturnType<typeof installation>>

@@ -160,6 +160,28 @@ test('a key that was revoked after the backup stays revoked, and the active ones
   expect(json.active_keys.map(({ app, id }: { app: string; id: string }) => [app, id])).toEqual([
     [app.id, live],
   ])
+  expect(json.active_secret_keys).toEqual([])
+})
+
+test('apps with a secretKey are listed after a restore', async () => {
+  const { at, file } = await place()
+  const server = await start(['--dev', ...at])
+  const mail = { smtp_host: 'inbox', smtp_port: 587, smtp_mail: 'codes@example.com' }
+  const body = { secretKey: 'a secret key', app_name: 'Old', smtp_password: 'none', ...mail }
+  const headers = { 'content-type': 'application/json' }
+  const request = { method: 'POST', headers, body: JSON.stringify(body) }
+  const registered = await fetch(`${server.url}/reg_secretkey`, request)
+  await server.stop()
+  await command(['backup', file, ...at])
+
+  const restored = await command(['restore', file, '--force', ...at])
+  const inPlace = await command(['restore', '--in-place', '--json', ...at])
+
+  expect(registered.status).toBe(200)
+  const { items } = JSON.parse((await command(['app', 'list', '--json', ...at])).out)
+  const { id } = items.find(({ name }: { name: string }) => name === 'Old')
+  expect(restored.err).toContain(`Old (${id})  secretKey of the original API`)
+  expect(JSON.parse(inPlace.out).active_secret_keys).toEqual([{ app: id }])
 })
 
 test('a copy that was put back by hand is logged, and revives no code', async () => {

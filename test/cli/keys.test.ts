@@ -2,7 +2,8 @@ import { Database } from 'bun:sqlite'
 import { afterEach, expect, test } from 'bun:test'
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { command, installation, type Served, served } from './terminal.ts'
+import { run } from '../../src/cli/run.ts'
+import { command, installation, type Served, served, terminal } from './terminal.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -156,3 +157,44 @@ async function logged() {
   for (const name of ['One', 'Two', 'Three']) await command(['app', 'create', name, ...at])
   return { at, file: join(dataDir, 'otpmint.db') }
 }
+
+test('a password that is typed during a rotation of the master key is sealed under the new key', async () => {
+  const { at } = await place()
+  /** Runs a command at whose prompt the key is rotated before the password is typed. */
+  const typed = async (...argv: string[]) => {
+    const io = terminal({ isTerminal: true })
+    let asked = 0
+    io.askSecret = async () => {
+      asked += 1
+      await command(['key', 'rotate', ...at])
+      return 'hunter2'
+    }
+    const code = await run([...argv, '--smtp-port', '587', '--json', ...at], io)
+    expect([io.errors(), code, asked]).toEqual(['', 0, 1])
+    return JSON.parse(io.output())
+  }
+
+  const server = ['--smtp-host', 'smtp.example.com', '--smtp-from', 'codes@example.com']
+  const { id, endpoints } = await typed('app', 'create', 'Acme', ...server)
+  await typed('app', 'update', id)
+  await typed('endpoint', 'add', id, ...server)
+  await typed('endpoint', 'update', id, endpoints[0].id)
+
+  // A rotation opens and seals every secret, so it fails where one lies under a key that is gone.
+  expect(await command(['key', 'rotate', '--json', ...at])).toMatchObject({ code: 0, err: '' })
+})
+
+test('a password is not asked for where there is no database', async () => {
+  const { path } = await place()
+  const io = terminal({ isTerminal: true })
+  let asked = 0
+  io.askSecret = async () => {
+    asked += 1
+    return 'hunter2'
+  }
+  const there = ['--smtp-host', 'smtp.example.com', '--data-dir', join(path, 'elsewhere')]
+
+  expect(await run(['app', 'create', 'Acme', ...there], io)).toBe(1)
+  expect(io.errors()).toContain('there is no database')
+  expect(asked).toBe(0)
+})

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/cli/run.ts'
 import { command, type Served, served, temporary, terminal } from './terminal.ts'
@@ -71,6 +71,30 @@ test('the temporary directory is removed at the end', async () => {
 
   expect(scratch).not.toBe('')
   expect(existsSync(scratch)).toBe(false)
+})
+
+test('SIGHUP also removes the temporary directory', async () => {
+  const { path, remove } = temporary()
+  cleanups.push(remove)
+  const main = join(import.meta.dir, '../../src/main.ts')
+  const server = Bun.spawn([process.execPath, main, 'serve', '--dev', '--port', '0'], {
+    env: { TMPDIR: path, OTPMINT_METRICS_LISTEN: 'off' },
+    stdout: 'ignore',
+    stderr: 'pipe',
+  })
+  let said = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of server.stderr) {
+    said += decoder.decode(chunk)
+    if (said.includes('Ctrl-C')) break
+  }
+  const made = readdirSync(path)
+  server.kill('SIGHUP')
+  const code = await server.exited
+
+  expect(made.filter((name) => name.startsWith('otpmint-dev-'))).toHaveLength(1)
+  expect(readdirSync(path)).toEqual([])
+  expect(code).toBe(0)
 })
 
 test('a named directory is kept, and every start shows a key that works', async () => {

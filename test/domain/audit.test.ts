@@ -11,7 +11,7 @@ import {
 } from '../../src/domain/audit.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 import { noon } from '../support/world.ts'
 
 const keyring = createKeyring(firstKeyset(new Uint8Array(32).map((_, i) => i + 7)), systemRandom)

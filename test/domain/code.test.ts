@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { deriveCode, digits, readCode } from '../../src/domain/verification/code.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 
 const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7, 0, 31)), systemRandom)
 const keyId = keyring.codeKeyId()

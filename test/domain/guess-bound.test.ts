@@ -11,7 +11,7 @@ import { resendVerification } from '../../src/domain/verification/resend.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
 import type { Verification } from '../../src/domain/verification/verification.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 import { addApp, type World, world, wrongCode } from '../support/world.ts'
 
 /** The actions of an attacker who guesses codes. */

@@ -12,7 +12,7 @@ import { type StartRequest, startVerification } from '../../src/domain/verificat
 import { type Mode, statusOf } from '../../src/domain/verification/verification.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 import { addApp, codeOf, noon, type World, world, wrongCode } from '../support/world.ts'
 
 async function start(w: World, request: Partial<StartRequest> = {}) {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { eventually, executable, killAll, scratch, start } from '../support/executable.ts'
-import { type Certificate, mailServer, makeCertificate } from '../support/smtp.ts'
+import { type Certificate, mailServer, makeCertificate, scriptedServer } from '../support/smtp.ts'
 import { adminToken, call, codeOf, wrongCode } from './client.ts'
 import { type Postfix, startPostfix } from './postfix.ts'
 
@@ -146,6 +146,24 @@ test('a wrong password is refused by Postfix, and the answer says so without it'
   expect(refused.text + stdout()).not.toContain('not-the-password')
 })
 
+test('a Postfix as Debian installs it takes the mail in plain text over loopback', async () => {
+  const debian = await startPostfix(certificate, null)
+  try {
+    const { register, otp, verify } = await install({ NODE_EXTRA_CA_CERTS: '' })
+    await register({ smtp_port: debian.port })
+
+    const sent = await otp('user@example.com')
+    const right = await verify(sent.text, await mailedCode('user@example.com', debian))
+
+    expect([right.status, right.text]).toEqual([201, 'OTP Matched!'])
+    expect(debian.arrived.map(({ raw }) => /with (E?SMTPS?A?) /.exec(raw)?.[1])).toEqual(['ESMTP'])
+    // It was asked for encryption first.
+    expect(debian.log()).toContain('starttls=0/1')
+  } finally {
+    await debian.close()
+  }
+})
+
 test('no mail is sent to a server whose certificate is not trusted', async () => {
   const { register, otp } = await install({ NODE_EXTRA_CA_CERTS: '' })
   await register({ smtp_security: 'starttls' })
@@ -172,4 +190,34 @@ test('with its shareable key an address gets the same code again', async () => {
   expect([early.status, early.headers.get('retry-after')]).toEqual([429, expect.any(String)])
   expect(codes[1]).toBe(codes[0])
   expect([right.status, right.text]).toEqual([201, 'OTP Matched!'])
+})
+
+test('a mail server that asks for a short wait is tried again before /otp answers', async () => {
+  const later = '451 4.3.0 try again in 3 seconds'
+  const busy = await scriptedServer(({ number }) => {
+    return number === 1 ? { 'RCPT TO': [later, '250 ok'] } : {}
+  })
+  const { register, otp } = await install()
+  await register({ smtp_host: '127.0.0.1', smtp_port: busy.port })
+
+  const sent = await otp('user@example.com')
+
+  expect([sent.status, sent.text]).toEqual([200, expect.stringMatching(/^[0-9A-Za-z]{30}$/)])
+  expect(busy.commands.filter((line) => line.startsWith('RCPT TO'))).toHaveLength(2)
+  expect(busy.commands.at(-1)).toBe('.')
+  busy.close()
+})
+
+test('a mail server that asks for a long wait is not waited for, and the code is canceled', async () => {
+  const greylisting = await scriptedServer({ 'RCPT TO': '451 4.7.1 greylisted, wait 60 seconds' })
+  const { register, otp } = await install()
+  await register({ smtp_host: '127.0.0.1', smtp_port: greylisting.port })
+  const begun = performance.now()
+
+  const sent = await otp('user@example.com')
+
+  expect(performance.now() - begun).toBeLessThan(10_000)
+  const words = '451 4.7.1 greylisted, wait 60 seconds'
+  expect([sent.status, sent.text]).toEqual([400, `Error: The mail was not sent: ${words}`])
+  greylisting.close()
 })

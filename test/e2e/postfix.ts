@@ -16,10 +16,14 @@ type Login = { user: string; password: string }
 
 /**
  * Starts a separate Postfix: configuration, queue and log in a temporary folder, one loopback port.
- * It requires STARTTLS and a login, knows the mailboxes of example.com, and relays accepted mail to
- * a mail server of the test. Needs root.
+ * It knows the mailboxes of example.com, and relays accepted mail to a mail server of the test. It
+ * requires STARTTLS and the login; without one it does as Debian configures it: it offers STARTTLS
+ * and takes mail from this machine. Needs root.
  */
-export async function startPostfix(certificate: Certificate, login: Login): Promise<Postfix> {
+export async function startPostfix(
+  certificate: Certificate,
+  login: Login | null,
+): Promise<Postfix> {
   if (process.getuid?.() !== 0) throw new Error('Postfix starts as root only')
   const { folder, remove } = scratch()
   // Its processes run as other users, who need access to the folder.
@@ -33,9 +37,10 @@ export async function startPostfix(certificate: Certificate, login: Login): Prom
   await finished(['chown', 'postfix', join(folder, 'data'), join(queue, 'private')])
   await finished(['chown', 'postfix:postdrop', join(queue, 'public')])
   writeFileSync(join(folder, 'tls.pem'), certificate.key + certificate.cert, { mode: 0o600 })
-  writeFileSync(join(folder, 'conf/main.cf'), mainCf(folder, relay.port))
+  const access = login ? forLogins : asDebian
+  writeFileSync(join(folder, 'conf/main.cf'), mainCf(folder, relay.port) + access)
   writeFileSync(join(folder, 'conf/master.cf'), masterCf(port))
-  const authenticator = await startAuthenticator(join(queue, 'private/auth'), login)
+  const authenticator = login && (await startAuthenticator(join(queue, 'private/auth'), login))
 
   const log = () => {
     try {
@@ -58,7 +63,7 @@ export async function startPostfix(certificate: Certificate, login: Login): Prom
       // Its processes are one process group; SIGTERM would take five seconds.
       process.kill(-Number(readFileSync(join(queue, 'pid/master.pid'), 'utf8')), 'SIGKILL')
       await master.exited
-      authenticator.close()
+      authenticator?.close()
       await relay.close()
       remove()
     },
@@ -78,7 +83,6 @@ myhostname = mail.acme.test
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-mynetworks =
 alias_maps =
 smtp_host_lookup = native
 relay_domains = example.com
@@ -86,6 +90,11 @@ relay_recipient_maps = inline:{user@example.com=ok, second@example.com=ok}
 relayhost = [127.0.0.1]:${relayPort}
 smtputf8_enable = no
 smtpd_tls_chain_files = ${folder}/tls.pem
+`
+}
+
+const forLogins = `
+mynetworks =
 smtpd_tls_security_level = encrypt
 smtpd_tls_auth_only = yes
 smtpd_sasl_auth_enable = yes
@@ -94,7 +103,12 @@ smtpd_sasl_path = private/auth
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_sender_restrictions = permit_sasl_authenticated, reject
 `
-}
+
+const asDebian = `
+mynetworks = 127.0.0.0/8
+smtpd_tls_security_level = may
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+`
 
 /** Services without chroot, and only those that a relay needs. */
 function masterCf(port: number): string {
@@ -151,6 +165,8 @@ async function freePort(): Promise<number> {
 function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const answered = (yes: boolean) => () => resolve(yes)
+    // A connection that was made just before Postfix listened may hang.
+    setTimeout(answered(false), 1_000)
     Bun.connect({
       hostname: '127.0.0.1',
       port,

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Timers } from '../../src/domain/ports.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 import { strangeKey } from '../support/world.ts'
 import { type Site, site } from './fixture.ts'
 

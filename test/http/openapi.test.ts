@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { smtpFieldList } from '../../src/domain/app/endpoint.ts'
 import { policyFieldList } from '../../src/domain/app/policy.ts'
+import { smtpFieldList } from '../../src/domain/app/smtp-fields.ts'
 import { channelKinds } from '../../src/domain/delivery/channel.ts'
 import { describeServer } from '../../src/http/server.ts'
 import { defaultSettings } from '../support/world.ts'

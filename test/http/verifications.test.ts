@@ -168,7 +168,9 @@ test('a test key sends to the inbox only', async () => {
 
 test('Prefer: wait holds the answer until the delivery has an outcome', async () => {
   const at = await site()
-  at.outboxState.settled = { status: 'deferred', detail: '451 try later', maybeTaken: false }
+  const nextAt = at.clock.now() + 15_000
+  const detail = '451 try later'
+  at.outboxState.settled = { status: 'deferred', detail, maybeTaken: false, nextAt }
   const headers = { prefer: 'respond-async, wait=99' }
 
   const answer = await at.call('POST', '/v1/verifications', {

@@ -11,14 +11,17 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rotateDataDirKey, tidyKeyFiles, unlockKeyset } from '../../src/keys/data-dir-key.ts'
+import {
+  finishKilledRotation,
+  rotateDataDirKey,
+  tidyKeyFiles,
+} from '../../src/keys/data-dir-key.ts'
 import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
-import { isFinished } from '../../src/keys/keyset.ts'
+import { isFinished, loadKeyset } from '../../src/keys/keyset.ts'
 import { findMasterKey } from '../../src/keys/master-key.ts'
 import type { RotationPorts } from '../../src/keys/rotate.ts'
-import { systemRandom } from '../../src/random.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
 import { addApp, noon } from '../support/world.ts'
 
 setDefaultTimeout(60_000)
@@ -52,7 +55,10 @@ const find = (dataDir: string, databaseExists = true) =>
   findMasterKey({ settings: nowhere, dataDir, databaseExists, random: systemRandom })
 
 async function unlock(ports: RotationPorts, dataDir: string): Promise<LiveKeyring> {
-  const keyset = await unlockKeyset(ports, { found: find(dataDir), dataDir })
+  const found = find(dataDir)
+  const keyset = await loadKeyset(ports, found.masterKey).catch((error: unknown) =>
+    finishKilledRotation(ports, { error, found, dataDir }),
+  )
   return createKeyring(keyset, systemRandom)
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createCipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
-import { type SmtpSettings, secretPlace } from '../../src/domain/app/endpoint.ts'
+import { secretPlace } from '../../src/domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import { deriveCode } from '../../src/domain/verification/code.ts'
 import {
   createKeyring as createKeyringWith,
@@ -18,7 +19,7 @@ import {
   retiredKeepingMs,
   switchedKeyset,
 } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 
 const master = new Uint8Array(32).map((_, i) => i + 1)
 const other = new Uint8Array(32).map((_, i) => 200 - i)

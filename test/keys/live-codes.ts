@@ -1,5 +1,4 @@
-import type { App } from '../../src/domain/app/app.ts'
-import { endpointsOf } from '../../src/domain/app/endpoint.ts'
+import { type App, endpointsOf } from '../../src/domain/app/app.ts'
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 import { defaultSettings } from '../../src/domain/settings.ts'

@@ -18,8 +18,8 @@ import {
   type MasterKeySettings,
   parseMasterKey,
 } from '../../src/keys/master-key.ts'
-import { systemRandom } from '../../src/random.ts'
 import { StartupError } from '../../src/startup-error.ts'
+import { systemRandom } from '../../src/system.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'otpmint-keys-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))

@@ -13,10 +13,9 @@ import {
   type RotationPorts,
   rotateMasterKey,
 } from '../../src/keys/rotate.ts'
-import { systemRandom } from '../../src/random.ts'
 import { StartupError } from '../../src/startup-error.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
 import { addPlainApp } from '../support/commands.ts'
 import { addApp, noon, wrongCode } from '../support/world.ts'
 import { live } from './live-codes.ts'

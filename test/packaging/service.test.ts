@@ -2,6 +2,7 @@ import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { run, start } from '../support/executable.ts'
 
 // Building, emulating and starting many processes takes longer than other tests do.
 setDefaultTimeout(120_000)
@@ -51,10 +52,27 @@ test('the unit loads the master key, keeps the data and clears dangerous variabl
   expect(unit).toContain('\nExecPaths=-%t/otpmint\n')
 })
 
-test('a start ends when the server is ready, and wrong settings cause no restart', () => {
+test('a start ends when the server is ready, and wrong settings cause no restart', async () => {
   expect(unit).toMatch(/^Type=exec$/m)
-  expect(unit).toMatch(/^ExecStartPost=\S+\/otpmint healthcheck --wait 20$/m)
-  expect(unit).toMatch(/^RestartPreventExitStatus=78$/m)
+  const [serve, healthcheck] = ['ExecStart', 'ExecStartPost'].map((name) => {
+    return new RegExp(`^${name}=\\S+/otpmint (.+)$`, 'm').exec(unit)?.[1]?.split(' ') ?? []
+  })
+  const [, noRestart] = /^RestartPreventExitStatus=(\d+)$/m.exec(unit) ?? []
+  const wait = healthcheck ?? []
+  expect(Number(wait.at(-1))).toBeGreaterThanOrEqual(20)
+
+  // As systemd runs them: with the settings of the environment file for both.
+  const good = { OTPMINT_DATA_DIR: join(directory, 'data'), OTPMINT_PORT: String(freePort()) }
+  const server = await start(serve ?? [], good)
+  expect(await run(wait, good)).toMatchObject({ exitCode: 0, stdout: 'ready\n' })
+  expect(await server.stop()).toBe(0)
+
+  const misspelt = { ...good, OTPMINT_ATEMPTS_MAX: '4' }
+  for (const args of [serve ?? [], wait]) {
+    const { exitCode, stderr } = await run(args, misspelt)
+    expect(exitCode).toBe(Number(noRestart))
+    expect(stderr).toContain('OTPMINT_ATTEMPTS_MAX')
+  }
 })
 
 test('the unit and docs/deployment.md name the same folder of documentation', () => {
@@ -62,6 +80,12 @@ test('the unit and docs/deployment.md name the same folder of documentation', ()
   expect(folder).not.toBe('')
   expect(guide).toContain(`install -D -m 644 -t ${folder} docs/*.md`)
 })
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  listener.stop(true)
+  return listener.port
+}
 
 async function analyze(text: string, ...command: string[]) {
   const file = join(directory, 'otpmint.service')

@@ -1,8 +1,8 @@
 /**
- * The long form of the power tests: `bun test/power/campaign.ts --points 1000`. Records a story of
- * `--starts` verifications (a fifth of the points if not said), cuts it at each point in every
- * way, and has the executable itself start on every `--live`-th directory. Exits with 1 when a
- * promise is broken; the recording is then kept.
+ * Runs the power tests with many points: `bun test/power/campaign.ts --points 1000`. Records a
+ * story of `--starts` verifications (default: a fifth of the points), cuts it at each point in
+ * every way, and starts the executable on every `--live`-th directory. Exits with 1 and keeps the
+ * recording if a promise is broken.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -58,7 +58,7 @@ if (found.length > 0) {
 
 function* everySo(cuts: Iterable<Remains>): Generator<Remains> {
   let number = 0
-  // Nothing of the ten ways divides what is left out, so that each way gets its turn.
+  // This step has no divisor in common with the ten ways, so that each way is chosen.
   const step = live % 2 === 0 || live % 5 === 0 ? live + 1 : live
   for (const cut of cuts) if (number++ % step === 0) yield cut
 }

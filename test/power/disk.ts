@@ -2,9 +2,8 @@ import { dirname } from 'node:path'
 import type { TraceEvent } from './trace.ts'
 
 /**
- * When a name is on disk. `journal`: as ext4 does it, where an fsync of anything takes every
- * earlier change of a name along. `posix`: only once the folder of the name was synced, each
- * change on its own.
+ * When a changed name is on disk. `journal`: after any later fsync, as on ext4. `posix`: after an
+ * fsync of its folder, each change separately.
  */
 export type NameModel = 'journal' | 'posix'
 
@@ -15,10 +14,10 @@ type Change = { seq: number } & (
 
 type File = {
   id: number
-  /** What a cut cannot take: the first `size` of these bytes; zeros follow. */
+  /** The synced contents: the first `size` of these bytes; zeros follow. */
   bytes: Uint8Array
   size: number
-  /** What was done since, oldest first. */
+  /** The changes since, oldest first. */
   changes: Change[]
 }
 
@@ -26,14 +25,14 @@ type NameChange = {
   seq: number
   removes: string | null
   adds: { path: string; file: File } | null
-  /** The folders that have not been synced since. */
+  /** The folders that were not synced since. */
   folders: string[]
 }
 
-/** Files and names, as every process sees them and as far as they are safe. */
+/** Files and names, as processes see them and as far as they are synced. */
 export type Disk = {
   names: NameModel
-  /** An fsync of such a path is not obeyed: for the tests of the tests. */
+  /** Fsyncs of these paths are ignored, to test the tests. */
   ignores: (path: string) => boolean
   seen: Map<string, File>
   safe: Map<string, File>
@@ -43,7 +42,7 @@ export type Disk = {
   files: number
 }
 
-/** A disk on which these files are safe. */
+/** Creates a disk on which these files are synced. */
 export function createDisk(
   names: NameModel,
   tree: Map<string, Uint8Array> = new Map(),
@@ -58,7 +57,7 @@ export function createDisk(
   }
 }
 
-/** Lets one thing happen. Folders are taken as given: only files and their names are followed. */
+/** Applies an event. Folders are not modelled, only files and their names. */
 export function advance(disk: Disk, event: TraceEvent): void {
   const seq = ++disk.seq
   switch (event.kind) {
@@ -112,16 +111,16 @@ export function advance(disk: Disk, event: TraceEvent): void {
   }
 }
 
-/** What a power cut leaves of all that was not synced. */
+/** What survives of the unsynced changes. */
 export type Fate = {
-  /** Whether this change of a name survives. */
+  /** True if this change of a name survives. */
   keepsName(seq: number): boolean
-  /** How far a piece of a file got: all changes up to this one. Piece -1 is the file's size. */
+  /** The last change that a piece of a file has, with all before it. Piece -1 is its size. */
   reached(file: number, piece: number): number
   pieceBytes: number
 }
 
-/** The files that are there after a cut, by path. */
+/** The files after a cut, by path. */
 export function afterCut(disk: Disk, fate: Fate): Map<string, Uint8Array> {
   const names = new Map(disk.safe)
   for (const change of disk.nameChanges) if (fate.keepsName(change.seq)) applyName(names, change)
@@ -133,15 +132,15 @@ export function afterCut(disk: Disk, fate: Fate): Map<string, Uint8Array> {
   )
 }
 
-/** What every process sees now. */
+/** The files that processes see now. */
 export function asSeen(disk: Disk): Map<string, Uint8Array> {
   const all = () => Number.POSITIVE_INFINITY
   return new Map([...disk.seen].map(([path, file]) => [path, contentOf(file, all)]))
 }
 
 /**
- * Why these files cannot be what a cut has left of this disk; nothing when they can. Sizes may also
- * end with a block, as a file system may have allocated only a part of what was written.
+ * The reasons why no cut of this disk can leave these files; empty if one can. A file may also end
+ * at any block, because a file system may have allocated only a part of it.
  */
 export function impossible(disk: Disk, files: Map<string, Uint8Array>): string[] {
   const names = new Map(disk.safe)
@@ -171,7 +170,7 @@ function impossibleBytes(file: File, bytes: Uint8Array): string[] {
   const said = sizes.includes(length) || isPart ? [] : [`${length} bytes`]
   for (let at = 0; at < length; at += 4096) {
     const found = bytes.subarray(at, at + 4096)
-    // Behind its end a file has zeros, once another change has made it longer.
+    // A file that another change has made longer has zeros behind its earlier end.
     const fits = states.some((state) => {
       const block = new Uint8Array(found.length)
       block.set(state.subarray(at, at + found.length))
@@ -186,8 +185,8 @@ export const fateNames = ['none', 'all', 'prefix', 'pieces of 512', 'pieces of 4
 export type FateName = (typeof fateNames)[number]
 
 /**
- * `none` and `all` of what was not synced survive; a `prefix` does; or each piece of each file got
- * so far as chance has it. The same seed gives the same fate.
+ * Decides what survives: `none` or `all` of the unsynced changes, a `prefix` of them, or a random
+ * number for each piece of each file. The same seed gives the same fate.
  */
 export function fateOf(name: FateName, disk: Disk, seed: number): Fate {
   const everything = Number.POSITIVE_INFINITY
@@ -215,7 +214,7 @@ function oldestChange({ safe, seen, nameChanges, seq }: Disk): number {
   return Math.min(seq, nameChanges[0]?.seq ?? seq, ...files)
 }
 
-/** A number from 0 to 2^32 - 1 that looks like chance (the finalizer of MurmurHash3). */
+/** Hashes to a number from 0 to 2^32 - 1 (the finalizer of MurmurHash3). */
 export function chance(...salt: number[]): number {
   let hash = 0x9e3779b9
   for (const number of salt) {
@@ -290,9 +289,9 @@ function reserve(file: File, size: number): void {
 }
 
 /**
- * A piece has seen every change up to the one that it reached, as a page of a cache has. A change
- * of the size happens in one go or not at all, as a journal has it; until it has, what was written
- * behind it lies nowhere.
+ * Applies the surviving changes to a file. A piece has every change up to its last one, like a page
+ * of a cache. A change of the size happens completely or not at all, as in a journal; without it,
+ * data behind the earlier size is lost.
  */
 function contentOf(file: File, reached: (piece: number) => number, pieceBytes = 4096): Uint8Array {
   const ends = file.changes.map((change) => {

@@ -1,8 +1,7 @@
 /**
- * The judge of the model: real cuts of a real ext4. `bun test/power/judge.ts --cuts 20`, as root,
- * with loop devices. The server works on an ext4 in a file, which is shut down in the middle of
- * work by an ioctl that does not even flush the journal. Mounted again, the files must be such as
- * the model allows, and hold everything that was answered.
+ * Compares the model of the disk with a real ext4: `bun test/power/judge.ts --cuts 20`, as root,
+ * with loop devices. The file system is shut down during writes, without a flush of its journal.
+ * Mounted again, the files must be possible in the model, and hold all that was answered.
  */
 import { dlopen } from 'bun:ffi'
 import {
@@ -80,7 +79,7 @@ async function judge(cuts: number): Promise<number> {
       ends.abort()
       await working
       await Bun.sleep(1000)
-      // At a quiet moment, and when another has emptied the log: any later fsync would help it.
+      // Without traffic, and again after a checkpoint: a later fsync would hide a missing one.
       for (const path of [`backups/${name}-early.db`, backup]) {
         const ran = await recorder.run(path.replaceAll('/', '-'), ['backup', join(root, path)], env)
         if (ran.exitCode !== 0) throw new Error(ran.stderr)
@@ -106,7 +105,7 @@ async function judge(cuts: number): Promise<number> {
   return wrong
 }
 
-/** Where the real disk did what the model does not allow. */
+/** The differences between the real disk and the model. */
 function modelErrors(
   events: TraceEvent[],
   tree: Map<string, Uint8Array>,
@@ -122,7 +121,7 @@ function faultOf(backup: string, files: Map<string, Uint8Array>): string[] {
   return fault === null ? [] : [`a backup that was reported as done: ${fault}`]
 }
 
-/** The token that a first start left in its file is still there after a cut. */
+/** Checks that the token of a first start is still in its file after a cut. */
 async function judgeFirstStarts(cuts: number): Promise<number> {
   let wrong = 0
   for (let cut = 1; cut <= cuts; cut++) {
@@ -155,7 +154,7 @@ function losses(answered: TraceEvent[], files: Map<string, Uint8Array>): string[
   return brokenPromises(rows, promised).map(({ kind, detail }) => `${kind}: ${detail}`)
 }
 
-/** In how many files the cut took something away. */
+/** The number of files that lost something in the cut. */
 function changed(
   events: TraceEvent[],
   tree: Map<string, Uint8Array>,

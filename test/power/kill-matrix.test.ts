@@ -18,14 +18,14 @@ import { askWithToken } from './live.ts'
 setDefaultTimeout(120_000)
 executable()
 const { folder, remove } = scratch()
-/** Kills at plain writes, of each kind; those at names and fsyncs are all there are. */
+/** Kills at each kind of plain write; at names and fsyncs every call is tried. */
 const writesMax = 2
 const template = join(folder, 'template')
 let sink: MailSink
 let liveKey: string
-/** A code that is still good, of the verification that it belongs to. */
+/** The id and the valid code of a verification. */
 let good: { id: string; code: string }
-/** What the server says of each verification before anything is killed, and after a restore. */
+/** The status of each verification before the kills, and after a restore. */
 let former: States
 let restored: States
 let asked = 0
@@ -48,7 +48,7 @@ test('a backup that is killed at any call harms nothing, and is made when run ag
     const said = await complaintsAbout(killed, [former])
     const target = join(killed, 'new.db')
     const repeated = await again(killed, command)
-    // What lies there already is another backup to the second run; it must be a whole one.
+    // The second run finds the first run's backup, which must be complete.
     if (repeated.length > 0 && !existsSync(target)) return [...said, ...repeated]
     const fresh = join(killed, 'fresh')
     mkdirSync(join(fresh, 'data'), { recursive: true })
@@ -108,7 +108,7 @@ async function breachesOf(
   { from = template, beside }: { from?: string; beside?: Place['beside'] } = {},
 ): Promise<string[]> {
   const kills = await killsOf(from, join(folder, name, 'counted'), command, writesMax)
-  // A command that makes none of these calls would pass without having been tried.
+  // A command that makes none of these calls would pass without a kill.
   expect(kills.filter(({ call }) => call !== 'write').length).toBeGreaterThan(5)
   const place: Place = {
     ...{ template: from, folder: join(folder, name), command },
@@ -132,12 +132,12 @@ async function looksUsable(killed: string): Promise<string[]> {
 }
 
 type Also = {
-  /** The words of a server that may refuse to start. */
+  /** The message of a server that may refuse to start. */
   refusal?: RegExp
   also?: (server: Server) => Promise<string[]>
 }
 
-/** Serves what a kill left: one of these states must be there. */
+/** Starts a server on what a kill left, which must be in one of these states. */
 async function complaintsAbout(
   killed: string,
   allowed: States[],
@@ -156,7 +156,7 @@ async function complaintsAbout(
   }
 }
 
-/** A code from before is still good, and what is sealed with the data key opens: a mail leaves. */
+/** Checks that an earlier code is accepted, and that the data key opens: a mail is sent. */
 async function stillSends({ base }: Server): Promise<string[]> {
   const token = liveKey
   const { id, code } = good
@@ -180,12 +180,12 @@ async function statesOf({ base }: Server): Promise<States> {
   return Object.fromEntries(await Promise.all(states))
 }
 
-/** A restore ends what was live: no code is good again by it. */
+/** Checks that a restore has ended all pending verifications. */
 function endOf(state: string): string {
   return state.replace('pending', 'expired')
 }
 
-/** An app, a backup, and what happened since, which is still in the log when the server dies. */
+/** Creates an app, a backup, and later changes that are in the log when the server is killed. */
 async function install(): Promise<void> {
   const dataDir = join(template, 'data')
   mkdirSync(dataDir, { recursive: true })

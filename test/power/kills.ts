@@ -12,20 +12,20 @@ import {
 import { inTurn } from './live.ts'
 import { spread } from './replay.ts'
 
-/** Calls that change names or make something safe: the process is killed at each of them. */
+/** Calls that change names or sync: the process is killed at each of them. */
 const turns = [
   ...['rename', 'renameat', 'renameat2', 'link', 'linkat', 'unlink', 'unlinkat'],
   ...['fsync', 'fdatasync'],
 ]
-/** Calls that change bytes: the process is killed at some of them. */
+/** Calls that change contents: the process is killed at some of them. */
 const writes = ['ftruncate', 'copy_file_range', 'write', 'pwrite64']
 
-/** Just before its `number`-th call of this name the process is killed. */
+/** The process is killed just before its `number`-th call of this name. */
 export type Kill = { call: string; number: number }
 
 /**
- * Finds out which calls a command makes, by letting a copy of the folder have it. Every turn is a
- * kill, and of each kind of write so many.
+ * Counts the calls of a command in a copy of the folder. Returns a kill for each call that changes
+ * names or syncs, and this number of kills for each kind of write.
  */
 export async function killsOf(
   template: string,
@@ -37,7 +37,7 @@ export async function killsOf(
   const trace = `${folder}.calls`
   await through(['-o', trace, '-e', `trace=${[...turns, ...writes].join()}`], folder, command)
   const counts = new Map<string, number>()
-  // strace counts the calls of each thread for itself.
+  // strace counts the calls of each thread separately.
   const byThread = new Map<string, number>()
   for (const line of readFileSync(trace, 'latin1').split('\n')) {
     const [, thread = '', call = ''] = /^(\d+) +(\w+)\(/.exec(line) ?? []
@@ -56,15 +56,15 @@ export async function killsOf(
   })
 }
 
-/** Without sockets, which a copy of a folder cannot hold. */
+/** Copies a folder without its sockets, which cannot be copied. */
 function copyOf(folder: string, copy: string): void {
   cpSync(folder, copy, { recursive: true, filter: (path) => !lstatSync(path).isSocket() })
 }
 
 export type Matrix = {
-  /** What is wrong after a kill, each with the kill before it. */
+  /** The faults that were found, each with its kill. */
   breaches: string[]
-  /** How often the kill came; a command may once make a call less than it did when counted. */
+  /** The number of kills that happened; a run may make fewer calls than were counted. */
   killed: number
 }
 
@@ -72,14 +72,11 @@ export type Place = {
   template: string
   folder: string
   command: string[]
-  /** With every second kill a server runs beside the command; this is asked of it afterwards. */
+  /** Called after every second kill, during which a server runs beside the command. */
   beside?: (server: Server) => Promise<string[]>
 }
 
-/**
- * Lets a copy of the template have the command with each kill, and hands the folder to `look`,
- * which says what is wrong there.
- */
+/** Runs the command with each kill in a copy of the template; `look` returns the faults there. */
 export async function killAtEach(
   kills: Kill[],
   { template, folder, command, beside }: Place,
@@ -104,8 +101,8 @@ export async function killAtEach(
 }
 
 /**
- * Runs a command to its end or to its kill, a server to its kill or until it listens; whether it
- * was killed. Without `--seccomp-bpf`, with which strace 6.1 sends no signal.
+ * Runs a command until it ends, listens or is killed; true if it was killed. Does not use
+ * `--seccomp-bpf`, with which strace 6.1 sends no signal.
  */
 async function through(flags: string[], folder: string, command: string[]): Promise<boolean> {
   const strace = ['strace', '-D', '-f', '-qq', '-e', 'signal=none', ...flags]
@@ -121,7 +118,7 @@ async function through(flags: string[], folder: string, command: string[]): Prom
   return exitCode === 128 + constants.signals.SIGKILL
 }
 
-/** `{}` in a command stands for the folder that it works in. */
+/** Replaces `{}` in a command by its folder. */
 export function inside(folder: string, command: string[]): string[] {
   return command.map((word) => word.replace('{}', folder))
 }
@@ -130,13 +127,13 @@ export function environmentOf(folder: string): Environment {
   return { OTPMINT_DATA_DIR: join(folder, 'data'), OTPMINT_ATTEMPTS_MAX: '5' }
 }
 
-/** The command once more, as the admin would; a sentence when it fails. */
+/** Runs the command again, as the admin would; returns a sentence if it fails. */
 export async function again(folder: string, command: string[]): Promise<string[]> {
   const { exitCode, stderr } = await run(inside(folder, command), environmentOf(folder))
   return exitCode === 0 ? [] : [`run again it ends with ${exitCode}: ${stderr.trim()}`]
 }
 
-/** Serves a copy of the folder, so that the folder stays as the kill left it. */
+/** Starts a server on a copy of the folder, so that the folder is not changed. */
 export async function serving<Result>(
   folder: string,
   look: (server: Server, dataDir: string) => Promise<Result>,

@@ -6,10 +6,10 @@ import { answersOf, brokenPromises, promisedBefore, type Row } from './promises.
 import { type Cut, lookInto, type Remains, rebuild } from './replay.ts'
 import { attemptsMax, type Recording, storyEnv } from './story.ts'
 
-/** A cut and what the executable itself got wrong after it. */
+/** A cut, and the faults of the executable after it. */
 export type Complaint = Cut & { what: string }
 
-/** Starts the executable on what a cut left, and hands it to `look`, whose sentences it returns. */
+/** Starts the executable on the files of a cut; returns the faults that `look` finds. */
 export async function afterRestart(
   remains: Remains,
   folder: string,
@@ -31,7 +31,7 @@ export async function afterRestart(
   }
 }
 
-/** Asks the server about everything that was answered before the cut. */
+/** Reads everything from the server that was answered before the cut. */
 export async function askAboutPromises(
   { events, liveKey, codes }: Recording,
   point: number,
@@ -70,7 +70,7 @@ export async function askAboutPromises(
   return said
 }
 
-/** The file names the token that the server takes; without the file there is no way in. */
+/** Checks that the server accepts the token in its file. */
 export async function askWithToken({ base }: Server, dataDir: string): Promise<string[]> {
   const path = join(dataDir, 'admin.token')
   if (!existsSync(path)) return ['admin.token is missing']
@@ -80,7 +80,7 @@ export async function askWithToken({ base }: Server, dataDir: string): Promise<s
   return status === 200 ? [] : [`the token in admin.token gets ${status}`]
 }
 
-/** What is wrong with a backup after a cut: it must restore, with all that was there before it. */
+/** The faults of a backup after a cut: it must restore with all that it was made of. */
 export async function restoreBackup(
   recording: Recording,
   { files, ...cut }: Remains,
@@ -109,7 +109,7 @@ function isKey(path: string): boolean {
   return path.startsWith('data/master.key')
 }
 
-/** Two at a time, as the machine has two cores; each worker has a folder of its own. */
+/** Runs two at a time, for two cores; each worker has its own folder. */
 export async function inTurn<Item, Result>(
   items: Iterable<Item>,
   folder: string,

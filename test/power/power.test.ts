@@ -118,7 +118,7 @@ test('a backup that was reported as done restores after a power cut', async () =
   expect(complaints.slice(0, 5)).toEqual([])
 })
 
-/** Points between the first thing that the server does and its first answer. */
+/** Points between the first event of the server and its first answer. */
 function firstStart(count: number): number[] {
   const answered = recording.events.findIndex(({ kind }) => kind === 'answer')
   const all = recording.events.slice(0, answered + 1).map((_, index) => index + 1)

@@ -1,20 +1,20 @@
 import type { TraceEvent } from './trace.ts'
 
-/** What an answer said of a verification: from then on it is so, or further on. */
+/** What an answer has said of a verification; it may only move on from there. */
 export type Promised = {
   id: string
-  /** `pending` also for what is expired or exhausted: those are computed. */
+  /** `pending` also for expired and exhausted ones, which the database does not store. */
   status: 'pending' | 'approved' | 'canceled'
   attemptsSpent: number
 }
 
-/** A verification as a database has it. */
+/** A row of a verification. */
 export type Row = { status: string; attemptsSpent: number }
 
-/** `at`: how many events of the story there are with the answer among them. */
+/** `at` is the number of events up to and with the answer. */
 export type Answered = { at: number; promised: Promised }
 
-/** Everything that the server answered about verifications, oldest first. */
+/** All that the server answered about verifications, oldest first. */
 export function answersOf(events: TraceEvent[], attemptsMax: number): Answered[] {
   return events.flatMap((event, index) => {
     if (event.kind !== 'answer') return []
@@ -40,7 +40,7 @@ function bodyOf(text: string): Record<string, unknown> {
   }
 }
 
-/** What must hold after the first `point` events, by id. */
+/** What the answers among the first `point` events promise, by id. */
 export function promisedBefore(answers: Answered[], point: number): Map<string, Promised> {
   const promised = new Map<string, Promised>()
   for (const { at, promised: one } of answers) {
@@ -58,7 +58,7 @@ export type Broken = {
   detail: string
 }
 
-/** Where the rows fall behind what was promised. */
+/** The promises that the rows do not keep. */
 export function brokenPromises(rows: Map<string, Row>, promised: Map<string, Promised>): Broken[] {
   return [...promised.values()].flatMap((one): Broken[] => {
     const row = rows.get(one.id)

@@ -11,23 +11,23 @@ import {
 } from '../support/executable.ts'
 import { mergeTraces, parseTrace, type TraceEvent, tracedCalls } from './trace.ts'
 
-/** Runs the executable under strace, and keeps what each process did. */
+/** Runs the executable under strace, and records the calls of each process. */
 export type Recorder = {
   root: string
-  /** A server whose `stop` and `kill` also read what it did. */
+  /** Starts a server; its `stop` and `kill` also read its trace. */
   serve(name: string, env: Environment): Promise<Server>
   run(name: string, args: string[], env: Environment): Promise<Ran>
-  /** Everything of all processes that have ended. */
+  /** The events of all processes that have ended. */
   events(): TraceEvent[]
   stops(): Stop[]
 }
 
-/** The files as they were when a server had ended. */
+/** The files after the end of each server. */
 export type Stop = { process: string; files: Map<string, Uint8Array> }
 
 /**
- * `root` holds every file that matters; the traces go to another folder. Where the disk is gone
- * when a server ends, nothing is read from it, and what was under way counts as not synced.
+ * Creates a recorder of all files below `root`; traces are written to another folder. If the disk
+ * is gone when a server ends, nothing is read from it, and unfinished calls count as not synced.
  */
 export function createRecorder(
   root: string,
@@ -78,7 +78,7 @@ export function createRecorder(
   }
 }
 
-/** With `-D` strace is the grandchild: a signal to the child reaches the executable. */
+/** Uses `-D`, with which strace is the grandchild, so that signals reach the executable. */
 function strace(traces: string, name: string): string[] {
   return [
     ...['strace', '-D', '-f', '--seccomp-bpf', '-y', '-xx', '-s', '200000', '-ttt', '-T'],
@@ -86,13 +86,13 @@ function strace(traces: string, name: string): string[] {
   ]
 }
 
-/** The process whose line is the first has its end in the trace. */
+/** True if the trace has the end of the process of its first line. */
 function isWhole(trace: string): boolean {
   const pid = /^\d+/.exec(trace)?.[0]
   return new RegExp(`^${pid} .*\\+\\+\\+ (exited|killed) .*\\n`, 'm').test(trace)
 }
 
-/** Whether a call in whose middle the process was killed had its effect: the files say so. */
+/** Finds out from the files whether an interrupted call had its effect. */
 function hasHappened(root: string, event: TraceEvent): boolean {
   switch (event.kind) {
     case 'write': {

@@ -16,10 +16,10 @@ import { answersOf, type Broken, brokenPromises, promisedBefore, type Row } from
 import { attemptsMax, type Recording } from './story.ts'
 import type { TraceEvent } from './trace.ts'
 
-/** A power cut: after so many events, under one model of names, with one fate of the rest. */
+/** A power cut: the events before it, the model of names, and the fate of unsynced changes. */
 export type Cut = { point: number; names: NameModel; fate: FateName; seed: number }
 
-/** A cut, and the files that are there after it. */
+/** A cut, and the files after it. */
 export type Remains = Cut & { files: Map<string, Uint8Array> }
 
 const nameModels: NameModel[] = ['journal', 'posix']
@@ -27,11 +27,11 @@ const nameModels: NameModel[] = ['journal', 'posix']
 type Options = {
   fates?: readonly FateName[]
   seed?: number
-  /** Fsyncs that the disk does not obey. */
+  /** Paths whose fsyncs the disk ignores. */
   ignores?: (path: string) => boolean
 }
 
-/** Lets the story happen, and cuts it at each point in every way. */
+/** Replays the story, and cuts it at each point in every way. */
 export function* cutsAt(
   { events, tree }: Pick<Recording, 'events' | 'tree'>,
   points: number[],
@@ -55,8 +55,8 @@ function letHappen(disks: Disk[], event: TraceEvent | undefined): void {
 }
 
 /**
- * So many places to cut a story, the same for the same story: a third right after an answer, a
- * third around a change of a name, the rest anywhere.
+ * Chooses points of a story for cuts, always the same: a third right after an answer, a third
+ * around a change of a name, the rest anywhere.
  */
 export function pointsOf(events: TraceEvent[], count: number): number[] {
   if (count >= events.length) return events.map((_, index) => index + 1)
@@ -76,7 +76,7 @@ export function pointsOf(events: TraceEvent[], count: number): number[] {
   return [...chosen, ...spread(rest, count - chosen.size)].sort((one, other) => one - other)
 }
 
-/** `count` of the values, evenly spread, the last among them. */
+/** Picks `count` of the values, evenly spread, with the last one. */
 export function spread<Value>(values: Value[], count: number): Value[] {
   if (count >= values.length) return values
   const step = values.length / count
@@ -85,7 +85,7 @@ export function spread<Value>(values: Value[], count: number): Value[] {
   }).filter((value) => value !== undefined)
 }
 
-/** The files of a cut, as a folder; what was there before is gone. */
+/** Writes the files of a cut to a folder, which is emptied first. */
 export function rebuild(folder: string, files: Map<string, Uint8Array>): void {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(folder, 'data'), { recursive: true })
@@ -97,7 +97,7 @@ export function rebuild(folder: string, files: Map<string, Uint8Array>): void {
 
 export type Found = { rows: Map<string, Row>; fault: string | null }
 
-/** What a database among the files holds, once SQLite has recovered it. */
+/** Reads the rows of a database among the files, after SQLite has recovered it. */
 export function lookInto(folder: string, files: Map<string, Uint8Array>, path: string): Found {
   const parts = ['', '-wal', '-journal'].map((ending) => path + ending)
   rebuild(folder, new Map([...files].filter(([name]) => parts.includes(name))))
@@ -143,7 +143,7 @@ export function replay(
     const promised = promisedBefore(answers, cut.point)
     const { rows, fault } = lookInto(folder, files, 'data/otpmint.db')
     directories++
-    // Before anything was answered there may be no database yet.
+    // Before the first answer there may be no database.
     if (fault !== null && cut.point > firstAnswer) {
       breaches.push({ ...cut, kind: 'database unusable', detail: fault })
     } else {
@@ -154,7 +154,7 @@ export function replay(
   return { directories, breaches }
 }
 
-/** How many breaches there are of each kind, in words. */
+/** The number of breaches of each kind, as text. */
 export function summary(breaches: Broken[]): string {
   const counts = new Map<string, number>()
   for (const { kind } of breaches) counts.set(kind, (counts.get(kind) ?? 0) + 1)

@@ -16,7 +16,7 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-/** Cuts after which the executable itself is asked. */
+/** The number of cuts after which the executable is started. */
 const asked = 12
 
 test('a power cut during a restore leaves all of the old or all of the new', async () => {
@@ -29,7 +29,7 @@ test('a power cut during a restore leaves all of the old or all of the new', asy
     const isOld = remains.point < done && Bun.deepEquals(rows, before)
     if (!isNew && !isOld) neither.push(remains)
   }
-  // Where it is neither, the server must refuse in words that lead to a restore.
+  // If it is neither, the server must refuse to start, with words that name the restore.
   const complaints = await inTurn(spread(neither, asked), join(folder, 'live'), asksForRestore)
 
   expect(before).not.toEqual(after)
@@ -41,7 +41,7 @@ async function asksForRestore(remains: Remains, where: string) {
   return complaints.filter(({ what }) => !/restore/.test(what.replaceAll(where, '')))
 }
 
-/** A database with more in it than its backup, part of that in its log; the restore is recorded. */
+/** Records a restore over a database that has more rows than the backup, some in its log only. */
 async function recordRestore() {
   const root = join(folder, 'disk')
   const traces = join(folder, 'traces')
@@ -58,10 +58,10 @@ async function recordRestore() {
   }
   const failed = await mint(first, 'a@example.com')
   expect((await run(['backup', backup], env)).exitCode).toBe(0)
-  // In the database, not in the backup: an orderly end empties the log into it.
+  // In the database, not in the backup: the stop moves the log into it.
   await mint(first, 'b@example.com')
   await first.stop()
-  // In the log alone.
+  // In the log only.
   const second = await start(['serve'], env)
   const check = `${second.base}/v1/verifications/${failed}/check`
   await call(check, { code: wrongCode('123456') }, { token: liveKey })

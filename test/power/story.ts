@@ -11,28 +11,28 @@ export const attemptsMax = 5
 export const storyEnv: Environment = {
   OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
   OTPMINT_ATTEMPTS_MAX: String(attemptsMax),
-  // A long replay must not outlive the codes.
+  // The codes must live longer than the replay.
   OTPMINT_CODE_TTL_SECONDS: '86400',
 }
 
 export type Recording = {
-  /** The folder that the paths of the events are below. */
+  /** The folder of all paths in the events. */
   root: string
-  /** What was there before the first event. */
+  /** The files before the first event. */
   tree: Map<string, Uint8Array>
   events: TraceEvent[]
-  /** The files as they really were whenever a server had ended. */
+  /** The real files after the end of each server. */
   stops: Stop[]
-  /** Files that an acknowledged `backup` wrote, by the name of its process. */
+  /** The files that each acknowledged `backup` wrote, by the name of its process. */
   backups: Map<string, string>
   liveKey: string
-  /** The codes that were mailed, by verification. */
+  /** The mailed codes by verification. */
   codes: Map<string, string>
-  /** How many answers about verifications the client received. */
+  /** The number of answers about verifications that the client received. */
   received: number
 }
 
-/** A client of the server, and what it knows. */
+/** A client of the server, with what it was answered. */
 export type Client = {
   base: string
   liveKey: string
@@ -40,18 +40,18 @@ export type Client = {
   codes: Map<string, string>
   received: number
   started: number
-  /** What went wrong without a kill. */
+  /** Failures that no kill explains. */
   faults: string[]
 }
 
 /**
- * A life of a server, recorded: a first start, an app, and `starts` verifications in four parts
- * between which it is rotated, backed up, stopped and killed twice in the middle of work.
+ * Records a server: a first start, an app, and `starts` verifications in four parts, with a
+ * rotation, a backup, a stop and two kills during traffic between them.
  */
 export async function recordStory(folder: string, starts: number): Promise<Recording> {
   const root = join(folder, 'disk')
   const traces = join(folder, 'traces')
-  // The folder is there before, as a volume or systemd's StateDirectory is.
+  // The folder exists before, like a volume or systemd's StateDirectory.
   for (const path of ['data', 'backups']) mkdirSync(join(root, path), { recursive: true })
   mkdirSync(traces)
   const dataDir = join(root, 'data')
@@ -100,7 +100,7 @@ export function createClient(base: string, liveKey: string, sink: MailSink): Cli
   return { base, liveKey, sink, codes: new Map(), received: 0, started: 0, faults: [] }
 }
 
-/** Four at a time, until so many were started, or the server is about to be killed. */
+/** Runs verifications, four at a time, up to this number or until the server is to be killed. */
 export async function work(client: Client, starts: number, killed?: AbortSignal): Promise<void> {
   const until = client.started + starts
   const worker = async () => {
@@ -113,7 +113,7 @@ export async function work(client: Client, starts: number, killed?: AbortSignal)
   await Promise.all(Array.from({ length: 4 }, worker))
 }
 
-/** A verification and what becomes of it: every sixth does the same. */
+/** Starts a verification, and ends it in one of six ways, in turn. */
 async function one(client: Client, number: number, killed?: AbortSignal): Promise<void> {
   const to = `p${number}@example.com`
   const ask = async (path: string, body: unknown) => {

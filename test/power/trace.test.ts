@@ -7,7 +7,7 @@ const hex = (text: string) => {
 const quoted = (text: string) => `"${hex(text)}"`
 const fd = (number: number, path: string) => `${number}<${hex(path)}>`
 
-/** Lines of one thread, a millisecond apart, without the beginning. */
+/** Lines of one thread with their times, a millisecond apart. */
 function read(...lines: string[]): Action[] {
   const text = lines.map(
     (line, index) => `77  100.${String(index + 1).padStart(3, '0')}000 ${line}`,

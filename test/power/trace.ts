@@ -1,8 +1,8 @@
-/** What a traced process did, as far as a disk or a client could see it. Paths are below a root. */
+/** An event of a traced process that a disk or a client can see. Paths are below a root. */
 export type TraceEvent = Moment & Action
 
 type Moment = {
-  /** Microseconds since 1970 at which it was over; for `syncing`, at which it began. */
+  /** Its end in microseconds since 1970; for `syncing` its beginning. */
   atUs: number
 }
 
@@ -14,22 +14,22 @@ export type Action =
   | { kind: 'rename'; from: string; to: string }
   | { kind: 'link'; from: string; to: string }
   | { kind: 'unlink'; path: string }
-  /** An fsync covers what was done before it began, once it is over; `call` joins the two. */
+  /** An fsync covers all changes before its beginning, from its end on; `call` joins the two. */
   | { kind: 'syncing'; path: string; call: string }
   | { kind: 'synced'; call: string }
-  /** What left for a client: an HTTP answer with a status of 2xx. */
+  /** An HTTP answer with a status of 2xx that was sent to a client. */
   | { kind: 'answer'; text: string }
   | { kind: 'begin'; process: string }
-  /** The code is null when it was killed. */
+  /** The code is null if it was killed. */
   | { kind: 'exit'; process: string; code: number | null }
 
 export type Trace = {
   events: TraceEvent[]
-  /** Calls in whose middle the process was killed: each may have happened or not. */
+  /** Calls that a kill interrupted: each may have happened or not. */
   unfinished: TraceEvent[]
 }
 
-/** What strace is asked to record; `-shm` and reads are of no interest. */
+/** The calls that strace records. */
 export const tracedCalls = [
   'pwrite64,pwritev,pwritev2,write,writev,sendto,lseek,fsync,fdatasync,sync_file_range,ftruncate',
   'truncate,fallocate,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir',
@@ -38,13 +38,13 @@ export const tracedCalls = [
 
 type Reader = {
   root: string
-  /** The name of the process in `call`, so that several traces can be merged. */
+  /** The prefix of `call`, so that several traces can be merged. */
   name: string
   trace: Trace
-  /** By descriptor: where the next plain write goes. */
+  /** The position of the next plain write by descriptor. */
   positions: Map<string, number>
   calls: number
-  /** By thread: the name of the fsync that is under way. */
+  /** The name of the running fsync by thread. */
   syncing: Map<string, string>
 }
 
@@ -54,7 +54,7 @@ export function parseTrace(text: string, root: string, name = ''): Trace {
   const reader: Reader = {
     ...{ root, name, trace, positions: new Map(), calls: 0, syncing: new Map() },
   }
-  /** By thread: the first half of a call during which another thread was heard of. */
+  /** The first half of an unfinished call by thread. */
   const halves = new Map<string, string>()
   let exit: { atUs: number; code: number | null } | null = null
 
@@ -92,12 +92,12 @@ export function parseTrace(text: string, root: string, name = ''): Trace {
   return { ...trace, events: inOrder(trace.events) }
 }
 
-/** Several processes as one story. What one process did stays in its order. */
+/** Merges the events of several processes by time; each process keeps its order. */
 export function mergeTraces(traces: TraceEvent[][]): TraceEvent[] {
   return traces.flat().sort((one, other) => one.atUs - other.atUs)
 }
 
-/** The lines are in order, the times to the microsecond only. */
+/** Raises each time to that of the line before, because the lines are in order. */
 function inOrder(events: TraceEvent[]): TraceEvent[] {
   let latest = 0
   return events.map((event) => {
@@ -132,7 +132,7 @@ function finishCall(
   if (split < 0) return
   const head = text.slice(0, split).trimEnd().replace(/\)$/, '')
   const [, result = '', took = '0'] = /^(.*?)(?: <(\d+\.\d+)>)?$/.exec(text.slice(split + 3)) ?? []
-  // The time of the second half of a call is that at which it was over.
+  // The second half of a call has the time of its end.
   const atUs = startedUs + (resumed ? 0 : Math.round(Number(took) * 1_000_000))
   const call = reader.syncing.get(thread)
   if (call !== undefined && /^f(data)?sync\(/.test(head)) {
@@ -141,14 +141,14 @@ function finishCall(
     return
   }
   if (result.startsWith('-1')) return
-  // strace saw the call begin and the process die.
+  // The process was killed during the call.
   const isUnknown = result.startsWith('?')
   const action = actionOf(reader, head, isUnknown ? null : result)
   const { events, unfinished } = reader.trace
   if (action) (isUnknown ? unfinished : events).push({ atUs, ...action })
 }
 
-/** Null: of no interest, or outside the root. A call without a result is taken as done. */
+/** Null for other calls and for paths outside the root. A call without a result counts as done. */
 function actionOf(reader: Reader, head: string, result: string | null): Action | null {
   const open = head.indexOf('(')
   const call = head.slice(0, open)
@@ -190,7 +190,7 @@ function written(reader: Reader, call: string, rest: string, result: string | nu
   const data = result === null ? whole : whole.subarray(0, Number(result))
   if (call.startsWith('p')) {
     const numbers = rest.split(', ').map(Number)
-    // pwritev2 has its flags behind the offset.
+    // pwritev2 has flags after the offset.
     const offset = numbers.at(call === 'pwritev2' ? -2 : -1) ?? Number.NaN
     return { kind: 'write', path, offset, data }
   }
@@ -237,7 +237,7 @@ function renamed(reader: Reader, call: string, args: string[]): Action | null {
   return { kind: call.startsWith('link') ? 'link' : 'rename', from, to }
 }
 
-/** A relative path begins at the folder before it, as `unlinkat` has it. */
+/** Resolves a relative path against the folder before it, as in `unlinkat`. */
 function fullPath(path: string, folder: string): string {
   if (path.startsWith('/')) return path
   const { path: base } = descriptor(folder)
@@ -264,7 +264,7 @@ function copied(reader: Reader, args: string[], result: string | null): Action |
   return { kind: 'copy', from, fromOffset, to, toOffset: offset(toAt, target), length }
 }
 
-/** `11<\x2f\x61>`: with `-y` strace says where a descriptor leads. */
+/** Reads the path of a descriptor, which strace writes with `-y` as `11<\x2f\x61>`. */
 function descriptor(text: string): { number: string; path: string; isDeleted: boolean } {
   const [, number = '', hex = '', end = ''] =
     /^(\d+|AT_FDCWD)<([^>]*)>(\(deleted\))?/.exec(text) ?? []
@@ -276,7 +276,7 @@ function textOf(quoted: string): string {
   return quoted.startsWith('"') ? bytesOf(quoted.slice(1, -1)).toString('utf8') : ''
 }
 
-/** Null for what lies outside the root, and for SQLite's shared memory, which no cut keeps. */
+/** Null for paths outside the root, and for SQLite's shared memory, which no cut keeps. */
 function below({ root }: Reader, path: string): string | null {
   if (path === root) return ''
   return path.startsWith(`${root}/`) && !path.endsWith('-shm') ? path.slice(root.length + 1) : null

@@ -27,7 +27,7 @@ import { type OpenPorts, openDirectory, openPorts } from '../../src/runtime/open
 import { isForeign, markRun } from '../../src/runtime/run-id.ts'
 import { inspectDatabase } from '../../src/store/sqlite/inspect.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 import { live } from '../keys/live-codes.ts'
 import { addApp } from '../support/world.ts'
 import { refusal, scratch } from './fixture.ts'
@@ -100,10 +100,12 @@ test('a restored database has its apps, none of its live codes, and an unbroken 
   const restored = await restore(there, { file, force: false, pid: 1 })
 
   expect(restored).toMatchObject({ expired: 1, revoked: 0, keptAside: null })
-  expect(restored.activeKeys.map(({ mode }) => mode).sort()).toEqual(['live', 'test'])
+  expect(restored.activeKeys.map(({ key }) => key?.mode).sort()).toEqual(['live', 'test'])
   await inside(there, async (ports) => {
-    const last = (await ports.audit.after(0, 100)).at(-1)
-    expect(last).toMatchObject({ action: 'store.restore', detail: 'expired 1 revoked 0' })
+    const [done, listed] = (await ports.audit.after(0, 100)).slice(-2)
+    expect(done).toMatchObject({ action: 'store.restore', detail: 'expired 1 revoked 0' })
+    expect(listed).toMatchObject({ action: 'store.active_keys', who: 'cli' })
+    for (const { key } of restored.activeKeys) expect(listed?.detail).toContain(key?.id ?? '?')
     expect((await verifyAudit(ports, { now: ports.clock.now(), keptMs: 1 })).ok).toBe(true)
     // The next start does not take it for a foreign copy.
     expect(await isForeign(ports)).toBe(false)
@@ -203,19 +205,27 @@ test('without the right master key nothing is restored and the advice says why',
   expect(asides(other)).toEqual([])
 })
 
-test('a file that is no database of OtpMint, was never served or has a foreign trigger is refused', async () => {
+test('a file that was never served, or is not wholly of OtpMint, is refused', async () => {
   const at = await installation()
   const garbage = newPath()
   writeFileSync(garbage, 'no database at all\n'.repeat(500))
-  const foreign = await backup(at)
-  const database = new Database(foreign)
-  database.run('create trigger evil after insert on audit begin select 1; end')
-  database.close()
+  const changed: string[] = []
+  for (const sql of [
+    'create trigger evil after insert on audit begin select 1; end',
+    'alter table apps add column evil text',
+    'drop index apps_open; create unique index apps_open on apps (name)',
+  ]) {
+    const file = await backup(at)
+    const database = new Database(file)
+    database.run(sql)
+    database.close()
+    changed.push(file)
+  }
 
   const keyless = newPath()
   await (await openSqliteStore({ path: keyless, timers: systemTimers })).close()
 
-  for (const file of [garbage, foreign, keyless, newPath()]) {
+  for (const file of [garbage, ...changed, keyless, newPath()]) {
     const { exitCode } = await refusal(() => restore(at, { file, force: true, pid: 1 }))
     expect(exitCode).toBe(1)
   }

@@ -34,17 +34,17 @@ export const usualWeights: Record<Deed, number> = {
 }
 
 export type Actors = {
-  /** What the apps' back ends ask next: one request, or several at once. */
+  /** The next requests of the apps' back ends: one, or several at once. */
   next(weights: Record<Deed, number>): Question[]
 }
 
 const persons = ['ada', 'bob', 'cy', 'dora'].map((name) => `${name}@example.com`)
 
-/** Back ends that know what was answered to them and what their users typed. */
+/** Makes requests as the back ends of apps make them, by chance. */
 export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Actors {
   let serial = 0
 
-  /** Mostly one of the latest that live, now and then any. */
+  /** Picks a verification: usually a recent pending one, sometimes any. */
   const recent = (filter: (seen: Seen) => boolean = () => true): Seen | null => {
     const known = [...ledger.seen.values()].filter((seen) => seen.start !== null && filter(seen))
     const living = known.filter((seen) => isLiving(seen, ledger.time.clock.now()))
@@ -63,6 +63,9 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
   const modeOf = (): Mode => (rng.chance(0.75) ? 'live' : 'test')
   const wait = () => (rng.chance(0.15) ? { prefer: `wait=${rng.between(1, 30)}` } : {})
 
+  /** A number for an Idempotency-Key; sometimes one that was used before, also by another app. */
+  const keyNumber = () => (serial > 0 && rng.chance(0.1) ? rng.between(1, serial) : ++serial)
+
   function start(to: string): Question {
     const [first] = ledger.apps
     const app = isGuessing && first && rng.chance(0.9) ? first : appOf()
@@ -73,9 +76,11 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
       ...(rng.chance(0.1) && { code_length: rng.between(6, 10) }),
       ...(rng.chance(0.2) && { purpose: rng.pick(['sign-in', 'reset']) }),
     }
-    const repeatKey = rng.chance(0.4) ? `start-${++serial}` : null
+    const repeatKey = rng.chance(0.4) ? `start-${keyNumber()}` : null
+    // A list then shows which verifications belong to one key, also when a start was not answered.
+    const named = repeatKey === null ? body : { ...body, metadata: { repeat_key: repeatKey } }
     const place = { kind: 'start' as const, method: 'POST', path: '/v1/verifications' }
-    return { ...place, app, key, body, repeatKey, to, headers: wait(), from: from() }
+    return { ...place, app, key, body: named, repeatKey, to, headers: wait(), from: from() }
   }
 
   function check(seen: Seen, code: string, kind: 'own' | 'foreign' = 'own'): Question {
@@ -84,14 +89,14 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
       [rng.pick(ledger.apps.filter((app) => app !== seen.app)), seen.mode],
     ] as [AppModel, Mode][])
     const [app, mode] = kind === 'own' ? ([seen.app, seen.mode] as const) : foreign
-    const repeatKey = rng.chance(0.4) ? `check-${++serial}` : null
+    const repeatKey = rng.chance(0.4) ? `check-${keyNumber()}` : null
     const place = { kind: 'check' as const, method: 'POST' }
     const path = `/v1/verifications/${seen.id}/check`
     const key = keyOf(app, mode)
     return { ...place, path, app, key, about: seen, body: { code }, code, repeatKey, from: from() }
   }
 
-  /** The same request again, as after a lost answer; now and then with another body. */
+  /** Repeats an earlier request with its Idempotency-Key; sometimes with another body. */
   function repeat(): Question[] {
     const asked = ledger.asks.filter(({ repeatKey, app }) => repeatKey && app?.goneAt === null)
     if (asked.length === 0) return []
@@ -124,12 +129,12 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
 
   function original(kind: 'otp' | 'otp_again'): Question[] {
     const app = appOf(({ secretKey }) => secretKey !== null)
-    // From where its secretKey is known to be good: guesses of others do not hold it back.
+    // An address from which its secretKey was accepted: failures of others do not limit it.
     const known = `203.0.113.${ledger.apps.indexOf(app) + 1}`
     const place = { method: 'POST', path: '/otp', key: null, from: known }
     const { secretKey } = app
     if (kind === 'otp') {
-      // A mailbox of its own, so that what becomes of its mail is known without its key.
+      // Each has its own mailbox, so that its mail is recognized without its id.
       const to = `${rng.chance(0.1) ? unknownMailbox : 'otp'}${++serial}@example.com`
       return [{ ...place, kind, app, body: { mail: to, secretKey }, to }]
     }
@@ -150,7 +155,7 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
     return [{ ...place, app: seen.app, about: seen, body, code, from: from() }]
   }
 
-  /** Somebody without a good key. */
+  /** A request without a valid key. */
   function stranger(): Question {
     const common = { kind: 'stranger' as const, app: null, key: null, from: from() }
     const post = { ...common, method: 'POST' }
@@ -215,7 +220,7 @@ function isLiving({ begun, approvals, canceledAt }: Seen, now: number): boolean 
   return begun !== null && begun.expiresAt > now && approvals === 0 && canceledAt === null
 }
 
-/** A code of the right form that is surely wrong. */
+/** A wrong code with the length and alphabet of the right one. */
 function wrongCode(rng: Rng, { code, begun }: Seen): string {
   const length = begun?.codeLength ?? 6
   const alphabet = begun?.codeFormat === 'crockford' ? '0123456789ABCDEFGHJKMNPQ' : '0123456789'
@@ -223,7 +228,7 @@ function wrongCode(rng: Rng, { code, begun }: Seen): string {
   return text === code ? wrongCode(rng, { code, begun } as Seen) : text
 }
 
-/** As a person might type it. */
+/** The code, sometimes in small letters and with a space. */
 function spelled(rng: Rng, code: string): string {
   return rng.chance(0.2) ? `${code.slice(0, 3)} ${code.slice(3)}`.toLowerCase() : code
 }

@@ -5,19 +5,19 @@ import type { Answer, AppModel, Json, KeyModel, Question } from './model.ts'
 import type { Rng } from './rng.ts'
 
 export type Admin = {
-  /** The apps that there are from the beginning. */
+  /** The requests that create the first apps. */
   first(): Question[]
-  /** Finds the app that was registered by its secretKey, and gives it keys. */
+  /** Finds the app that was registered by the original API, and creates keys for it. */
   adopt(ask: (question: Question) => Promise<Answer>): Promise<void>
-  /** What the admin does next. */
+  /** The admin's next request. */
   next(): Question | null
 }
 
 const from = '198.51.100.1'
-/** Apps besides the first two, which stay. */
+/** The most apps at a time. */
 const appsMax = 5
 
-/** Makes, changes and deletes apps, endpoints and keys through the API, one change at a time. */
+/** Creates, changes and deletes apps, endpoints and keys through the API. */
 export function createAdmin(ledger: Ledger, rng: Rng): Admin {
   let serial = 0
   const headers = { authorization: `Bearer ${adminToken}` }
@@ -36,7 +36,7 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
     return question('POST', '/v1/apps', { body, onAnswer: (answer) => addApp(ledger, answer) })
   }
 
-  /** By the original API; it answers no id, so that the app is found among all. */
+  /** Registers an app through the original API, which answers no id: `adopt` finds it. */
   function register(): Question {
     const secretKey = `secret key ${++serial}`
     const mail = { smtp_host: 'mail.example.com', smtp_port: 587, smtp_mail: 'codes@example.com' }
@@ -135,7 +135,7 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
       if (deed === 'key') return key(app)
       if (deed === 'app') return living.length < appsMax ? newApp() : null
       if (deed === 'remove') {
-        // The first apps stay, so that there is always somebody to work for.
+        // The first three apps are never deleted, so that there are always apps with traffic.
         const others = ledger.apps.slice(3).filter(({ isLeaving }) => !isLeaving)
         return others.length > 0 ? remove(rng.pick(others)) : null
       }
@@ -163,7 +163,7 @@ function addApp(ledger: Ledger, { status, json }: Answer): void {
   ledger.apps.push(appModel(json, texts))
 }
 
-/** An app as the admin's API shows it. */
+/** The model of an app, from an answer of the admin API. */
 export function appModel(json: Json, keyTexts: Record<string, string>): AppModel {
   const keys: Json[] = json.keys ?? []
   const endpoints: Json[] = json.endpoints

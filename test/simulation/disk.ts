@@ -11,18 +11,18 @@ export const diskFaults = ['locked', 'full', 'failing', 'doubtful'] as const
 export type DiskFault = (typeof diskFaults)[number]
 
 export type Disk = {
-  /** The database file as it is now. */
+  /** The path of the current database file. */
   path(): string
-  /** Cuts the power of the process: what it wrote so far lies in another file. */
+  /** Copies what the process has written to a new file, which is current from then on. */
   crash(): void
   /** Begins a fault, which holds until `heal`. */
   fail(fault: DiskFault): void
   heal(): void
-  /** Deletes every file; whatever is open has been closed before. */
+  /** Deletes all files; the databases have been closed before. */
   remove(): void
 }
 
-/** A database file in memory, whose faults are SQLite's own. One at a time in a process. */
+/** Creates a database file in memory with SQLite's own faults. One at a time in a process. */
 export function createDisk(): Disk {
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'otpmint-sim-'))
   let generation = 0
@@ -66,7 +66,7 @@ export function createDisk(): Disk {
     fail(next) {
       heal()
       fault = next
-      // Less than there are means as many as there are.
+      // SQLite takes the present number of pages where the limit is lower.
       if (next === 'full') connection?.run('pragma max_page_count = 1')
       if (next === 'locked') {
         locker = new Database(path())
@@ -83,13 +83,13 @@ export function createDisk(): Disk {
 
 const pagesMax = 4_294_967_294
 
-/** As bun:sqlite throws it: its errors are known by their name. */
+/** An error as bun:sqlite throws it. */
 function ioError(): Error {
   const error = new Error('disk I/O error')
   return Object.assign(error, { name: 'SQLiteError', errno: 10, code: 'SQLITE_IOERR' })
 }
 
-/** Runs every prepared `commit` through `commit`, until the returned function is called. */
+/** Passes every prepared `commit` to this function, until the returned function is called. */
 function watchCommits(
   opened: (database: Database) => void,
   commit: (database: Database, run: () => unknown) => unknown,

@@ -6,7 +6,7 @@ import type { VirtualTime } from './virtual-time.ts'
 /** How long the simulated server keeps verifications, in ms. */
 export const verificationsKeptMs = 7 * 86_400_000
 
-/** All that was asked and answered so far, and what the world did meanwhile. */
+/** All requests and answers so far, and the faults meanwhile. */
 export type Ledger = {
   settings: DomainSettings
   time: VirtualTime
@@ -14,19 +14,24 @@ export type Ledger = {
   asks: Ask[]
   open: Set<Ask>
   seen: Map<string, Seen>
-  /** The next order. */
+  /** The order of the next request or answer. */
   order: number
   jumpedBack: { ever: boolean; lastElapsed: number }
   jumped: boolean
-  /** What the clock showed before it went back: what is under way may still go by it. */
+  /** The clock's time before it went back, which running operations may still use. */
   staleClock: { shown: number; quietsLeft: number } | null
   rotations: Rotation[]
-  /** True while the disk fails, or the process stops or has crashed. */
+  /**
+   * How long the process runs, in ms, while the disk, the clock and the mail servers have had no
+   * fault; null after one. A long step of time counts as a short one.
+   */
+  calmMs: number | null
+  /** True while the disk fails, or no process runs. */
   isTrouble: boolean
   troubleElapsed: number
 }
 
-/** A change of the master key: what the clock showed while it ran, and the highest since. */
+/** A rotation of the master key, the clock's lowest time during it, and its highest since. */
 export type Rotation = { overAt: number | null; clockMin: number; clockPeak: number }
 
 export function createLedger(settings: DomainSettings, time: VirtualTime): Ledger {
@@ -42,6 +47,7 @@ export function createLedger(settings: DomainSettings, time: VirtualTime): Ledge
     jumped: false,
     staleClock: null,
     rotations: [],
+    calmMs: null,
     isTrouble: false,
     troubleElapsed: Number.NEGATIVE_INFINITY,
   }
@@ -55,7 +61,7 @@ export function noteRotation(ledger: Ledger): Rotation {
   return rotation
 }
 
-/** The verification of this id, known from now on. */
+/** The verification of this id, which is added if it is new. */
 export function seenOf(
   ledger: Ledger,
   id: string,
@@ -72,25 +78,25 @@ export function seenOf(
   return seen
 }
 
-/** The highest that the clock shows now, for whoever asks and for what is under way. */
+/** The highest time that new or running operations may use now. */
 export function clockPeak({ time, staleClock }: Ledger): number {
   return Math.max(time.clock.now(), staleClock?.shown ?? 0)
 }
 
-/** Notes that the clock goes back, before it does. */
+/** Notes that the clock is about to go back. */
 export function noteJumpBack(ledger: Ledger): void {
   ledger.jumpedBack = { ever: true, lastElapsed: ledger.time.elapsed() }
   ledger.staleClock = { shown: clockPeak(ledger), quietsLeft: 3 }
 }
 
-/** Notes that nothing is left to do at this moment. */
+/** Notes that no task is due at this moment. */
 export function noteQuiet(ledger: Ledger): void {
   const { staleClock, jumpedBack, time } = ledger
   if (!staleClock || time.elapsed() < jumpedBack.lastElapsed + 1_000) return
   if (--staleClock.quietsLeft === 0) ledger.staleClock = null
 }
 
-/** Notes what the clock shows now, wherever it matters. */
+/** Updates the ranges of the clock after it has moved. */
 export function noteClock(ledger: Ledger): void {
   const now = ledger.time.clock.now()
   for (const ask of ledger.open) {
@@ -105,24 +111,25 @@ export function noteClock(ledger: Ledger): void {
   for (const seen of ledger.seen.values()) seen.clockMax = Math.max(seen.clockMax, now)
 }
 
-/** Notes that the disk fails, or the process dies or stops, now. */
+/** Notes that the disk fails, or the process is killed or stopped. */
 export function noteTrouble(ledger: Ledger): void {
   ledger.troubleElapsed = ledger.time.elapsed()
+  ledger.calmMs = null
   for (const ask of ledger.open) ask.isTroubled = true
 }
 
-/** A sweep may have deleted it, or its app was asked to go. */
+/** True if a sweep may have deleted it, or its app may be deleted. */
 export function mayBeDeleted({ app, begun, start, clockMax }: Seen): boolean {
   if (app.isLeaving || begun === null || start === null) return true
   return clockMax >= begun.createdAt + verificationsKeptMs
 }
 
-/** Its time was over, at least once, by a clock that may be right again. */
+/** True if the clock has ever shown that its life is over. */
 export function mayBeExpired({ begun, start, clockMax }: Seen): boolean {
   return begun === null || start === null || clockMax >= begun.expiresAt
 }
 
-/** Its key may have been deleted: the clock has shown a week more since another took its place. */
+/** True if its code key may have been deleted: a week after a rotation, by the clock. */
 export function mayLackKey({ rotations }: Ledger, { start }: Seen): boolean {
   return rotations.some(({ overAt, clockMin, clockPeak: peak }) => {
     const isLater = start !== null && (overAt === null || overAt > start.begunAt)
@@ -130,7 +137,7 @@ export function mayLackKey({ rotations }: Ledger, { start }: Seen): boolean {
   })
 }
 
-/** What of a verification never changes. */
+/** The fields of a verification that never change, as text. */
 export function fixedPart(json: Json): string {
   const { id, mode, to, channel, purpose, metadata, code_length, code_format } = json
   const { reference, created_at, expires_at } = json

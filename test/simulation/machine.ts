@@ -41,7 +41,7 @@ export type MachineParts = {
 
 export type Machine = Awaited<ReturnType<typeof startMachine>>
 
-/** One process of the server: everything that runtime.ts connects, but for listeners and threads. */
+/** Starts one server process: all that runtime.ts connects, without listeners and threads. */
 export async function startMachine(parts: MachineParts) {
   const { path, life, time, random, settings, log } = parts
   const { clock } = time
@@ -103,16 +103,16 @@ export async function startMachine(parts: MachineParts) {
 
   return {
     ...{ life, store, ports: { ...base, outbox }, keys },
-    /** Answers a request that came from this address. */
+    /** Answers a request from this address. */
     handle(request: Request, from: string): Promise<Response> {
       peers.set(request, from)
       return Promise.resolve(server.handle(request))
     },
-    /** As from SIGTERM on: not ready, though what runs is finished. */
+    /** Makes the server answer that it is not ready, as after SIGTERM. */
     refuse(): void {
       state.isStopping = true
     },
-    /** Lets the jobs finish what they do, and closes the store. */
+    /** Stops the jobs and closes the store. */
     async stop(): Promise<void> {
       await Promise.all(jobs.map((job) => job.stop()))
       await store.close()
@@ -120,7 +120,7 @@ export async function startMachine(parts: MachineParts) {
   }
 }
 
-/** The keyset under the first master key that opens it. */
+/** Opens the keyset with the first master key that fits. */
 async function openKeyset(ports: Parameters<typeof loadKeyset>[0], masterKeys: MasterKey[]) {
   const [first, ...others] = masterKeys
   if (!first) throw new Error('there is no master key')

@@ -3,7 +3,7 @@ import type { Channel } from '../../src/domain/ports.ts'
 import type { Rng } from './rng.ts'
 import type { Life, VirtualTime } from './virtual-time.ts'
 
-/** How a mail server behaves for a while; `mixed` draws anew for each message. */
+/** How a mail server behaves; `mixed` chooses for each message. */
 export const moods = [
   'well',
   'slow',
@@ -19,36 +19,44 @@ export const moods = [
 ] as const
 export type Mood = (typeof moods)[number] | 'mixed'
 
-/** One hand-over of a message, as the mail server saw it. */
+/** One hand-over of a message to a mail server. */
 export type Session = {
   number: number
   life: Life
   handover: Handover
   mood: Mood
-  /** The server keeps the message: a copy is on its way to the person. */
+  /** The server has accepted a copy of the message. */
   isTaken: boolean
-  /** What the sender was told; null while nothing was said, or when the process had died. */
+  /** The reply to the sender; null before it, or if the process was killed before. */
   outcome: DeliveryOutcome | null
   answeredElapsed: number | null
 }
 
-export type MailObserver = { begins(session: Session): void; taken(session: Session): void }
+export type MailObserver = {
+  begins(session: Session): void
+  /** The message is sent to the server. */
+  sends(session: Session): void
+  /** The server accepts the message. */
+  taken(session: Session): void
+}
 
 export type MailServer = {
   /** The email channel of one process. */
   channelOf(life: Life): Channel
   setMood(mood: Mood): void
-  /** Behaves well from now on, whatever the endpoint. */
+  /** True if every server accepts mail without delay. */
+  isWell(): boolean
+  /** Makes every server accept mail from now on. */
   heal(): void
 }
 
-/** An email channel ends every hand-over within this, whatever the server does. */
+/** The longest time of a hand-over, in ms: the real channel ends it then. */
 const handoverMaxMs = 40_000
 
-/** Mail to such an address is refused by every server. */
+/** Every server refuses recipients whose address begins with this. */
 export const unknownMailbox = 'nobody'
 
-/** SMTP servers as the sender meets them: every class of outcome, fast, slow or never. */
+/** Simulates SMTP servers: every class of outcome, quick, slow or none. */
 export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObserver): MailServer {
   const byEndpoint = new Map<string, Mood>()
   let usual: Mood = 'well'
@@ -64,9 +72,9 @@ export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObse
   }
 
   function deliver(life: Life, handover: Handover, signal: AbortSignal): Promise<DeliveryOutcome> {
-    // A process that has crashed cannot be answered: whatever it still does reaches nobody.
+    // A killed process gets no answer.
     if (life.isOver) return new Promise(() => {})
-    // The endpoint was removed: the real channel says so without a connection.
+    // The endpoint was removed: the real channel answers without a connection.
     if (!handover.endpoint) return Promise.resolve(refused('server'))
     const asked = moodOf(handover)
     const mood = asked === 'mixed' ? rng.pick(moods) : asked
@@ -91,7 +99,8 @@ export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObse
       time.worldAfter(plan.dataAt, () => {
         if (session.outcome) return
         isInData = true
-        // A process that died in the middle of the message: the server may have had it all.
+        observer.sends(session)
+        // If the process was killed during the message, the server may have it all.
         if (plan.takes && (!life.isOver || rng.chance(0.5))) take()
         time.worldAfter(plan.answerAt - plan.dataAt, () => answer(plan.outcome))
       })
@@ -118,6 +127,7 @@ export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObse
         usual = mood
       }
     },
+    isWell: () => isHealed || [usual, ...byEndpoint.values()].every((mood) => mood === 'well'),
     heal() {
       isHealed = true
     },
@@ -126,7 +136,7 @@ export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObse
 
 type Plan = { outcome: DeliveryOutcome; takes: boolean; dataAt: number; answerAt: number }
 
-/** What the server does with one message: when it takes it, if it does, and when it says what. */
+/** What the server does with one message: whether it accepts it, its reply, and when. */
 function planOf(rng: Rng, mood: (typeof moods)[number], { recipient }: Handover): Plan {
   const quick = () => rng.between(1, 400)
   const dataAt = mood === 'slow' ? rng.between(1_000, 20_000) : quick()

@@ -1,23 +1,23 @@
 import type { Mode } from '../../src/domain/verification/verification.ts'
 import type { Life } from './virtual-time.ts'
 
-/** An app as those outside know it. What was asked for and not answered yet counts as possible. */
+/** What clients know of an app. A change counts as possible from its request on. */
 export type AppModel = {
   id: string
-  /** What the original API finds it by; null where there is none. */
+  /** Its secretKey for the original API; null without one. */
   secretKey: string | null
   keys: KeyModel[]
   endpointIds: string[]
-  /** Its deletion was asked for; and answered, at this order. */
+  /** True once its deletion was requested; `goneAt` is the order of the answer. */
   isLeaving: boolean
   goneAt: number | null
   goneElapsed: number
-  /** A policy that pauses, or refuses when the guess budget is spent, may have been in force. */
+  /** True if a policy that pauses, or refuses without guess budget, may have been in force. */
   mayPause: boolean
   mayRefuse: boolean
-  /** The least starts of one recipient in a day that any of its policies allowed. */
+  /** The least `recipient_starts_per_day` of its policies so far. */
   recipientDayMin: number
-  /** The same, for its starts in a minute. */
+  /** The least `starts_per_minute` of its policies so far. */
   minuteMin: number
 }
 
@@ -25,28 +25,28 @@ export type KeyModel = {
   id: string
   text: string
   mode: Mode
-  /** Its revocation was asked for; and answered, at this order. */
+  /** True once its revocation was requested; `revokedAt` is the order of the answer. */
   isLeaving: boolean
   revokedAt: number | null
 }
 
-/** A verification as those outside know it. */
+/** What clients and mail servers know of a verification. */
 export type Seen = {
   id: string
   app: AppModel
   mode: Mode
-  /** The start that made it, once it was answered. */
+  /** The start that created it, once it was answered. */
   start: Ask | null
-  /** As it was answered first; null while only its mail is known. */
+  /** The fields of its first answer or mail. */
   begun: Begun | null
-  /** What its mails say. */
+  /** The code in its mails. */
   code: string | null
-  /** The highest that the clock has shown since it is known. */
+  /** The highest time of the clock since it is known. */
   clockMax: number
-  /** Wrong codes that were judged, and approvals, without repeated answers. */
+  /** Wrong codes that were judged, without replayed answers; `approvals` likewise. */
   wrong: number
   approvals: number
-  /** The order of the first answer that says so. */
+  /** The order of the first answer that says approved; `canceledAt` likewise. */
   approvedAt: number | null
   canceledAt: number | null
   /** Requests that may have approved it, canceled it, spent an attempt or a resend. */
@@ -56,7 +56,7 @@ export type Seen = {
   resends: Set<Ask>
   /** Answers that say how many attempts are left. */
   left: { at: number; left: number }[]
-  /** Copies that mail servers took. */
+  /** Copies that mail servers accepted. */
   copies: number
 }
 
@@ -67,7 +67,7 @@ export type Begun = {
   attemptsMax: number | null
   codeLength: number
   codeFormat: string
-  /** All that never changes, as one text; null where only its mail is known. */
+  /** The fields that never change, as text; null where only its mail is known. */
   fixed: string | null
 }
 
@@ -79,19 +79,19 @@ export type AskKind =
 export type Ask = Question & {
   number: number
   life: Life
-  /** Order among all requests and answers, true time, and what the clock showed meanwhile. */
+  /** Its order among all requests and answers, its real time, and the clock's range during it. */
   begunAt: number
   begunElapsed: number
   clockMin: number
   clockMax: number
-  /** The highest that the clock has shown since it began, also after its answer. */
+  /** The highest time of the clock since it began, also after its answer. */
   clockPeak: number
-  /** A disk fault, a crash or a stop was under way at some moment of it. */
+  /** True if the disk failed, or the process was killed or stopped, during it. */
   isTroubled: boolean
-  /** How long it has waited, where a long sleep of the machine counts as a short one. */
+  /** How long it has waited, in ms; a long step of time counts as a short one. */
   waitedMs: number
   answer: Answer | null
-  /** When it was answered or its process died; null while it runs. */
+  /** When it was answered or its process was killed; null before. */
   overElapsed: number | null
 }
 
@@ -104,15 +104,15 @@ export type Question = {
   from?: string
   app: AppModel | null
   key: KeyModel | null
-  /** The verification that it is about. */
+  /** The verification in its path or body. */
   about?: Seen | null
   /** The Idempotency-Key. */
   repeatKey?: string | null
-  /** The recipient that a start names, as it is mailed. */
+  /** The recipient of a start, as the mail is addressed. */
   to?: string | null
-  /** The code that a check tries. */
+  /** The code of a check. */
   code?: string | null
-  /** What an answer of an admin's request changes in the model. */
+  /** Updates the model after an answer to the admin. */
   onAnswer?: (answer: Answer) => void
 }
 
@@ -124,26 +124,27 @@ export type Answer = {
   /** The body, where it is JSON. */
   json: Json
   isReplayed: boolean
+  requestId: string | null
   /** Retry-After, in seconds; null where there is none. */
   retryAfter: number | null
 }
 
-/** Whatever came back, to look into. */
+/** Parsed JSON of any form. */
 export type Json = ReturnType<typeof JSON.parse>
 
-/** Stops the simulation: a rule does not hold. */
+/** Ends the simulation because a rule has failed. */
 export function violation(rule: string, facts: object = {}): never {
   const error = new Error(`${rule}: ${JSON.stringify(facts)}`)
   error.name = 'Violation'
   throw error
 }
 
-/** Answered with a refusal: nothing was started, spent or sent. */
+/** True for a status from 400 to 499. */
 export function isRefused({ answer }: Ask): boolean {
   return answer !== null && answer.status >= 400 && answer.status < 500
 }
 
-/** A mailbox as limits count it, whatever its spelling; only forms that the actors use. */
+/** Normalizes an address as limits do, for the forms that the actors use. */
 export function fold(address: string): string {
   const [name = '', domain = ''] = address.toLowerCase().split('@')
   return `${name.split('+')[0]}@${domain}`

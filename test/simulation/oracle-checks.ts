@@ -1,10 +1,10 @@
 import { type Ledger, mayBeDeleted, mayBeExpired, mayLackKey } from './ledger.ts'
 import { type Answer, type Ask, isRefused, type Seen, violation } from './model.ts'
 
-/** More attempts than this no policy of the simulation gives. */
+/** The most attempts that a policy of the simulation gives. */
 const attemptsCeiling = 5
 
-/** A request that may spend an attempt, approve or cancel counts as if it did, until it answers. */
+/** Notes that a request may spend an attempt, approve or cancel; its answer may take that back. */
 export function noteBegin(ask: Ask): void {
   const { about: seen, kind } = ask
   if (!seen || isForeign(ask, seen)) return
@@ -16,13 +16,13 @@ export function noteBegin(ask: Ask): void {
   if (kind === 'resend' || kind === 'otp_again') seen.resends.add(ask)
 }
 
-/** True for the key of another app, or of the other mode. */
+/** True if the request's key is of another app or of the other mode. */
 export function isForeign({ app, key, kind }: Ask, seen: Seen): boolean {
   if (kind === 'verify') return false
   return app !== seen.app || (key !== null && key.mode !== seen.mode)
 }
 
-/** Judges the answer of a request about one verification. */
+/** Checks the answer to a request about one verification. */
 export function judgeAbout(ledger: Ledger, ask: Ask, answer: Answer): void {
   const { about: seen, kind } = ask
   if (!seen) return
@@ -41,28 +41,27 @@ export function judgeAbout(ledger: Ledger, ask: Ask, answer: Answer): void {
   else if (kind === 'resend') judgeResend(ledger, ask, seen)
 }
 
-/** Answered before anything was looked at: the store or the key is not there. */
+/** True if the request was refused before the verification was read. */
 export function isUnheard({ key, app }: Ask, { status, json }: Answer): boolean {
   if (status === 401 || status === 503) return true
-  // A dead key that is used too often is told to wait; a good one never.
+  // Too many requests with a revoked key are limited; those with a valid key never are.
   const mayBeDead = key?.isLeaving || (key && app?.isLeaving)
   return json?.limit === 'ip_failures' && Boolean(mayBeDead)
 }
 
 function forgetRefused(ask: Ask, seen: Seen): void {
   if (!isRefused(ask)) return
-  // The original API answers a wrong code with a refusal, and that has cost an attempt.
+  // The original API answers a wrong code, which has spent an attempt, with status 403.
   if (ask.kind !== 'verify' || ask.answer?.text !== 'OTP Mismatched!') seen.spends.delete(ask)
   seen.approvers.delete(ask)
   seen.cancelers.delete(ask)
-  // A resend that the original API says failed may have gone out before.
+  // The mail may have been sent although the original API says that the resend failed.
   if (ask.kind !== 'otp_again') seen.resends.delete(ask)
 }
 
-/** The original API's words. What cannot be the code is a mismatch and costs nothing. */
+/** Checks an answer of the original API. Text that cannot be a code is a mismatch, at no cost. */
 function judgeVerify(ledger: Ledger, ask: Ask, seen: Seen, { status, text }: Answer): void {
   const words = `${status} ${text}`
-  // Who asks with a dead key too often is told to wait; nobody else is.
   const isOver = seen.approvers.size > 0 || seen.cancelers.size > 0 || mayBeExpired(seen)
   const isDead = isOver || mayBeDeleted(seen) || mayLackKey(ledger, seen)
   if (words === '201 OTP Matched!') judged(ask, seen, true, false)
@@ -71,12 +70,13 @@ function judgeVerify(ledger: Ledger, ask: Ask, seen: Seen, { status, text }: Ans
     else seen.spends.delete(ask)
   } else if (words === '400 Maximum Attempts Reached!') {
     justify(ledger, ask, seen, 'verification_exhausted')
+    // Too many unknown or ended keys from one address are limited (429).
   } else if (!isDead || (status !== 400 && status !== 429)) {
     violation('a check is refused without a reason', { words, ...facts(ask, seen) })
   }
 }
 
-/** A code was judged: right or wrong, each at most as often as promised. */
+/** Checks that a code was judged correctly, and how often codes were judged and accepted. */
 function judged(ask: Ask, seen: Seen, isValid: boolean, isReplayed: boolean): void {
   const isRight = ask.code === seen.code
   if (isValid && seen.code !== null && !isRight)
@@ -114,9 +114,21 @@ function judgeCancel(ask: Ask, seen: Seen, { json, at }: Answer): void {
   seen.canceledAt ??= at
 }
 
-function judgeResend({ settings }: Ledger, ask: Ask, seen: Seen): void {
-  const sent = [...seen.resends].filter(({ answer }) => answer?.status === 200).length
-  if (sent > settings.resendsMax) violation('too many resends', facts(ask, seen))
+function judgeResend({ settings, jumped }: Ledger, ask: Ask, seen: Seen): void {
+  const sent = [...seen.resends].filter(({ answer }) => answer?.status === 200)
+  if (sent.length > settings.resendsMax) violation('too many resends', facts(ask, seen))
+  const isExhausted = seen.left.some(({ at, left }) => left === 0 && at < ask.begunAt)
+  const isExpired = ask.clockMin >= (seen.begun?.expiresAt ?? Number.POSITIVE_INFINITY)
+  const isEnded = [seen.approvedAt, seen.canceledAt].some((at) => at !== null && at < ask.begunAt)
+  if (isExhausted || isExpired || isEnded) {
+    violation('an ended verification is sent again', facts(ask, seen))
+  }
+  const waitMs = settings.resendAfterSeconds * 1000
+  const isClose = (other: Ask) => {
+    const [first, second] = other.number < ask.number ? [other, ask] : [ask, other]
+    return other !== ask && (second.overElapsed ?? 0) - first.begunElapsed < waitMs
+  }
+  if (!jumped && sent.some(isClose)) violation('a resend comes too early', facts(ask, seen))
 }
 
 function judgeRefusal(ledger: Ledger, ask: Ask, seen: Seen, { json }: Answer): void {
@@ -136,7 +148,7 @@ function judgeTooEarly(ledger: Ledger, ask: Ask, seen: Seen): void {
   const since = ask.begunElapsed - settings.resendAfterSeconds * 1000
   const isRecent = (other: Ask | null) => other === null || (other.overElapsed ?? since) >= since
   if (isRecent(seen.start) || [...seen.resends].some(isRecent)) return
-  // After the clock went back it may be too early at any time, but no longer than the wait.
+  // After the clock went back any resend may be too early, but for no longer than the wait.
   const isTold = (other: Ask) => {
     const { kind, about, answer, begunElapsed, overElapsed } = other
     const isSame = kind === 'resend' && about === seen && answer?.json?.code === 'resend_too_early'
@@ -147,13 +159,13 @@ function judgeTooEarly(ledger: Ledger, ask: Ask, seen: Seen): void {
   }
 }
 
-/** How long a refusal says to wait, in s, less what the clock has moved meanwhile. */
+/** The Retry-After of a refusal in s, less what the clock moved during the request. */
 export function toldToWait({ answer, clockMin, clockMax }: Ask): number {
   const movedSeconds = (clockMax - clockMin) / 1000
   return (answer?.retryAfter ?? Number.POSITIVE_INFINITY) - Math.ceil(movedSeconds)
 }
 
-/** A refusal needs a reason that those outside know of. */
+/** Fails if nothing that the clients know explains the refusal. */
 export function justify(ledger: Ledger, ask: Ask, seen: Seen, code: string): void {
   const reasons: Record<string, boolean> = {
     verification_used: seen.approvers.size > 0,
@@ -168,7 +180,7 @@ export function justify(ledger: Ledger, ask: Ask, seen: Seen, code: string): voi
   if (!reasons[code]) violation('a request is refused without a reason', facts(ask, seen))
 }
 
-/** True for text that has the form of this verification's code. */
+/** True if the text has the form of this verification's code. */
 function isShaped(code: string | null | undefined, { begun }: Seen): boolean {
   if (code === null || code === undefined || !begun) return false
   const text = code.replace(/[\s-]/g, '')
@@ -176,7 +188,7 @@ function isShaped(code: string | null | undefined, { begun }: Seen): boolean {
   return /^[0-9A-Za-z]{13}$/.test(text)
 }
 
-/** What a report says of a request and its verification. */
+/** The facts about a request and its verification for a report. */
 export function facts(ask: Ask, seen: Seen | null = null): object {
   const { number, kind, answer, code } = ask
   const verification = seen && {

@@ -1,20 +1,25 @@
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
-import { type Ledger, seenOf } from './ledger.ts'
+import { type Ledger, mayBeDeleted, mayBeExpired, mayLackKey, seenOf } from './ledger.ts'
 import type { MailObserver, Session } from './mail-server.ts'
 import { type Ask, type Seen, violation } from './model.ts'
 
 export type MailJudge = MailObserver & {
-  /** A test key's message was put into the inbox. */
+  /** A message of a test key was put into the inbox. */
   inInbox(handover: Handover): void
-  /** `/otp` has answered that this mail was not sent. */
+  /** `/otp` has answered that the mail was not sent. */
   toldNotSent(ask: Ask): void
-  /** The disk fails, or the process dies or stops: what was not stored yet may never be. */
+  /** The disk fails, or the process is killed or stopped: unstored outcomes may be lost. */
   troubled(): void
-  /** Nothing is left to do: what was answered a second ago is stored. */
+  /** No task is due: outcomes that are older than a second are stored. */
   quiet(): void
 }
 
-/** Judges every message when it begins to leave and when it is taken. */
+/** The least wait before a mail whose reply is missing is sent again, in ms. */
+const ambiguousWaitMs = 60_000
+/** The next process sends a killed process's waiting mail within this time, in ms. */
+const waitMaxMs = 4_000
+
+/** Checks every message when its hand-over begins, when it is sent, and when it is accepted. */
 export function createMailJudge(ledger: Ledger): MailJudge {
   const byDelivery = new Map<string, Session[]>()
   const unstored = new Set<Session>()
@@ -34,14 +39,27 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     if (others.some((other) => other.life === session.life && other.outcome === null)) {
       violation('a delivery is handed over twice at once', facts)
     }
-    const sent = others.find((other) => other.outcome?.status === 'sent' && !forgiven.has(other))
+    // The process itself knows what it has sent, even if the disk did not store it.
+    const isKnown = (other: Session) => other.life === session.life || !forgiven.has(other)
+    const sent = others.find((other) => other.outcome?.status === 'sent' && isKnown(other))
     if (sent) violation('a sent mail is sent again', { sent: sent.number, ...facts })
+    const last = others.at(-1)
+    if (last && isTooEarly(ledger, last) && !forgiven.has(last)) {
+      violation('a mail that may have been taken is sent again too early', facts)
+    }
     byDelivery.set(handover.deliveryId, [...others, session])
     unstored.add(session)
     if (ledger.isTrouble) forgiven.add(session)
     if (seen.start && seen.start.to !== handover.recipient.address) {
       violation('mail to somebody else', { to: seen.start.to, ...facts })
     }
+  }
+
+  function sends(session: Session): void {
+    const { approvedAt, canceledAt } = judgeRecipient(ledger, session.handover)
+    // Data that a killed process had written to its socket may still arrive.
+    if (session.life.isOver || (approvedAt === null && canceledAt === null)) return
+    violation('mail leaves after an approval or a cancel', factsOf(session))
   }
 
   function taken(session: Session): void {
@@ -60,6 +78,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
 
   return {
     begins,
+    sends,
     taken,
     inInbox(handover) {
       if (handover.mode !== 'test') violation('live mail in the inbox', { id: handover.deliveryId })
@@ -75,6 +94,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     },
     quiet() {
       if (ledger.isTrouble) return
+      if ((ledger.calmMs ?? 0) >= waitMaxMs) judgeWaiting(ledger, byDelivery)
       const since = ledger.time.elapsed() - 1000
       for (const session of unstored) {
         const { answeredElapsed, life } = session
@@ -85,7 +105,38 @@ export function createMailJudge(ledger: Ledger): MailJudge {
   }
 }
 
-/** What holds whenever a message leaves, through any channel. */
+function isTooEarly({ time, jumped }: Ledger, { outcome, answeredElapsed }: Session): boolean {
+  const isAmbiguous = outcome?.status === 'deferred' && outcome.ambiguous
+  return isAmbiguous && !jumped && time.elapsed() < (answeredElapsed ?? 0) + ambiguousWaitMs
+}
+
+/** Checks that a new process sends the mail of earlier ones, if no fault delays it. */
+function judgeWaiting(ledger: Ledger, byDelivery: Map<string, Session[]>): void {
+  const begun = new Set<string>()
+  for (const [delivery, sessions] of byDelivery) {
+    const { life, outcome, handover } = sessions.at(-1) as Session
+    const verification = handover.verificationId
+    begun.add(verification)
+    const seen = ledger.seen.get(verification)
+    if (!seen || !life.isOver || outcome !== null || !mustBeSent(ledger, seen)) continue
+    violation('a mail that a dead process began is not sent again', { delivery, verification })
+  }
+  for (const seen of ledger.seen.values()) {
+    const isDue = seen.start?.life.isOver && seen.mode === 'live' && !begun.has(seen.id)
+    if (isDue && mustBeSent(ledger, seen)) {
+      violation('a mail that a dead process queued is not sent', { verification: seen.id })
+    }
+  }
+}
+
+function mustBeSent(ledger: Ledger, seen: Seen): boolean {
+  const { app, approvers, cancelers, spends, begun } = seen
+  const isOver = mayBeExpired(seen) || mayBeDeleted(seen) || mayLackKey(ledger, seen)
+  const isUsed = approvers.size + cancelers.size > 0 || spends.size >= (begun?.attemptsMax ?? 0)
+  return !isOver && !isUsed && !app.isLeaving && !ledger.jumpedBack.ever
+}
+
+/** Checks a message of any channel when its hand-over begins. */
 function judgeHandover(ledger: Ledger, handover: Handover): Seen {
   const seen = judgeRecipient(ledger, handover)
   const facts = { verification: seen.id, delivery: handover.deliveryId }
@@ -98,14 +149,14 @@ function judgeHandover(ledger: Ledger, handover: Handover): Seen {
   seen.code = handover.code
   if (seen.approvedAt !== null) violation('mail begins after an approval', facts)
   if (seen.canceledAt !== null) violation('mail begins after a cancel', facts)
-  // What waits in a lane is read again after 5 s.
+  // A message that waits in a lane is read from the store again after 5 s.
   if (ledger.time.elapsed() > seen.app.goneElapsed + 5_000)
     violation('mail of a deleted app', facts)
   if (now >= handover.expiresAt) violation('mail with a code whose life is over', { now, ...facts })
   return seen
 }
 
-/** Only to whom somebody asked to mail: this app, in this mode. */
+/** Checks that a start of this app and mode names the recipient. */
 function judgeRecipient(ledger: Ledger, handover: Handover): Seen {
   const { app, mode, recipient, verificationId } = handover
   const known = ledger.apps.find(({ id }) => id === app.id)

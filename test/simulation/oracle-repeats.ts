@@ -1,28 +1,35 @@
 import { checkKeptMs } from '../../src/domain/verification/check.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
-import { type Answer, type Ask, violation } from './model.ts'
-import { facts } from './oracle-checks.ts'
+import { type Answer, type Ask, type Json, violation } from './model.ts'
+import { facts, isUnheard } from './oracle-checks.ts'
 
-/** What was answered to one Idempotency-Key. */
+/** The requests with one Idempotency-Key. */
 type Repeats = {
   asks: Ask[]
-  /** The first good answer. */
+  /** The first answer that was not a refusal. */
   first: { text: string; status: number; body: string } | null
+  /** The verifications that a list shows with this key in their metadata. */
+  ids: Set<string>
 }
 
 export type RepeatJudge = {
   begins(ask: Ask): void
   answered(ask: Ask, answer: Answer): void
+  /** Notes a verification that a list has shown. */
+  listed(ask: Ask, json: Json): void
 }
 
-/** Answers to one Idempotency-Key are equal byte for byte, as long as they are kept. */
+/**
+ * Checks requests with an Idempotency-Key. While its answer is kept, every answer is equal byte for
+ * byte, no request is refused, and at most one verification is started.
+ */
 export function createRepeatJudge(): RepeatJudge {
   const all = new Map<string, Repeats>()
   const of = (ask: Ask): Repeats | null => {
-    const { app, key, about, kind, repeatKey } = ask
+    const { kind, about, repeatKey } = ask
     if (!repeatKey || (kind !== 'start' && kind !== 'check')) return null
-    const name = [app?.id, key?.mode, kind, kind === 'check' ? about?.id : '', repeatKey].join(' ')
-    const known = all.get(name) ?? { asks: [], first: null }
+    const name = nameOf(ask, kind === 'check' ? (about?.id ?? '') : '', repeatKey)
+    const known = all.get(name) ?? { asks: [], first: null, ids: new Set() }
     all.set(name, known)
     return known
   }
@@ -32,23 +39,43 @@ export function createRepeatJudge(): RepeatJudge {
       const repeats = of(ask)
       if (repeats) judge(repeats, ask, answer)
     },
+    listed(ask, { id, metadata }) {
+      const repeats = all.get(nameOf(ask, '', String(metadata?.repeat_key)))
+      repeats?.ids.add(id)
+      if (!repeats || repeats.ids.size < 2 || isForgotten(repeats, dayMs)) return
+      violation('one Idempotency-Key begins two verifications', { ids: [...repeats.ids] })
+    },
   }
+}
+
+/** Names an Idempotency-Key; `id` is that of the verification that is checked. */
+function nameOf({ app, key }: Ask, id: string, repeatKey: string): string {
+  return [app?.id, key?.mode, id, repeatKey].join(' ')
+}
+
+/** True if the answer may have been deleted, by the highest time of the clock since. */
+function isForgotten({ asks }: Repeats, keptMs: number): boolean {
+  const keptFrom = Math.min(...asks.map(({ clockMin }) => clockMin))
+  const peak = Math.max(...asks.map(({ clockPeak }) => clockPeak))
+  return peak >= keptFrom + keptMs
 }
 
 function judge(repeats: Repeats, ask: Ask, answer: Answer): void {
   const body = JSON.stringify(ask.body)
-  const { first } = repeats
   const keptMs = ask.kind === 'start' ? dayMs : checkKeptMs
+  const first = isForgotten(repeats, keptMs) ? null : repeats.first
   if (answer.json?.code === 'idempotency_key_reused') {
     const isOther = repeats.asks.some((other) => JSON.stringify(other.body) !== body)
-    if (!isOther) violation('a repeated request counts as another one', facts(ask))
+    if (!isOther || first?.body === body) {
+      violation('a repeated request counts as another one', facts(ask))
+    }
     return
   }
-  if (answer.status >= 300) return
-  // Kept at the earliest when the first of them began, and so long by any clock since.
-  const keptFrom = Math.min(...repeats.asks.map(({ clockMin }) => clockMin))
-  const peak = Math.max(...repeats.asks.map(({ clockPeak }) => clockPeak))
-  if (!first || peak >= keptFrom + keptMs) {
+  if (answer.status >= 300) {
+    if (first?.body === body) judgeRefused(ask, answer)
+    return
+  }
+  if (!first) {
     repeats.first = { text: answer.text, status: answer.status, body }
     return
   }
@@ -56,4 +83,10 @@ function judge(repeats: Repeats, ask: Ask, answer: Answer): void {
   if (first.text !== answer.text || first.status !== answer.status) {
     violation('a repeated request is answered differently', { first: first.text, ...facts(ask) })
   }
+}
+
+/** Fails unless the refusal is one that comes before the kept answer is read. */
+function judgeRefused(ask: Ask, answer: Answer): void {
+  if (isUnheard(ask, answer) || answer.json?.code === 'app_paused') return
+  violation('a repeated request is refused', facts(ask))
 }

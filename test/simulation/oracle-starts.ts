@@ -3,7 +3,7 @@ import type { Ledger } from './ledger.ts'
 import { type Answer, type Ask, fold, violation } from './model.ts'
 import { facts, isUnheard, toldToWait } from './oracle-checks.ts'
 
-/** Judges a start that was refused; the original API says less of it. */
+/** Checks that the refusal of a start has a reason. */
 export function judgeStart(ledger: Ledger, ask: Ask, answer: Answer): void {
   const { app } = ask
   if (answer.status < 300 || isUnheard(ask, answer)) return
@@ -28,13 +28,13 @@ function judgeOtpRefusal(ledger: Ledger, ask: Ask, { status, text }: Answer): vo
   if (status === 400 && (isNotSent || app?.isLeaving || app?.mayPause)) return
   if (status !== 429) violation('a start is refused without a reason', facts(ask))
   if (app?.mayRefuse || text.includes('in time')) return
-  // Its words name no limit: that of the app counts where it is small or the clock went back.
+  // The answer names no limit: the app's limit is assumed if it is small or the clock went back.
   const isApps =
     ledger.jumpedBack.ever || (app?.minuteMin ?? 0) < ledger.settings.appStartsPerMinute
   judgeLimit(ledger, ask, isApps ? 'app_day' : 'recipient_day')
 }
 
-/** A limit refuses those only who took from it, and no longer than its window. */
+/** Checks that a limit was used by earlier starts, and refuses for no longer than its window. */
 function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
   const { settings, jumpedBack } = ledger
   const windows: Record<string, number> = {
@@ -46,7 +46,7 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
   }
   const windowMs = windows[limit]
   if (windowMs === undefined) violation('a limit has an unknown name', facts(ask))
-  // A window is a whole number of steps, so that it may be some ms longer.
+  // A window is a whole number of steps, so it may be some ms longer.
   if (ask.kind === 'start' && toldToWait(ask) > windowMs / 1000 + 1) {
     violation('a limit says to wait longer than its window', { limit, ...facts(ask) })
   }
@@ -64,7 +64,7 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
     if (recent.length < max) say(max)
     return
   }
-  // After the clock went back a limit may be full at any time, but no longer than a window.
+  // After the clock went back any limit may be full, but for no longer than its window.
   const before = starts.find(({ kind, answer, number, overElapsed }) => {
     const isLimited = kind === 'start' && answer?.json?.limit === limit
     return isLimited && number < ask.number && overElapsed !== null && overElapsed < since
@@ -76,7 +76,7 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
   if (!isTaken) say(1)
 }
 
-/** A start that took from the limits, or may have. */
+/** True if the start has, or may have, counted in its limits. */
 function mayHaveTaken({ kind, answer }: Ask): boolean {
   if (kind !== 'start' && kind !== 'otp') return false
   if (!answer || answer.status < 300 || answer.status === 503) return true
@@ -84,7 +84,7 @@ function mayHaveTaken({ kind, answer }: Ask): boolean {
   return answer.json?.code === 'budget_exhausted'
 }
 
-/** True when both starts take from one row of this limit; `recipient_day` spans the apps. */
+/** True if both starts count in the same limit; `recipient_day` spans the apps. */
 function isCounted(limit: string, ask: Ask, other: Ask): boolean {
   const [mode, otherMode] = [ask, other].map(({ key }) => key?.mode ?? 'live')
   if (mode !== otherMode) return false
@@ -94,7 +94,7 @@ function isCounted(limit: string, ask: Ask, other: Ask): boolean {
   return isSameApp || (limit === 'recipient_day' && mode === 'live')
 }
 
-/** So many starts in a window are surely allowed. */
+/** The number of starts in a window that every policy so far allowed. */
 function leastMax({ settings }: Ledger, { app }: Ask, limit: string): number {
   const maxima: Record<string, number> = {
     recipient_spacing: 1,
@@ -106,7 +106,7 @@ function leastMax({ settings }: Ledger, { app }: Ask, limit: string): number {
   return maxima[limit] ?? 1
 }
 
-/** Two starts for one recipient keep their distance, where the clock is right. */
+/** Checks the spacing and the number of starts for one recipient, if the clock never jumped. */
 export function judgeSpacing(ledger: Ledger, ask: Ask, answer: Answer): void {
   if (ledger.jumped || answer.isReplayed) return
   const { settings } = ledger
@@ -124,7 +124,7 @@ export function judgeSpacing(ledger: Ledger, ask: Ask, answer: Answer): void {
   }
   const inWindow = (ms: number) =>
     starts.filter(({ begunElapsed }) => begunElapsed > answer.elapsed - ms).length
-  // A full burst, and what comes back during the window.
+  // A full burst, and as many again that become free during the window.
   const quarter = 2 * settings.recipientStartsPerQuarterHour
   const day = 2 * settings.recipientStartsPerDay
   if (inWindow(900_000) > quarter || inWindow(dayMs) > day) {
@@ -137,7 +137,7 @@ function hasStarted({ kind, answer }: Ask): boolean {
   return kind === 'start' && answer?.status === 201 && !answer.isReplayed
 }
 
-/** Wrong codes for one recipient of an app stay within the budget, by a clock that never went back. */
+/** Checks the guess budget of one recipient of an app, if the clock never went back. */
 export function judgeBudget(ledger: Ledger, ask: Ask): void {
   const { about: seen, answer } = ask
   if (ledger.jumpedBack.ever || !seen || seen.mode !== 'live') return

@@ -11,27 +11,27 @@ import {
 import { type Answer, type Ask, type Json, type Seen, violation } from './model.ts'
 import { facts, isForeign, judgeAbout, noteBegin } from './oracle-checks.ts'
 import { createMailJudge, type MailJudge } from './oracle-mail.ts'
-import { createRepeatJudge } from './oracle-repeats.ts'
+import { createRepeatJudge, type RepeatJudge } from './oracle-repeats.ts'
 import { judgeBudget, judgeSpacing, judgeStart } from './oracle-starts.ts'
 
 export type Oracle = {
   mail: MailJudge
   begins(ask: Ask): void
-  /** The answer stands in the request. */
+  /** The request has its answer. */
   answered(ask: Ask, answer: Answer): void
   clockMoved(): void
-  /** The disk fails, or the process dies or stops, now. */
+  /** The disk begins to fail, or the process is killed or stopped. */
   troubled(): void
-  /** Nothing is left to do at this moment. */
+  /** No task is due at this moment. */
   quiet(): void
 }
 
-/** The longest that a request may take, however slow the mail servers: `/otp` waits 20 s. */
+/** The longest time of a request in ms; `/otp` waits 20 s for the mail server. */
 const requestMaxMs = 60_000
-/** A timer that is set after the machine has slept starts anew, so that a sleep counts little. */
+/** One step of time counts at most this long, because one timer at most fires in it. */
 const sleepMaxMs = 5_000
 
-/** Reduces all that is answered and mailed to what must hold, and throws where it does not. */
+/** Checks every answer and every mail against all earlier ones; throws where a rule fails. */
 export function createOracle(ledger: Ledger): Oracle {
   const mail = createMailJudge(ledger)
   const repeats = createRepeatJudge()
@@ -47,7 +47,7 @@ export function createOracle(ledger: Ledger): Oracle {
       judgeAbout(ledger, ask, answer)
       repeats.answered(ask, answer)
       if (ask.kind === 'start' || ask.kind === 'otp') judgeStarted(ledger, mail, ask, answer)
-      if (ask.kind === 'list' && answer.status === 200) judgeList(ledger, ask, answer)
+      if (ask.kind === 'list' && answer.status === 200) judgeList(ledger, repeats, ask, answer)
       const isOwn = ask.about && !isForeign(ask, ask.about) && answer.status === 200
       if (isOwn && ask.about && answer.json?.id) judgeView(ask, ask.about, answer, answer.json)
       judgeBudget(ledger, ask)
@@ -60,9 +60,10 @@ export function createOracle(ledger: Ledger): Oracle {
       mail.troubled()
     },
     quiet() {
+      const now = ledger.time.elapsed()
+      if (ledger.calmMs !== null) ledger.calmMs += Math.min(now - quietElapsed, 1_000)
       mail.quiet()
       noteQuiet(ledger)
-      const now = ledger.time.elapsed()
       for (const ask of ledger.open) {
         const since = Math.max(quietElapsed, ask.begunElapsed)
         ask.waitedMs += Math.min(now - since, sleepMaxMs)
@@ -73,7 +74,7 @@ export function createOracle(ledger: Ledger): Oracle {
   }
 }
 
-/** No bug is answered; keys are good until they are revoked, and never again. */
+/** Checks the status: no 500, no 503 without a fault, keys work until they are revoked. */
 function judgeStatus(ledger: Ledger, ask: Ask, { status, json, text }: Answer): void {
   const { app, key, kind } = ask
   if (status >= 500 && status !== 503) violation('a bug is answered', facts(ask))
@@ -109,7 +110,7 @@ function judgeStarted(ledger: Ledger, mail: MailJudge, ask: Ask, answer: Answer)
     violation('two starts make one verification', facts(ask, seen))
   }
   seen.start ??= ask
-  // The start that made it may have been an earlier request with the same Idempotency-Key.
+  // An earlier request with the same Idempotency-Key may have started it.
   const makers = ledger.asks.filter((other) => {
     return other === ask || (ask.repeatKey && other.repeatKey === ask.repeatKey)
   })
@@ -140,7 +141,7 @@ function begunOf(json: Json) {
   }
 }
 
-/** What an answer says of a verification agrees with everything that was answered before. */
+/** Checks that a shown verification agrees with all earlier answers. */
 function judgeView(ask: Ask, seen: Seen, answer: Answer, json: Json): void {
   const { begun } = seen
   const say = (rule: string) => violation(rule, { ...facts(ask, seen), json })
@@ -161,12 +162,16 @@ function judgeView(ask: Ask, seen: Seen, answer: Answer, json: Json): void {
   if (json.status === 'exhausted' && seen.spends.size < (begun?.attemptsMax ?? 1)) {
     say('exhausted too early')
   }
+  const isEnded = json.status === 'approved' || json.status === 'canceled'
+  if (isEnded && ['queued', 'deferred'].includes(json.delivery.status)) {
+    say('an ended verification still waits for its mail')
+  }
   if (json.delivery.status === 'sent' && seen.mode === 'live' && seen.copies === 0) {
     say('sent, but no mail server took it')
   }
 }
 
-/** Attempts never come back, and none is spent that nobody made. */
+/** Checks that spent attempts stay spent, and that each was made by a request. */
 function judgeLeft(ask: Ask, seen: Seen, { at }: Answer, json: Json): void {
   const left = Number(json.attempts_left)
   const least = Math.min(...seen.left.filter((each) => each.at < ask.begunAt).map((e) => e.left))
@@ -178,8 +183,8 @@ function judgeLeft(ask: Ask, seen: Seen, { at }: Answer, json: Json): void {
   seen.left.push({ at, left })
 }
 
-/** A list holds all that was acknowledged, of one app and mode, the newest first. */
-function judgeList(ledger: Ledger, ask: Ask, answer: Answer): void {
+/** Checks that a list has all acknowledged verifications of the app and mode, newest first. */
+function judgeList(ledger: Ledger, repeats: RepeatJudge, ask: Ask, answer: Answer): void {
   const { app, key } = ask
   if (!app || !key) return
   const items: Json[] = answer.json.items
@@ -193,6 +198,7 @@ function judgeList(ledger: Ledger, ask: Ask, answer: Answer): void {
       violation('a list shows a foreign verification', facts(ask, seen))
     }
     judgeView(ask, seen, answer, json)
+    repeats.listed(ask, json)
   }
   const isWhole = answer.json.next_cursor === null
   for (const seen of ledger.seen.values()) {

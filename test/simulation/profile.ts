@@ -3,16 +3,19 @@ import { type Deed, usualWeights } from './actors.ts'
 import { type DiskFault, diskFaults } from './disk.ts'
 import type { Rng } from './rng.ts'
 
+/** The length of a step of real time. */
+type Pass = 'blink' | 'second' | 'minute' | 'hour' | 'day'
 export type Event = 'ask' | 'admin' | 'mood' | 'jump' | 'fault' | 'crash' | 'restart' | 'rotate'
 
-/** What one seed is about: not everything goes wrong in each, so that more can be judged. */
+/** The faults and requests of a seed: each has only some, because more can be checked then. */
 export type Profile = {
-  /** `right`: never jumps. `ahead`: jumps forward only. `wild`: jumps both ways. */
+  /** `right`: never jumps. `ahead`: jumps forward only. `wild`: jumps in both directions. */
   clock: 'right' | 'ahead' | 'wild'
   events: Record<Event, number>
   deeds: Record<Deed, number>
-  /** Somebody tries to guess one person's code of one app. */
+  /** An attacker guesses the codes of one recipient of one app. */
   isGuessing: boolean
+  passes: Record<Pass, number>
   settings: DomainSettings
 }
 
@@ -20,6 +23,8 @@ export function profileOf(rng: Rng): Profile {
   const clock = rng.pick(['right', 'ahead', 'wild'] as const)
   const often = (share: number, weight: number) => (rng.chance(share) ? weight : 0)
   const isGuessing = rng.chance(0.3)
+  // Guesses over weeks: verifications are deleted while their wrong codes still count.
+  const isLong = isGuessing && rng.chance(0.5)
   return {
     clock,
     events: {
@@ -30,6 +35,7 @@ export function profileOf(rng: Rng): Profile {
       ...{ restart: often(0.5, 1), rotate: often(0.5, 1) },
     },
     isGuessing,
+    passes: { blink: 40, second: 32, minute: 18, hour: 8, day: isLong ? 20 : 2 },
     deeds: isGuessing
       ? {
           ...{ ...usualWeights, start: 40, check_wrong: 30, check_many: 20, cancel: 15 },
@@ -47,13 +53,14 @@ export function profileOf(rng: Rng): Profile {
         recipientStartsPerDay: 1000,
         recipientStartsPerDayAcrossApps: 1000,
       }),
+      ...(isLong && { guessBudgetPerDay: 10, guessBudgetPerMonth: 20 }),
     },
   }
 }
 
-/** How far true time moves on, in ms: mostly little. */
-export function passing(rng: Rng): number {
-  const scale = rng.weighted({ blink: 40, second: 32, minute: 18, hour: 8, day: 2 })
+/** The length of the next step of real time, in ms. */
+export function passing(rng: Rng, passes: Profile['passes']): number {
+  const scale = rng.weighted(passes)
   const [min, max] = {
     blink: [0, 50],
     second: [50, 5_000],
@@ -64,7 +71,7 @@ export function passing(rng: Rng): number {
   return rng.between(min, max)
 }
 
-/** How far the clock is set, in ms: by seconds to years. */
+/** By how much the clock is set, in ms: from seconds to years. */
 export function jumpOf(rng: Rng, clock: Profile['clock']): number {
   const second = 1_000
   const sizes = [3 * second, 40 * second, 3_600_000, 6 * 3_600_000, 90_000_000, 864_000_000, 4e10]
@@ -73,8 +80,8 @@ export function jumpOf(rng: Rng, clock: Profile['clock']): number {
 }
 
 /**
- * What the disk does next. A start whose commit is in doubt stays leased to its process until the
- * lease ends, and SQLite itself has no such commits: with a clock that goes back there is none.
+ * The next disk fault. `doubtful` is left out for clocks that go back: such a commit leaves a lease
+ * that nobody holds, and it would last until the clock is right again.
  */
 export function faultOf(rng: Rng, clock: Profile['clock']): DiskFault {
   return rng.pick(diskFaults.filter((fault) => clock !== 'wild' || fault !== 'doubtful'))

@@ -2,32 +2,32 @@ import type { Answer, Ask } from './model.ts'
 
 export type Outcome = {
   seed: number
-  /** Of everything that was answered and mailed, and when. */
+  /** The hash of all answers and mails with their times. */
   digest: string
   counts: Record<string, number>
   /** Every step, oldest first. */
   lines: string[]
-  /** What did not hold. */
+  /** The first rule that failed; null without one. */
   violation: Error | null
 }
 
 export type Recorder = {
-  /** One line of what happened; also a part of the digest. */
+  /** Adds a line to the record and to the digest. */
   note(line: string): void
-  /** A line for a person only: what it says may differ from run to run. */
+  /** Adds a line to the record only, because it may differ from run to run. */
   remark(line: string): void
   count(name: string): void
   asked(ask: Ask): void
   answered(ask: Ask, answer: Answer): void
-  /** Keeps the first thing that does not hold. */
+  /** Keeps the first failure. */
   fail(error: unknown): void
-  /** The same object whose functions keep what they throw, wherever it would get lost. */
+  /** The same functions; they also pass what they throw to `fail`, as callers may catch it. */
   guarded<Functions extends object>(functions: Functions): Functions
   failure(): Error | null
   outcome(): Outcome
 }
 
-/** Writes down what happens, for the digest and for whoever looks at a failing seed. */
+/** Records what happens in a seed, for its digest and for the report of a failure. */
 export function createRecorder(seed: number, elapsed: () => number): Recorder {
   const hasher = new Bun.CryptoHasher('sha256')
   const counts: Record<string, number> = {}

@@ -2,7 +2,7 @@ import type { Outcome } from './recorder.ts'
 
 const shownMax = 40
 
-/** What a person needs to look into a failing seed: its latest steps, and how to run it again. */
+/** The report of a failing seed: the rule, the last steps, and the command that repeats it. */
 export function reportOf({ seed, lines, violation }: Outcome, steps: number): string {
   const again = `bun run simulate --from ${seed} --seeds 1 --steps ${steps}`
   const where = violation?.name === 'Violation' ? '' : `\n${violation?.stack ?? ''}`

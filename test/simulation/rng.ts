@@ -1,4 +1,4 @@
-/** Chance that repeats: the same seed draws the same numbers. */
+/** Random numbers that are the same for the same seed. */
 export type Rng = {
   /** Uniform in [0, 1). */
   next(): number
@@ -11,11 +11,11 @@ export type Rng = {
   /** One of the names, in proportion to its weight. */
   weighted<Name extends string>(weights: Partial<Record<Name, number>>): Name
   bytes(count: number): Uint8Array
-  /** Another stream of the same seed, so that what draws from it moves no other draw. */
+  /** Another generator of the same seed, whose draws do not change those of this one. */
   stream(name: string): Rng
 }
 
-/** sfc32, seeded by a hash of the seed and the stream's name. */
+/** Creates an sfc32 generator from a hash of the seed and the stream's name. */
 export function createRng(seed: number, name = 'root'): Rng {
   const digest = new Bun.CryptoHasher('sha256').update(`${seed}\0${name}`).digest()
   let [a, b, c, counter] = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as Four

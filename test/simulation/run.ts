@@ -1,4 +1,4 @@
-/** `bun run simulate --seeds N [--from S] [--steps 300]`: exits 1 when a rule does not hold. */
+/** Runs seeds: `bun run simulate --seeds N [--from S] [--steps 300]`; exits with 1 if one fails. */
 import { parseArgs } from 'node:util'
 import { reportOf } from './report.ts'
 import { simulate } from './simulation.ts'
@@ -8,9 +8,9 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     steps: { type: 'string', default: '300' },
-    /** Stops after so many seconds, however many seeds are left. */
+    /** Stops after this time, even if seeds are left. */
     seconds: { type: 'string', default: '86400' },
-    /** Every step of every seed, not only the latest of a failing one. */
+    /** Prints every step of every seed, not only the last steps of a failing one. */
     verbose: { type: 'boolean', default: false },
   },
 })

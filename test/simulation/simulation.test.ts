@@ -15,7 +15,7 @@ test('no seed breaks a promise, whatever fails, crashes, jumps and comes at once
     }
   }
 
-  // A simulation in which nothing happens breaks no promise either.
+  // Without these numbers a simulation in which nothing happens would pass.
   const often = ['start 201', 'start 201 again', 'check 200', 'check 200 again', 'mail taken']
   const sometimes = ['crash', 'restart', 'rotation', 'jump', 'disk full', 'start with a long code']
   for (const name of often) expect([name, (totals[name] ?? 0) > 100]).toEqual([name, true])

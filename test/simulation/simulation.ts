@@ -7,13 +7,14 @@ import { type Admin, createAdmin } from './admin.ts'
 import { mayBeDeleted, noteRotation } from './ledger.ts'
 import { auditKeptMs } from './machine.ts'
 import { moods } from './mail-server.ts'
-import { type AppModel, type Seen, violation } from './model.ts'
+import { type AppModel, type Ask, type Seen, violation } from './model.ts'
+import { facts } from './oracle-checks.ts'
 import { type Event, faultOf, jumpOf, type Profile, passing, profileOf } from './profile.ts'
 import type { Outcome } from './recorder.ts'
 import { createRng, type Rng } from './rng.ts'
 import { createWorld, type World } from './world.ts'
 
-/** Runs one seed and judges every answer and every mail. */
+/** Runs one seed, and checks every answer and every mail. */
 export async function simulate({ seed, steps }: { seed: number; steps: number }): Promise<Outcome> {
   const rng = createRng(seed)
   const profile = profileOf(rng.stream('profile'))
@@ -70,6 +71,7 @@ async function runSteps(
       const mood = chance.chance(0.4) ? 'well' : chance.pick([...moods, 'mixed' as const])
       world.recorder.note(`mail servers are ${mood}`)
       world.mailServer.setMood(mood)
+      if (!world.mailServer.isWell()) world.ledger.calmMs = null
     },
     jump: () => world.jump(jumpOf(chance, profile.clock)),
     fault: () => {
@@ -79,11 +81,11 @@ async function runSteps(
     crash: async () => {
       healAt = 0
       rotating = null
-      const downMs = chance.chance(0.7) ? chance.between(0, 5_000) : passing(chance)
+      const downMs = chance.chance(0.7) ? chance.between(0, 5_000) : passing(chance, profile.passes)
       await world.crash({ afterCommit: chance.chance(0.6), downMs })
     },
     restart: async () => {
-      // A rotation is another process, which here uses the store of this one.
+      // The rotation uses the store of this process, so it cannot go on during a restart.
       if (healAt === 0 && !rotating) await world.restart()
     },
     rotate: async () => {
@@ -93,7 +95,7 @@ async function runSteps(
       void running.then(() => {
         if (rotating === running) rotating = null
       })
-      // Now and then it runs beside everything else, so that a crash can come in between.
+      // In half of the cases it runs beside other steps, so that a crash can interrupt it.
       if (chance.chance(0.5)) await world.drive(running)
     },
   }
@@ -103,13 +105,13 @@ async function runSteps(
     const pace = chance.weighted({ little: 35, settle: 35, pass: 30 })
     if (pace === 'little') await world.run(chance.below(6))
     else if (pace === 'settle') await world.settle()
-    else await world.pass(passing(chance))
+    else await world.pass(passing(chance, profile.passes))
     if (healAt > 0 && --healAt === 0) world.healDisk()
   }
   world.healDisk()
 }
 
-/** Puts a new master key in the place of the old one; what a crash cut off is finished later. */
+/** Rotates the master key, or finishes a rotation that a crash interrupted. */
 async function rotate(world: World, rng: Rng): Promise<void> {
   const { masterKeys, recorder, machine } = world
   if (masterKeys.length === 1) masterKeys.unshift({ kind: 'bytes', bytes: rng.bytes(32) })
@@ -132,7 +134,7 @@ async function rotate(world: World, rng: Rng): Promise<void> {
   }
 }
 
-/** When all faults have stopped, everything that was acknowledged is there, and the mail leaves. */
+/** Ends all faults, and checks that nothing acknowledged is lost and that all mail is sent. */
 async function end(world: World): Promise<void> {
   const { ledger, recorder, mailServer } = world
   recorder.note('all faults stop')
@@ -152,14 +154,25 @@ async function end(world: World): Promise<void> {
     violation('the outbox does not drain', { ...backlog, waits: await waiting(world) })
   }
   const { keyring } = world.machine().ports
-  // A clock that was ahead deletes old records early, and the audit says so, as it should.
+  // With a clock that was ahead, records were deleted early, which verifyAudit reports correctly.
   const keptMs = ledger.jumpedBack.ever ? Number.NEGATIVE_INFINITY : auditKeptMs
   const verifying = verifyAudit({ audit, keyring }, { now: world.time.clock.now(), keptMs })
   const verdict = await world.drive(verifying)
   if (!verdict.ok) violation('the audit log is broken', verdict)
+  const state = await world.drive(audit.state())
+  const records = await world.drive(audit.after(0, 1_000))
+  const ids = new Set(records.map(({ requestId }) => requestId))
+  const missing = ledger.asks.find((ask) => isChange(ask) && !ids.has(ask.answer?.requestId ?? ''))
+  if (state?.cutId === 0 && missing) violation('a change has no audit record', facts(missing))
 }
 
-/** The deliveries that have not ended, as the store has them. */
+/** True for an acknowledged request of the admin that has created or deleted something. */
+function isChange({ kind, method, answer }: Ask): boolean {
+  if (kind !== 'admin') return false
+  return method === 'DELETE' ? answer?.status === 204 : answer?.status === 201
+}
+
+/** Reads the deliveries that have not ended from the store. */
 async function waiting({ ledger, machine, drive }: World): Promise<object[]> {
   const { deliveries } = machine().store
   const all: object[] = []
@@ -186,7 +199,7 @@ function listAgain(world: World, app: AppModel): void {
   }
 }
 
-/** The right code of whatever lives is still accepted. */
+/** Checks the right code of a verification; it must be accepted if it is pending. */
 function checkAgain(world: World, seen: Seen): void {
   const { app, mode, id, code, start } = seen
   const key = app.keys.find((each) => each.mode === mode && !each.isLeaving)

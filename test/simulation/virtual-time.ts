@@ -7,33 +7,33 @@ export type Life = { number: number; isOver: boolean }
 type Task = {
   at: number
   order: number
-  /** `timer` fires in the order of its time, `soon` in the order of its call; `world` in any. */
+  /** `timer` runs in the order of its time, `soon` in the order of calls, `world` in any order. */
   kind: 'timer' | 'soon' | 'world'
-  /** Nothing of a life runs once it is over; null outlives every process. */
+  /** Its process: after the end of it the task is dropped. Null for tasks outside the server. */
   life: Life | null
   run(): void
 }
 
 export type VirtualTime = {
-  /** True milliseconds since the beginning. */
+  /** Real milliseconds since the beginning. */
   elapsed(): number
-  /** The machine's clock, which may be wrong. */
+  /** The clock of the machine, which may be wrong. */
   clock: Clock
   timersOf(life: Life): Timers
-  /** Something outside of the process, after so long. */
+  /** Runs something outside of the server after this time. */
   worldAfter(ms: number, run: () => void): void
   advance(ms: number): void
-  /** Sets the machine's clock forwards or back; true time stays. */
+  /** Sets the clock of the machine forwards or back; real time is not changed. */
   jump(ms: number): void
-  /** When something is due next; null when nothing ever is. */
+  /** The time of the next task; null without any. */
   nextAt(): number | null
-  /** Runs one thing that is due, by chance which; false when there is none. */
+  /** Runs one of the due tasks, chosen by chance; false if none is due. */
   runOne(): boolean
-  /** Runs the `soon` callback that was queued first, if there is one. */
+  /** Runs the oldest `soon` callback, if there is one. */
   runSoon(life: Life): boolean
 }
 
-/** Time that passes only when it is told to, and the scheduler of all that waits for it. */
+/** Simulated time, which passes only by `advance`, and the scheduler of all timers. */
 export function createVirtualTime(rng: Rng, startAt: number): VirtualTime {
   let tasks: Task[] = []
   let elapsed = 0

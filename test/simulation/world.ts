@@ -4,7 +4,7 @@ import { type Client, createClient } from './client.ts'
 import { createDisk, type Disk, type DiskFault } from './disk.ts'
 import { createLedger, type Ledger, noteJumpBack } from './ledger.ts'
 import { type Machine, startMachine } from './machine.ts'
-import { createMailServer, type MailServer } from './mail-server.ts'
+import { createMailServer, type MailObserver, type MailServer } from './mail-server.ts'
 import type { Ask, Question } from './model.ts'
 import { createOracle, type Oracle } from './oracle.ts'
 import type { Profile } from './profile.ts'
@@ -17,36 +17,36 @@ export type World = {
   recorder: Recorder
   mailServer: MailServer
   time: VirtualTime
-  /** The process that runs now. */
+  /** The process of the server that runs now. */
   machine(): Machine
   masterKeys: MasterKey[]
   boot(): Promise<void>
   ask(question: Question): Ask
-  /** Runs what is due until nothing is; throws what did not hold meanwhile. */
+  /** Runs tasks until none is due; throws if a rule has failed. */
   settle(): Promise<void>
-  /** Runs so many things that are due. */
+  /** Runs this number of due tasks. */
   run(count: number): Promise<void>
-  /** Lets true time pass, and runs what is due then. */
+  /** Lets real time pass, then runs the due tasks. */
   pass(ms: number): Promise<void>
   /** Lets time pass until the promise is settled. */
   drive<Value>(promise: Promise<Value>): Promise<Value>
   jump(ms: number): void
   failDisk(fault: DiskFault): void
   healDisk(): void
-  /** Cuts the power, now or right after the next commit, and starts anew from what is on disk. */
+  /** Kills the process, now or right after the next commit, and starts another from its files. */
   crash(options: { afterCommit: boolean; downMs: number }): Promise<void>
-  /** Stops as SIGTERM does, and starts again. */
+  /** Stops the process as SIGTERM does, and starts another. */
   restart(): Promise<void>
   remove(): Promise<void>
 }
 
 const startAt = Date.UTC(2026, 5, 15, 12)
-/** More things than ever are due at one moment; who has more goes in circles. */
+/** More tasks at one moment are an endless loop. */
 const dueMax = 20_000
-/** How long a stopping server waits for requests that are under way. */
+/** How long a stopping server waits for open requests, in ms. */
 const stopMaxMs = 10_000
 
-/** Everything outside of the process, and the process, which comes and goes. */
+/** Connects one server process with a simulated clock, disk, mail servers and clients. */
 export function createWorld(seed: number, rng: Rng, profile: Profile): World {
   const time = createVirtualTime(rng.stream('schedule'), startAt)
   const recorder = createRecorder(seed, time.elapsed)
@@ -70,7 +70,7 @@ export function createWorld(seed: number, rng: Rng, profile: Profile): World {
     if (failure) throw failure
   }
   const turn = async () => {
-    // Everything that does not wait for a timer happens in one turn of the event loop.
+    // Promises that do not wait for a timer resolve within one turn of the event loop.
     await new Promise(setImmediate)
     check()
   }
@@ -120,6 +120,7 @@ export function createWorld(seed: number, rng: Rng, profile: Profile): World {
     const starting = startMachine({ ...parts, email, inInbox: oracle.mail.inInbox, log })
     machines.push(await drive(starting))
     ledger.isTrouble = false
+    ledger.calmMs = mailServer.isWell() ? 0 : null
   }
   return {
     ...{ ledger, recorder, mailServer, time, machine, masterKeys },
@@ -130,6 +131,7 @@ export function createWorld(seed: number, rng: Rng, profile: Profile): World {
       recorder.count('jump')
       if (ms < 0) noteJumpBack(ledger)
       time.jump(ms)
+      ledger.calmMs = null
       ledger.jumped = true
       oracle.clockMoved()
     },
@@ -186,43 +188,27 @@ export function createWorld(seed: number, rng: Rng, profile: Profile): World {
   }
 }
 
-/** What the mail server sees, for the oracle and for the record. */
-function observed({ note, count }: Recorder, oracle: Oracle) {
-  return recorderOf({
-    begins: oracle.mail.begins,
-    taken: oracle.mail.taken,
-    note,
-    count,
-  })
-}
-
-type Observed = Pick<Recorder, 'note' | 'count'> & Pick<Oracle['mail'], 'begins' | 'taken'>
-
-function recorderOf({
-  note,
-  count,
-  begins,
-  taken,
-}: Observed): Pick<Oracle['mail'], 'begins' | 'taken'> {
+/** Records every message, and passes it to the oracle. */
+function observed({ note, count }: Recorder, { mail }: Oracle): MailObserver {
   return {
     begins(session) {
       const { number, mood, handover } = session
       const { deliveryId, verificationId, recipient, code } = handover
-      note(
-        `mail ${number} (${mood}) begins: ${deliveryId} of ${verificationId} ${recipient.address} ${code}`,
-      )
+      const what = `${deliveryId} of ${verificationId} ${recipient.address} ${code}`
+      note(`mail ${number} (${mood}) begins: ${what}`)
       count(`mail ${mood}`)
-      begins(session)
+      mail.begins(session)
     },
+    sends: mail.sends,
     taken(session) {
       note(`mail ${session.number} is taken`)
       count('mail taken')
-      taken(session)
+      mail.taken(session)
     },
   }
 }
 
-/** The server's log: its errors are bugs unless the world is in trouble. */
+/** Adds the lines of the server's log to the record of the seed. */
 function logOf({ remark }: Recorder, life: Life): Log {
   const at = (level: string) => (event: string, fields?: LogFields) => {
     if (level === 'debug' || life.isOver) return

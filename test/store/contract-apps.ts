@@ -38,7 +38,8 @@ function creating(open: OpenStores): void {
     const id = plainApp().id
     const endpoints = [emailEndpoint(id, 1), emailEndpoint(id, 2)]
     const policy = { codeLength: 8, paused: true }
-    const app = plainApp({ id, endpoints, policy, registeredBy: 'open', name: null })
+    const stranger = { registeredBy: 'open', name: null, hasSecretKey: true } as const
+    const app = plainApp({ id, endpoints, policy, ...stranger })
     const [hash, secretKeyIndex, key] = [bytes(32), bytes(32), appKey(id)]
     const command = { app, keys: [{ key, hash }], secretKeyIndex, registeredFrom: bytes(32) }
     await withAudit(stores, (append) => apps.create(command, append))
@@ -50,6 +51,18 @@ function creating(open: OpenStores): void {
     expect(await apps.get('unknown')).toBeNull()
     expect(await apps.findByKey(bytes(32))).toBeNull()
     expect(await apps.findBySecretKey(bytes(32))).toBeNull()
+  })
+
+  test('an app says whether it has a secretKey, however it is read', async () => {
+    const stores = await open()
+    for (const secretKeyIndex of [null, bytes(32)]) {
+      const app = plainApp({ hasSecretKey: secretKeyIndex !== null })
+      const command = { app, keys: [], secretKeyIndex, registeredFrom: null }
+      await withAudit(stores, (append) => stores.apps.create(command, append))
+
+      expect(await stores.apps.get(app.id)).toEqual(app)
+      expect((await stores.apps.list({ limit: 10, cursor: null })).items).toContainEqual(app)
+    }
   })
 
   test('of parallel registrations of one secretKey exactly one succeeds', async () => {

@@ -5,7 +5,7 @@ import { Problem } from '../../src/domain/problem.ts'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
 import { createFailures } from '../../src/store/sqlite/failure.ts'
 import { createWriter, type WriterOptions } from '../../src/store/sqlite/group-commit.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 import { times } from '../support/commands.ts'
 import { newPath, problemCode } from './files.ts'
 

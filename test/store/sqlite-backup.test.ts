@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { inspectDatabase } from '../../src/store/sqlite/inspect.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemTimers } from '../../src/system.ts'
 import { attempt, keyOf, startCommand } from '../support/commands.ts'
 import { newDirectory, newPath } from './files.ts'
 
@@ -134,6 +134,10 @@ test.each([
   ['its index spy is not of OtpMint', 'create index spy on apps (name)'],
   ['its index answers_by_age is missing', 'drop index answers_by_age'],
   ['its table nodes is not as OtpMint makes it', 'alter table nodes add column spy text'],
+  [
+    'its index apps_open is not as OtpMint makes it',
+    'drop index apps_open; create index apps_open on apps (name)',
+  ],
 ])('a foreign, changed or missing object is refused: %s', async (fault, sql) => {
   const file = await backedUp()
   const database = new Database(file)

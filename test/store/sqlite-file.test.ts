@@ -3,12 +3,12 @@ import { describe, expect, test } from 'bun:test'
 import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { dayMs } from '../../src/domain/verification/limits.ts'
-import { cachedMax } from '../../src/store/sqlite/app-cache.ts'
-import { chargeStatement, oneKey } from '../../src/store/sqlite/charge.ts'
+import { cachedMax } from '../../src/store/sqlite/apps.ts'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
 import { lockDataDirectory } from '../../src/store/sqlite/lock.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { chargeStatement, oneKey } from '../../src/store/sqlite/verifications.ts'
+import { systemTimers } from '../../src/system.ts'
 import {
   addPlainApp,
   appKey,

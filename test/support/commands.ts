@@ -17,7 +17,7 @@ import type {
 } from '../../src/domain/stores.ts'
 import { type BudgetWindow, dayMs, type LimitRow } from '../../src/domain/verification/limits.ts'
 import type { Mode, VerificationKey } from '../../src/domain/verification/verification.ts'
-import { systemRandom } from '../../src/random.ts'
+import { systemRandom } from '../../src/system.ts'
 
 export const noon = Date.UTC(2026, 5, 15, 12)
 export const minuteMs = 60_000
@@ -54,6 +54,7 @@ export function plainApp(change: Partial<App> = {}): App {
     id: newId(systemRandom),
     name: 'Acme',
     registeredBy: 'admin',
+    hasSecretKey: false,
     policy: {},
     endpoints: [],
     dataKey: { keyId: '00000000', bytes: bytes(61) },

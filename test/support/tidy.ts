@@ -15,16 +15,7 @@ type Ban = {
   except?: RegExp
 }
 
-const leaves = [
-  'clock',
-  'log',
-  'metrics',
-  'nearest',
-  'random',
-  'startup-error',
-  'timers',
-  'version',
-]
+const leaves = ['log', 'metrics', 'nearest', 'startup-error', 'system', 'version']
 const below = ['domain', 'messages', 'present', ...leaves]
 const doors = ['http', 'store', 'channels', 'jobs', 'keys', 'config']
 
@@ -63,13 +54,13 @@ const bans: Ban[] = [
     say: 'time comes from Clock',
     pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)/,
     within: code,
-    except: /^src\/clock\.ts$/,
+    except: /^src\/system\.ts$/,
   },
   {
     say: 'waiting comes from Timers',
     pattern: /\bset(Timeout|Interval|Immediate)\b|\bBun\.sleep|\bperformance\.now\b|node:timers/,
     within: code,
-    except: /^src\/(timers|main)\.ts$/,
+    except: /^src\/(system|main)\.ts$/,
   },
   { say: 'randomness comes from Random', pattern: /\bMath\.random\b/, within: code },
   {

@@ -8,9 +8,8 @@ import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
 import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom } from '../../src/random.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { systemTimers } from '../../src/timers.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
 
 export { defaultSettings }
 
@@ -57,7 +56,7 @@ export async function world(
   }
   const sent: World['sent'] = []
   const outboxState: World['outboxState'] = {
-    settled: { status: 'sent', detail: null, maybeTaken: true },
+    settled: { status: 'sent', detail: null, maybeTaken: true, nextAt: null },
     waitMs: 0,
     hasRoom: true,
     reserved: 0,

@@ -4,7 +4,7 @@ import type { Mode } from '../verification/verification.ts'
 import type { App, AppKey } from './app.ts'
 
 /** The format of a key, also for secret scanners. */
-export const apiKeyPattern = /^otpm_(live|test|admin)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/
+const apiKeyPattern = /^otpm_(live|test|admin)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/
 
 /** A key of 30 base62 characters (178 bits) and 6 of CRC32; shown once, never stored. */
 export function newApiKey(random: Random, mode: Mode | 'admin'): string {

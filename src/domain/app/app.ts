@@ -10,6 +10,8 @@ export type App = {
   name: string | null
   /** `open`: by a stranger through open registration, so only public hosts are dialled. */
   registeredBy: 'admin' | 'open'
+  /** Whether callers of the original API can name it by a secretKey. */
+  hasSecretKey: boolean
   policy: Policy
   /** By channel, each channel's by rank from 1 on. */
   endpoints: Endpoint[]
@@ -37,6 +39,11 @@ export type AppKey = {
 export const activeKeysMax = 2
 /** Endpoints of an app for one channel. */
 export const endpointsMax = 10
+
+/** The app's endpoints of one channel, by rank. */
+export function endpointsOf({ endpoints }: App, channel: string): Endpoint[] {
+  return endpoints.filter((endpoint) => endpoint.channel === channel)
+}
 
 /** The place that a verification's sealed address is bound to. */
 export function recipientPlace(verificationId: string) {

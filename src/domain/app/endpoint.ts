@@ -1,9 +1,20 @@
 import { type EndpointChannel, endpointChannels } from '../delivery/channel.ts'
-import { type Field, isWithin, mustBe } from '../field.ts'
+import { isWithin, mustBe } from '../field.ts'
+import { newId } from '../id.ts'
 import type { Keyring, SealPlace } from '../keyring.ts'
+import type { Ports } from '../ports.ts'
 import { collected, type FieldError, Problem } from '../problem.ts'
-import { addressMax, readDomain, readRecipient } from '../verification/recipient.ts'
+import { readDomain, readRecipient } from '../verification/recipient.ts'
 import { type App, readName } from './app.ts'
+import {
+  type SmtpField,
+  type SmtpInput,
+  type SmtpNames,
+  type SmtpSecurity,
+  type SmtpSettings,
+  smtpFields,
+  smtpSecurities,
+} from './smtp-fields.ts'
 
 /** One configured way through a channel for an app, with its rank and its sealed secret. */
 export type Endpoint = {
@@ -22,115 +33,36 @@ export type Endpoint = {
 /** By channel; `channel` is the tag. */
 export type EndpointSettings = SmtpSettings
 
-export const smtpSecurities = ['tls', 'starttls', 'opportunistic', 'none'] as const
-export type SmtpSecurity = (typeof smtpSecurities)[number]
-
-export type SmtpSettings = {
-  channel: 'email'
-  host: string
-  port: number
-  security: SmtpSecurity
-  /** Null for a server without login. */
-  user: string | null
-  from: string
-  fromName: string | null
-  /** Connections at a time; null follows the server's default of 10. */
-  connectionsMax: number | null
+type Drafting = {
+  input: SmtpInput
+  names: SmtpNames
+  current: Endpoint | null
+  mistakes: FieldError[]
+  id?: string
 }
 
-export type EndpointField = Field & {
-  wire: string
-  required?: true
-  secret?: true
-  nullable?: true
+/** An email endpoint as it is to be stored, first by rank; null when a mistake was added. */
+export function draftEndpoint(
+  ports: Pick<Ports, 'keyring' | 'clock' | 'random'>,
+  app: App,
+  { input, names, current, mistakes, id = newId(ports.random) }: Drafting,
+): Endpoint | null {
+  const { registeredBy } = app
+  const read = readSmtpSettings({ input, names, current, registeredBy, mistakes })
+  if (!read) return null
+  const { settings, password } = read
+  const now = ports.clock.now()
+  const place = { id: current?.id ?? id, settings }
+  return {
+    ...place,
+    appId: app.id,
+    channel: 'email',
+    rank: current?.rank ?? 1,
+    secretSealed: sealSecret(ports, app, place, { password, current }),
+    createdAt: current?.createdAt ?? now,
+    updatedAt: now,
+  }
 }
-
-/** Every field of an SMTP endpoint: wire name, type, bounds and description. */
-export const smtpFields = {
-  host: {
-    type: 'text',
-    min: 1,
-    max: 253,
-    must: 'a host name or an IP address',
-    wire: 'host',
-    required: true,
-    says: 'Host name or IP address of the mail server.',
-  },
-  port: {
-    type: 'integer',
-    min: 1,
-    max: 65_535,
-    wire: 'port',
-    required: true,
-    says: 'Its port: 587 (STARTTLS) or 465 (implicit TLS) with most providers.',
-  },
-  security: {
-    type: 'choice',
-    of: smtpSecurities,
-    wire: 'security',
-    says:
-      'tls: implicit TLS (default on 465). starttls: required (default elsewhere). ' +
-      'opportunistic: STARTTLS if it is offered and trusted, else plain (default on loopback). ' +
-      'none: plain text.',
-  },
-  user: {
-    type: 'text',
-    min: 1,
-    max: 256,
-    must: '1 to 256 characters without control characters',
-    wire: 'user',
-    nullable: true,
-    says: 'The login; the From address if absent, null for no login.',
-  },
-  password: {
-    type: 'text',
-    min: 1,
-    max: 1024,
-    must: '1 to 1024 characters without control characters',
-    wire: 'password',
-    secret: true,
-    says: 'Write-only. Needed again when host, port, security or user change.',
-  },
-  from: {
-    type: 'text',
-    min: 3,
-    max: addressMax,
-    must: 'one e-mail address like ada@example.com',
-    wire: 'from',
-    required: true,
-    says: 'The From address.',
-  },
-  fromName: {
-    type: 'text',
-    min: 1,
-    max: 64,
-    must: '1 to 64 characters without control characters',
-    wire: 'from_name',
-    nullable: true,
-    says: 'The name of the sender.',
-  },
-  connectionsMax: {
-    type: 'integer',
-    min: 1,
-    max: 50,
-    wire: 'connections_max',
-    nullable: true,
-    says: 'Connections to this server at a time; 10 if absent or null.',
-  },
-} as const satisfies Record<string, EndpointField>
-
-export type SmtpField = keyof typeof smtpFields
-export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
-
-/** An endpoint's settings as received, not validated. */
-export type SmtpInput = { [Name in SmtpField]?: unknown }
-
-/** The caller's names of the fields, for reporting mistakes. */
-export type SmtpNames = Record<SmtpField, string>
-
-export const emailNames = Object.fromEntries(
-  smtpFieldList.map(([name, { wire }]) => [name, `email.${wire}`]),
-) as SmtpNames
 
 /** The settings, and the password to seal; `keep` keeps the stored one. */
 export type ReadSettings = { settings: SmtpSettings; password: { set: string } | 'keep' | 'none' }
@@ -240,11 +172,6 @@ export function sealSecret(
   return keyring.seal(app.id, app.dataKey, secretPlace(endpoint), password.set)
 }
 
-/** The app's endpoints of one channel, by rank. */
-export function endpointsOf(app: App, channel: string): Endpoint[] {
-  return app.endpoints.filter((endpoint) => endpoint.channel === channel)
-}
-
 export function isEndpointChannel(value: unknown): value is EndpointChannel {
   return endpointChannels.some((channel) => channel === value)
 }
@@ -321,6 +248,7 @@ function keptFields(current: Endpoint | null, input: SmtpInput): SmtpInput {
   return { ...kept, ...(!isMoved && { security }) }
 }
 
-function given(input: SmtpInput): SmtpInput {
+/** The fields that were given. */
+export function given(input: SmtpInput): SmtpInput {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
 }

@@ -1,19 +1,11 @@
 import type { Actor } from '../audit.ts'
 import type { EndpointChannel } from '../delivery/channel.ts'
 import { newId } from '../id.ts'
-import type { Ports } from '../ports.ts'
-import { type FieldError, invalidField, Problem, refuseIfAny } from '../problem.ts'
-import { type App, endpointsMax } from './app.ts'
-import {
-  type Endpoint,
-  emailNames,
-  endpointsOf,
-  readSmtpSettings,
-  type SmtpInput,
-  type SmtpNames,
-  sealSecret,
-} from './endpoint.ts'
+import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
+import { type App, endpointsMax, endpointsOf } from './app.ts'
+import { draftEndpoint, type Endpoint, given } from './endpoint.ts'
 import { changeApp, type ManagePorts } from './manage.ts'
+import { emailNames, type SmtpInput } from './smtp-fields.ts'
 
 export type EndpointFields = {
   /** 1 is tried first; by default a new one is last. */
@@ -68,7 +60,7 @@ export async function updateEndpoint(
     if (!endpoint) throw new Problem('invalid_request')
     const siblings = endpointsOf(current, before.channel).filter((other) => other.id !== id)
     const endpoints = ranked(current, placed(siblings, endpoint, rank))
-    const changed = [...Object.keys(given(input)), ...(rank === before.rank ? [] : ['rank'])]
+    const changed = [...Object.keys(given(input ?? {})), ...(rank === before.rank ? [] : ['rank'])]
     return { change: { endpoints }, detail: `endpoint ${id} ${changed.join(' ')}`.trim() }
   })
   return found(app, id)
@@ -94,48 +86,14 @@ export function found(app: App, id: string): Endpoint {
   return endpoint
 }
 
-type Drafting = {
-  input: SmtpInput
-  names: SmtpNames
-  current: Endpoint | null
-  mistakes: FieldError[]
-  id?: string
-}
-
-/** An email endpoint as it is to be stored, first by rank; null when a mistake was added. */
-export function draftEndpoint(
-  ports: Pick<Ports, 'keyring' | 'clock' | 'random'>,
-  app: App,
-  { input, names, current, mistakes, id = newId(ports.random) }: Drafting,
-): Endpoint | null {
-  const { registeredBy } = app
-  const read = readSmtpSettings({ input, names, current, registeredBy, mistakes })
-  if (!read) return null
-  const { settings, password } = read
-  const now = ports.clock.now()
-  const place = { id: current?.id ?? id, settings }
-  return {
-    ...place,
-    appId: app.id,
-    channel: 'email',
-    rank: current?.rank ?? 1,
-    secretSealed: sealSecret(ports, app, place, { password, current }),
-    createdAt: current?.createdAt ?? now,
-    updatedAt: now,
-  }
-}
-
 function readRank(value: unknown, mistakes: FieldError[]): number | undefined {
   if (value === undefined) return undefined
   if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= endpointsMax) {
     return Number(value)
   }
-  const { errors = [] } = invalidField('rank', rankReason).extra
-  mistakes.push(...errors)
+  mistakes.push({ field: 'rank', reason: `must be a whole number from 1 to ${endpointsMax}` })
   return undefined
 }
-
-const rankReason = `must be a whole number from 1 to ${endpointsMax}`
 
 /** The endpoint at its rank among its siblings, or last where there are fewer. */
 function placed(siblings: Endpoint[], endpoint: Endpoint, rank: number): Endpoint[] {
@@ -150,9 +108,4 @@ function ranked(
 ): Endpoint[] {
   const others = app.endpoints.filter((endpoint) => endpoint.channel !== channel)
   return [...others, ...endpoints.map((endpoint, index) => ({ ...endpoint, rank: index + 1 }))]
-}
-
-function given(input: SmtpInput | undefined): SmtpInput {
-  const entries = Object.entries(input ?? {}).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries)
 }

@@ -6,9 +6,9 @@ import type { AppChange } from '../stores.ts'
 import type { Mode } from '../verification/verification.ts'
 import { hashKey, newApiKey } from './api-key.ts'
 import { type App, type AppKey, activeKeysMax, readName } from './app.ts'
-import { emailNames, type SmtpInput } from './endpoint.ts'
-import { draftEndpoint } from './endpoints.ts'
+import { draftEndpoint } from './endpoint.ts'
 import { type PolicyInput, readPolicy } from './policy.ts'
+import { emailNames, type SmtpInput } from './smtp-fields.ts'
 
 export type AppFields = {
   name?: unknown
@@ -51,9 +51,14 @@ export async function createApp(
   return { app, keys: keys.map(({ key }) => key), liveKey: live.text, testKey: test.text }
 }
 
-/**
- * Changes the given fields. Throws `app_not_found`, `invalid_request` with every mistake.
- */
+/** The app of this id. Throws `app_not_found`. */
+export async function findApp({ apps }: Pick<Ports, 'apps'>, id: string): Promise<App> {
+  const app = await apps.get(id)
+  if (!app) throw new Problem('app_not_found')
+  return app
+}
+
+/** Changes the given fields. Throws `app_not_found`, `invalid_request` with every mistake. */
 export async function updateApp(
   ports: ManagePorts,
   actor: Actor,
@@ -91,8 +96,7 @@ export async function changeApp(
   },
 ): Promise<App> {
   for (let tries = 0; tries < changesMax; tries++) {
-    const current = await ports.apps.get(id)
-    if (!current) throw new Problem('app_not_found')
+    const current = await findApp(ports, id)
     const { change, detail } = decide(current)
     const updatedAt = ports.clock.now()
     const command: AppChange = { ...change, expectedVersion: current.version, updatedAt }
@@ -123,7 +127,7 @@ export async function newKey(
   actor: Actor,
   { appId, mode }: { appId: string; mode: Mode },
 ): Promise<{ key: AppKey; text: string }> {
-  if (!(await ports.apps.get(appId))) throw new Problem('app_not_found')
+  await findApp(ports, appId)
   const { stored, text } = draftKey(ports, appId, mode)
   const { key } = stored
   const detail = `key ${key.id} ${mode}`
@@ -158,6 +162,7 @@ export function draftApp(
     id,
     name: null,
     registeredBy,
+    hasSecretKey: false,
     policy: {},
     endpoints: [],
     dataKey: keyring.newDataKey(id),

@@ -3,9 +3,9 @@ import type { Ports } from '../ports.ts'
 import { collected, type FieldError, Problem, refuseIfAny, secondsUntil } from '../problem.ts'
 import { hourMs, type Rate } from '../verification/limits.ts'
 import { type App, readName, readStrangersName } from './app.ts'
-import type { Endpoint, SmtpInput, SmtpNames } from './endpoint.ts'
-import { draftEndpoint } from './endpoints.ts'
+import { draftEndpoint, type Endpoint } from './endpoint.ts'
 import { draftApp, entry, type ManagePorts } from './manage.ts'
+import type { SmtpInput, SmtpNames } from './smtp-fields.ts'
 
 export type Registration = {
   secretKey: unknown
@@ -54,7 +54,8 @@ export async function registerApp(
   refuseIfAny(mistakes)
   if (secretKey === null) throw new Problem('invalid_request')
 
-  const app: App = { ...draft, name, endpoints: endpoint ? [endpoint] : [] }
+  const endpoints = endpoint ? [endpoint] : []
+  const app: App = { ...draft, name, hasSecretKey: true, endpoints }
   const registeredFrom =
     address === null ? null : ports.keyring.limitIndex('registered_from', address)
   if (registeredFrom && endpoint) await refuseStranger(ports, app, endpoint, registeredFrom)
@@ -67,7 +68,7 @@ export async function registerApp(
   return app
 }
 
-export const secretKeyReason = 'must be 8 to 256 characters without control characters'
+const secretKeyReason = 'must be 8 to 256 characters without control characters'
 
 /** A valid secretKey; null for anything else. */
 export function readSecretKey(value: unknown): string | null {

@@ -33,7 +33,7 @@ type Situation = {
   route: Route
   channel: ChannelKind
   /** Those before this outcome, oldest first. */
-  tries: Pick<Try, 'endpointId' | 'status' | 'cause' | 'ambiguous'>[]
+  tries: Pick<Try, 'endpointId' | 'status' | 'ambiguous'>[]
   /** The endpoint of the outcome. */
   endpointId: string | null
   expiresAt: number
@@ -58,8 +58,7 @@ export function afterTry(outcome: DeliveryOutcome, situation: Situation): Next {
 
 function asTry(outcome: DeliveryOutcome, endpointId: string | null): Situation['tries'][number] {
   const ambiguous = outcome.status === 'deferred' && outcome.ambiguous
-  const cause = outcome.status === 'sent' ? null : outcome.cause
-  return { endpointId, status: outcome.status, cause, ambiguous }
+  return { endpointId, status: outcome.status, ambiguous }
 }
 
 function afterDeferral(

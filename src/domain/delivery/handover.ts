@@ -1,5 +1,4 @@
-import { type App, recipientPlace } from '../app/app.ts'
-import { endpointsOf } from '../app/endpoint.ts'
+import { type App, endpointsOf, recipientPlace } from '../app/app.ts'
 import type { Ports } from '../ports.ts'
 import type { NewDelivery } from '../stores.ts'
 import { deriveCode } from '../verification/code.ts'
@@ -21,10 +20,16 @@ export function routeOf(app: App, channel: ChannelKind): Route {
   return [{ channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }]
 }
 
-/** Where a new delivery starts: at the first endpoint of its channel. */
+/** The lanes of a route, in the order in which they are tried. */
+export function lanesOf(app: App, channel: ChannelKind): Lane[] {
+  return routeOf(app, channel).flatMap((stop) =>
+    stop.endpoints.map((endpointId) => ({ appId: app.id, channel: stop.channel, endpointId })),
+  )
+}
+
+/** Where a new delivery starts: at the first endpoint of its channel, if there is one. */
 export function firstLane(app: App, channel: ChannelKind): Lane {
-  const [endpointId = null] = routeOf(app, channel)[0]?.endpoints ?? []
-  return { appId: app.id, channel, endpointId }
+  return lanesOf(app, channel)[0] ?? { appId: app.id, channel, endpointId: null }
 }
 
 /** A delivery as it is just after it was queued. */

@@ -1,16 +1,7 @@
-import { type App, recipientPlace } from '../app/app.ts'
-import { endpointsOf } from '../app/endpoint.ts'
+import { type App, endpointsOf, recipientPlace } from '../app/app.ts'
 import { type EffectivePolicy, effectivePolicy, policyFields } from '../app/policy.ts'
-
 import { type ChannelKind, channels } from '../delivery/channel.ts'
-import {
-  firstLane,
-  handover,
-  type Lane,
-  leaseMs,
-  queuedDelivery,
-  routeOf,
-} from '../delivery/handover.ts'
+import { handover, type Lane, lanesOf, leaseMs, queuedDelivery } from '../delivery/handover.ts'
 import { isWithin, mustBe } from '../field.ts'
 import { newTimedId } from '../id.ts'
 import type { Ports } from '../ports.ts'
@@ -73,14 +64,16 @@ export async function startVerification(
   const recipient = readRecipient(channels[channel].takes, request.to, request.toField)
   const policy = effectivePolicy(app.policy, settings)
   if (policy.paused) throw new Problem('app_paused')
-  const minted = mint(ports, request, { channel, recipient, policy, now })
-  refuseBacklog(ports, app, channel, minted.command.verification.expiresAt - now)
+  const lanes = lanesOf(app, channel)
+  const [lane] = lanes
+  if (!lane) throw new Problem('channel_not_configured')
+  const minted = mint(ports, request, { lane, recipient, policy, now })
+  refuseBacklog(ports, lanes, minted.command.verification.expiresAt - now)
 
-  const lane = firstLane(app, channel)
   const isHeld = outbox.reserve(lane)
   const lease = isHeld ? { node: ports.node, until: now + leaseMs } : null
   const command = { ...minted.command, delivery: { ...minted.command.delivery, lease } }
-  const result = await startOrRelease(ports, command, isHeld ? lane : null)
+  const result = await startOrRelease(ports, { ...minted, command }, isHeld ? lane : null)
   if (result.outcome === 'replayed') return result
 
   const { verification } = result
@@ -89,7 +82,8 @@ export async function startVerification(
     return result
   }
   const delivery = queuedDelivery(verification, command.delivery)
-  const code = minted.codes[verification.codeFormat]
+  // The long code is rare, and is derived once more.
+  const code = verification.codeFormat === 'numeric' ? minted.code : undefined
   outbox.offer(delivery, handover(ports, { app, verification, delivery, recipient, code }))
   return result
 }
@@ -97,12 +91,15 @@ export async function startVerification(
 /** Stores the start; gives its place in the outbox back when it is not used. */
 async function startOrRelease(
   { verifications, outbox }: StartPorts,
-  command: StartCommand,
+  { command, makeLong }: Minted,
   reserved: Lane | null,
 ): Promise<Started> {
   let isStarted = false
   try {
-    const result = await verifications.start(command)
+    let result = await verifications.start(command)
+    if (result.outcome === 'long_needed') {
+      result = await verifications.start({ ...command, long: makeLong() })
+    }
     isStarted = result.outcome === 'started'
     if (result.outcome === 'started' || result.outcome === 'replayed') return result
     throw refusal(result, command.verification.createdAt)
@@ -112,15 +109,7 @@ async function startOrRelease(
 }
 
 /** Refuses a start whose message could not be sent in time, before anything is stored. */
-function refuseBacklog(
-  { outbox }: StartPorts,
-  app: App,
-  channel: ChannelKind,
-  lifeMs: number,
-): void {
-  const lanes = routeOf(app, channel).flatMap((stop) =>
-    stop.endpoints.map((endpointId) => ({ appId: app.id, channel: stop.channel, endpointId })),
-  )
+function refuseBacklog({ outbox }: StartPorts, lanes: Lane[], lifeMs: number): void {
   const waitMs = Math.min(...lanes.map(outbox.expectedWaitMs))
   const allowedMs = Math.min(lifeMs * waitShare, waitMaxMs)
   if (waitMs <= allowedMs) return
@@ -128,33 +117,29 @@ function refuseBacklog(
   throw new Problem('delivery_backlog', { retryAfterSeconds: Math.ceil(overMs / 1000) })
 }
 
-type Minting = {
-  channel: ChannelKind
-  recipient: Recipient
-  policy: EffectivePolicy
-  now: number
-}
+type Minting = { lane: Lane; recipient: Recipient; policy: EffectivePolicy; now: number }
 
-/** The command that stores a start, and the codes that it may choose from. */
+/** The command that stores a start, with its short code, and a function for the long one. */
+type Minted = { command: StartCommand; code: string; makeLong(): CodeVariant }
+
 function mint(
   ports: StartPorts,
   request: StartRequest,
-  { channel, recipient, policy, now }: Minting,
-): { command: StartCommand; codes: Partial<Record<CodeFormat, string>> } {
+  { lane: { channel, endpointId }, recipient, policy, now }: Minting,
+): Minted {
   const { keyring, random, settings } = ports
   const { app, mode, startedBy } = request
   const id = newTimedId(random, now)
   const codeKeyId = keyring.codeKeyId()
-  const codes: Partial<Record<CodeFormat, string>> = {}
-  const variant = (format: CodeFormat, length: number, generation: number): CodeVariant => {
+  const variant = (format: CodeFormat, length: number, generation: number) => {
     const place = { appId: app.id, verificationId: id, generation }
     const code = deriveCode(keyring, codeKeyId, place, format, length)
-    codes[format] = code
-    return { format, length, generation, digest: keyring.codeDigest(codeKeyId, app.id, id, code) }
+    const digest = keyring.codeDigest(codeKeyId, app.id, id, code)
+    return { code, variant: { format, length, generation, digest } }
   }
+  const short = variant('numeric', digitsFor(request, policy), 0)
   const folded = foldRecipient(recipient)
   const refuses = policy.onBudgetExhausted === 'refuse'
-  const { endpointId } = firstLane(app, channel)
   const command: StartCommand = {
     verification: {
       id,
@@ -176,8 +161,8 @@ function mint(
     },
     recipientIndex: keyring.recipientIndex(app.id, recipient.address),
     recipientSealed: keyring.seal(app.id, app.dataKey, recipientPlace(id), recipient.address),
-    short: variant('numeric', digitsFor(request, policy), 0),
-    long: refuses ? null : variant('crockford', longCodeLength, 1),
+    short: short.variant,
+    long: refuses ? null : 'ask',
     limits: startLimits(keyring, { app, mode, folded }, { policy, settings }),
     recipientKeptMs,
     budget: guessBudget(settings),
@@ -188,7 +173,8 @@ function mint(
     delivery: { id: newTimedId(random, now), channel, endpointId, createdAt: now, lease: null },
     idempotency: keptRequest(ports, request, now),
   }
-  return { command, codes }
+  const makeLong = () => variant('crockford', longCodeLength, 1).variant
+  return { command, code: short.code, makeLong }
 }
 
 function keptRequest(
@@ -204,13 +190,14 @@ function keptRequest(
   }
 }
 
-/** The request's value, if it is within the field's bounds, else the policy's. */
+/** The request's value, which must be within the field's bounds, or the policy's. */
 function chosen(
   name: 'codeLength' | 'ttlSeconds',
   request: StartRequest,
   policy: EffectivePolicy,
 ): number {
-  const value = request[name] ?? policy[name]
+  const value = request[name]
+  if (value === undefined) return policy[name]
   const field = policyFields[name]
   if (!isWithin(field, value)) throw invalidField(field.wire, mustBe(field))
   return value
@@ -243,6 +230,7 @@ function refusal(
   result: Exclude<StartResult, { outcome: 'started' | 'replayed' }>,
   now: number,
 ): Problem {
+  if (result.outcome === 'long_needed') throw new Error('the long code was given')
   if (result.outcome === 'budget_exhausted') return new Problem('budget_exhausted')
   if (result.outcome === 'key_reused') return new Problem('idempotency_key_reused')
   const { limit, retryAt } = result

@@ -1,7 +1,6 @@
 import type { Problem, ProblemCode } from '../../domain/problem.ts'
 import type { ClientAddress } from './client-ip.ts'
 import type { Guard } from './guard.ts'
-import type { Reply } from './respond.ts'
 
 /**
  * One API: its paths, how it reads bodies, authenticates and answers refusals. `Callers` has what a
@@ -30,6 +29,14 @@ export type Authentication<Who> = {
   /** The OpenAPI security requirements, as alternatives; an empty one needs no credential. */
   security: Record<string, string[]>[]
   identify(guard: Guard, context: Context): Promise<Who>
+}
+
+/** The answer of a handler; the pipeline adds the common headers. */
+export type Reply = {
+  status: number
+  type: string
+  body: string | Uint8Array | null
+  headers?: Record<string, string>
 }
 
 /** What every handler gets of its request. */

@@ -1,5 +1,5 @@
 import { Problem, secondsUntil } from '../../domain/problem.ts'
-import type { LimitRow } from '../../domain/verification/limits.ts'
+import { hourMs, type LimitRow } from '../../domain/verification/limits.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { ClientAddress } from './client-ip.ts'
 
@@ -83,7 +83,6 @@ function rowsOf(
   return wide === null ? [row(name, 1)] : [row(name, 1), row(wide, wideFactor)]
 }
 
-const hourMs = 3_600_000
 /** A record is written again after this time, not with every call. */
 const refreshMs = 600_000
 

@@ -1,3 +1,4 @@
+import { clearAlarm, raiseAlarm } from '../../domain/alarm.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { ClientAddress } from './client-ip.ts'
 
@@ -9,6 +10,7 @@ export type CredentialWatch = {
   stop(): void
 }
 
+const alarm = { kind: 'unknown_credentials', appId: null, endpointId: null } as const
 const minuteMs = 60_000
 /** The alarm is cleared after so many minutes without an address above the limit. */
 const calmMinutes = 10
@@ -20,7 +22,7 @@ const addressesMax = 1000
  * `unknown_credentials` alarm while any address presents more than the limit allows.
  */
 export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
-  const { log, timers, clock, alarms, settings } = ports
+  const { log, timers, settings } = ports
   const counts = new Map<string, number>()
   let cancel: (() => void) | null = null
   // An alarm that an earlier process left on is cleared like one of this process.
@@ -54,20 +56,8 @@ export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
     calmFor = isAbove ? 0 : calmFor + 1
     isWatching = calmFor < calmMinutes
     if (isWatching) schedule()
-    if (isAbove) await change('raise', { client, count: most })
-    else if (!isWatching) await change('clear', {})
-  }
-
-  async function change(what: 'raise' | 'clear', facts: Record<string, string | number>) {
-    const kind = 'unknown_credentials'
-    const event = what === 'raise' ? ('alarm.raised' as const) : ('alarm.cleared' as const)
-    const place = { kind, appId: null, endpointId: null } as const
-    const data = { kind, ...facts }
-    const changed = await alarms[what]({ ...place, now: clock.now(), event, data })
-    if (!changed) return
-    const fields = { alarm: kind, ...(facts['client'] && { client: String(facts['client']) }) }
-    if (what === 'raise') log.warn('alarm_raised', fields)
-    else log.info('alarm_cleared', fields)
+    if (isAbove) await raiseAlarm(ports, alarm, { client, count: most }, { client })
+    else if (!isWatching) await clearAlarm(ports, alarm)
   }
 
   return {

@@ -9,38 +9,31 @@ import type { CredentialLimit } from './credential-limit.ts'
 
 export type Caller = { app: App; key: AppKey }
 
-/** Authenticates callers, and limits failures. */
-export type Guard = CredentialLimit & {
-  /** By a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
-  caller(context: Context): Promise<Caller>
-  /** By the admin token. Throws `unauthorized`, `rate_limited`. */
-  admin(context: Context): Promise<Actor>
+/** What callers are authenticated with, and the limit of failures. */
+export type Guard = CredentialLimit & Pick<HttpPorts, 'apps' | 'adminTokenHash'>
+
+/** The app by a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
+export async function appOf(guard: Guard, { request, client }: Context): Promise<Caller> {
+  const token = bearerToken(request)
+  if (token === null) throw new Problem('unauthorized')
+  const caller = await authenticate(guard, token)
+  if (caller) return caller
+  await guard.chargeFailure(client())
+  throw new Problem('unauthorized')
 }
 
-export function createGuard(
-  { apps, adminTokenHash }: Pick<HttpPorts, 'apps' | 'adminTokenHash'>,
-  limit: CredentialLimit,
-): Guard {
-  return {
-    ...limit,
-    async caller({ request, client }) {
-      const token = bearerToken(request)
-      if (token === null) throw new Problem('unauthorized')
-      const caller = await authenticate({ apps }, token)
-      if (caller) return caller
-      await limit.chargeFailure(client())
-      throw new Problem('unauthorized')
-    },
-    async admin({ request, client, requestId }) {
-      const token = bearerToken(request)
-      if (token === null) throw new Problem('unauthorized')
-      const isRight = await limit.judge(client(), token, async () => {
-        return timingSafeEqual(hashKey(token), adminTokenHash) ? true : null
-      })
-      if (isRight === null) throw new Problem('unauthorized')
-      return { who: 'admin', requestId }
-    },
-  }
+/** The admin by the admin token. Throws `unauthorized`, `rate_limited`. */
+export async function adminOf(
+  { judge, adminTokenHash }: Guard,
+  { request, client, requestId }: Context,
+): Promise<{ actor: Actor }> {
+  const token = bearerToken(request)
+  if (token === null) throw new Problem('unauthorized')
+  const isRight = await judge(client(), token, async () => {
+    return timingSafeEqual(hashKey(token), adminTokenHash) ? true : null
+  })
+  if (isRight === null) throw new Problem('unauthorized')
+  return { actor: { who: 'admin', requestId } }
 }
 
 /** The bearer token (RFC 6750 section 2.1); null without one. */

@@ -1,16 +1,11 @@
 import { Problem } from '../../domain/problem.ts'
-import type { HttpPorts } from '../ports.ts'
-import type { Api, Context } from './api.ts'
+import type { Api, Context, Reply } from './api.ts'
 import type { ClientAddress } from './client-ip.ts'
 import { hostOf, isLoopbackHost } from './host.ts'
 import { originOf, toProblem } from './problems.ts'
-import { type Reply, toResponse } from './respond.ts'
-
-type PipelinePorts = Pick<HttpPorts, 'log' | 'metrics' | 'random' | 'http' | 'timers'>
+import type { Route, RoutePorts } from './route.ts'
 
 type Edges = {
-  /** Called with every request, before any check. */
-  see(request: Request): void
   clientOf(request: Request): ClientAddress
   setPatience(request: Request, seconds: number): void
 }
@@ -22,16 +17,35 @@ export type Answering = {
   answer(context: Context): Promise<Reply>
 }
 
+export type Pipeline = {
+  /** The handler of a route. */
+  handle(
+    route: Route,
+  ): (call: { request: Request; params: Record<string, string> }) => Promise<Response>
+  run(answering: Answering, request: Request): Promise<Response>
+}
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Reply {
+  return { status, type: 'application/json', body: JSON.stringify(body), headers }
+}
+
+export function text(words: string, status = 200, headers: Record<string, string> = {}): Reply {
+  return { status, type: 'text/plain; charset=utf-8', body: words, headers }
+}
+
+export const noContent: Reply = { status: 204, type: '', body: null }
+
 /**
  * Handles what every answer has, whether success, refusal or bug: a request id, the check of the
  * host name, the common headers, a count, a line in the log.
  */
-export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatience }: Edges) {
+export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edges): Pipeline {
   const { log, metrics, random, http, timers } = ports
+  const isProxyUnknown = http.trustedProxies.length === 0
 
-  return async ({ api, path, answer }: Answering, request: Request): Promise<Response> => {
+  async function run({ api, path, answer }: Answering, request: Request): Promise<Response> {
     const startedAt = timers.monotonic()
-    see(request)
+    if (isProxyUnknown && request.headers.has('x-forwarded-for')) ports.seeForwarded?.()
     const requestId = Buffer.from(random.bytes(12)).toString('base64url')
     // Read on demand, because most answers need no address.
     let found: ClientAddress | null = null
@@ -92,6 +106,14 @@ export function createPipeline(ports: PipelinePorts, { see, clientOf, setPatienc
     } else if (status >= 500) log.warn('request', line)
     else log.debug('request', line)
   }
+
+  return {
+    run,
+    handle:
+      ({ api, path, answer }) =>
+      ({ request, params }) =>
+        run({ api, path, answer: (context) => answer(ports, context, params) }, request),
+  }
 }
 
 /** True when the connection has ended before the body. */
@@ -100,3 +122,20 @@ function isHungUp(error: unknown): boolean {
 }
 
 const gone: Reply = { status: 400, type: '', body: null }
+
+/** Headers of every response: not cached, not sniffed, not framed, not shared with other sites. */
+const always = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+}
+
+function toResponse({ status, type, body, headers }: Reply, requestId: string): Response {
+  const all: Record<string, string> = { ...always, 'x-request-id': requestId, ...headers }
+  if (type) all['content-type'] = type
+  return new Response(body, { status, headers: all })
+}

@@ -1,5 +1,5 @@
 import { Problem, type ProblemCode, problemTitles } from '../../domain/problem.ts'
-import type { Reply } from './respond.ts'
+import type { Reply } from './api.ts'
 
 /**
  * The status of every problem; the compiler checks that none is missing. 422 is for a request that

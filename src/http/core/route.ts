@@ -1,10 +1,9 @@
 import type { Static, TSchema } from 'elysia'
-import { type FieldError, Problem, type ProblemCode } from '../../domain/problem.ts'
+import type { ProblemCode } from '../../domain/problem.ts'
 import type { HttpPorts } from '../ports.ts'
-import type { Api, Context } from './api.ts'
+import type { Api, Context, Reply } from './api.ts'
 import type { Guard } from './guard.ts'
-import type { Reply } from './respond.ts'
-import { createChecker, unknownFields } from './schema.ts'
+import { createChecker, createQueryReader, type Draft, readDraft } from './request.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
@@ -55,9 +54,6 @@ export type Route = {
   operation: Operation
   answer(ports: RoutePorts, context: Context, params: Record<string, string>): Promise<Reply>
 }
-
-/** A body whose field names were checked; `mistakes` has the unknown ones. */
-export type Draft = { fields: Record<string, unknown>; mistakes: FieldError[] }
 
 type Input<Path extends string, Body extends TSchema, Query extends TSchema> = Context & {
   params: Params<Path>
@@ -111,39 +107,4 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
     }
     return { method, path, api: api as Api, caller, operation: operation as Operation, answer }
   }
-}
-
-function readDraft(schema: TSchema, json: unknown): Draft {
-  const value = json === undefined ? {} : json
-  const mistakes = unknownFields(schema, value)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Problem('invalid_request', { errors: mistakes })
-  }
-  return { fields: value as Record<string, unknown>, mistakes }
-}
-
-/** Refuses a repeated name, which other software may read differently (parameter pollution). */
-function createQueryReader<Schema extends TSchema>(schema: Schema) {
-  const check = createChecker(schema)
-  const fields = schema['properties'] as Record<string, TSchema>
-  return (url: string): Static<Schema> => {
-    const at = url.indexOf('?')
-    const query: Record<string, unknown> = {}
-    for (const [name, text] of at < 0 ? [] : new URLSearchParams(url.slice(at + 1))) {
-      if (Object.hasOwn(query, name)) {
-        throw new Problem('invalid_request', {
-          errors: [{ field: 'query', reason: 'has a name twice' }],
-        })
-      }
-      const type = Object.hasOwn(fields, name) ? fields[name]?.['type'] : undefined
-      query[name] = readValue(type, text)
-    }
-    return check(query)
-  }
-}
-
-function readValue(type: string | undefined, text: string): unknown {
-  if (type === 'number' && /^\d{1,15}$/.test(text)) return Number(text)
-  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
-  return text
 }

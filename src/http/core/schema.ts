@@ -1,6 +1,5 @@
-import { getSchemaValidator, type Static, type TSchema, t } from 'elysia'
+import { type TSchema, t } from 'elysia'
 import { type Field, mustBe } from '../../domain/field.ts'
-import { type FieldError, Problem } from '../../domain/problem.ts'
 
 // Schemas are TypeBox's, with additional keywords: `reason` says what would be right, `component`
 // names the schema in OpenAPI, and `shown` has keywords for OpenAPI only, where the domain checks
@@ -77,76 +76,4 @@ export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): 
   if (field.type === 'choice') return oneOf(field.of, says)
   const { min: minLength, max: maxLength } = field
   return t.String({ minLength, maxLength, reason: mustBe(field), description: says, shown })
-}
-
-/**
- * Compiles a schema to a check. The check throws `invalid_request` with the path of every wrong
- * field and what would be right, never with the value.
- */
-export function createChecker<Schema extends TSchema>(schema: Schema) {
-  const validator = getSchemaValidator(schema, { normalize: false })
-  return (value: unknown): Static<Schema> => {
-    if (validator.Check(value)) return value as Static<Schema>
-    throw new Problem('invalid_request', { errors: mistakesOf(validator.Errors(value)) })
-  }
-}
-
-type Mistake = { type: number; path: string; schema: TSchema }
-
-function mistakesOf(found: Iterable<Mistake>): FieldError[] {
-  const mistakes = new Map<string, FieldError>()
-  for (const { type, path, schema } of found) {
-    const field = fieldName(path)
-    if (!mistakes.has(field)) mistakes.set(field, { field, reason: reasonFor(type, schema) })
-    if (mistakes.size === 32) break
-  }
-  return [...mistakes.values()]
-}
-
-/** A field name of the caller's text: cut, and without unsafe characters. */
-function fieldName(path: string): string {
-  const name = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
-  return name === '' ? 'body' : name.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
-}
-
-const missing = 45
-const unexpected = 42
-
-function reasonFor(type: number, schema: TSchema): string {
-  if (type === missing) return 'is missing'
-  if (type === unexpected) return 'is not a known field'
-  return schema['reason'] ?? `must be ${expectation(schema)}`
-}
-
-function expectation(schema: TSchema): string {
-  const { type, minimum, maximum, minLength, maxLength } = schema
-  if (type === 'number') return `a whole number from ${minimum} to ${maximum}`
-  if (type === 'boolean') return 'true or false'
-  if (type === 'object') return 'a JSON object'
-  return maxLength === undefined
-    ? 'a string'
-    : `a string of ${minLength ?? 0} to ${maxLength} characters`
-}
-
-/** The unknown fields of a body; the values are checked by the domain. */
-export function unknownFields(schema: TSchema, value: unknown, path = ''): FieldError[] {
-  const fields = propertiesOf(schema)
-  if (!fields || value === undefined) return []
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return [{ field: path || 'body', reason: 'must be a JSON object' }]
-  }
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const place = path ? `${path}.${name}` : name
-    const known = Object.hasOwn(fields, name) ? fields[name] : undefined
-    if (!known) return [{ field: fieldName(`/${place}`), reason: 'is not a known field' }]
-    return unknownFields(known, inner, place)
-  })
-}
-
-/** The fields of an object, or of every alternative of one. */
-function propertiesOf(schema: TSchema): Record<string, TSchema> | undefined {
-  const choices: TSchema[] | undefined = schema['anyOf']
-  if (!choices) return schema['properties']
-  const all = choices.map(propertiesOf).filter((each) => each !== undefined)
-  return all.length === 0 ? undefined : Object.assign({}, ...all)
 }

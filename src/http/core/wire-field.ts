@@ -1,5 +1,5 @@
 import type { TSchema } from 'elysia'
-import { type EndpointField, smtpFields, smtpSecurities } from '../../domain/app/endpoint.ts'
+import { type EndpointField, smtpFields, smtpSecurities } from '../../domain/app/smtp-fields.ts'
 import type { Field } from '../../domain/field.ts'
 import { emailPattern, hostPattern, namePattern, originPattern, textPattern } from './patterns.ts'
 import { fieldSchema, nullable, oneOf } from './schema.ts'

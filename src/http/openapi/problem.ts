@@ -6,7 +6,7 @@ import { oneOf, output } from '../core/schema.ts'
 
 const codes = Object.keys(problemTitles) as ProblemCode[]
 
-export const fieldErrorSchema = output(
+const fieldErrorSchema = output(
   'FieldError',
   {
     field: t.String({ description: 'Its path: `to`, `email.host`.' }),
@@ -52,7 +52,7 @@ function headersOf(status: number) {
   return { headers: { 'Retry-After': text('Whole seconds after which a repeat may succeed.') } }
 }
 
-export function exampleProblem(code: ProblemCode) {
+function exampleProblem(code: ProblemCode) {
   return {
     type: `urn:otpmint:problem:${code}`,
     title: problemTitles[code],

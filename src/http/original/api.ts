@@ -1,10 +1,10 @@
 import type { Actor } from '../../domain/audit.ts'
 import { Problem, type ProblemCode, problemTitles } from '../../domain/problem.ts'
-import { type Api, type Authentication, anybody } from '../core/api.ts'
-import { readJson } from '../core/body.ts'
-import { bearerToken } from '../core/guard.ts'
+import { type Api, type Authentication, anybody, type Reply } from '../core/api.ts'
+import { adminOf, bearerToken } from '../core/guard.ts'
+import { text } from '../core/pipeline.ts'
 import { problemHeaders, problemStatuses } from '../core/problems.ts'
-import { type Reply, text } from '../core/respond.ts'
+import { readJson } from '../core/request.ts'
 
 /** The caller of a registration; without a token `admin` is null. */
 export type Registrar = { admin: Actor | null }
@@ -13,7 +13,7 @@ const registrar: Authentication<Registrar> = {
   security: [{ adminToken: [] }, {}],
   identify: async (guard, context) => {
     const isAnonymous = bearerToken(context.request) === null
-    return { admin: isAnonymous ? null : await guard.admin(context) }
+    return { admin: isAnonymous ? null : (await adminOf(guard, context)).actor }
   },
 }
 

@@ -1,5 +1,5 @@
 import { type TSchema, t } from 'elysia'
-import { type EndpointField, smtpFields } from '../../domain/app/endpoint.ts'
+import { type EndpointField, smtpFields } from '../../domain/app/smtp-fields.ts'
 import { emailPattern, namePattern, portPattern, textPattern } from '../core/patterns.ts'
 import type { Operation } from '../core/route.ts'
 import { securityField, wireFieldOrNull } from '../core/wire-field.ts'

@@ -11,15 +11,14 @@ import {
   statusOf,
   type VerificationKey,
 } from '../../domain/verification/verification.ts'
-import type { Context } from '../core/api.ts'
+import type { Context, Reply } from '../core/api.ts'
 import type { ClientAddress } from '../core/client-ip.ts'
-import { type Reply, text } from '../core/respond.ts'
-import type { Draft, RoutePorts } from '../core/route.ts'
+import { text } from '../core/pipeline.ts'
+import type { Draft } from '../core/request.ts'
+import type { RoutePorts } from '../core/route.ts'
 
-/** How long `/otp` waits for the mail server, a second try after 15 s included. */
+/** How long `/otp` waits for the mail server, later tries included. */
 const mailWaitMs = 20_000
-/** A mail that was not accepted is tried again after at least this time. */
-const secondTryMs = 15_000
 
 export async function send(
   ports: RoutePorts,
@@ -89,21 +88,20 @@ async function resend(
 }
 
 /**
- * Waits for the mail: null once it was accepted, may have been accepted, or is still on its way;
- * else the error to answer. With `givesUp` a mail that waits for its next try is also an error; it
- * is not being handed over then, so that it can be stopped.
+ * Waits for the mail, also for tries that are due within the wait: null once it was accepted, may
+ * have been accepted, or is still on its way; else the error to answer. With `givesUp` a mail whose
+ * next try is due later is also an error; it is not being handed over then, so that it can be
+ * stopped.
  */
 async function refusalOfMail(
-  { outbox, timers }: Pick<RoutePorts, 'outbox' | 'timers'>,
+  { outbox, clock }: Pick<RoutePorts, 'outbox' | 'clock'>,
   verificationId: string,
   givesUp: boolean,
 ): Promise<string | null> {
-  const until = timers.monotonic() + mailWaitMs
-  let state = await outbox.settled(verificationId, mailWaitMs)
-  const leftMs = until - timers.monotonic()
-  if (state?.status === 'deferred' && !state.maybeTaken && leftMs > secondTryMs) {
-    state = await outbox.settled(verificationId, leftMs)
-  }
+  const until = clock.now() + mailWaitMs
+  const state = await outbox.settled(verificationId, mailWaitMs, ({ maybeTaken, nextAt }) => {
+    return maybeTaken || nextAt === null || nextAt >= until
+  })
   if (!state || state.maybeTaken || state.status === 'sent') return null
   if (state.status === 'queued') return null
   if (state.status === 'deferred' && !givesUp) return null

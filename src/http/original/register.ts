@@ -1,9 +1,10 @@
-import type { SmtpInput, SmtpNames } from '../../domain/app/endpoint.ts'
 import { type Registration, registerApp } from '../../domain/app/register.ts'
+import type { SmtpInput, SmtpNames } from '../../domain/app/smtp-fields.ts'
 import { Problem } from '../../domain/problem.ts'
-import type { Context } from '../core/api.ts'
-import { type Reply, text } from '../core/respond.ts'
-import type { Draft, RoutePorts } from '../core/route.ts'
+import type { Context, Reply } from '../core/api.ts'
+import { text } from '../core/pipeline.ts'
+import type { Draft } from '../core/request.ts'
+import type { RoutePorts } from '../core/route.ts'
 import type { Registrar } from './api.ts'
 
 const names: SmtpNames = {

@@ -1,8 +1,9 @@
 import { invalidField, Problem } from '../../domain/problem.ts'
 import { checkVerification } from '../../domain/verification/check.ts'
-import type { Context } from '../core/api.ts'
-import { type Reply, text } from '../core/respond.ts'
-import type { Draft, RoutePorts } from '../core/route.ts'
+import type { Context, Reply } from '../core/api.ts'
+import { text } from '../core/pipeline.ts'
+import type { Draft } from '../core/request.ts'
+import type { RoutePorts } from '../core/route.ts'
 import { isDeadKey } from './api.ts'
 
 /** Checks codes of `/otp` only, because this call names no app. */

@@ -1,6 +1,6 @@
 import { type Api, anybody } from '../core/api.ts'
-import { readJson } from '../core/body.ts'
 import { problemJson } from '../core/problems.ts'
+import { readJson } from '../core/request.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
 
 /** Health, documentation and pages, without a credential. */

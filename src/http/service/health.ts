@@ -1,6 +1,7 @@
 import { t } from 'elysia'
 import { Problem } from '../../domain/problem.ts'
-import { json, type Reply } from '../core/respond.ts'
+import type { Reply } from '../core/api.ts'
+import { json } from '../core/pipeline.ts'
 import type { Operation, RoutePorts } from '../core/route.ts'
 import { output } from '../core/schema.ts'
 

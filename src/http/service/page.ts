@@ -1,5 +1,5 @@
 import { t } from 'elysia'
-import type { Reply } from '../core/respond.ts'
+import type { Reply } from '../core/api.ts'
 import type { Operation } from '../core/route.ts'
 
 const types = {

@@ -1,7 +1,7 @@
 import { t } from 'elysia'
 import swaggerCssPath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
 import swaggerJsPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
-import { json } from '../core/respond.ts'
+import { json } from '../core/pipeline.ts'
 import { type Operation, type Route, routesOf } from '../core/route.ts'
 import inboxCss from '../pages/inbox.css.txt' with { type: 'text' }
 import inboxHtml from '../pages/inbox.html.txt' with { type: 'text' }

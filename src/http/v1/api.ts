@@ -1,8 +1,8 @@
 import type { Actor } from '../../domain/audit.ts'
 import type { Api, Context } from '../core/api.ts'
-import { readJson } from '../core/body.ts'
-import type { Caller } from '../core/guard.ts'
+import { adminOf, appOf, type Caller } from '../core/guard.ts'
 import { problemJson } from '../core/problems.ts'
+import { readJson } from '../core/request.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
 
 type Callers = { app: Caller; admin: { actor: Actor } }
@@ -21,11 +21,8 @@ export const v1: Api<Callers> = {
   owns: (path) => path === '/v1' || path.startsWith('/v1/'),
   readBody: readJson,
   authenticate: {
-    app: { security: [{ appKey: [] }], identify: (guard, context) => guard.caller(context) },
-    admin: {
-      security: [{ adminToken: [] }],
-      identify: async (guard, context) => ({ actor: await guard.admin(context) }),
-    },
+    app: { security: [{ appKey: [] }], identify: appOf },
+    admin: { security: [{ adminToken: [] }], identify: adminOf },
   },
   toResponse: (problem, { requestId }) => problemJson(problem, requestId),
   describeProblems: describeProblemJson,

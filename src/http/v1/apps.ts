@@ -1,9 +1,9 @@
-import type { App } from '../../domain/app/app.ts'
-import { createApp, deleteApp, updateApp } from '../../domain/app/manage.ts'
-import { Problem } from '../../domain/problem.ts'
+import { createApp, deleteApp, findApp, updateApp } from '../../domain/app/manage.ts'
 import { presentApp, presentKey } from '../../present.ts'
-import { json, noContent, type Reply } from '../core/respond.ts'
-import type { Draft, RoutePorts } from '../core/route.ts'
+import type { Reply } from '../core/api.ts'
+import { json, noContent } from '../core/pipeline.ts'
+import type { Draft } from '../core/request.ts'
+import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
 import { presentPage } from './components/page.ts'
 import { emailInput, policyInput } from './input.ts'
@@ -54,11 +54,4 @@ export async function remove(
 ): Promise<Reply> {
   await deleteApp(ports, actor, params.id)
   return noContent
-}
-
-/** Throws `app_not_found`. */
-export async function findApp({ apps }: Pick<RoutePorts, 'apps'>, id: string): Promise<App> {
-  const app = await apps.get(id)
-  if (!app) throw new Problem('app_not_found')
-  return app
 }

@@ -1,5 +1,5 @@
-import { type SmtpInput, smtpFieldList, smtpFields } from '../../domain/app/endpoint.ts'
 import { type PolicyInput, policyFieldList } from '../../domain/app/policy.ts'
+import { type SmtpInput, smtpFieldList, smtpFields } from '../../domain/app/smtp-fields.ts'
 import { mustBe } from '../../domain/field.ts'
 import type { FieldError } from '../../domain/problem.ts'
 

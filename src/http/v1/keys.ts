@@ -1,7 +1,8 @@
 import { newKey, revokeKey } from '../../domain/app/manage.ts'
 import type { Mode } from '../../domain/verification/verification.ts'
 import { presentKey } from '../../present.ts'
-import { json, noContent, type Reply } from '../core/respond.ts'
+import type { Reply } from '../core/api.ts'
+import { json, noContent } from '../core/pipeline.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
 

@@ -1,6 +1,6 @@
 import type { Alarm, AlarmPlace } from '../../domain/alarm.ts'
 import type { AlarmChange, AlarmStore } from '../../domain/stores.ts'
-import type { AppCache } from './app-cache.ts'
+import type { AppCache } from './apps.ts'
 import type { AddEvent } from './events.ts'
 import { readCursor, toPage } from './page.ts'
 import type { Parts } from './parts.ts'
@@ -32,8 +32,9 @@ export function createAlarmStore({ database, read, write, addEvent, cache }: Dep
     list: ({ appId, open, limit, cursor }) =>
       read(() => {
         const rows = database
-          .query<AlarmRow, Record<string, string | number>>(`
-            select * from alarms where id < $before
+          .query<Alarm, Record<string, string | number>>(`
+            select id, kind, app_id as appId, endpoint_id as endpointId, since, until
+            from alarms where id < $before
               ${appId === null ? '' : 'and app_id = $appId'} ${open ? 'and until is null' : ''}
             order by id desc limit $limit`)
           .all({
@@ -41,17 +42,7 @@ export function createAlarmStore({ database, read, write, addEvent, cache }: Dep
             limit: limit + 1,
             ...(appId !== null && { appId }),
           })
-        return toPage(rows, limit, ({ id }) => id, toAlarm)
+        return toPage(rows, limit)
       }),
   }
-}
-
-type AlarmRow = Pick<Alarm, 'id' | 'kind' | 'since' | 'until'> & {
-  app_id: string | null
-  endpoint_id: string | null
-}
-
-function toAlarm({ id, kind, app_id: appId, endpoint_id: endpointId, ...time }: AlarmRow): Alarm {
-  const { since, until } = time
-  return { id, kind, appId, endpointId, since, until }
 }

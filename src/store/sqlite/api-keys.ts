@@ -1,21 +1,21 @@
 import type { App, AppKey } from '../../domain/app/app.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { NewKey } from '../../domain/stores.ts'
-import type { AppReader } from './app-reader.ts'
 import type { Parts } from './parts.ts'
 
-type Deps = Pick<Parts, 'database'> & { reader: AppReader }
+type Deps = Pick<Parts, 'database'> & { reader: { get(id: string): App | null } }
 
 /** Reads and writes keys of apps, inside operations on apps. */
 export function createApiKeys({ database, reader }: Deps) {
-  const columns = 'id, app_id, mode, prefix, last_four, created_at, revoked_at'
+  const columns = `id, app_id as appId, mode, prefix, last_four as lastFour,
+    created_at as createdAt, revoked_at as revokedAt`
   const insert = database.prepare<null, AppKey & { hash: Uint8Array }>(`
     insert into api_keys (id, app_id, mode, hash, prefix, last_four, created_at, revoked_at)
     values ($id, $appId, $mode, $hash, $prefix, $lastFour, $createdAt, $revokedAt)`)
-  const byHash = database.prepare<KeyRow, { hash: Uint8Array }>(
+  const byHash = database.prepare<AppKey, { hash: Uint8Array }>(
     `select ${columns} from api_keys where hash = $hash and revoked_at is null`,
   )
-  const list = database.prepare<KeyRow, { appId: string }>(
+  const list = database.prepare<AppKey, { appId: string }>(
     `select ${columns} from api_keys where app_id = $appId order by created_at, id`,
   )
   const active = database.prepare<{ count: number }, Pick<AppKey, 'appId' | 'mode'>>(`
@@ -30,11 +30,11 @@ export function createApiKeys({ database, reader }: Deps) {
   return {
     insert: insertKey,
     find(hash: Uint8Array): { app: App; key: AppKey } | null {
-      const row = byHash.get({ hash })
-      const app = row && reader.get(row.app_id)
-      return app ? { app, key: toKey(row) } : null
+      const key = byHash.get({ hash })
+      const app = key && reader.get(key.appId)
+      return app ? { app, key } : null
     },
-    list: (appId: string) => list.all({ appId }).map(toKey),
+    list: (appId: string) => list.all({ appId }),
     /** Throws `app_not_found` when the app was removed meanwhile. */
     add({ key, hash, activeMax }: NewKey): 'added' | 'too_many' {
       const { appId, mode } = key
@@ -45,27 +45,5 @@ export function createApiKeys({ database, reader }: Deps) {
     },
     revoke: (command: { appId: string; keyId: string; now: number }) =>
       revoke.run(command).changes > 0,
-  }
-}
-
-type KeyRow = {
-  id: string
-  app_id: string
-  mode: AppKey['mode']
-  prefix: string
-  last_four: string
-  created_at: number
-  revoked_at: number | null
-}
-
-function toKey(row: KeyRow): AppKey {
-  return {
-    id: row.id,
-    appId: row.app_id,
-    mode: row.mode,
-    prefix: row.prefix,
-    lastFour: row.last_four,
-    createdAt: row.created_at,
-    revokedAt: row.revoked_at,
   }
 }

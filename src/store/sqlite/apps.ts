@@ -3,22 +3,31 @@ import type { App } from '../../domain/app/app.ts'
 import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { AuditAppend, HeadMoved } from '../../domain/audit.ts'
 import type { WrappedKey } from '../../domain/keyring.ts'
+import type { Timers } from '../../domain/ports.ts'
 import type { AppChange, AppStore, KeyRenewal, NewApp } from '../../domain/stores.ts'
 import { createApiKeys } from './api-keys.ts'
-import type { AppCache } from './app-cache.ts'
-import { type AppReader, createAppReader } from './app-reader.ts'
 import type { AuditChain } from './audit.ts'
 import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { createRemoval } from './removal.ts'
 
+export type AppCache = {
+  /** The cached value of this name, or that of `load`, which is then cached unless it is null. */
+  get<Value extends object>(name: string, load: () => Value | null): Value | null
+  /** Drops everything, because an app changes in the running transaction. */
+  forget(): void
+}
+
+/** The most entries; an app has one for its id and one for each key and secretKey in use. */
+export const cachedMax = 3000
+
 type Deps = Parts & { audit: AuditChain; cache: AppCache }
 
 export function createAppStore(deps: Deps): AppStore {
   const { database, read, write, audit, cache } = deps
-  const reader = createAppReader(database)
+  const reader = createReads(database)
   const keys = createApiKeys({ ...deps, reader })
-  const changes = createAppWrites(database, reader)
+  const changes = createWrites(database, reader)
   const renew = createRenewal(database)
   const removal = createRemoval(deps)
 
@@ -47,15 +56,7 @@ export function createAppStore(deps: Deps): AppStore {
     findByKey: (hash) => read(() => cache.get(`key ${hex(hash)}`, () => keys.find(hash))),
     findBySecretKey: (index) =>
       read(() => cache.get(`secret ${hex(index)}`, () => reader.bySecretKey(index))),
-    list: ({ limit, cursor }) =>
-      read(() =>
-        toPage(
-          reader.list(cursor, limit + 1),
-          limit,
-          ({ id }) => id,
-          (app) => app,
-        ),
-      ),
+    list: ({ limit, cursor }) => read(() => toPage(reader.list(cursor, limit + 1), limit)),
     countOpen: (from) => read(() => reader.countOpen(from)),
     update: (id, change, append) =>
       audited(
@@ -85,7 +86,116 @@ export function createAppStore(deps: Deps): AppStore {
   }
 }
 
-function createAppWrites(database: Database, reader: AppReader) {
+/**
+ * Caches apps until one changes. Other processes (the command line) write to the database too, so
+ * its `data_version` is read once a turn of the event loop.
+ */
+export function createAppCache(database: Database, timers: Pick<Timers, 'soon'>): AppCache {
+  const version = database.prepare<{ data_version: number }, []>('pragma data_version')
+  const kept = new Map<string, object>()
+  let knownVersion: number | undefined
+  let isChecked = false
+
+  function check(): void {
+    if (isChecked) return
+    isChecked = true
+    timers.soon(() => {
+      isChecked = false
+    })
+    const current = version.get()?.data_version
+    if (current === knownVersion) return
+    kept.clear()
+    knownVersion = current
+  }
+
+  return {
+    get<Value extends object>(name: string, load: () => Value | null): Value | null {
+      check()
+      const known = kept.get(name)
+      if (known) return known as Value
+      const value = load()
+      if (!value) return null
+      const [oldest] = kept.keys()
+      if (kept.size >= cachedMax && oldest !== undefined) kept.delete(oldest)
+      kept.set(name, freeze(value))
+      return value
+    },
+    forget: () => kept.clear(),
+  }
+}
+
+/** Freezes a value, because callers share it. */
+function freeze<Value extends object>(value: Value): Value {
+  for (const inner of Object.values(value)) {
+    // Bytes cannot be frozen.
+    if (typeof inner === 'object' && inner !== null && !ArrayBuffer.isView(inner)) freeze(inner)
+  }
+  return Object.freeze(value)
+}
+
+/** Reads apps with their endpoints and their spray alarm, as the database has them now. */
+function createReads(database: Database) {
+  const columns = `
+    id, name, registered_by as registeredBy, secret_key_index is not null as hasSecretKey, policy,
+    data_key_id as dataKeyId, data_key as dataKey, version, created_at as createdAt,
+    updated_at as updatedAt,
+    (select since from alarms where alarms.app_id = apps.id and kind = 'spray' and until is null)
+      as sprayAlarmSince`
+  const byId = database.prepare<AppRow, { id: string }>(
+    `select ${columns} from apps where id = $id`,
+  )
+  const bySecretKey = database.prepare<AppRow, { index: Uint8Array }>(
+    `select ${columns} from apps where secret_key_index = $index`,
+  )
+  const list = database.prepare<AppRow, { after: string; limit: number }>(
+    `select ${columns} from apps where id > $after order by id limit $limit`,
+  )
+  const otherwise = database.prepare<AppRow, { keyId: string; limit: number }>(
+    `select ${columns} from apps where data_key_id <> $keyId limit $limit`,
+  )
+  const endpoints = database.prepare<EndpointRow, { appId: string }>(`
+    select id, app_id as appId, channel, rank, settings, secret_sealed as secretSealed,
+      created_at as createdAt, updated_at as updatedAt
+    from endpoints where app_id = $appId order by channel, rank`)
+  const open = database.prepare<{ all: number; fromAddress: number }, { from: Uint8Array }>(`
+    select count(*) as "all", coalesce(sum(registered_from = $from), 0) as fromAddress
+    from apps where registered_by = 'open'`)
+
+  function toApp({ hasSecretKey, policy, dataKeyId: keyId, dataKey: bytes, ...row }: AppRow): App {
+    return {
+      ...row,
+      hasSecretKey: hasSecretKey === 1,
+      policy: JSON.parse(policy),
+      endpoints: endpoints.all({ appId: row.id }).map(toEndpoint),
+      dataKey: { keyId, bytes },
+    }
+  }
+  const found = (row: AppRow | null): App | null => (row ? toApp(row) : null)
+
+  return {
+    get: (id: string) => found(byId.get({ id })),
+    bySecretKey: (index: Uint8Array) => found(bySecretKey.get({ index })),
+    list: (after: string | null, limit: number) =>
+      list.all({ after: after ?? '', limit }).map(toApp),
+    wrappedOtherwise: (keyId: string, limit: number) => otherwise.all({ keyId, limit }).map(toApp),
+    countOpen: (from: Uint8Array) => open.get({ from }) ?? { all: 0, fromAddress: 0 },
+  }
+}
+
+type Reads = ReturnType<typeof createReads>
+type AppRow = Omit<App, 'hasSecretKey' | 'policy' | 'endpoints' | 'dataKey'> & {
+  hasSecretKey: 0 | 1
+  policy: string
+  dataKeyId: string
+  dataKey: Uint8Array
+}
+type EndpointRow = Omit<Endpoint, 'settings'> & { settings: string }
+
+function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {
+  return { ...row, settings: JSON.parse(settings) }
+}
+
+function createWrites(database: Database, reader: Reads) {
   const insert = database.prepare<null, InsertApp>(`
     insert into apps (id, name, registered_by, registered_from, policy, secret_key_index,
       data_key_id, data_key, version, created_at, updated_at)
@@ -95,7 +205,7 @@ function createAppWrites(database: Database, reader: AppReader) {
     update apps set name = coalesce($name, name), policy = coalesce($policy, policy),
       version = version + 1, updated_at = $updatedAt
     where id = $id and version = $expectedVersion`)
-  const insertEndpoint = database.prepare<null, EndpointValues>(`
+  const insertEndpoint = database.prepare<null, EndpointRow>(`
     insert into endpoints (id, app_id, channel, rank, settings, secret_sealed, created_at,
       updated_at)
     values ($id, $appId, $channel, $rank, $settings, $secretSealed, $createdAt, $updatedAt)`)
@@ -166,7 +276,6 @@ type UpdateApp = Pick<AppChange, 'expectedVersion' | 'updatedAt'> & {
   name: string | null
   policy: string | null
 }
-type EndpointValues = Omit<Endpoint, 'settings'> & { settings: string }
 type RenewedKey = Pick<KeyRenewal, 'appId' | 'expectedVersion'> & WrappedKey
 
 function hex(bytes: Uint8Array): string {

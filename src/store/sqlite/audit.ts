@@ -8,7 +8,8 @@ export type AuditChain = ReturnType<typeof createAuditChain>
 
 /** Reads and appends audit records and their sealed state, inside other transactions. */
 export function createAuditChain(database: Database) {
-  const state = database.prepare<StateRow, []>('select * from audit_state')
+  const state = database.prepare<AuditState, []>(`
+    select id, link, cut_id as cutId, cut_link as cutLink, cut_at as cutAt, seal from audit_state`)
   const setState = database.prepare<null, AuditState>(`
     insert or replace into audit_state (only, id, link, cut_id, cut_link, cut_at, seal)
     values (1, $id, $link, $cutId, $cutLink, $cutAt, $seal)`)
@@ -17,10 +18,7 @@ export function createAuditChain(database: Database) {
     values ($id, $at, $who, $action, $object, $detail, $requestId, $link)`)
 
   return {
-    state(): AuditState | null {
-      const row = state.get()
-      return row ? toState(row) : null
-    },
+    state: () => state.get(),
     /** True while this is the id of the last record. */
     isHead: (expected: number): boolean => (state.get()?.id ?? 0) === expected,
     /**
@@ -29,7 +27,7 @@ export function createAuditChain(database: Database) {
      */
     isNext({ expected, state: { cutId } }: AuditAppend): boolean {
       const now = state.get()
-      return (now?.id ?? 0) === expected && (now?.cut_id ?? 0) === cutId
+      return (now?.id ?? 0) === expected && (now?.cutId ?? 0) === cutId
     },
     setState: (next: AuditState) => void setState.run(next),
     append({ record, state: next }: AuditAppend): void {
@@ -40,11 +38,12 @@ export function createAuditChain(database: Database) {
 }
 
 export function createAuditStore({ database, read, write }: Parts, chain: AuditChain): AuditStore {
-  const newest = database.prepare<RecordRow, { before: number; limit: number }>(
-    'select * from audit where id < $before order by id desc limit $limit',
+  const columns = 'id, at, who, action, object, detail, request_id as requestId, link'
+  const newest = database.prepare<AuditRecord, { before: number; limit: number }>(
+    `select ${columns} from audit where id < $before order by id desc limit $limit`,
   )
-  const after = database.prepare<RecordRow, { id: number; limit: number }>(
-    'select * from audit where id > $id order by id limit $limit',
+  const after = database.prepare<AuditRecord, { id: number; limit: number }>(
+    `select ${columns} from audit where id > $id order by id limit $limit`,
   )
   const cut = database.prepare<null, { cutId: number }>('delete from audit where id <= $cutId')
 
@@ -52,9 +51,9 @@ export function createAuditStore({ database, read, write }: Parts, chain: AuditC
     list: ({ limit, cursor }) =>
       read(() => {
         const rows = newest.all({ before: readCursor(cursor), limit: limit + 1 })
-        return toPage(rows, limit, ({ id }) => id, toRecord)
+        return toPage(rows, limit)
       }),
-    after: (id, limit) => read(() => after.all({ id, limit }).map(toRecord)),
+    after: (id, limit) => read(() => after.all({ id, limit })),
     state: () => read(chain.state),
     append: (append) =>
       write(() => {
@@ -69,23 +68,4 @@ export function createAuditStore({ database, read, write }: Parts, chain: AuditC
         return cut.run(state).changes
       }),
   }
-}
-
-type RecordRow = Omit<AuditRecord, 'requestId'> & { request_id: string | null }
-type StateRow = {
-  id: number
-  link: Uint8Array
-  cut_id: number
-  cut_link: Uint8Array
-  cut_at: number
-  seal: Uint8Array
-}
-
-function toRecord({ request_id: requestId, link, ...row }: RecordRow): AuditRecord {
-  return { ...row, requestId, link }
-}
-
-function toState(row: StateRow): AuditState {
-  const { id, link, cut_id: cutId, cut_link: cutLink, cut_at: cutAt, seal } = row
-  return { id, link, cutId, cutLink, cutAt, seal }
 }

@@ -43,7 +43,6 @@ export function createBudgets(database: Database) {
 }
 
 const columns = [
-  'created_at',
   'expires_at',
   'status',
   'code_format',

@@ -1,10 +1,9 @@
 import type { Database } from 'bun:sqlite'
-import type { Try } from '../../domain/delivery/delivery.ts'
+import type { Delivery, Try } from '../../domain/delivery/delivery.ts'
 import type { EventType } from '../../domain/event.ts'
 import type { DeliveryStore, NewDelivery, SettleCommand } from '../../domain/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
-import { type DeliveryRow, deliveryColumns, toDelivery } from './delivery-row.ts'
-import { createLanes, type LaneDeps } from './lanes.ts'
+import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
 import { createSettle, type SettleDeps } from './settle.ts'
 import { createTries } from './tries.ts'
 
@@ -41,7 +40,7 @@ export function createDeliveryStore(deps: LaneDeps & SettleDeps): DeliveryStore 
 
   return {
     ...createLanes(deps),
-    settle: (command) => write(() => settle(command)),
+    settle: (command) => write(() => settle(command), 'start'),
     expire: (command) => write(() => expire(command)),
     tries: (deliveryId) => read(() => tries.of(deliveryId)),
     history: (key) => read(() => reads.history(key)),
@@ -50,7 +49,7 @@ export function createDeliveryStore(deps: LaneDeps & SettleDeps): DeliveryStore 
 }
 
 function createReads(database: Database, tries: { of(deliveryId: string): Try[] }) {
-  const history = database.prepare<DeliveryRow, VerificationKey>(`
+  const history = database.prepare<Delivery, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
   // Ids begin with their time, so the least is the oldest; the index covers the query.
@@ -61,7 +60,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
 
   return {
     history: (key: VerificationKey) =>
-      history.all(key).map((row) => ({ ...toDelivery(row), history: tries.of(row.id) })),
+      history.all(key).map((delivery) => ({ ...delivery, history: tries.of(delivery.id) })),
     backlog() {
       const { waiting = 0, oldest = null } = backlog.get() ?? {}
       return { waiting, oldestAt: oldest }
@@ -75,12 +74,12 @@ function createExpire(
   database: Database,
   settle: (command: SettleCommand) => void,
 ): (command: Expire) => number {
-  const overdue = database.prepare<DeliveryRow, { now: number; limit: number }>(`
+  const overdue = database.prepare<Delivery, { now: number; limit: number }>(`
     select ${deliveryColumns} from deliveries indexed by deliveries_to_expire
     where due_at is not null and expires_at <= $now limit $limit`)
 
   return ({ now, limit, event }) => {
-    const rows = overdue.all({ now, limit }).map(toDelivery)
+    const rows = overdue.all({ now, limit })
     for (const delivery of rows) {
       const { detail } = delivery
       const end = { made: null, status: 'undeliverable', again: null, follow: null } as const

@@ -20,7 +20,8 @@ export function createEventStore({ database, read, write }: Parts, addEvent: Add
       read(() => {
         const rows = database
           .query<EventRow, Record<string, string | number>>(`
-            select * from events where id < $before
+            select id, at, app_id as appId, type, verification_id as verificationId, data
+            from events where id < $before
               ${appId === null ? '' : 'and app_id = $appId'}
               ${type === null ? '' : 'and type = $type'}
             order by id desc limit $limit`)
@@ -30,22 +31,13 @@ export function createEventStore({ database, read, write }: Parts, addEvent: Add
             ...(appId !== null && { appId }),
             ...(type !== null && { type }),
           })
-        return toPage(rows, limit, ({ id }) => id, toEvent)
+        return toPage(
+          rows.map((row): Event => ({ ...row, data: JSON.parse(row.data) })),
+          limit,
+        )
       }),
     add: (event) => write(() => addEvent(event)),
   }
 }
 
-type EventRow = {
-  id: number
-  at: number
-  app_id: string | null
-  type: Event['type']
-  verification_id: string | null
-  data: string
-}
-
-function toEvent(row: EventRow): Event {
-  const { id, at, app_id: appId, type, verification_id: verificationId, data } = row
-  return { id, at, appId, type, verificationId, data: JSON.parse(data) }
-}
+type EventRow = Omit<Event, 'data'> & { data: string }

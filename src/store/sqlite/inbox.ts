@@ -19,29 +19,12 @@ export function createInboxStore({ database, read, write }: Parts): InboxStore {
     list: ({ appId, limit }) =>
       read(() =>
         database
-          .query<Row, Record<string, string | number>>(`
-            select * from inbox ${appId === null ? '' : 'where app_id = $appId'}
+          .query<InboxRow, Record<string, string | number>>(`
+            select delivery_id as deliveryId, app_id as appId, verification_id as verificationId,
+              recipient_sealed as recipientSealed, at
+            from inbox ${appId === null ? '' : 'where app_id = $appId'}
             order by id desc limit $limit`)
-          .all({ limit, ...(appId !== null && { appId }) })
-          .map(toInboxRow),
+          .all({ limit, ...(appId !== null && { appId }) }),
       ),
-  }
-}
-
-type Row = {
-  delivery_id: string
-  app_id: string
-  verification_id: string
-  recipient_sealed: Uint8Array
-  at: number
-}
-
-function toInboxRow(row: Row): InboxRow {
-  return {
-    deliveryId: row.delivery_id,
-    appId: row.app_id,
-    verificationId: row.verification_id,
-    recipientSealed: row.recipient_sealed,
-    at: row.at,
   }
 }

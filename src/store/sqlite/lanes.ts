@@ -1,11 +1,17 @@
 import type { Database } from 'bun:sqlite'
+import type { Delivery } from '../../domain/delivery/delivery.ts'
 import type { Lane } from '../../domain/delivery/handover.ts'
 import type { Timers } from '../../domain/ports.ts'
 import type { DeliveryStore, Due } from '../../domain/stores.ts'
-import { type DeliveryRow, deliveryColumns, toDelivery } from './delivery-row.ts'
 import type { Parts } from './parts.ts'
 
 type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 'release'>
+
+/** The columns of a `Delivery`. */
+export const deliveryColumns = `
+  id, app_id as appId, mode, verification_id as verificationId, channel,
+  nullif(endpoint_id, '') as endpointId, status, detail, tries, created_at as createdAt,
+  expires_at as expiresAt`
 
 /** Lanes that are read before other work gets a turn of the event loop. */
 const lanesAtOnce = 100
@@ -44,9 +50,9 @@ export function createLanes({ database, read, write, timers }: LaneDeps): LaneMe
     claim: ({ lane, leaseUntil, limit, ...due }) =>
       write(() => {
         const { node } = due
-        return dueIn(due, lane, limit)
-          .flatMap((id) => leases.take.get({ id, node, leaseUntil }) ?? [])
-          .map(toDelivery)
+        return dueIn(due, lane, limit).flatMap(
+          (id) => leases.take.get({ id, node, leaseUntil }) ?? [],
+        )
       }),
     releaseLeases: (node) => write(() => void leases.releaseAll.run({ node })),
     release: ({ node, ids }) =>
@@ -115,7 +121,7 @@ const never = Number.MAX_SAFE_INTEGER
 
 function prepareLeases(database: Database) {
   return {
-    take: database.prepare<DeliveryRow, { id: string; node: string; leaseUntil: number }>(`
+    take: database.prepare<Delivery, { id: string; node: string; leaseUntil: number }>(`
       update deliveries set due_at = $leaseUntil, leased_by = $node where id = $id
       returning ${deliveryColumns}`),
     release: database.prepare<null, { node: string; id: string }>(`

@@ -70,7 +70,7 @@ export function createLists({ database, read, timers }: Deps): VerificationStore
       rows.push(...(await read(() => find(next, wanted))))
       const isPart = query.status !== undefined && query.recipient === undefined
       const cursor = isPart && rows.length <= query.limit ? await read(() => lastSeen(next)) : null
-      if (cursor === null) return toPage(rows, query.limit, ({ id }) => id, toVerification)
+      if (cursor === null) return toPage(rows.map(toVerification), query.limit)
       next = { ...query, cursor }
       await otherWork()
     }

@@ -6,17 +6,12 @@ export function createNodeStore({ database, read, write }: Parts): NodeStore {
     insert or replace into nodes (id, seen_at, keyset_version)
     values ($id, $seenAt, $keysetVersion)`)
   const leave = database.prepare<null, { id: string }>('delete from nodes where id = $id')
-  const list = database.prepare<Row, []>('select * from nodes order by id')
+  const list = database.prepare<Node, []>(`
+    select id, seen_at as seenAt, keyset_version as keysetVersion from nodes order by id`)
 
   return {
     beat: (node) => write(() => void beat.run(node)),
     leave: (id) => write(() => void leave.run({ id })),
-    list: () => read(() => list.all().map(toNode)),
+    list: () => read(() => list.all()),
   }
-}
-
-type Row = { id: string; seen_at: number; keyset_version: number }
-
-function toNode({ id, seen_at: seenAt, keyset_version: keysetVersion }: Row): Node {
-  return { id, seenAt, keysetVersion }
 }

@@ -1,16 +1,14 @@
 import type { Page } from '../../domain/stores.ts'
 
-/** A page of `limit` items from rows with one more, which shows whether more follow. */
-export function toPage<Row, Item>(
-  rows: Row[],
+/** A page of `limit` items, given one more, which shows whether more follow; the cursor is an id. */
+export function toPage<Item extends { id: number | string }>(
+  items: Item[],
   limit: number,
-  place: (row: Row) => number | string,
-  toItem: (row: Row) => Item,
 ): Page<Item> {
-  const shown = rows.slice(0, limit)
+  const shown = items.slice(0, limit)
   const last = shown.at(-1)
-  const hasMore = rows.length > limit && last !== undefined
-  return { items: shown.map(toItem), nextCursor: hasMore ? String(place(last)) : null }
+  const hasMore = items.length > limit && last !== undefined
+  return { items: shown, nextCursor: hasMore ? String(last.id) : null }
 }
 
 /** The number in a cursor; the first page for anything else. */

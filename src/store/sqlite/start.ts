@@ -37,6 +37,7 @@ export function createStart(deps: Deps): (command: StartCommand) => StartResult 
     const earlierId = recipient.latestId
     const fits = fitsRecipient(budgets, command, recipient)
     const code = fits ? command.short : command.long
+    if (code === 'ask') return { outcome: 'long_needed' }
     for (const row of taken) {
       const isRecipient = row === recipient
       const latestId = isRecipient && code ? verification.id : row.latestId

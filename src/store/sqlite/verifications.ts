@@ -9,7 +9,6 @@ import type {
 } from '../../domain/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
 import { type Answers, createAnswers } from './answers.ts'
-import { createCharge } from './charge.ts'
 import type { Enqueue } from './deliveries.ts'
 import type { AddEvent } from './events.ts'
 import type { LimitRows } from './limits.ts'
@@ -97,7 +96,7 @@ function createChanges(
   return {
     charge(command: AttemptCommand): AttemptResult {
       const { now, idempotency, events, appId, id: verificationId } = command
-      const kept = answers.find(idempotency)
+      const kept = idempotency && answers.find(idempotency)
       if (kept) return kept
       const charged = charge(command)
       if (!charged) return { outcome: 'refused', verification: get(command) }
@@ -110,7 +109,7 @@ function createChanges(
         const data = { attempts_spent: attemptsSpent }
         addEvent({ at: now, appId, type, verificationId, data })
       }
-      answers.keep(idempotency, verification, now)
+      if (idempotency) answers.keep(idempotency, verification, now)
       counters.count(appId, 'checks', now)
       counters.count(appId, isRight ? 'approvals' : 'failures', now)
       return { outcome: 'judged', verification }
@@ -132,6 +131,60 @@ function createChanges(
       return verification
     },
   }
+}
+
+/**
+ * One statement that spends an attempt and judges it, under the condition that `isRight` says. Its
+ * columns are in no index: a wrong code changes one row and nothing else.
+ */
+export function chargeStatement({ isKnown, isRight }: Keys): string {
+  return `
+    update verifications
+    set attempts_spent = attempts_spent + 1,
+      status = case when ${isRight} then 'approved' else status end
+    where id = $id and app_id = $appId and mode = $mode and ${isPending}
+      and code_length = $length and code_format = $format and ${isKnown}
+    returning ${verificationColumns}`
+}
+
+/** SQL conditions: the row's key is in use, and the code is right under it. */
+type Keys = { isKnown: string; isRight: string }
+
+/** With one key, the usual case. */
+export const oneKey: Keys = { isKnown: 'code_key_id = $keyId', isRight: 'code_digest = $digest' }
+/** With any number of keys: `$digests` is JSON, hex by key id. */
+const manyKeys: Keys = {
+  isKnown: '$digests ->> code_key_id is not null',
+  isRight: 'code_digest = unhex($digests ->> code_key_id)',
+}
+
+type Attempt = VerificationKey & Pick<AttemptCommand, 'format' | 'length' | 'now'>
+
+/** Null when there is nothing to charge. */
+function createCharge(database: Database): (command: AttemptCommand) => Verification | null {
+  const one = database.prepare<VerificationRow, Attempt & { keyId: string; digest: Uint8Array }>(
+    chargeStatement(oneKey),
+  )
+  const many = database.prepare<VerificationRow, Attempt & { digests: string }>(
+    chargeStatement(manyKeys),
+  )
+
+  return ({ digests, ...attempt }) => {
+    const [first, ...others] = digests
+    const row =
+      first && others.length === 0
+        ? one.get({ ...attempt, ...first })
+        : many.get({ ...attempt, digests: toJson(digests) })
+    return row ? toVerification(row) : null
+  }
+}
+
+function toJson(digests: AttemptCommand['digests']): string {
+  return JSON.stringify(
+    Object.fromEntries(
+      digests.map(({ keyId, digest }) => [keyId, Buffer.from(digest).toString('hex')]),
+    ),
+  )
 }
 
 type Resend = Omit<ResendCommand, 'delivery'> & { deliveryId: string }

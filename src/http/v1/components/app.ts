@@ -1,7 +1,7 @@
 import { type TSchema, t } from 'elysia'
 import { endpointsMax } from '../../../domain/app/app.ts'
-import { type EndpointField, smtpFields } from '../../../domain/app/endpoint.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
+import { type EndpointField, smtpFields } from '../../../domain/app/smtp-fields.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
 import { modes } from '../../../domain/verification/verification.ts'
 import { namePattern } from '../../core/patterns.ts'

@@ -5,7 +5,7 @@ import { counterNames } from '../../../domain/stores.ts'
 import { count, id, nullable, object, oneOf, output, time, timedId } from '../../core/schema.ts'
 import { pageOf } from './page.ts'
 
-export const bucketNames = ['minute', 'hour', 'day'] as const
+const bucketNames = ['minute', 'hour', 'day'] as const
 
 const says: Record<(typeof counterNames)[number], string> = {
   starts: 'Verifications that were started.',
@@ -20,7 +20,7 @@ const says: Record<(typeof counterNames)[number], string> = {
   undeliverable: 'Messages that were given up.',
 }
 
-export const statsRow = output('StatsRow', {
+const statsRow = output('StatsRow', {
   at: time('The start of the bucket.'),
   ...Object.fromEntries(counterNames.map((name) => [name, count(says[name])])),
 })

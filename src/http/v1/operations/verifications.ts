@@ -1,4 +1,4 @@
-import { idempotencyKeyPattern } from '../../core/headers.ts'
+import { idempotencyKeyPattern } from '../../core/request.ts'
 import type { Operation } from '../../core/route.ts'
 import { timedId } from '../../core/schema.ts'
 import { pageQuery } from '../components/page.ts'

@@ -42,8 +42,8 @@ create table api_keys (
 ) strict, without rowid;
 create index api_keys_by_app on api_keys (app_id);
 
--- Ids begin with their time, so the rows of one moment lie side by side. No index has a column that
--- a wrong code changes.
+-- Ids begin with their time, so that rows which are written together are stored together. No column
+-- that a wrong code changes is in an index.
 create table verifications (
   id text primary key,
   app_id text not null,
@@ -54,7 +54,7 @@ create table verifications (
   recipient_index blob not null,
   recipient_masked text not null,
   recipient_sealed blob,
-  -- The one before it of the same recipient, which may have been swept.
+  -- The id of the recipient's previous verification, which may have been deleted.
   earlier_id text,
   channel text not null,
   purpose text not null,
@@ -65,7 +65,7 @@ create table verifications (
   code_format text not null check (code_format in ('numeric', 'crockford')),
   code_length integer not null check (code_length between 6 and 13),
   code_generation integer not null,
-  -- Null once forgotten.
+  -- Null after an approval, a cancel or the expiry, when it is not needed any more.
   code_digest blob check (length(code_digest) = 32),
   reference text not null,
   attempts_spent integer not null default 0 check (attempts_spent between 0 and attempts_max),
@@ -75,7 +75,7 @@ create table verifications (
   created_at integer not null,
   expires_at integer not null,
   resend_at integer not null,
-  -- Its latest delivery.
+  -- The id of its latest delivery, and a copy of that one's status and detail.
   delivery_id text not null,
   delivery_status text not null,
   delivery_detail text
@@ -89,7 +89,7 @@ create table deliveries (
   mode text not null check (mode in ('live', 'test')),
   verification_id text not null,
   channel text not null,
-  -- Empty for a channel without endpoints.
+  -- The endpoint of the next try; empty for a channel without endpoints.
   endpoint_id text not null,
   status text not null
     check (status in ('queued', 'sent', 'deferred', 'refused', 'undeliverable')),
@@ -97,11 +97,11 @@ create table deliveries (
   tries integer not null default 0,
   created_at integer not null,
   expires_at integer not null,
-  -- When the next try is wanted.
+  -- The time of the next try.
   try_at integer not null,
-  -- When it may be claimed: at `try_at`, or when the lease ends; null once it has ended.
+  -- When a node may claim it: at `try_at`, or at the end of the lease. Null once the delivery ended.
   due_at integer,
-  -- The node that has it; empty when none has.
+  -- The node that has leased it; empty when none has.
   leased_by text not null
 ) strict, without rowid;
 create index deliveries_by_lane on deliveries (app_id, channel, endpoint_id, leased_by, due_at)
@@ -124,18 +124,19 @@ create table delivery_tries (
   primary key (delivery_id, number)
 ) strict, without rowid;
 
--- GCRA: the theoretical arrival time of the next take from each rate, epoch ms.
+-- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key blob primary key,
   arrival_1 integer,
   arrival_2 integer,
   arrival_3 integer,
-  -- In a recipient's row: its latest verification.
+  -- In a recipient's row: the id of its latest verification.
   latest_id text,
   kept_until integer not null
 ) strict, without rowid;
 
--- Wrong codes of swept verifications, for budgets with longer windows than their keeping time.
+-- Wrong codes of deleted verifications, for budget windows that are longer than verifications are
+-- kept.
 create table guess_failures (
   recipient_key blob not null,
   hour integer not null,
@@ -144,7 +145,7 @@ create table guess_failures (
 ) strict, without rowid;
 create index guess_failures_by_hour on guess_failures (hour);
 
--- The answers to Idempotency-Keys.
+-- The answers to requests with an Idempotency-Key.
 create table answers (
   key blob primary key,
   app_id text not null,

@@ -1,4 +1,7 @@
-import type { Timers } from './domain/ports.ts'
+import type { Clock, Random, Timers } from './domain/ports.ts'
+
+/** The machine's clock, which only this file reads. */
+export const systemClock: Clock = { now: () => Date.now() }
 
 /** The runtime's timers and its monotonic clock, which only this file uses. */
 export const systemTimers: Timers = {
@@ -9,4 +12,9 @@ export const systemTimers: Timers = {
   },
   soon: (callback) => void setImmediate(callback),
   monotonic: () => performance.now(),
+}
+
+/** Secure random bytes of the operating system. */
+export const systemRandom: Random = {
+  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
 }

@@ -1,0 +1,112 @@
+import type { Field } from '../field.ts'
+import { addressMax } from '../verification/recipient.ts'
+
+export const smtpSecurities = ['tls', 'starttls', 'opportunistic', 'none'] as const
+export type SmtpSecurity = (typeof smtpSecurities)[number]
+
+export type SmtpSettings = {
+  channel: 'email'
+  host: string
+  port: number
+  security: SmtpSecurity
+  /** Null for a server without login. */
+  user: string | null
+  from: string
+  fromName: string | null
+  /** Connections at a time; null follows the server's default of 10. */
+  connectionsMax: number | null
+}
+
+export type EndpointField = Field & {
+  wire: string
+  required?: true
+  secret?: true
+  nullable?: true
+}
+
+/** Every field of an SMTP endpoint: wire name, type, bounds and description. */
+export const smtpFields = {
+  host: {
+    type: 'text',
+    min: 1,
+    max: 253,
+    must: 'a host name or an IP address',
+    wire: 'host',
+    required: true,
+    says: 'Host name or IP address of the mail server.',
+  },
+  port: {
+    type: 'integer',
+    min: 1,
+    max: 65_535,
+    wire: 'port',
+    required: true,
+    says: 'Its port: 587 (STARTTLS) or 465 (implicit TLS) with most providers.',
+  },
+  security: {
+    type: 'choice',
+    of: smtpSecurities,
+    wire: 'security',
+    says:
+      'tls: implicit TLS (default on 465). starttls: required (default elsewhere). ' +
+      'opportunistic: STARTTLS if it is offered and trusted, else plain (default on loopback). ' +
+      'none: plain text.',
+  },
+  user: {
+    type: 'text',
+    min: 1,
+    max: 256,
+    must: '1 to 256 characters without control characters',
+    wire: 'user',
+    nullable: true,
+    says: 'The login; the From address if absent, null for no login.',
+  },
+  password: {
+    type: 'text',
+    min: 1,
+    max: 1024,
+    must: '1 to 1024 characters without control characters',
+    wire: 'password',
+    secret: true,
+    says: 'Write-only. Needed again when host, port, security or user change.',
+  },
+  from: {
+    type: 'text',
+    min: 3,
+    max: addressMax,
+    must: 'one e-mail address like ada@example.com',
+    wire: 'from',
+    required: true,
+    says: 'The From address.',
+  },
+  fromName: {
+    type: 'text',
+    min: 1,
+    max: 64,
+    must: '1 to 64 characters without control characters',
+    wire: 'from_name',
+    nullable: true,
+    says: 'The name of the sender.',
+  },
+  connectionsMax: {
+    type: 'integer',
+    min: 1,
+    max: 50,
+    wire: 'connections_max',
+    nullable: true,
+    says: 'Connections to this server at a time; 10 if absent or null.',
+  },
+} as const satisfies Record<string, EndpointField>
+
+export type SmtpField = keyof typeof smtpFields
+export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
+
+/** An endpoint's settings as received, not validated. */
+export type SmtpInput = { [Name in SmtpField]?: unknown }
+
+/** The caller's names of the fields, for reporting mistakes. */
+export type SmtpNames = Record<SmtpField, string>
+
+export const emailNames = Object.fromEntries(
+  smtpFieldList.map(([name, { wire }]) => [name, `email.${wire}`]),
+) as SmtpNames
