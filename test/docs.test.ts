@@ -31,13 +31,13 @@ test('every file that a page names in the source exists', () => {
   expect(missing).toEqual([])
 })
 
-test('ARCHITECTURE traces five operations through files that exist', () => {
+test('ARCHITECTURE traces five operations through files that exist, and counts them', () => {
   const text = read('ARCHITECTURE.md').split('## Five traces')[1]?.split('\n## ')[0] ?? ''
   const traces = text.split(/\n\*\*/).slice(1)
   expect(traces.length).toBe(5)
   for (const trace of traces) {
     const files = [...trace.matchAll(/`(src\/[\w./-]+\.ts)`/g)].map(([, path = '']) => path)
-    expect(files.length).toBeGreaterThan(2)
+    expect(new Set(files).size).toBe(Number(/\((\d+) files\)/.exec(trace)?.[1]))
     for (const file of files) expect([file, existsSync(join(root, file))]).toEqual([file, true])
   }
   const check = read('src/domain/verification/check.ts')
