@@ -4,29 +4,31 @@ import type { Timers } from '../../src/domain/ports.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
 import { createFailures } from '../../src/store/sqlite/failure.ts'
-import { createWriter, type WriterOptions } from '../../src/store/sqlite/group-commit.ts'
+import { createGroupCommit, type TransactionOptions } from '../../src/store/sqlite/group-commit.ts'
 import { systemTimers } from '../../src/system.ts'
 import { times } from '../support/commands.ts'
 import { newPath, problemCode } from './files.ts'
 
 /** A writer over a table of names, and the names that each group wrote. */
-function openWriter(options: Partial<WriterOptions> = {}, path = newPath()) {
+function openWriter(options: Partial<TransactionOptions> = {}, path = newPath()) {
   const database = openDatabase(path)
   database.run('create table things (name text primary key) strict')
   const insert = database.prepare<null, { name: string }>('insert into things values ($name)')
   const counted: string[] = []
   const groups: string[][] = []
   const collected = {
-    mark: () => counted.length,
-    rewind(mark: number) {
-      counted.length = mark
-    },
+    counted,
     write() {
       groups.push(counted.splice(0))
     },
   }
   const failures = createFailures()
-  const writer = createWriter(database, { timers: systemTimers, failures, collected, ...options })
+  const writer = createGroupCommit(database, {
+    timers: systemTimers,
+    failures,
+    collected,
+    ...options,
+  })
   const add = (name: string, priority?: Parameters<typeof writer.write>[1]) =>
     writer.write(() => {
       counted.push(name)
@@ -77,8 +79,9 @@ test('an operation that throws fails alone and leaves nothing behind', async () 
 test('a commit that fails is rolled back and fails every operation of its group', async () => {
   let isBroken = true
   const collected = {
-    mark: () => 0,
-    rewind: () => {},
+    get counted() {
+      return [1]
+    },
     write() {
       if (isBroken) throw new Error('no commit')
     },

@@ -17,20 +17,19 @@ export function createAnswers(database: Database) {
   return {
     /** Null for a key that is new or past its time. */
     find(
-      request: KeptRequest | null,
+      request: KeptRequest,
     ):
       | { outcome: 'replayed'; verification: Verification; at: number }
       | { outcome: 'key_reused' }
       | null {
-      const kept = request && find.get(request)
+      const kept = find.get(request)
       if (!kept) return null
       if (Buffer.compare(kept.fingerprint, request.fingerprint) !== 0) {
         return { outcome: 'key_reused' }
       }
       return { outcome: 'replayed', verification: JSON.parse(kept.answer), at: kept.kept_at }
     },
-    keep(request: KeptRequest | null, verification: Verification, now: number): void {
-      if (!request) return
+    keep(request: KeptRequest, verification: Verification, now: number): void {
       const { key, fingerprint } = request
       const answer = JSON.stringify(verification)
       keep.run({ key, fingerprint, appId: verification.appId, answer, now })

@@ -4,8 +4,7 @@ import type { EventType } from '../../domain/event.ts'
 import type { DeliveryStore, NewDelivery, SettleCommand } from '../../domain/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
 import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
-import { createSettle, type SettleDeps } from './settle.ts'
-import { createTries } from './tries.ts'
+import { createSettle, createTries, type TryDeps } from './tries.ts'
 
 /** Queues a delivery in the transaction of a start, a resend or a try. */
 export type Enqueue = (
@@ -31,7 +30,7 @@ export function createEnqueue(database: Database): Enqueue {
   }
 }
 
-export function createDeliveryStore(deps: LaneDeps & SettleDeps): DeliveryStore {
+export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
   const { database, read, write } = deps
   const tries = createTries(database)
   const settle = createSettle(deps, tries)

@@ -22,8 +22,6 @@ const busy = 5
 export type Failures = {
   /** Converts a failure of the database to a problem; returns any other error unchanged. */
   toProblem(error: unknown): unknown
-  /** Runs a query; rejects with a problem when the database fails. */
-  read<Value>(query: () => Value): Promise<Value>
 }
 
 /** `onDamage` is called once, when the database turns out to be damaged. */
@@ -39,16 +37,7 @@ export function createFailures(onDamage: () => void = () => {}): Failures {
     return new Problem('store_unavailable', { retryAfterSeconds: 5 })
   }
 
-  return {
-    toProblem,
-    async read(query) {
-      try {
-        return query()
-      } catch (error) {
-        throw toProblem(error)
-      }
-    },
-  }
+  return { toProblem }
 }
 
 /** True for a fault of the disk, the file or a lock; false for a mistake in a statement. */

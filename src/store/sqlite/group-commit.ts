@@ -7,7 +7,9 @@ import { type Failures, isBusy, isUnavailable } from './failure.ts'
 export const priorities = ['check', 'start', 'background'] as const
 export type Priority = (typeof priorities)[number]
 
-export type Writer = {
+export type Transactions = {
+  /** Runs a query at once; rejects with a problem when the database fails. */
+  read<Value>(query: () => Value): Promise<Value>
   /**
    * Runs an operation in a group; resolves when the group's commit is on disk. The operation may
    * run twice, so it must not change anything outside the database.
@@ -19,9 +21,8 @@ export type Writer = {
 
 /** Data that operations collect in memory, to be written once for a group. */
 export type Collected = {
-  mark(): number
-  /** Drops the data that was collected since the mark. */
-  rewind(mark: number): void
+  counted: unknown[]
+  /** Writes and removes what was counted. */
   write(): void
 }
 
@@ -34,7 +35,7 @@ type Waiting = {
   group: number
 }
 
-export type WriterOptions = {
+export type TransactionOptions = {
   timers: Timers
   failures: Failures
   collected?: Collected
@@ -59,10 +60,10 @@ const queueMax = 20_000
  * commit is on disk. An operation that throws fails alone: its group is rolled back and runs again
  * with a savepoint around each.
  */
-export function createWriter(database: Database, options: WriterOptions): Writer {
+export function createGroupCommit(database: Database, options: TransactionOptions): Transactions {
   const { timers, failures } = options
   const queue = createQueue(timers, options.grouped === false ? 1 : groupMax)
-  const transactions = createTransactions(database, options)
+  const transactions = prepareTransactions(database, options)
   let isScheduled = false
   let isClosed = false
 
@@ -111,6 +112,13 @@ export function createWriter(database: Database, options: WriterOptions): Writer
   }
 
   return {
+    async read(query) {
+      try {
+        return query()
+      } catch (error) {
+        throw failures.toProblem(error)
+      }
+    },
     write<T>(run: () => T, priority: Priority = 'background'): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (isClosed || queue.size() >= queueMax) {
@@ -141,27 +149,30 @@ function runAll(group: Iterable<Waiting>, taken: Waiting[]): Answer[] {
   return answers
 }
 
-function createTransactions(database: Database, { collected }: WriterOptions) {
+function prepareTransactions(database: Database, { collected }: TransactionOptions) {
   const begin = database.prepare('begin immediate')
   const commit = database.prepare('commit')
   const savepoint = database.prepare('savepoint operation')
   const release = database.prepare('release operation')
   const rollBackTo = database.prepare('rollback to operation')
+  const rewind = (length: number) => {
+    if (collected) collected.counted.length = length
+  }
 
   return {
     begin: () => void begin.run(),
     commit(answers: Answer[]): void {
-      collected?.write()
+      if (collected && collected.counted.length > 0) collected.write()
       commit.run()
       for (const answer of answers) answer()
     },
     rollBack(): void {
-      collected?.rewind(0)
+      rewind(0)
       // A full disk has ended the transaction already.
       if (database.inTransaction) database.run('rollback')
     },
     runAlone(waiting: Waiting): Answer {
-      const mark = collected?.mark() ?? 0
+      const mark = collected?.counted.length ?? 0
       savepoint.run()
       try {
         const value = waiting.run()
@@ -171,7 +182,7 @@ function createTransactions(database: Database, { collected }: WriterOptions) {
         if (isUnavailable(error)) throw error
         rollBackTo.run()
         release.run()
-        collected?.rewind(mark)
+        rewind(mark)
         return () => waiting.reject(error)
       }
     },

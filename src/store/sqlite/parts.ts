@@ -1,10 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { Failures } from './failure.ts'
-import type { Writer } from './group-commit.ts'
+import type { Transactions } from './group-commit.ts'
 
 /** What every part of the store needs. */
-export type Parts = {
-  database: Database
-  read: Failures['read']
-  write: Writer['write']
-}
+export type Parts = Pick<Transactions, 'read' | 'write'> & { database: Database }

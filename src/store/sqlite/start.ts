@@ -1,5 +1,10 @@
 import type { Database } from 'bun:sqlite'
-import type { CodeVariant, StartCommand, StartResult } from '../../domain/stores.ts'
+import type {
+  CodeVariant,
+  StartCommand,
+  StartResult,
+  VerificationStore,
+} from '../../domain/stores.ts'
 import { fitsBudget, type LimitRow, takeRates } from '../../domain/verification/limits.ts'
 import type { Verification } from '../../domain/verification/verification.ts'
 import type { Answers } from './answers.ts'
@@ -7,10 +12,10 @@ import { type Budgets, createBudgets } from './budget.ts'
 import type { Enqueue } from './deliveries.ts'
 import type { AddEvent } from './events.ts'
 import type { LimitRows, StoredLimit } from './limits.ts'
+import type { Parts } from './parts.ts'
 import type { Counters } from './stats.ts'
 
-type Deps = {
-  database: Database
+type Deps = Pick<Parts, 'database' | 'write'> & {
   limits: LimitRows
   answers: Answers
   enqueue: Enqueue
@@ -19,15 +24,15 @@ type Deps = {
 }
 
 /** Reads and decides before any write, so that a refusal needs no rollback. */
-export function createStart(deps: Deps): (command: StartCommand) => StartResult {
-  const { limits, answers, enqueue, addEvent, counters } = deps
+export function createStart(deps: Deps): VerificationStore['start'] {
+  const { write, limits, answers, enqueue, addEvent, counters } = deps
   const insert = prepareInsert(deps.database)
   const budgets = createBudgets(deps.database)
 
-  return (command) => {
+  const start = (command: StartCommand): StartResult => {
     const { verification, delivery, idempotency, recipientKeptMs } = command
     const { appId, createdAt: now } = verification
-    const kept = answers.find(idempotency)
+    const kept = idempotency && answers.find(idempotency)
     if (kept) return kept.outcome === 'replayed' ? replay(kept.verification) : kept
     const taken = takeAll(limits, command.limits, now)
     if ('outcome' in taken) return taken
@@ -53,10 +58,11 @@ export function createStart(deps: Deps): (command: StartCommand) => StartResult 
     const started = asStarted(verification, code)
     insert(command, { started, code, earlierId, recipientKey: recipient.key })
     enqueue(started, delivery)
-    answers.keep(idempotency, started, now)
+    if (idempotency) answers.keep(idempotency, started, now)
     counters.count(appId, 'starts', now)
     return { outcome: 'started', verification: started }
   }
+  return (command) => write(() => start(command), 'start')
 }
 
 function replay(verification: Verification): StartResult {

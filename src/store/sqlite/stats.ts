@@ -24,12 +24,9 @@ export function createCounters(database: Database): Counters {
   const counted: { appId: string; name: CounterName; minute: number }[] = []
 
   return {
+    counted,
     count(appId, name, now) {
       counted.push({ appId, name, minute: Math.floor(now / minuteMs) })
-    },
-    mark: () => counted.length,
-    rewind(mark) {
-      counted.length = mark
     },
     write() {
       const rows = new Map<string, MinuteRow>()

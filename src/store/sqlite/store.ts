@@ -9,7 +9,7 @@ import { openDatabase } from './database.ts'
 import { createDeliveryStore, createEnqueue } from './deliveries.ts'
 import { createAddEvent, createEventStore } from './events.ts'
 import { createFailures } from './failure.ts'
-import { createWriter } from './group-commit.ts'
+import { createGroupCommit } from './group-commit.ts'
 import { createInboxStore } from './inbox.ts'
 import { createLimitRows, createLimitStore } from './limits.ts'
 import { createMaintenanceStore } from './maintenance.ts'
@@ -41,8 +41,8 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
   const database = openDatabase(path)
   const failures = createFailures(onDamage)
   const counters = createCounters(database)
-  const writer = createWriter(database, { timers, failures, collected: counters, grouped })
-  const parts: Parts = { database, read: failures.read, write: writer.write }
+  const commits = createGroupCommit(database, { timers, failures, collected: counters, grouped })
+  const parts: Parts = { database, read: commits.read, write: commits.write }
   const limits = createLimitRows(database)
   const audit = createAuditChain(database)
   const cache = createAppCache(database, timers)
@@ -67,7 +67,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
       backUp(database, file)
     },
     async close() {
-      await writer.close()
+      await commits.close()
       try {
         // No `pragma optimize`: statistics of a small database would make SQLite scan a large one.
         // Without statistics the plans use the indexes.

@@ -1,7 +1,121 @@
 import type { Database } from 'bun:sqlite'
-import type { Try } from '../../domain/delivery/delivery.ts'
+import type { DeliveryStatus, Try } from '../../domain/delivery/delivery.ts'
+import type { SettleCommand } from '../../domain/stores.ts'
+import type { Enqueue } from './deliveries.ts'
+import type { AddEvent } from './events.ts'
+import type { Counters } from './stats.ts'
 
-export type Tries = ReturnType<typeof createTries>
+export type TryDeps = {
+  database: Database
+  enqueue: Enqueue
+  addEvent: AddEvent
+  counters: Pick<Counters, 'count'>
+}
+
+/** Ends a try: in the delivery, its verification, its events and statistics. */
+export function createSettle(deps: TryDeps, tries: Tries): (command: SettleCommand) => void {
+  const { database, enqueue, addEvent, counters } = deps
+  const statements = prepareSettle(database)
+
+  function settle(command: SettleCommand): void {
+    const { delivery, made, follow } = command
+    const open = statements.settle.get(toValues(command))
+    if (!open) {
+      settleEnded(command)
+      return
+    }
+    if (made) tries.add(delivery.id, made)
+    tell(command)
+    if (!follow) return
+    const verification = { ...delivery, id: delivery.verificationId, expiresAt: open.expires_at }
+    enqueue(verification, follow)
+    statements.follow.run({ id: follow.id, ...keyOf(delivery) })
+  }
+
+  /** A delivery that ended during its try stays ended, but shows that it was sent. */
+  function settleEnded(command: SettleCommand): void {
+    const { delivery, made } = command
+    const ended = statements.ended.get({ id: delivery.id, ...keyOf(delivery) })
+    if (!ended || !made) return
+    tries.add(delivery.id, made)
+    const isNews = command.status === 'sent' && ended.status !== 'sent'
+    const { status, detail } = isNews ? command : ended
+    statements.count.run({ id: delivery.id, status, detail })
+    if (isNews) tell(command)
+  }
+
+  function tell({ delivery, status, detail, event, now }: SettleCommand): void {
+    const { id, appId, verificationId } = delivery
+    statements.tell.run({ id, status, detail, ...keyOf(delivery) })
+    const data = detail === null ? {} : { detail }
+    addEvent({ at: now, appId, type: event, verificationId, data })
+    if (status !== 'queued') counters.count(appId, status, now)
+  }
+
+  return settle
+}
+
+function toValues({ delivery, made, status, detail, again, now }: SettleCommand): Settled {
+  return {
+    id: delivery.id,
+    ...keyOf(delivery),
+    made: made ? 1 : 0,
+    status,
+    detail,
+    endpointId: again ? (again.endpointId ?? '') : null,
+    tryAt: again?.at ?? now,
+    dueAt: again ? (again.lease?.until ?? again.at) : null,
+    leasedBy: again?.lease?.node ?? '',
+  }
+}
+
+function keyOf({ appId, mode, verificationId }: SettleCommand['delivery']): Key {
+  return { appId, mode, verificationId }
+}
+
+function prepareSettle(database: Database) {
+  const isThis = `id = $id and app_id = $appId and mode = $mode
+    and verification_id = $verificationId`
+  const isVerification = 'id = $verificationId and app_id = $appId and mode = $mode'
+
+  return {
+    settle: database.prepare<{ expires_at: number }, Settled>(`
+      update deliveries set status = $status, detail = $detail, tries = tries + $made,
+        endpoint_id = ifnull($endpointId, endpoint_id), try_at = $tryAt, due_at = $dueAt,
+        leased_by = $leasedBy
+      where ${isThis} and due_at is not null
+      returning expires_at`),
+    ended: database.prepare<
+      { status: DeliveryStatus; detail: string | null },
+      Key & { id: string }
+    >(`select status, detail from deliveries where ${isThis} and due_at is null`),
+    count: database.prepare<null, { id: string; status: string; detail: string | null }>(`
+      update deliveries set tries = tries + 1, status = $status, detail = $detail
+      where id = $id`),
+    // The verification shows its latest delivery, which the end of an older one must not change.
+    tell: database.prepare<null, Key & { id: string; status: string; detail: string | null }>(`
+      update verifications set delivery_status = $status, delivery_detail = $detail
+      where ${isVerification} and delivery_id = $id`),
+    follow: database.prepare<null, Key & { id: string }>(`
+      update verifications
+      set delivery_id = $id, delivery_status = 'queued', delivery_detail = null
+      where ${isVerification}`),
+  }
+}
+
+type Key = Omit<SettleCommand['delivery'], 'id'>
+type Settled = Key & {
+  id: string
+  made: 0 | 1
+  status: DeliveryStatus
+  detail: string | null
+  endpointId: string | null
+  tryAt: number
+  dueAt: number | null
+  leasedBy: string
+}
+
+type Tries = ReturnType<typeof createTries>
 
 /** Reads and writes the tries of deliveries. */
 export function createTries(database: Database) {

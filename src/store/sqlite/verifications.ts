@@ -35,13 +35,12 @@ export function createVerificationStore(deps: Deps): VerificationStore {
   const { database, read, write } = deps
   const answers = createAnswers(database)
   const reads = createReads(database)
-  const start = createStart({ ...deps, answers })
   const list = createLists(deps)
   const change = createChanges(deps, answers, reads.get)
   const expire = createExpiry(database)
 
   return {
-    start: (command) => write(() => start(command), 'start'),
+    start: createStart({ ...deps, answers }),
     chargeAttempt: (command) => write(() => change.charge(command), 'check'),
     claimResend: (command) => write(() => change.resend(command), 'start'),
     cancel: (command) => write(() => change.cancel(command), 'start'),

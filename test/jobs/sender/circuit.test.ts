@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createCircuit, pauseMaxMs } from '../../../src/jobs/sender/circuit.ts'
+import { createCircuit, pauseMaxMs } from '../../../src/jobs/sender/lane.ts'
 
 function started() {
   let now = 0
