@@ -344,6 +344,18 @@ test('after a mail that may have been accepted the answer is 200 and the code li
   }
 })
 
+test('an unknown shareable key is refused as a used one is, whatever is typed', async () => {
+  const at = await registered()
+  const { shareableKey, code } = await mailed(at)
+  await verify(at, shareableKey, code)
+  const used = await verify(at, shareableKey, code)
+
+  for (const typed of [code, wrongCode(code), 'no code', '']) {
+    const unknown = await verify(at, `${shareableKey.slice(0, -8)}00000000`, typed)
+    expect([unknown.status, unknown.text]).toEqual([400, used.text])
+  }
+})
+
 test('while mails cannot be sent in time the answer is 429, with Retry-After', async () => {
   const at = await registered()
   at.outboxState.waitMs = 100_000

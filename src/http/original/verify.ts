@@ -6,6 +6,8 @@ import type { Draft } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
 import { isDeadKey } from './api.ts'
 
+const nobodys = { appId: '0'.repeat(22), mode: 'live' } as const
+
 /** Checks codes of `/otp` only, because this call names no app. */
 export async function verify(
   ports: RoutePorts,
@@ -16,15 +18,17 @@ export async function verify(
   if (typeof otp !== 'string') throw invalidField('otp', 'must be a string')
   const key = await ports.verifications.findShareable(id)
   try {
-    if (!key) throw new Problem('verification_not_found')
-    const { valid } = await checkVerification(ports, { ...key, code: otp })
+    // An unknown id is checked too, so that its answer takes as long as that of a used one.
+    const { valid } = await checkVerification(ports, { ...(key ?? nobodys), id, code: otp })
     ports.metrics.count('otpmint_checks_total', valid ? 'approved' : 'wrong')
     return valid ? text('OTP Matched!', 201) : text('OTP Mismatched!', 403)
   } catch (error) {
     if (!(error instanceof Problem)) throw error
     // Text that cannot be the code is a mismatch and costs no attempt.
-    if (error.code === 'invalid_request') return text('OTP Mismatched!', 403)
-    if (isDeadKey(error)) await ports.guard.chargeFailure(client())
-    throw error
+    const isNoCode = error.code === 'invalid_request'
+    if (isNoCode && key) return text('OTP Mismatched!', 403)
+    const refusal = isNoCode ? new Problem('verification_not_found') : error
+    if (isDeadKey(refusal)) await ports.guard.chargeFailure(client())
+    throw refusal
   }
 }
