@@ -18,7 +18,7 @@ export type Ledger = {
  * Outcomes that come within this time, in ms, are written in one commit, because a commit costs as
  * much as sending a mail. A crash in between sends those codes once more.
  */
-const gatherMs = 10
+const gatherMs = 2
 const openMax = 2_000
 const retryMs = 1_000
 

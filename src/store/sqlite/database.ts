@@ -41,8 +41,9 @@ function configure(database: Database): void {
   database.run('pragma temp_store = memory')
   database.run('pragma mmap_size = 0')
   database.run('pragma cache_size = -32768')
-  // A checkpoint blocks every other write: with 8,000 pages the p99 of a check was twice as long.
-  database.run('pragma wal_autocheckpoint = 2500')
+  // A checkpoint blocks every other write: 5 ms for 500 pages here, 12 ms for 2,500, which was the
+  // p99 of checks beside starts.
+  database.run('pragma wal_autocheckpoint = 500')
   database.run('pragma journal_size_limit = 67108864')
 }
 
