@@ -133,6 +133,8 @@ test('a database that another process locks answers 503 and recovers', async () 
   const server = await start(['serve'], { OTPMINT_DATA_DIR: dataDir })
   const story = await before(server, dataDir)
   const other = new Database(join(dataDir, 'otpmint.db'))
+  // The server may be writing at this moment.
+  other.run('pragma busy_timeout = 5000')
   other.run('begin immediate')
   const answers = await writesOf(story)
   await expectRefusal(story, answers)
