@@ -29,13 +29,13 @@ export type Deed = (typeof deeds)[number]
 
 export const usualWeights: Record<Deed, number> = {
   ...{ start: 14, start_fresh: 8, repeat: 8, check_right: 8, check_wrong: 10, check_many: 3 },
-  ...{ check_garbage: 2, check_foreign: 3, resend: 4, cancel: 3, read: 5, list: 2 },
+  ...{ check_garbage: 2, check_foreign: 3, resend: 8, cancel: 3, read: 5, list: 2 },
   ...{ otp: 4, otp_again: 2, verify_right: 3, verify_wrong: 3, stranger: 2 },
 }
 
 export type Actors = {
   /** The next requests of the apps' back ends: one, or several at once. */
-  next(weights: Record<Deed, number>): Question[]
+  next(weights: Weights): Question[]
 }
 
 const persons = ['ada', 'bob', 'cy', 'dora'].map((name) => `${name}@example.com`)
@@ -208,9 +208,12 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
         const place = { kind: 'list' as const, method: 'GET', path: '/v1/verifications?limit=100' }
         return [{ ...place, app, key: keyOf(app, modeOf()), from: from() }]
       }
-      const seen = recent(
-        deed.startsWith('check') ? ({ start: begun }) => begun?.kind === 'start' : () => true,
-      )
+      // Often the same again, so that the number of resends is reached.
+      const isAgain = deed === 'resend' && rng.chance(0.3)
+      const seen = recent(({ start: begun, resends }) => {
+        if (isAgain) return resends.size > 0
+        return !deed.startsWith('check') || begun?.kind === 'start'
+      })
       return seen ? concerning(deed, seen) : []
     },
   }

@@ -59,6 +59,7 @@ export function createClient(
       text,
       json: isJson ? JSON.parse(text) : null,
       isReplayed: response.headers.get('idempotency-replayed') === 'true',
+      calmMs: ledger.calmMs,
       requestId: response.headers.get('x-request-id'),
       retryAfter: retryAfter === null ? null : Number(retryAfter),
     }

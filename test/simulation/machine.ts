@@ -1,3 +1,4 @@
+import { createQueue } from '../../src/channels/email/queue.ts'
 import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
@@ -62,7 +63,16 @@ export async function startMachine(parts: MachineParts) {
     close: inbox.close,
   }
   await store.deliveries.releaseLeases(node)
-  const channels = { email: parts.email, inbox: watchedInbox }
+  // The queue of the mail thread; the thread itself is not simulated.
+  const queue = createQueue(timers)
+  const email: Channel = {
+    ...parts.email,
+    queue: (handover, turn) => {
+      const send = () => parts.email.deliver(handover, turn.signal)
+      return queue.run(handover.endpoint?.id ?? 'none', turn, send)
+    },
+  }
+  const channels = { email, inbox: watchedInbox }
   const outbox = createSender({ ...base, channels, log, metrics })
   const state = { isStopping: false }
   const keys = { right: true }

@@ -125,6 +125,8 @@ export type Answer = {
   json: Json
   isReplayed: boolean
   requestId: string | null
+  /** The ledger's `calmMs` at the time of the answer. */
+  calmMs: number | null
   /** Retry-After, in seconds; null where there is none. */
   retryAfter: number | null
 }

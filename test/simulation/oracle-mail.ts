@@ -16,6 +16,8 @@ export type MailJudge = MailObserver & {
 
 /** The least wait before a mail whose reply is missing is sent again, in ms. */
 const ambiguousWaitMs = 60_000
+/** The same after greylisting without a Retry-After, in ms. */
+const greylistedWaitMs = 15_000
 /** The next process sends a killed process's waiting mail within this time, in ms. */
 const waitMaxMs = 4_000
 
@@ -45,7 +47,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     if (sent) violation('a sent mail is sent again', { sent: sent.number, ...facts })
     const last = others.at(-1)
     if (last && isTooEarly(ledger, last) && !forgiven.has(last)) {
-      violation('a mail that may have been taken is sent again too early', facts)
+      violation('a mail is tried again too early', { last: last.outcome, ...facts })
     }
     byDelivery.set(handover.deliveryId, [...others, session])
     unstored.add(session)
@@ -105,28 +107,39 @@ export function createMailJudge(ledger: Ledger): MailJudge {
   }
 }
 
+/** True while the wait after a missing or a greylisting reply lasts, if the clock never jumped. */
 function isTooEarly({ time, jumped }: Ledger, { outcome, answeredElapsed }: Session): boolean {
-  const isAmbiguous = outcome?.status === 'deferred' && outcome.ambiguous
-  return isAmbiguous && !jumped && time.elapsed() < (answeredElapsed ?? 0) + ambiguousWaitMs
+  if (outcome?.status !== 'deferred' || jumped) return false
+  const isGreylisted = outcome.cause === 'greylisted'
+  const greyMs = isGreylisted ? (outcome.retryAfterMs ?? greylistedWaitMs) : 0
+  const waitMs = outcome.ambiguous ? ambiguousWaitMs : greyMs
+  return time.elapsed() < (answeredElapsed ?? 0) + waitMs
 }
 
-/** Checks that a new process sends the mail of earlier ones, if no fault delays it. */
+/** Checks that acknowledged mail and that of earlier processes is sent, if no fault delays it. */
 function judgeWaiting(ledger: Ledger, byDelivery: Map<string, Session[]>): void {
-  const begun = new Set<string>()
+  const begun = new Map<string, number>()
   for (const [delivery, sessions] of byDelivery) {
     const { life, outcome, handover } = sessions.at(-1) as Session
     const verification = handover.verificationId
-    begun.add(verification)
+    begun.set(verification, (begun.get(verification) ?? 0) + 1)
     const seen = ledger.seen.get(verification)
     if (!seen || !life.isOver || outcome !== null || !mustBeSent(ledger, seen)) continue
     violation('a mail that a dead process began is not sent again', { delivery, verification })
   }
   for (const seen of ledger.seen.values()) {
-    const isDue = seen.start?.life.isOver && seen.mode === 'live' && !begun.has(seen.id)
-    if (isDue && mustBeSent(ledger, seen)) {
-      violation('a mail that a dead process queued is not sent', { verification: seen.id })
-    }
+    if (seen.mode !== 'live' || !mustBeSent(ledger, seen)) continue
+    const due = [seen.start, ...seen.resends].filter((ask) => ask && isDue(ledger, ask))
+    if (due.length <= (begun.get(seen.id) ?? 0)) continue
+    const requests = due.map((ask) => ask?.number)
+    violation('an acknowledged mail is not sent', { verification: seen.id, requests })
   }
+}
+
+/** True if the request has queued a mail, which should have been sent by now. */
+function isDue({ calmMs }: Ledger, { answer, life }: Ask): boolean {
+  if (!answer || answer.status >= 300) return false
+  return life.isOver || (calmMs ?? 0) - (answer.calmMs ?? 0) >= waitMaxMs
 }
 
 function mustBeSent(ledger: Ledger, seen: Seen): boolean {

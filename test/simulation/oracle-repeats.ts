@@ -53,6 +53,11 @@ function nameOf({ app, key }: Ask, id: string, repeatKey: string): string {
   return [app?.id, key?.mode, id, repeatKey].join(' ')
 }
 
+/** What must be equal for the same answer: for a check its code, in any spelling. */
+function bodyOf({ kind, body, code }: Ask): string {
+  return kind === 'check' ? String(code) : JSON.stringify(body)
+}
+
 /** True if the answer may have been deleted, by the highest time of the clock since. */
 function isForgotten({ asks }: Repeats, keptMs: number): boolean {
   const keptFrom = Math.min(...asks.map(({ clockMin }) => clockMin))
@@ -61,11 +66,11 @@ function isForgotten({ asks }: Repeats, keptMs: number): boolean {
 }
 
 function judge(repeats: Repeats, ask: Ask, answer: Answer): void {
-  const body = JSON.stringify(ask.body)
+  const body = bodyOf(ask)
   const keptMs = ask.kind === 'start' ? dayMs : checkKeptMs
   const first = isForgotten(repeats, keptMs) ? null : repeats.first
   if (answer.json?.code === 'idempotency_key_reused') {
-    const isOther = repeats.asks.some((other) => JSON.stringify(other.body) !== body)
+    const isOther = repeats.asks.some((other) => bodyOf(other) !== body)
     if (!isOther || first?.body === body) {
       violation('a repeated request counts as another one', facts(ask))
     }
