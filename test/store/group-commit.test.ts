@@ -180,6 +180,37 @@ test('a group has at most a thousand operations, and other work runs between gro
   expect(turns).toContain(1)
 })
 
+test('after a group of four the next one begins two milliseconds later', async () => {
+  const timers = { ...stillTimers(), waits: [] as { ms: number; run(): void }[] }
+  timers.monotonic = () => timers.now
+  timers.after = (ms, run) => {
+    const wait = { ms, run }
+    timers.waits.push(wait)
+    return () => void timers.waits.splice(timers.waits.indexOf(wait), 1)
+  }
+  const { add, groups } = openWriter({ timers })
+  await Promise.all(times(4, (index) => add(`first ${index}`)))
+  const second = add('second')
+  expect(timers.waits.map(({ ms }) => ms)).toEqual([2])
+  timers.now = 2
+  timers.waits[0]?.run()
+  await second
+
+  // After a smaller one it begins at once.
+  await add('third')
+  expect(groups.map(({ length }) => length)).toEqual([4, 1, 1])
+})
+
+test('a group does not rest while thirty-two operations wait', async () => {
+  const timers = stillTimers()
+  timers.after = () => () => {}
+  const { add, groups } = openWriter({ timers })
+  await Promise.all(times(4, (index) => add(`first ${index}`)))
+  await Promise.all(times(32, (index) => add(`second ${index}`)))
+
+  expect(groups.map(({ length }) => length)).toEqual([4, 32])
+})
+
 test('a group takes nothing more after four milliseconds', async () => {
   const timers = stillTimers()
   const { writer, groups, counted } = openWriter({ timers })

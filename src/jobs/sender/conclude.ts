@@ -86,7 +86,8 @@ async function settle(core: Core, item: Item, ending: Ending): Promise<void> {
       core.wake({ ...item.delivery, endpointId: command.again?.endpointId ?? null })
     }
   }
-  await core.ledger.settle(command, isOnDisk)
+  const isAwaited = core.waiters.has(item.delivery.verificationId)
+  await core.ledger.settle(command, isOnDisk, isAwaited)
   if (isAtOnce(command) || command.follow) return
   core.waiters.tell(item.delivery.verificationId, state)
 }

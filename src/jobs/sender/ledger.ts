@@ -5,9 +5,10 @@ import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
 export type Ledger = {
   /**
    * Resolves with whether it is on disk. If not, it is written again every second, and `onDisk` is
-   * called once it is.
+   * called once it is. Where a caller waits for the outcome it is written in this turn of the event
+   * loop, with all that were gathered.
    */
-  settle(command: SettleCommand, onDisk: () => void): Promise<boolean>
+  settle(command: SettleCommand, onDisk: () => void, isAwaited?: boolean): Promise<boolean>
   /** False while so many outcomes are unwritten that nothing more may be sent. */
   hasRoom(): boolean
   /** Resolves when every outcome is on disk, or was tried once more. */
@@ -18,7 +19,7 @@ export type Ledger = {
  * Outcomes that come within this time, in ms, are written in one commit, because a commit costs as
  * much as sending a mail. A crash in between sends those codes once more.
  */
-const gatherMs = 2
+const gatherMs = 10
 const openMax = 2_000
 const retryMs = 1_000
 
@@ -33,7 +34,7 @@ type LedgerPorts = {
 export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): Ledger {
   const open = new Set<Promise<boolean>>()
   const failed = new Map<SettleCommand, () => void>()
-  let gathered: Promise<void> | null = null
+  let group: { isOver: Promise<void>; end(): void } | null = null
   let isRetrying = false
   let isDraining = false
 
@@ -72,12 +73,22 @@ export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): 
         if (failed.size > 0) retryLater()
       })
   }
+  const newGroup = () => {
+    const { promise: isOver, resolve } = Promise.withResolvers<void>()
+    const end = () => {
+      cancel()
+      if (group === made) group = null
+      resolve()
+    }
+    const cancel = timers.after(gatherMs, end)
+    const made = { isOver, end }
+    return made
+  }
   return {
-    settle(command, onDisk) {
-      gathered ??= timers.sleep(gatherMs).then(() => {
-        gathered = null
-      })
-      const written = gathered.then(() => write(command, onDisk))
+    settle(command, onDisk, isAwaited = false) {
+      group ??= newGroup()
+      if (isAwaited) timers.soon(group.end)
+      const written = group.isOver.then(() => write(command, onDisk))
       open.add(written)
       void written.then(() => closing(() => open.delete(written)))
       return written

@@ -12,6 +12,8 @@ export type Waiters = {
     isEnough?: (state: DeliveryState) => boolean,
   ): Promise<DeliveryState | null>
   tell(verificationId: string, state: DeliveryState): void
+  /** True while somebody waits. */
+  has(verificationId: string): boolean
 }
 
 const endedMax = 10_000
@@ -56,5 +58,6 @@ export function createWaiters({ timers, clock }: { timers: Timers; clock: Clock 
       if (ended.size > endedMax && oldest !== undefined) ended.delete(oldest)
       for (const hear of [...(waiting.get(verificationId) ?? [])]) hear(state)
     },
+    has: (verificationId) => waiting.has(verificationId),
   }
 }

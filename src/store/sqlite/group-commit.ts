@@ -46,6 +46,13 @@ export type TransactionOptions = {
 /** The most operations of a group, and its longest time in ms. */
 const groupMax = 1024
 const groupMs = 4
+/**
+ * A commit keeps the event loop from all other work while the disk is written. So after a group of
+ * `restFrom` operations the next one begins `restMs` later, or when `restMax` operations wait.
+ */
+const restFrom = 4
+const restMs = 2
+const restMax = 32
 /** Operations that have waited for so many groups get a quarter of a group's time. */
 const patienceGroups = 8
 const overdueMs = groupMs / 4
@@ -66,6 +73,8 @@ export function createGroupCommit(database: Database, options: TransactionOption
   const transactions = prepareTransactions(database, options)
   let isScheduled = false
   let isClosed = false
+  let restUntil = Number.NEGATIVE_INFINITY
+  let cancelRest: (() => void) | null = null
 
   /** False when another process has the lock. */
   function runGroup(): boolean {
@@ -97,13 +106,26 @@ export function createGroupCommit(database: Database, options: TransactionOption
   function schedule(): void {
     if (isScheduled || isClosed || queue.size() === 0) return
     isScheduled = true
+    const leftMs = restUntil - timers.monotonic()
+    if (leftMs <= 0) timers.soon(next)
+    else cancelRest = timers.after(leftMs, next)
+  }
+
+  /** Begins a group that rests, because many operations wait. */
+  function endRest(): void {
+    if (!cancelRest || queue.size() < restMax) return
+    cancelRest()
+    cancelRest = null
     timers.soon(next)
   }
 
   function next(): void {
     isScheduled = false
+    cancelRest = null
     if (isClosed || queue.size() === 0) return
+    const waiting = queue.size()
     if (runGroup()) {
+      if (waiting >= restFrom) restUntil = timers.monotonic() + restMs
       schedule()
       return
     }
@@ -112,13 +134,7 @@ export function createGroupCommit(database: Database, options: TransactionOption
   }
 
   return {
-    async read(query) {
-      try {
-        return query()
-      } catch (error) {
-        throw failures.toProblem(error)
-      }
-    },
+    read: (query) => readWith(failures, query),
     write<T>(run: () => T, priority: Priority = 'background'): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (isClosed || queue.size() >= queueMax) {
@@ -127,12 +143,21 @@ export function createGroupCommit(database: Database, options: TransactionOption
         }
         queue.add({ run, resolve: resolve as (value: unknown) => void, reject }, priority)
         schedule()
+        endRest()
       })
     },
     async close() {
       isClosed = true
       while (queue.size() > 0) if (!runGroup()) await timers.sleep(busyRetryMs)
     },
+  }
+}
+
+async function readWith<Value>({ toProblem }: Failures, query: () => Value): Promise<Value> {
+  try {
+    return query()
+  } catch (error) {
+    throw toProblem(error)
   }
 }
 

@@ -134,9 +134,9 @@ describe('a lane holds', () => {
   })
 
   test('no more than 20,000 messages together with all other lanes', async () => {
-    const apps = await Promise.all([1, 2, 3, 4, 5].map(() => stage.newApp()))
     let total = 0
-    for (const app of apps) {
+    for (let count = 0; count < 5; count++) {
+      const app = await stage.newApp()
       while (stage.sender.reserve(laneOf(app))) total++
     }
 

@@ -35,15 +35,29 @@ test('outcomes that come one after another are written to the store in one batch
   for (const ids of ['abc', 'de']) {
     for (const id of ids) {
       void ledger.settle(end(id), ignore)
-      await time.run(0.5)
+      await time.run(2)
     }
     await time.run(20)
   }
 
   expect(groups).toEqual([
-    ...['a', 'b', 'c'].map((id): [number, string] => [2, id]),
-    ...['d', 'e'].map((id): [number, string] => [23.5, id]),
+    ...['a', 'b', 'c'].map((id): [number, string] => [10, id]),
+    ...['d', 'e'].map((id): [number, string] => [36, id]),
   ])
+})
+
+test('an outcome that a caller waits for is written at once, with those before it', async () => {
+  const groups: [number, string][] = []
+  const { time, ledger } = opened(async (id) => void groups.push([time.timers.monotonic(), id]))
+  void ledger.settle(end('a'), ignore)
+  await time.run(3)
+  void ledger.settle(end('b'), ignore, true)
+  void ledger.settle(end('c'), ignore, true)
+  await time.run(0.5)
+  void ledger.settle(end('d'), ignore)
+  await time.run(20)
+
+  expect(groups).toEqual([...['a', 'b', 'c'].map((id): [number, string] => [3, id]), [13.5, 'd']])
 })
 
 test('an outcome that the store refuses is written again until it succeeds', async () => {
