@@ -123,11 +123,11 @@ describe('a login that was refused', () => {
     const refusal = { status: 'refused', cause: 'login' }
 
     expect(await channel.send(app)).toMatchObject(refusal)
-    channel.advance(59_999)
+    channel.advance(59_000)
     expect(await channel.send(app)).toMatchObject(refusal)
     expect(server.logins).toHaveLength(1)
 
-    channel.advance(1)
+    channel.advance(1_000)
     expect(await channel.send(app)).toMatchObject(refusal)
     expect(server.logins).toHaveLength(2)
 
