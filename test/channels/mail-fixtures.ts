@@ -10,7 +10,7 @@ import type { DeliveryOutcome, Handover } from '../../src/domain/delivery/delive
 import type { Channel, Timers } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
-import { systemRandom, systemTimers } from '../../src/system.ts'
+import { systemClock, systemRandom, systemTimers } from '../../src/system.ts'
 
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -109,7 +109,8 @@ export function quickTimers(times: number): Timers {
 /** An email channel in this thread, and a short way to send one message. */
 export function openChannel(network: Partial<MailNetwork & { connectionsMax: number }> = {}) {
   const timers = movableTimers()
-  const options = { egress: createEgress(), timers, connectionsMax: 100, ...network }
+  const clock = systemClock
+  const options = { egress: createEgress(), clock, timers, connectionsMax: 100, ...network }
   const channel: Channel = createEmailChannel({ keyring }, createMailer(options))
   return {
     advance: timers.advance,

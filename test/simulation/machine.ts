@@ -64,12 +64,13 @@ export async function startMachine(parts: MachineParts) {
   }
   await store.deliveries.releaseLeases(node)
   // The queue of the mail thread; the thread itself is not simulated.
-  const queue = createQueue(timers)
+  const queue = createQueue({ clock, timers })
   const email: Channel = {
     ...parts.email,
     queue: (handover, turn) => {
+      const { endpoint, expiresAt } = handover
       const send = () => parts.email.deliver(handover, turn.signal)
-      return queue.run(handover.endpoint?.id ?? 'none', turn, send)
+      return queue.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
     },
   }
   const channels = { email, inbox: watchedInbox }

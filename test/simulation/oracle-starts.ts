@@ -28,9 +28,11 @@ function judgeOtpRefusal(ledger: Ledger, ask: Ask, { status, text }: Answer): vo
   if (status === 400 && (isNotSent || app?.isLeaving || app?.mayPause)) return
   if (status !== 429) violation('a start is refused without a reason', facts(ask))
   if (app?.mayRefuse || text.includes('in time')) return
-  // The answer names no limit: the app's limit is assumed if it is small or the clock went back.
-  const isApps =
-    ledger.jumpedBack.ever || (app?.minuteMin ?? 0) < ledger.settings.appStartsPerMinute
+  // The answer names no limit. After the clock went back an address counts as unknown, so that wrong
+  // keys from it may be what limits it.
+  if (ledger.jumpedBack.ever) return
+  // The app's limit is assumed if it is small.
+  const isApps = (app?.minuteMin ?? 0) < ledger.settings.appStartsPerMinute
   judgeLimit(ledger, ask, isApps ? 'app_day' : 'recipient_day')
 }
 

@@ -1,4 +1,5 @@
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import type { Clock } from '../../domain/ports.ts'
 import { createComposer } from './compose.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { failure, type MailNetwork } from './dial.ts'
@@ -10,11 +11,13 @@ import { outcomeOf, type SmtpFailure, sentOutcome } from './smtp-outcome.ts'
 /** The longest time of a whole try, in ms. */
 const tryMaxMs = 40_000
 
+type MailerPorts = MailNetwork & { clock: Clock; connectionsMax: number }
+
 /** Composes mails and hands them over in this thread. */
-export function createMailer(network: MailNetwork & { connectionsMax: number }): Mailer {
+export function createMailer(network: MailerPorts): Mailer {
   const composer = createComposer()
   const connections = createConnections(network)
-  const queue = createQueue(network.timers)
+  const queue = createQueue(network)
 
   const send: Mailer['send'] = async (job, signal, begun) => {
     const refused = connections.loginRefused(job.server)
@@ -28,8 +31,11 @@ export function createMailer(network: MailNetwork & { connectionsMax: number }):
   }
   return {
     send,
-    queue: (job, turn, begun) =>
-      queue.run(job.server.endpointId, turn, () => send(job, turn.signal, begun)),
+    queue(job, turn, begun) {
+      const { server, mail } = job
+      const place = { endpointId: server.endpointId, expiresAt: mail.expiresAt }
+      return queue.run(place, turn, () => send(job, turn.signal, begun))
+    },
     close: connections.close,
   }
 }

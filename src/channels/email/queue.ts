@@ -1,26 +1,29 @@
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
-import type { Queued, Timers, Turn } from '../../domain/ports.ts'
+import type { Clock, Queued, Timers, Turn } from '../../domain/ports.ts'
 
 /** Hand-overs that wait for one of the connections to their endpoint. */
 export type Queue = {
   /**
    * Runs a hand-over once fewer than the turn's `width` run to this endpoint. Null when it was not
-   * begun: it was stopped, it waited for 2 s, or a hand-over before it found the endpoint failing.
+   * begun: it was stopped, it waited for 2 s or until its code expired, or a hand-over before it
+   * found the endpoint failing.
    */
   run(
-    endpointId: string,
+    mail: { endpointId: string; expiresAt: number },
     turn: Turn,
     handOver: () => Promise<DeliveryOutcome>,
   ): Promise<Queued | null>
 }
 
-type Waiting = { since: number; begin(): void; giveBack(): void }
+type Waiting = { since: number; expiresAt: number; begin(): void; giveBack(): void }
 type Endpoint = { running: number; width: number; waiting: Set<Waiting> }
 
 /** After a longer wait, in ms, the sender decides again whether and where it is sent. */
 export const waitMaxMs = 2_000
 
-export function createQueue(timers: Pick<Timers, 'monotonic'>): Queue {
+type QueuePorts = { clock: Clock; timers: Pick<Timers, 'monotonic'> }
+
+export function createQueue({ clock, timers }: QueuePorts): Queue {
   const endpoints = new Map<string, Endpoint>()
 
   const next = (endpoint: Endpoint): void => {
@@ -28,7 +31,9 @@ export function createQueue(timers: Pick<Timers, 'monotonic'>): Queue {
       const [first] = endpoint.waiting
       if (!first) return
       endpoint.waiting.delete(first)
-      if (timers.monotonic() - first.since > waitMaxMs) first.giveBack()
+      const isLate = timers.monotonic() - first.since > waitMaxMs
+      // The clock may have jumped meanwhile.
+      if (isLate || first.expiresAt <= clock.now()) first.giveBack()
       else first.begin()
     }
   }
@@ -47,7 +52,7 @@ export function createQueue(timers: Pick<Timers, 'monotonic'>): Queue {
     return { outcome, tookMs, others }
   }
   return {
-    run(id, { width, signal }, handOver) {
+    run({ endpointId: id, expiresAt }, { width, signal }, handOver) {
       const endpoint = endpoints.get(id) ?? { running: 0, width, waiting: new Set() }
       endpoints.set(id, endpoint)
       endpoint.width = width
@@ -57,6 +62,7 @@ export function createQueue(timers: Pick<Timers, 'monotonic'>): Queue {
       return new Promise((resolve) => {
         const waiting: Waiting = {
           since: timers.monotonic(),
+          expiresAt,
           begin() {
             signal.removeEventListener('abort', stop)
             resolve(run(id, endpoint, handOver))

@@ -1,4 +1,4 @@
-import { systemTimers } from '../../system.ts'
+import { systemClock, systemTimers } from '../../system.ts'
 import { createEgress } from '../egress.ts'
 import type { Mailer } from './mail-job.ts'
 import { createMailer } from './mailer.ts'
@@ -19,7 +19,8 @@ addEventListener('message', ({ data }: MessageEvent<StartThread | string>) => {
 })
 
 function start({ ca, connectionsMax, begun }: StartThread): Started {
-  const mailer = createMailer({ egress: createEgress({ timers }), timers, ca, connectionsMax })
+  const network = { egress: createEgress({ timers }), clock: systemClock, timers, ca }
+  const mailer = createMailer({ ...network, connectionsMax })
   return { mailer, begun: new Uint8Array(begun) }
 }
 

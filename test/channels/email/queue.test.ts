@@ -11,7 +11,7 @@ const network: DeliveryOutcome = {
 /** A queue with a clock that the test moves, and hand-overs that the test ends. */
 function openQueue() {
   let now = 0
-  const queue = createQueue({ monotonic: () => now })
+  const queue = createQueue({ clock: { now: () => now }, timers: { monotonic: () => now } })
   const running: { name: string; end(outcome?: DeliveryOutcome): void }[] = []
   const { signal: never } = new AbortController()
   return {
@@ -20,8 +20,11 @@ function openQueue() {
     advance(ms: number) {
       now += ms
     },
-    run: (name: string, { width = 1, endpoint = 'one', signal = never } = {}) =>
-      queue.run(endpoint, { width, signal }, () => {
+    run: (
+      name: string,
+      { width = 1, endpointId = 'one', signal = never, expiresAt = 600_000 } = {},
+    ) =>
+      queue.run({ endpointId, expiresAt }, { width, signal }, () => {
         return new Promise<DeliveryOutcome>((resolve) => {
           const one = { name, end: (outcome = sent) => resolve(outcome) }
           running.push(one)
@@ -56,7 +59,7 @@ test('as many hand-overs run to an endpoint as the latest width says, in their o
 test('another endpoint has a queue of its own', () => {
   const { run, names } = openQueue()
   void run('a')
-  void run('b', { endpoint: 'two' })
+  void run('b', { endpointId: 'two' })
 
   expect(names()).toBe('a b')
 })
@@ -103,6 +106,18 @@ test('a hand-over that waited for two seconds is given back, and the next begins
   const late = run('b')
   advance(waitMaxMs + 1)
   void run('c')
+  await end('a')
+
+  expect(await late).toBeNull()
+  expect(names()).toBe('c')
+})
+
+test('a mail whose code expires in the queue is given back', async () => {
+  const { run, end, advance, names } = openQueue()
+  void run('a')
+  const late = run('b', { expiresAt: 500 })
+  void run('c', { expiresAt: 501 })
+  advance(500)
   await end('a')
 
   expect(await late).toBeNull()

@@ -49,7 +49,12 @@ function open({ email, timers = w.timers }: { email: Channel; timers?: Timers })
 /** An email channel in this thread, with accelerated timers. */
 function hurried(times: number): Channel {
   const timers = quickTimers(times)
-  const mailer = createMailer({ egress: createEgress(), timers, connectionsMax: 100 })
+  const mailer = createMailer({
+    egress: createEgress(),
+    clock: w.clock,
+    timers,
+    connectionsMax: 100,
+  })
   return createEmailChannel(w, mailer)
 }
 

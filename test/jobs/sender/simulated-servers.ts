@@ -1,6 +1,6 @@
 import { createQueue } from '../../../src/channels/email/queue.ts'
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
-import type { Channel, Timers } from '../../../src/domain/ports.ts'
+import type { Channel, Clock, Timers } from '../../../src/domain/ports.ts'
 
 /** A simulated mail server, whose connections are kept for the next message. */
 export type SimulatedServer = {
@@ -70,7 +70,7 @@ export const allows = (connectionsMax: number): SimulatedServer['greet'] => {
 }
 
 /** A channel to simulated servers, by endpoint. */
-export function simulatedServers(timers: Timers) {
+export function simulatedServers({ clock, timers }: { clock: Clock; timers: Timers }) {
   const servers = new Map<string, SimulatedServer>()
   const of = (endpointId: string): SimulatedServer => {
     const known = servers.get(endpointId)
@@ -119,11 +119,14 @@ export function simulatedServers(timers: Timers) {
   }
   /** The channel of one process. */
   const newChannel = (): Channel => {
-    const waiting = createQueue(timers)
+    const waiting = createQueue({ clock, timers })
     return {
       deliver,
-      queue: (handover, turn) =>
-        waiting.run(handover.endpoint?.id ?? 'none', turn, () => deliver(handover, turn.signal)),
+      queue: (handover, turn) => {
+        const { endpoint, expiresAt } = handover
+        const send = () => deliver(handover, turn.signal)
+        return waiting.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
+      },
       close: () => {},
     }
   }

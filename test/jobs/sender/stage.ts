@@ -60,7 +60,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
   const ports = { ...store, clock, timers, random, keyring, egress, settings, node: 'a' }
-  const servers = simulatedServers(timers)
+  const servers = simulatedServers(time)
   const lines: Stage['lines'] = []
   const write = (event: string, fields: LogFields = {}) => void lines.push({ event, fields })
   const log: Log = { debug: write, info: write, warn: write, error: write }
