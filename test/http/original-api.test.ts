@@ -297,6 +297,22 @@ test('a mail that the server refused is reported, and its code canceled', async 
   expect((await verify(at, verificationId, codeOf(at.sent[0]))).status).toBe(400)
 })
 
+test('a code whose mail was refused stays canceled, whatever the clock did meanwhile', async () => {
+  const at = await registered()
+  at.ports.outbox.settled = async () => {
+    at.clock.advance(3_600_000)
+    return notTaken('deferred', '451 4.7.1 come back', at.clock.now() + 60_000)
+  }
+
+  expect((await otp(at)).status).toBe(400)
+
+  at.clock.advance(-3_600_000)
+  const { appId = '', verificationId: id = '' } = at.sent[0]?.delivery ?? {}
+  const stored = await at.ports.verifications.get({ appId, mode: 'live', id })
+  expect(stored?.status).toBe('canceled')
+  expect(at.outboxState.withdrawn).toEqual([id])
+})
+
 test('a mail that is accepted at the second try is a success', async () => {
   const at = await registered()
   const again = notTaken('deferred', '451 greylisted', at.clock.now() + 19_999)

@@ -57,7 +57,7 @@ async function start(ports: RoutePorts, app: App, mail: unknown): Promise<Reply>
   ports.metrics.count('otpmint_verifications_started_total', outcome)
   const refusal = await refusalOfMail(ports, verification.id, true)
   if (refusal === null) return text(verification.id)
-  await stop(ports, { appId: app.id, mode, id: verification.id })
+  await stop(ports, { appId: app.id, mode, id: verification.id }, verification.createdAt)
   return text(refusal, 400)
 }
 
@@ -108,10 +108,13 @@ async function refusalOfMail(
   return `Error: The mail was not sent: ${state.detail ?? 'the mail server did not take it'}`
 }
 
-/** Cancels a code that was not delivered, so that no later try sends it. */
-async function stop(ports: RoutePorts, key: VerificationKey): Promise<void> {
+/**
+ * Cancels a code that was not delivered, so that no later try sends it: as of its start, because a
+ * clock that jumped ahead meanwhile may be set back, and the code be valid again.
+ */
+async function stop(ports: RoutePorts, key: VerificationKey, startedAt: number): Promise<void> {
   try {
-    await cancelVerification(ports, key)
+    await cancelVerification(ports, key, startedAt)
   } catch (error) {
     // It has ended meanwhile, so nothing is sent either.
     if (!(error instanceof Problem) || error.code === 'store_unavailable') throw error
