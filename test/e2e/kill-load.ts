@@ -111,7 +111,10 @@ export function createLoad(key: string, sink: MailSink): Load {
   async function resend(base: string, known: Known): Promise<void> {
     touched.add(known)
     const answer = await ask(`${base}/v1/verifications/${known.id}/resend`, {})
-    if (answer?.status !== 200) return
+    if (!answer) return
+    // A code that has ended is not asked for again, so that others get their turn.
+    if (answer.status !== 200) known.resendAt = Number.POSITIVE_INFINITY
+    if (answer.status !== 200) return
     known.resends++
     known.resendAt = Date.parse(String(answer.json['resend_at']))
   }
