@@ -275,6 +275,24 @@ function budgets(open: OpenStores): void {
     ])
   })
 
+  test('a start that has to ask for its long code writes nothing before it has it', async () => {
+    const { verifications, events, deliveries } = await open()
+    const rates = [{ name: 'recipient_day', max: 1, windowMs: dayMs } as const]
+    const options = { recipientKey: bytes(32), rates, budget: [{ max: 4, windowMs: dayMs }] }
+    const command = startCommand(options)
+
+    expect(await verifications.start({ ...command, long: 'ask' })).toEqual({
+      outcome: 'long_needed',
+    })
+    expect(await verifications.get(keyOf(command))).toBeNull()
+    expect((await deliveries.backlog()).waiting).toBe(0)
+    const { items } = await events.list({ appId: 'app', type: null, limit: 10, cursor: null })
+    expect(items).toEqual([])
+
+    // Its limit is still free, so the same start succeeds with the code.
+    expect((await verifications.start(command)).outcome).toBe('started')
+  })
+
   test('failures stay counted when their verification is swept', async () => {
     const stores = await open()
     const { verifications, maintenance } = stores

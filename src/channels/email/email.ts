@@ -2,7 +2,7 @@ import type { App } from '../../domain/app/app.ts'
 import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports } from '../../domain/ports.ts'
-import type { Mail, Mailer, MailJob, MailServer } from './mail-job.ts'
+import { atOnce, type Mail, type Mailer, type MailJob, type MailServer } from './mail-job.ts'
 
 /**
  * Sends mail through each app's own servers. The password is opened here, where the keys are, and
@@ -24,7 +24,7 @@ export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: 
     },
     async queue(handover, turn) {
       const job = jobOf(handover)
-      return 'status' in job ? { outcome: job, tookMs: 0, others: 0 } : mailer.queue(job, turn)
+      return 'status' in job ? atOnce(job) : mailer.queue(job, turn)
     },
     close: mailer.close,
   }

@@ -42,3 +42,8 @@ export type Mailer = {
 export function stopOf(signal: AbortSignal): Stop {
   return signal.reason === 'cancel' ? 'cancel' : 'drop'
 }
+
+/** The answer for a mail that no server was asked about, or that waited for no other. */
+export function atOnce(outcome: DeliveryOutcome): Queued {
+  return { outcome, tookMs: 0, others: 0 }
+}

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
 import type { Queued, Timers } from '../../domain/ports.ts'
-import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
+import { atOnce, type Mailer, type MailJob, stopOf } from './mail-job.ts'
 import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
 
 type Options = {
@@ -128,10 +128,6 @@ function workerUrl(): string {
   const here = import.meta.url
   const file = here.includes('/$bunfs/') ? './channels/email/worker.ts' : './worker.ts'
   return new URL(file, here).href
-}
-
-function atOnce(outcome: DeliveryOutcome): Queued {
-  return { outcome, tookMs: 0, others: 0 }
 }
 
 const deferred = { status: 'deferred', retryAfterMs: null, code: null } as const

@@ -1,6 +1,6 @@
 import { systemClock, systemTimers } from '../../system.ts'
 import { createEgress } from '../egress.ts'
-import type { Mailer } from './mail-job.ts'
+import { atOnce, type Mailer } from './mail-job.ts'
 import { createMailer } from './mailer.ts'
 import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
 
@@ -41,7 +41,7 @@ async function send(
   }
   const answer =
     width === null
-      ? { outcome: await mailer.send(job, signal, begin), tookMs: 0, others: 0 }
+      ? atOnce(await mailer.send(job, signal, begin))
       : await mailer.queue(job, { width, signal }, begin)
   stops.delete(id)
   if (answers.length === 0) timers.soon(post)
