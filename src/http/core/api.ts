@@ -11,8 +11,8 @@ export type Api<Callers extends object = object> = {
   tags: Tag[]
   /** Whether this API answers for a path without a route. */
   owns(path: string): boolean
-  /** `undefined` when there is no body. */
-  readBody(request: Request): Promise<unknown>
+  /** `undefined` when there is no body. Throws `body_too_large` above `bytesMax` bytes. */
+  readBody(request: Request, bytesMax: number): Promise<unknown>
   /** By kind of caller. Throws `unauthorized` and `rate_limited`. */
   authenticate: { [Kind in keyof Callers]: Authentication<Callers[Kind]> }
   /** `debugDetail` is the message of an unexpected error, in developer mode only. */

@@ -1,22 +1,26 @@
 import { getSchemaValidator, type Static, type TSchema } from 'elysia'
 import { type FieldError, invalidField, Problem } from '../../domain/problem.ts'
 
-const bytesMax = 16 * 1024
+/** The longest body of a route that says nothing else. */
+export const bodyBytesMax = 16 * 1024
 const depthMax = 8
 const waitMaxSeconds = 30
 
 /**
  * Reads the JSON of a request; used for every content type, so that no other parser runs.
- * `undefined` when there is no body at all. Throws `unsupported_media_type`, `body_too_large`,
- * `malformed_json`.
+ * `undefined` when there is no body at all. Throws `unsupported_media_type`, `body_too_large` above
+ * `bytesMax` bytes, `malformed_json`.
  */
-export async function readJson(request: Request): Promise<unknown> {
+export async function readJson(request: Request, bytesMax: number): Promise<unknown> {
   const { headers } = request
   const length = headers.get('content-length')
   if (length === '0' || (length === null && request.body === null)) return undefined
   if (!isJson(headers.get('content-type'))) throw new Problem('unsupported_media_type')
 
-  const text = length === null ? await readChunks(request) : await readWhole(request, length)
+  const text =
+    length === null
+      ? await readChunks(request, bytesMax)
+      : await readWhole(request, { length, bytesMax })
   if (text === '') return undefined
   if (isDeep(text)) {
     throw new Problem('malformed_json', { detail: `It is nested deeper than ${depthMax} levels` })
@@ -115,7 +119,10 @@ function isJson(header: string | null): boolean {
   return named.every((part) => /^charset="?utf-8"?$/.test(part))
 }
 
-async function readWhole(request: Request, length: string): Promise<string> {
+async function readWhole(
+  request: Request,
+  { length, bytesMax }: { length: string; bytesMax: number },
+): Promise<string> {
   if (!(Number(length) <= bytesMax)) throw new Problem('body_too_large')
   const text = await request.text()
   if (text.length > bytesMax) throw new Problem('body_too_large')
@@ -123,7 +130,7 @@ async function readWhole(request: Request, length: string): Promise<string> {
 }
 
 /** Reads a body without Content-Length, up to the greatest length. */
-async function readChunks({ body }: Request): Promise<string> {
+async function readChunks({ body }: Request, bytesMax: number): Promise<string> {
   const decoder = new TextDecoder()
   let bytes = 0
   let text = ''

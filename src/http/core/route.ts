@@ -3,7 +3,7 @@ import type { ProblemCode } from '../../domain/problem.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { Api, Context, Reply } from './api.ts'
 import type { Guard } from './guard.ts'
-import { createChecker, createQueryReader, type Draft, readDraft } from './request.ts'
+import { bodyBytesMax, createChecker, createQueryReader, type Draft, readDraft } from './request.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
@@ -24,6 +24,8 @@ export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TS
   body?: Body
   /** A body whose names are checked here and whose values the domain judges, all at once. */
   draft?: TSchema
+  /** The longest body in bytes, where it is not 16 KiB. */
+  bodyBytesMax?: number
   /** An example of the body. */
   example?: unknown
   /** Request headers beyond Authorization. */
@@ -88,13 +90,14 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
     ) => Reply | Promise<Reply>,
   ): Route => {
     const { body, query, draft } = operation
+    const bytesMax = operation.bodyBytesMax ?? bodyBytesMax
     const checkBody = body && createChecker(body)
     const readQuery = query && createQueryReader(query)
     const who = api.authenticate[caller]
 
     async function answer(ports: RoutePorts, context: Context, params: Record<string, string>) {
       const identified = await who.identify(ports.guard, context)
-      const read = body || draft ? await api.readBody(context.request) : undefined
+      const read = body || draft ? await api.readBody(context.request, bytesMax) : undefined
       return handle(ports, {
         ...context,
         ...identified,
