@@ -1,5 +1,6 @@
 import MailComposer from 'nodemailer/lib/mail-composer'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
+import { traceOf } from '../../domain/delivery/trace.ts'
 import { type Message, renderMessage, validUntil } from '../../messages/render.ts'
 import type { Mail } from './mail-job.ts'
 
@@ -66,13 +67,13 @@ function isPlain(address: string): boolean {
 }
 
 function valuesOf(mail: Mail, sender: Sender): Values {
-  // A hash, so that the delivery's id is not revealed; every try has the same Message-ID.
-  const hash = sha256(mail.deliveryId)
+  // Every try has the same Message-ID. It does not reveal the delivery's id, and neither may this.
+  const entityRef = sha256(mail.deliveryId).slice(32)
   return {
     to: mail.recipient,
     date: new Date(mail.createdAt).toUTCString().replace('GMT', '+0000'),
-    messageId: `${hash.slice(0, 32)}@${sender.from.slice(sender.from.lastIndexOf('@') + 1)}`,
-    entityRef: hash.slice(32),
+    messageId: `${traceOf(mail.deliveryId)}@${sender.from.slice(sender.from.lastIndexOf('@') + 1)}`,
+    entityRef,
     code: mail.code,
     reference: mail.reference,
     validUntil: validUntil(mail),
@@ -172,7 +173,7 @@ function otherThan(mail: Mail): Mail {
   const laterMs = 1_000_000_007
   return {
     ...mail,
-    deliveryId: `other than ${mail.deliveryId}`,
+    deliveryId: `otherone${mail.deliveryId}`,
     recipient: 'somebody.else@elsewhere.example',
     code: mail.code.replace(/./g, nextDigit),
     reference: mail.reference.replace(/./g, nextDigit),

@@ -1,4 +1,5 @@
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { traceOf } from '../../domain/delivery/trace.ts'
 import type { Clock } from '../../domain/ports.ts'
 import { createComposer } from './compose.ts'
 import { type Connections, createConnections } from './connections.ts'
@@ -78,6 +79,7 @@ async function transfer(
     from: server.settings.from,
     // The recipient is in the envelope, independent of the headers.
     to: mail.recipient,
+    envid: traceOf(mail.deliveryId),
     raw,
     begun: () => {
       hasBegun = true

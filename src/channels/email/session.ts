@@ -22,6 +22,8 @@ export type Session = {
 type OutgoingMail = {
   from: string
   to: string
+  /** Names the message in reports about it, where the server makes them (RFC 3461). */
+  envid: string
   raw: string
   /** Called when the server has asked for the message and it is being sent. */
   begun(): void
@@ -85,7 +87,7 @@ async function connect(
 function sessionOn(connection: SMTPConnection): Session {
   let isClean = true
   return {
-    async send({ from, to, raw, begun }) {
+    async send({ from, to, envid, raw, begun }) {
       isClean = false
       // nodemailer calls `pipe` of the message once the server has asked for it.
       const message = {
@@ -94,8 +96,10 @@ function sessionOn(connection: SMTPConnection): Session {
           stream.end(Buffer.from(raw, 'latin1'))
         },
       }
+      // Asked for where the server offers it: a report of failures only, with the headers.
+      const dsn = { envid, ret: 'HDRS', notify: 'FAILURE' }
       const sent = await step<{ accepted: string[]; response: string }>(connection, (done) => {
-        connection.send({ from, to: [to] }, message as unknown as string, (error, info) => {
+        connection.send({ from, to: [to], dsn }, message as unknown as string, (error, info) => {
           if (error || !info) done(error ?? failure('ECONNECTION'))
           else done(null, { accepted: info.accepted, response: info.response })
         })

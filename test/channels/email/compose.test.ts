@@ -131,14 +131,14 @@ describe('the headers', () => {
   })
 
   test('carry the same Message-ID for every try of a delivery, and not its id', async () => {
-    const handover = handoverOf(appWith(), { deliveryId: 'Xk29vbQ0pLmZ7aRt3sYw1C' })
+    const handover = handoverOf(appWith(), { deliveryId: '0Uw3Xa8bQ0pLmZ7aRt3sYw1CvB6nM9' })
     const once = await compose(createComposer(), handover)
     const again = await compose(createComposer(), handover)
     const { messageId } = await simpleParser(once)
 
     expect(again).toBe(once)
-    expect(messageId).toMatch(/^<[0-9a-f]{32}@acme\.test>$/)
-    expect(once).not.toContain('Xk29vbQ0pLmZ7aRt3sYw1C')
+    expect(messageId).toMatch(/^<0Uw3Xa8b[0-9a-f]{32}@acme\.test>$/)
+    expect(once).not.toContain('Q0pLmZ7aRt3sYw1CvB6nM9')
     expect((await parsed(createComposer(), handover.app)).messageId).not.toBe(messageId)
   })
 

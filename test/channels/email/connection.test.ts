@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import type { MailEgress } from '../../../src/channels/egress.ts'
+import { traceOf } from '../../../src/domain/delivery/trace.ts'
 import { mailServer, makeCertificate, scriptedServer, until } from '../../support/smtp.ts'
 import { appWith, openChannel, quickTimers } from '../mail-fixtures.ts'
 
@@ -26,6 +27,25 @@ describe('the connection', () => {
     expect(server.commands.filter((line) => /^(AUTH|MAIL)/.test(line))).toEqual([])
     channel.close()
     server.close()
+  })
+
+  test.each([
+    ['250-mail.acme.test\r\n250 DSN', ' RET=HDRS ENVID=0Uw3Xa8b', ' NOTIFY=FAILURE'],
+    ['250 mail.acme.test', '', ''],
+  ])('asks for a report of a failure where the server offers it: %s', async (EHLO, mail, rcpt) => {
+    const server = await scriptedServer({ EHLO })
+    const channel = openChannel()
+    const deliveryId = '0Uw3Xa8bQ0pLmZ7aRt3sYw1CvB6nM9'
+
+    await channel.send(appWith({ email: { port: server.port } }), { deliveryId, to: 'a@b.test' })
+    channel.close()
+    server.close()
+
+    const [from = '', to] = server.commands.filter((line) => /^(MAIL|RCPT)/.test(line))
+    const hash = mail === '' ? '' : traceOf(deliveryId).slice(8)
+    expect(from).toBe(`MAIL FROM:<codes@acme.test>${mail}${hash}`)
+    expect(to).toBe(`RCPT TO:<a@b.test>${rcpt}`)
+    expect(hash).toMatch(/^([0-9a-f]{32})?$/)
   })
 
   test('ignores replies after STARTTLS that were sent before the encryption', async () => {

@@ -1,0 +1,12 @@
+/**
+ * The name of a message for mail servers, in its Message-ID and its ENVID (RFC 3461): the time of
+ * the delivery's id, by which a returned message is looked up, and half of its SHA-256. Reveals
+ * neither the delivery's id nor the verification's.
+ */
+export function traceOf(deliveryId: string): string {
+  const hash = new Bun.CryptoHasher('sha256').update(deliveryId).digest('hex')
+  return deliveryId.slice(0, timeLength) + hash.slice(0, hashLength)
+}
+
+const timeLength = 8
+const hashLength = 32
