@@ -1,59 +1,87 @@
 import { serve } from './executable.ts'
 import { checkLines, openClient, pace, startLines } from './load.ts'
-import { besides, finding, median, percentile } from './report.ts'
+import { besides, type Finding, finding, median, percentile } from './report.ts'
 import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink } from './sink.ts'
 
 /** Measures latencies while other callers load the server or have a hanging mail server. */
 export const latency: Measure = async (bench) => {
-  return [await checksBesideStarts(bench), await appsBesideHangingServer(bench)]
+  return [...(await checksBesideStarts(bench)), await appsBesideHangingServer(bench)]
 }
 
 const perSecond = 1_000
 
-/** A thousand checks a second, alone and together with a thousand starts a second. */
-async function checksBesideStarts(bench: Bench) {
+/**
+ * A thousand checks a second: alone, together with a thousand starts a second, and with as many
+ * starts at another server on this machine, which shows what the machine's two loads cost each other.
+ */
+async function checksBesideStarts(bench: Bench): Promise<Finding[]> {
   const sink = await openSink()
   const count = bench.seconds * perSecond
-  const directory = bench.directory()
   const rounds = bench.rounds + 1
-  const pending = (2 * count * rounds) / 5
-  const { liveKey, pending: waiting } = await seed(directory, { smtpPort: sink.port, pending })
-  const served = await serve('otpmint', directory)
-  const client = openClient({ url: served.url, authorization: liveKey, connections: 128 })
-  const lines = checkLines(waiting)
+  const here = await checkedServer(bench, sink.port, (3 * count * rounds) / 5)
+  const elsewhere = await checkedServer(bench, sink.port, 1)
 
-  const runs = { alone: [] as number[][], beside: [] as number[][], refused: 0 }
-  for (let round = 0; round < rounds; round++) {
-    bench.progress(`checks beside starts, round ${round} of ${bench.rounds}`)
-    const alone = await pace({ client, perSecond, lines: lines.splice(0, count) })
-    const [beside, starts] = await Promise.all([
-      pace({ client, perSecond, lines: lines.splice(0, count) }),
-      pace({ client, perSecond, lines: startLines(`round-${round}`, count) }),
-    ])
+  const runs = { alone: [] as number[][], beside: [] as number[][], apart: [] as number[][] }
+  let refused = 0
+  const checks = () => pace({ client: here.client, perSecond, lines: here.lines.splice(0, count) })
+  const checksWith = async ({ client }: typeof here, name: string) => {
+    const lines = startLines(name, count)
+    const [checked, starts] = await Promise.all([checks(), pace({ client, perSecond, lines })])
     // The next round begins without waiting mails.
     await sink.taken(count - starts.refused)
     await Bun.sleep(100)
     await sink.reset()
+    refused += starts.refused
+    return checked.latencies
+  }
+  for (let round = 0; round < rounds; round++) {
+    bench.progress(`checks beside starts, round ${round} of ${bench.rounds}`)
+    const alone = await checks()
+    const beside = await checksWith(here, `round-${round}`)
+    const apart = await checksWith(elsewhere, `apart-${round}`)
     // The first round warms up the runtime's compiler.
     if (round === 0) continue
     runs.alone.push(alone.latencies)
-    runs.beside.push(beside.latencies)
-    runs.refused += starts.refused
+    runs.beside.push(beside)
+    runs.apart.push(apart)
   }
-  client.close()
-  await served.stop('SIGKILL')
+  await Promise.all([here, elsewhere].map(({ stop }) => stop()))
   sink.stop()
+  return latencyLines(runs, `${refused} of ${2 * count * rounds} starts refused (delivery_backlog)`)
+}
+
+async function checkedServer(bench: Bench, smtpPort: number, pending: number) {
+  const directory = bench.directory()
+  const { liveKey, pending: waiting } = await seed(directory, { smtpPort, pending })
+  const served = await serve('otpmint', directory)
+  const client = openClient({ url: served.url, authorization: liveKey, connections: 128 })
+  const stop = async () => {
+    client.close()
+    await served.stop('SIGKILL')
+  }
+  return { client, lines: checkLines(waiting), stop }
+}
+
+function latencyLines(
+  runs: { alone: number[][]; beside: number[][]; apart: number[][] },
+  refused: string,
+): Finding[] {
   const p99 = (latencies: number[][]) => latencies.map((each) => percentile(each, 99))
   const p50 = (latencies: number[][]) => median(latencies.map((each) => percentile(each, 50)))
+  const alone = { what: 'the checks alone', values: p99(runs.alone) }
+  const line = (what: string, latencies: number[][], target?: { atMost: number }) => {
+    const values = p99(latencies)
+    const note = `p50 ${p50(latencies).toFixed(2)} ms, alone ${p50(runs.alone).toFixed(2)} ms`
+    return { ...besides(finding(what, 'ms', values), values, alone, target), note }
+  }
   const what = 'p99 of 1,000 checks/s beside 1,000 starts/s and their mails'
-  const ceiling = { what: 'the checks alone', values: p99(runs.alone) }
-  const beside = p99(runs.beside)
-  const note =
-    `p50 ${p50(runs.beside).toFixed(2)} ms, alone ${p50(runs.alone).toFixed(2)} ms; ` +
-    `${runs.refused} of ${count * bench.rounds} starts refused (delivery_backlog)`
-  return { ...besides(finding(what, 'ms', beside), beside, ceiling, { atMost: 1.5 }), note }
+  const here = line(what, runs.beside, { atMost: 1.5 })
+  return [
+    { ...here, note: `${here.note}; ${refused}` },
+    line(`${what}, the starts at another server on this machine`, runs.apart),
+  ]
 }
 
 const healthyPerSecond = 100
