@@ -11,6 +11,7 @@ import type { Channel, Timers } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { systemClock, systemRandom, systemTimers } from '../../src/system.ts'
+import { smtpSettings } from '../support/commands.ts'
 
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -35,17 +36,15 @@ export function appWith(parts: AppParts = {}): App {
     hasSecretKey: false,
     sprayAlarmSince: null,
   }
-  const settings: SmtpSettings = {
-    channel: 'email',
+  const settings = smtpSettings({
     host: '127.0.0.1',
     port: 25,
     security: 'none',
     user: parts.password === undefined ? null : 'codes',
     from: 'codes@acme.test',
     fromName: name,
-    connectionsMax: null,
     ...parts.email,
-  }
+  })
   return { ...app, endpoints: [endpointOf(app, settings, parts.password)] }
 }
 

@@ -7,7 +7,7 @@ import { addEndpoint, removeEndpoint, updateEndpoint } from '../../src/domain/ap
 import { createApp } from '../../src/domain/app/manage.ts'
 import { effectivePolicy, type PolicyInput } from '../../src/domain/app/policy.ts'
 import { readSecretKey, registerApp } from '../../src/domain/app/register.ts'
-import type { SmtpInput } from '../../src/domain/app/smtp-fields.ts'
+import { emailNames, type SmtpInput } from '../../src/domain/app/smtp-fields.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { defaultSettings, type World, world } from '../support/world.ts'
 
@@ -260,6 +260,7 @@ test('a secretKey is 8 to 256 characters without control characters', () => {
 })
 
 const names = {
+  ...emailNames,
   ...{ host: 'h', port: 'p', security: 's', user: 'u', password: 'w', from: 'f' },
   ...{ fromName: 'n', connectionsMax: 'c' },
 }

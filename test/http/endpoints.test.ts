@@ -82,6 +82,23 @@ test('a change of an endpoint’s destination needs its password again', async (
   expect(moved.json.email.host).toBe('mx.example.net')
 })
 
+test('numbers of an endpoint are within their bounds, and null takes them back', async () => {
+  const { add, patch } = await bare()
+  const numbers = { connections_max: 50, rate_per_minute: 10_000 }
+  const { json } = await add({ ...newEndpoint, email: { ...newEndpoint.email, ...numbers } })
+  expect(json.email).toMatchObject(numbers)
+
+  const over = await patch(json.id, { email: { connections_max: 51, rate_per_minute: 0 } })
+  const none = { connections_max: null, rate_per_minute: null }
+  const back = await patch(json.id, { email: none })
+
+  expect(over.json.errors.map(({ field }: { field: string }) => field)).toEqual([
+    'email.connections_max',
+    'email.rate_per_minute',
+  ])
+  expect(back.json.email).toMatchObject(none)
+})
+
 test('every mistake of an endpoint is named at once, by its path in the body', async () => {
   const { add, patch } = await bare()
 

@@ -109,7 +109,9 @@ test('null is accepted exactly where the document says so', async () => {
       .map(([field]) => field)
 
   expect(nullable('PolicyInput')).toEqual(policyFieldList.map(([, { wire }]) => wire))
-  expect(nullable('NewEmailSettings')).toEqual(['user', 'from_name', 'connections_max'])
+  expect(nullable('NewEmailSettings')).toEqual([
+    ...['user', 'from_name', 'connections_max', 'rate_per_minute'],
+  ])
   expect(nullable('StartRequest')).toEqual([])
   const body = { to: 'ada@example.com' }
   for (const field of Object.keys(schemas['StartRequest']?.properties ?? {})) {

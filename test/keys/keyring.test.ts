@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createCipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
 import { secretPlace } from '../../src/domain/app/endpoint.ts'
-import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import { deriveCode } from '../../src/domain/verification/code.ts'
 import {
   createKeyring as createKeyringWith,
@@ -20,6 +19,7 @@ import {
   switchedKeyset,
 } from '../../src/keys/keyset.ts'
 import { systemRandom } from '../../src/system.ts'
+import { smtpSettings } from '../support/commands.ts'
 
 const master = new Uint8Array(32).map((_, i) => i + 1)
 const other = new Uint8Array(32).map((_, i) => 200 - i)
@@ -81,16 +81,7 @@ describe('what is derived', () => {
 describe('a sealed field', () => {
   const keyring = createKeyring(keyset)
   const key = keyring.newDataKey('app')
-  const settings: SmtpSettings = {
-    channel: 'email',
-    host: 'mail.example.com',
-    port: 587,
-    security: 'starttls',
-    user: 'mailer',
-    from: 'a@example.com',
-    fromName: null,
-    connectionsMax: null,
-  }
+  const settings = smtpSettings({ user: 'mailer' })
   const home = secretPlace({ id: 'endpoint', settings })
   const sealed = keyring.seal('app', key, home, 'hunter2 ünï')
 

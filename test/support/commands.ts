@@ -1,5 +1,6 @@
 import type { App, AppKey } from '../../src/domain/app/app.ts'
 import type { Endpoint } from '../../src/domain/app/endpoint.ts'
+import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { AuditAppend } from '../../src/domain/audit.ts'
 import { type AuditEntry, audited, type HeadMoved } from '../../src/domain/audit.ts'
 import type { Try } from '../../src/domain/delivery/delivery.ts'
@@ -66,22 +67,29 @@ export function plainApp(change: Partial<App> = {}): App {
   }
 }
 
+/** An SMTP server without login, with no optional field set. */
+export function smtpSettings(change: Partial<SmtpSettings> = {}): SmtpSettings {
+  return {
+    channel: 'email',
+    host: 'mail.example.com',
+    port: 587,
+    security: 'starttls',
+    user: null,
+    from: 'codes@example.com',
+    fromName: null,
+    connectionsMax: null,
+    ratePerMinute: null,
+    ...change,
+  }
+}
+
 export function emailEndpoint(appId: string, rank: number): Endpoint {
   return {
     id: newId(systemRandom),
     appId,
     channel: 'email',
     rank,
-    settings: {
-      channel: 'email',
-      host: `mail${rank}.example.com`,
-      port: 587,
-      security: 'starttls',
-      user: 'codes',
-      from: 'codes@example.com',
-      fromName: null,
-      connectionsMax: null,
-    },
+    settings: smtpSettings({ host: `mail${rank}.example.com`, user: 'codes' }),
     secretSealed: bytes(40),
     createdAt: noon,
     updatedAt: noon,

@@ -114,12 +114,11 @@ export function readSmtpSettings(reading: Reading): ReadSettings | null {
   })
   const name = input.fromName ?? null
   const fromName = name === null ? null : collected(mistakes, () => readName(name, names.fromName))
-  const connectionsMax = read('connectionsMax', (value) => {
-    return value === undefined || value === null ? null : within<number>('connectionsMax')(value)
-  })
+  const connectionsMax = read('connectionsMax', numberOrNull('connectionsMax'))
+  const ratePerMinute = read('ratePerMinute', numberOrNull('ratePerMinute'))
   if (mistakes.length > before) return null
 
-  const fields = { host, port, security, user, from, fromName, connectionsMax }
+  const fields = { host, port, security, user, from, fromName, connectionsMax, ratePerMinute }
   const settings = { channel: 'email', ...fields } as SmtpSettings
   const password = readPassword(reading, settings)
   return password === null ? null : { settings, password }
@@ -197,6 +196,10 @@ function reader(input: SmtpInput, names: SmtpNames, mistakes: FieldError[]) {
 
 function within<Value = number>(field: SmtpField): (value: unknown) => Value | undefined {
   return (value) => (isWithin(smtpFields[field], value) ? (value as Value) : undefined)
+}
+
+function numberOrNull(field: SmtpField): (value: unknown) => number | null | undefined {
+  return (value) => (value === undefined || value === null ? null : within(field)(value))
 }
 
 /**

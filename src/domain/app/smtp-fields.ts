@@ -15,6 +15,8 @@ export type SmtpSettings = {
   fromName: string | null
   /** Connections at a time; null follows the server's default of 10. */
   connectionsMax: number | null
+  /** Messages in any 60 s; null for as many as the server takes. */
+  ratePerMinute: number | null
 }
 
 export type EndpointField = Field & {
@@ -95,6 +97,14 @@ export const smtpFields = {
     wire: 'connections_max',
     nullable: true,
     says: 'Connections to this server at a time; 10 if absent or null.',
+  },
+  ratePerMinute: {
+    type: 'integer',
+    min: 1,
+    max: 10_000,
+    wire: 'rate_per_minute',
+    nullable: true,
+    says: 'Messages to this server in any 60 seconds; as many as it takes if absent or null.',
   },
 } as const satisfies Record<string, EndpointField>
 

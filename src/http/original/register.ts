@@ -1,5 +1,5 @@
 import { type Registration, registerApp } from '../../domain/app/register.ts'
-import type { SmtpInput, SmtpNames } from '../../domain/app/smtp-fields.ts'
+import { emailNames, type SmtpInput, type SmtpNames } from '../../domain/app/smtp-fields.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Context, Reply } from '../core/api.ts'
 import { text } from '../core/pipeline.ts'
@@ -8,6 +8,7 @@ import type { RoutePorts } from '../core/route.ts'
 import type { Registrar } from './api.ts'
 
 const names: SmtpNames = {
+  ...emailNames,
   host: 'smtp_host',
   port: 'smtp_port',
   security: 'smtp_security',
@@ -15,7 +16,6 @@ const names: SmtpNames = {
   password: 'smtp_password',
   from: 'smtp_mail',
   fromName: 'smtp_from_name',
-  connectionsMax: 'smtp_connections_max',
 }
 
 export async function register(

@@ -6,7 +6,7 @@ import { type Claims, createClaims } from './claims.ts'
 import { conclude } from './conclude.ts'
 import { createEndpointAlarms, type EndpointAlarms } from './endpoint-alarms.ts'
 import { takeTurn } from './hand-over.ts'
-import { type Item, type Lane, room } from './lane.ts'
+import { blockedForMs, type Item, type Lane, room } from './lane.ts'
 import { createHoldings, createLanes, type Holdings, type Lanes } from './lanes.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createReleases, type Releases } from './releases.ts'
@@ -103,21 +103,22 @@ export function createCore(ports: SenderPorts): Core {
       take(lane, { delivery, handover: null, tries: delivery.tries === 0 ? [] : null, leaseUntil })
     },
   })
-  const onPause = (lane: Lane) => {
+  const resumeLater = (lane: Lane) => {
     lane.cancelResume()
-    lane.cancelResume = timers.after(lane.circuit.pausedForMs(), () => turns.want(lane))
+    lane.cancelResume = timers.after(blockedForMs(lane), () => turns.want(lane))
   }
   const turns = createTurns({
     max: connectionsMax,
     mayBegin: ledger.hasRoom,
     mayDivert: lanes.mayDivert,
     mayQueue: ({ place }) => ports.channels[place.channel].queue !== undefined,
+    onRateUsed: resumeLater,
     async run(lane, item) {
       try {
         conclude(core, ports, {
           lane,
           item,
-          turn: await takeTurn({ ...ports, lanes, onPause }, lane, item),
+          turn: await takeTurn({ ...ports, lanes, onPause: resumeLater }, lane, item),
         })
       } catch (error) {
         // It is unknown whether the message was sent: the row is left until its lease ends.

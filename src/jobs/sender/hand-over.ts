@@ -1,8 +1,9 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { DeliveryOutcome, Handover, Try } from '../../domain/delivery/delivery.ts'
+import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
 import { readHandover } from '../../domain/delivery/handover.ts'
 import type { Channel, Ports, Queued } from '../../domain/ports.ts'
-import { type Item, type Lane, observe, queuedIn } from './lane.ts'
+import { type Item, isBlocked, type Lane, observe, queuedIn } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 
 /** How one turn of a delivery ended. */
@@ -59,9 +60,10 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   lanes.learn(lane, handover)
 
   const at = clock.now()
-  if (lane.circuit.isPaused()) {
+  if (isBlocked(lane)) {
     if (!lanes.mayDivert(lane)) return { end: 'put_back' }
-    return { end: 'tried', handover, tries, outcome: notTried, at, tookMs: 0 }
+    const outcome = lane.circuit.isPaused() ? notTried : rateUsed
+    return { end: 'tried', handover, tries, outcome, at, tookMs: 0 }
   }
   const { signal } = item.stop
   const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
@@ -81,7 +83,25 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   return { end: 'tried', handover, tries, outcome, at, tookMs }
 }
 
+/** Delivers with a token of the lane's rate, which comes back at once where nothing was begun. */
 async function deliver(
+  ports: HandOverPorts,
+  lane: Lane,
+  handover: Handover,
+  signal: AbortSignal,
+): Promise<Queued | null> {
+  takeToken(lane.rate)
+  let begun = true
+  try {
+    const queued = await inTurn(ports, lane, handover, signal)
+    begun = queued !== null
+    return queued
+  } finally {
+    returnToken(lane.rate, ports.timers.monotonic(), begun)
+  }
+}
+
+async function inTurn(
   { timers, channels }: HandOverPorts,
   lane: Lane,
   handover: Handover,
@@ -139,11 +159,16 @@ function isFresh({ handover, freshAt }: Item, now: number): boolean {
   return handover !== null && Math.abs(now - freshAt) <= freshMs
 }
 
+const untried = { status: 'deferred', ambiguous: false, retryAfterMs: null, code: null } as const
+
 const notTried: DeliveryOutcome = {
-  status: 'deferred',
+  ...untried,
   cause: 'network',
-  ambiguous: false,
-  retryAfterMs: null,
-  code: null,
   detail: 'the mail server did not answer a moment ago, so it was not tried',
+}
+
+const rateUsed: DeliveryOutcome = {
+  ...untried,
+  cause: 'busy',
+  detail: 'the rate of this mail server is used up, so it was not tried',
 }

@@ -1,4 +1,10 @@
 import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
+import {
+  type EndpointRate,
+  newEndpointRate,
+  tokensLeft,
+  tokenWaitMs,
+} from '../../domain/delivery/endpoint-rate.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import { createWidth, type Width } from './width.ts'
 
@@ -28,6 +34,7 @@ export type Lane = {
   place: LanePlace
   width: Width
   circuit: Circuit
+  rate: EndpointRate
   running: Set<Item>
   /** Places that are reserved for deliveries that are being stored or claimed. */
   reserved: number
@@ -40,7 +47,8 @@ export type Lane = {
   meanMs: number | null
   pace: Pace
   usedAt: number
-  /** Cancels the timer for the end of the pause. */
+  now(): number
+  /** Cancels the timer for the end of a pause, or for the next token of the rate. */
   cancelResume: () => void
   push(item: Item): void
   putBack(item: Item): void
@@ -77,6 +85,7 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
     place,
     width: createWidth(timers, widthMax),
     circuit: createCircuit(timers),
+    rate: newEndpointRate(),
     running: new Set(),
     reserved: 0,
     backlog: 0,
@@ -85,6 +94,7 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
     meanMs: null,
     pace: { gapMs: null, since: timers.monotonic(), sent: 0, width: 0 },
     usedAt: timers.monotonic(),
+    now: timers.monotonic,
     cancelResume: () => {},
     push: (item) => void queue.add(item),
     putBack: (item) => void front.push(item),
@@ -135,7 +145,8 @@ export function queuedIn(lane: Lane): number {
 
 /** How many more messages this lane may hold. */
 export function room(lane: Lane): number {
-  const max = Math.max(waitingMin, Math.min(waitingMax, Math.floor(holdMs / gapMs(lane))))
+  const byServer = Math.min(waitingMax, Math.floor(holdMs / gapMs(lane)))
+  const max = Math.max(waitingMin, Math.min(byServer, tokensLeft(lane.rate, lane.now() + holdMs)))
   return Math.max(0, max - queuedIn(lane) - lane.reserved)
 }
 
@@ -143,12 +154,27 @@ export function room(lane: Lane): number {
 export function expectedWaitMs(lane: Lane): number {
   const ahead = queuedIn(lane) + lane.reserved + lane.backlog
   const busy = lane.running.size >= reachable(lane) ? 1 : 0
-  return lane.circuit.pausedForMs() + (ahead + busy) * gapMs(lane)
+  const byServer = lane.circuit.pausedForMs() + (ahead + busy) * gapMs(lane)
+  return Math.max(byServer, tokenWaitMs(lane.rate, ahead, lane.now()))
 }
 
-/** Hand-overs that may run now; none in a pause. */
+/** True while nothing may be handed over: in a pause, or while the rate is used up. */
+export function isBlocked(lane: Lane): boolean {
+  return lane.circuit.isPaused() || isRateUsed(lane)
+}
+
+export function isRateUsed(lane: Lane): boolean {
+  return tokensLeft(lane.rate, lane.now()) === 0
+}
+
+/** The time until a blocked lane may go on, in ms. */
+export function blockedForMs(lane: Lane): number {
+  return Math.ceil(Math.max(lane.circuit.pausedForMs(), tokenWaitMs(lane.rate, 0, lane.now())))
+}
+
+/** Hand-overs that may run now. */
 export function runningMax(lane: Lane): number {
-  if (lane.circuit.isPaused()) return 0
+  if (isBlocked(lane)) return 0
   // One as the test after a pause.
   return lane.circuit.isProbing() ? 1 : lane.width.value()
 }
@@ -158,7 +184,7 @@ export function runningMax(lane: Lane): number {
  * sender may be kept from handing over the next.
  */
 export function aheadMax(lane: Lane): number {
-  if (isDown(lane) || lane.meanMs === null) return 0
+  if (isDown(lane) || lane.meanMs === null || lane.rate.perMinute !== null) return 0
   const perMs = lane.width.value() / Math.max(1, lane.meanMs)
   return Math.min(aheadMost, Math.floor(aheadMs * perMs))
 }

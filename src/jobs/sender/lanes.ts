@@ -2,7 +2,7 @@ import { channels } from '../../domain/delivery/channel.ts'
 import type { Handover } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
 import type { Timers } from '../../domain/ports.ts'
-import { createLane, type Item, type Lane, laneKey } from './lane.ts'
+import { createLane, type Item, isBlocked, type Lane, laneKey } from './lane.ts'
 
 /** The lanes of this node. */
 export type Lanes = {
@@ -15,7 +15,7 @@ export type Lanes = {
   reserved(): number
   /** Updates the lane from the app and the endpoint of a message. */
   learn(lane: Lane, handover: Handover): void
-  /** True while an endpoint of lower rank is not paused. */
+  /** True while an endpoint of lower rank may be used. */
   mayDivert(lane: Lane): boolean
   /** Forgets lanes that nothing happened in for ten minutes. */
   sweep(): void
@@ -49,12 +49,16 @@ export function createLanes(timers: Timers): Lanes {
     learn(lane, { app, endpoint }) {
       if (!channels[lane.place.channel].hasEndpoints) return
       lane.width.limit(endpoint?.settings.connectionsMax ?? connectionsUsual)
+      lane.rate.perMinute = endpoint?.settings.ratePerMinute ?? null
       const route = routeOf(app, lane.place.channel)
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
       lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
     },
     mayDivert: ({ place, behind }) =>
-      behind.some((endpointId) => !find({ ...place, endpointId })?.circuit.isPaused()),
+      behind.some((endpointId) => {
+        const other = find({ ...place, endpointId })
+        return !other || !isBlocked(other)
+      }),
     sweep() {
       const before = timers.monotonic() - keptMs
       for (const [key, lane] of lanes) {

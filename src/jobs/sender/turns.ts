@@ -1,4 +1,4 @@
-import { aheadMax, type Item, type Lane, runningMax } from './lane.ts'
+import { aheadMax, type Item, isBlocked, isRateUsed, type Lane, runningMax } from './lane.ts'
 
 /** Distributes the hand-overs of this node over the lanes in turn. */
 export type Turns = {
@@ -15,18 +15,21 @@ type Options = {
   /** Hand-overs at a time over all lanes. */
   max: number
   mayBegin(): boolean
-  /** True when messages of a paused lane may go to another endpoint without a try. */
+  /** True when messages of a blocked lane may go to another endpoint without a try. */
   mayDivert(lane: Lane): boolean
   /** True when messages may wait in the lane's channel. */
   mayQueue(lane: Lane): boolean
+  /** Called for a lane whose messages wait for the next token of its rate. */
+  onRateUsed(lane: Lane): void
   /** One hand-over, which must not reject. */
   run(lane: Lane, item: Item): Promise<void>
 }
 
-/** The most turns at a time that only move messages of a paused lane to another endpoint. */
+/** The most turns at a time that only move messages of a blocked lane to another endpoint. */
 const divertMax = 10
 
-export function createTurns({ max, mayBegin, mayDivert, mayQueue, run }: Options): Turns {
+export function createTurns(options: Options): Turns {
+  const { max, mayBegin, mayDivert, mayQueue, onRateUsed, run } = options
   const ready = new Set<Lane>()
   const busy = new Set<Lane>()
   const running = new Set<Item>()
@@ -63,8 +66,9 @@ export function createTurns({ max, mayBegin, mayDivert, mayQueue, run }: Options
     }
   }
   const want = (lane: Lane) => {
-    const isWaiting = lane.waiting() > 0 && !lane.circuit.isPaused()
-    if (isWaiting || lane.running.size > 0) busy.add(lane)
+    const isWaiting = lane.waiting() > 0
+    if (isWaiting && isRateUsed(lane)) onRateUsed(lane)
+    if ((isWaiting && !isBlocked(lane)) || lane.running.size > 0) busy.add(lane)
     else busy.delete(lane)
     if (wants(lane)) ready.add(lane)
     pump()

@@ -15,7 +15,7 @@ import {
   unanswered,
   unreachable,
 } from './simulated-servers.ts'
-import { only, openStage, type Stage, type Started } from './stage.ts'
+import { mostInAMinute, only, openStage, type Stage, type Started } from './stage.ts'
 
 /** The repeated sequence of a server's answers. */
 type Profile = {
@@ -25,7 +25,7 @@ type Profile = {
   /** Seconds between which nothing listens. */
   outage: [number, number]
 }
-type AppPlan = { connectionsMax: number; servers: Profile[] }
+type AppPlan = { connectionsMax: number; ratePerMinute?: number; servers: Profile[] }
 type Step = { afterMs: number; app: number; count: number; cancels: boolean }
 type Plan = {
   seed: number
@@ -58,6 +58,7 @@ const plans: fc.Arbitrary<Plan> = fc.record({
   apps: fc.array(
     fc.record({
       connectionsMax: fc.integer({ min: 1, max: 15 }),
+      ratePerMinute: fc.constantFrom(10_000, 60, 5),
       servers: fc.array(profile, { minLength: 1, maxLength: 3 }),
     }),
     { minLength: 1, maxLength: 3 },
@@ -94,8 +95,8 @@ async function run(plan: Plan): Promise<void> {
   const stage = await openStage({ seed: plan.seed, connectionsMax: plan.connectionsMax })
   const apps: App[] = []
   let mostRunning = 0
-  for (const { connectionsMax, servers } of [...plan.apps, healthy]) {
-    const app = await stage.newApp({ endpoints: servers.length, connectionsMax })
+  for (const { servers, ...limits } of [...plan.apps, healthy]) {
+    const app = await stage.newApp({ endpoints: servers.length, ...limits })
     apps.push(app)
     for (const [index, one] of servers.entries()) {
       const server = stage.servers.of(app.endpoints[index]?.id ?? '')
@@ -184,6 +185,14 @@ const rules: ((run: Run) => Promise<void>)[] = [
     for (const [index, { connectionsMax }] of plan.apps.entries()) {
       for (const { id } of apps[index]?.endpoints ?? []) {
         expect(stage.servers.of(id).most).toBeLessThanOrEqual(connectionsMax)
+      }
+    }
+  },
+  async function noEndpointGetsMoreThanItsRate({ plan, stage, apps }) {
+    for (const [index, { ratePerMinute }] of plan.apps.entries()) {
+      for (const { id } of apps[index]?.endpoints ?? []) {
+        const times = stage.servers.of(id).got.map(({ at }) => at)
+        expect(mostInAMinute(times)).toBeLessThanOrEqual(ratePerMinute ?? times.length)
       }
     }
   },

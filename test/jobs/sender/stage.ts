@@ -14,6 +14,8 @@ import { addApp, type SqliteStore } from '../../support/world.ts'
 import { simulatedServers } from './simulated-servers.ts'
 import { type SimulatedTime, seededRandom, simulatedTime } from './simulated-time.ts'
 
+/** Of every endpoint. */
+type Limits = { connectionsMax?: number; ratePerMinute?: number }
 type Options = { seed?: number; connectionsMax?: number }
 
 /** A sender over a real store, with simulated time and mail servers. */
@@ -28,7 +30,7 @@ export type Stage = {
   /** The log lines. */
   lines: { event: string; fields: LogFields }[]
   /** Adds an app with so many endpoints; returns them by rank. */
-  newApp(options?: { endpoints?: number; connectionsMax?: number }): Promise<App>
+  newApp(options?: { endpoints?: number } & Limits): Promise<App>
   /** Starts verifications for new recipients, without waiting between them. */
   start(count: number, options?: { app?: App; ttlSeconds?: number }): Promise<Started[]>
   /** Starts a sender as another process would; the earlier one is left as it is. */
@@ -76,15 +78,15 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
   }
-  const newApp: Stage['newApp'] = async ({ endpoints = 1, connectionsMax } = {}) => {
+  const newApp: Stage['newApp'] = async ({ endpoints = 1, ...limits } = {}) => {
     const { app } = await time.until(addApp(ports))
     const [first] = app.endpoints
-    if (first && connectionsMax) {
-      const command = { appId: app.id, id: first.id, email: { connectionsMax } }
+    if (first) {
+      const command = { appId: app.id, id: first.id, email: limits }
       await time.until(updateEndpoint(ports, actor, command))
     }
     const fields = { host: 'mail.example.com', port: 587, user: null, from: 'codes@example.com' }
-    const email = { ...fields, ...(connectionsMax && { connectionsMax }) }
+    const email = { ...fields, ...limits }
     for (let count = 1; count < endpoints; count++) {
       const command = { appId: app.id, channel: 'email', email } as const
       await time.until(addEndpoint(ports, actor, command))
@@ -131,4 +133,10 @@ export function only(deliveries: Delivery[]): Delivery {
   const [delivery] = deliveries
   if (!delivery || deliveries.length > 1) throw new Error('there is not one delivery')
   return delivery
+}
+
+/** The highest number of these times, in ms, within 60 s. */
+export function mostInAMinute(times: number[]): number {
+  const counts = times.map((from) => times.filter((at) => at >= from && at < from + 60_000).length)
+  return Math.max(0, ...counts)
 }

@@ -31,6 +31,7 @@ const email = {
   from: 'codes@example.com',
   from_name: 'Acme',
   connections_max: null,
+  rate_per_minute: null,
 }
 const exampleEndpoint = {
   id: '4kT9wQ2nB7xV0mL5sR8yZ1',
