@@ -13,6 +13,7 @@ import { createSweeper } from './jobs/sweep.ts'
 import {
   createBeat,
   createClockWatch,
+  createRefusalWatch,
   createRotationWatch,
   createSprayWatch,
 } from './jobs/watches.ts'
@@ -167,6 +168,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const watches = [
     createSweeper(shared, retentionOf(settings)),
     createSprayWatch(shared),
+    createRefusalWatch(shared),
     createClockWatch(shared),
     createBeat({ ...shared, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
     createRotationWatch({ ...shared, follow: () => followRotation(ports), keys: health.keys }),

@@ -4,7 +4,8 @@ import type { Log, LogFields, Ports } from './ports.ts'
 /**
  * A state that an admin should end. `spray`: an app's failures are too many for mistypings.
  * `login_refused`, `server_refused`, `policy_refused`: an endpoint takes no mail of this app.
- * `message_refused`: a server refuses the message itself. `unknown_credentials`: one client address
+ * `message_refused`: a server refuses the message itself. `recipients_refused`: an endpoint refuses
+ * so many recipients that none is suppressed. `unknown_credentials`: one client address
  * presents many unknown keys. `clock_stepped`: the clock jumped. `database_damaged`: see doctor.
  */
 export const alarmKinds = [
@@ -13,6 +14,7 @@ export const alarmKinds = [
   'server_refused',
   'policy_refused',
   'message_refused',
+  'recipients_refused',
   'unknown_credentials',
   'clock_stepped',
   'database_damaged',

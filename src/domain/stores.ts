@@ -4,8 +4,7 @@ import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
 import type { ChannelKind } from './delivery/channel.ts'
-import type { Delivery, DeliveryStatus, Try } from './delivery/delivery.ts'
-import type { Lane } from './delivery/handover.ts'
+import type { DeliveryStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { CodeDigest, WrappedKey } from './keyring.ts'
 import type { CodeFormat } from './verification/code.ts'
@@ -22,6 +21,7 @@ import type { Mode, Status, Verification, VerificationKey } from './verification
 export type Stores = {
   verifications: VerificationStore
   deliveries: DeliveryStore
+  suppressions: SuppressionStore
   apps: AppStore
   limits: LimitStore
   events: EventStore
@@ -159,51 +159,6 @@ export type VerificationQuery = {
 }
 
 export type Page<T> = { items: T[]; nextCursor: string | null }
-
-/** The outbox. A delivery is due at its time, or when the lease of its node is no longer valid. */
-export type DeliveryStore = {
-  /** The lanes with due deliveries, after `after` in the order of lanes. */
-  dueLanes(query: Due & { after: Lane | null; limit: number }): Promise<Lane[]>
-  /** Leases due deliveries of one lane, oldest first. */
-  claim(command: Due & { lane: Lane; leaseUntil: number; limit: number }): Promise<Delivery[]>
-  /** Gives up the leases of a node that has restarted. */
-  releaseLeases(node: string): Promise<void>
-  /** Gives up one node's leases of these deliveries. */
-  release(command: { node: string; ids: string[] }): Promise<void>
-  /** Writes a try and what follows it. A delivery that has ended meanwhile stays ended. */
-  settle(command: SettleCommand): Promise<void>
-  /** Ends the deliveries whose code has expired; how many. */
-  expire(command: { now: number; limit: number; event: EventType }): Promise<number>
-  /** The tries of one delivery, oldest first. */
-  tries(deliveryId: string): Promise<Try[]>
-  /** Every delivery of a verification with its tries, oldest first. */
-  history(key: VerificationKey): Promise<(Delivery & { history: Try[] })[]>
-  /** The deliveries that have not ended. */
-  backlog(): Promise<{ waiting: number; oldestAt: number | null }>
-}
-
-export type Due = {
-  node: string
-  now: number
-  /** The longest wait of a delivery; a longer one was written by a wrong clock and is due. */
-  dueWithinMs: number
-  /** Leases of nodes that were last seen before this time are free. */
-  silentSince: number
-}
-
-export type SettleCommand = {
-  delivery: Pick<Delivery, 'id' | 'appId' | 'mode' | 'verificationId'>
-  /** Null when the delivery ended without a try. */
-  made: Try | null
-  status: DeliveryStatus
-  detail: string | null
-  event: EventType
-  /** The next try of the same delivery; null ends it. */
-  again: { endpointId: string | null; at: number; lease: NewDelivery['lease'] } | null
-  /** A new delivery through another channel. */
-  follow: NewDelivery | null
-  now: number
-}
 
 export type AppStore = {
   create(command: NewApp, audit: AuditAppend): Promise<'created' | 'secret_key_taken' | HeadMoved>
@@ -392,6 +347,10 @@ export type SweepCommand = {
   /** For failures of swept verifications and for answers to Idempotency-Keys. */
   failuresBefore: number
   idempotencyBefore: number
+  /** For suppressions that ended before it. */
+  suppressionsBefore: number
+  /** For tries and refusals of endpoints. */
+  refusalsBefore: number
   /** The key of the limit row to continue after; empty to begin again. */
   limitsAfter: Uint8Array
   limit: number

@@ -1,4 +1,5 @@
 import { auditHead, cutAudit } from '../domain/audit.ts'
+import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { type Job, periodic } from './periodic.ts'
@@ -88,6 +89,8 @@ function rowSweep(
       eventsBefore: now - retention.eventsMs,
       failuresBefore: now - retention.limitsMs,
       idempotencyBefore: now - idempotencyMs,
+      suppressionsBefore: now - rememberedMs,
+      refusalsBefore: now - refusalWindowMs,
       limitsAfter: cursor.limitsAfter,
       limit: batchRows,
     })

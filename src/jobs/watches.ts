@@ -1,4 +1,5 @@
 import { alarmKinds, clearAlarm, isSpray, raiseAlarm, spray } from '../domain/alarm.ts'
+import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { type Job, periodic } from './periodic.ts'
 
@@ -17,6 +18,31 @@ export function createSprayWatch(
       const place = { kind: 'spray', appId, endpointId: null } as const
       if (isSpray({ checks, failures })) {
         if (!alarmed) await raiseAlarm(ports, place, { checks, failures })
+      } else if (alarmed) {
+        await clearAlarm(ports, place)
+      }
+    }
+  })
+}
+
+const refusalsEveryMs = 10_000
+
+/**
+ * Raises the alarm of an endpoint that refuses so many recipients that none is suppressed, and
+ * clears it when they are fewer again in the last hour.
+ */
+export function createRefusalWatch(
+  ports: Pick<Ports, 'suppressions' | 'alarms' | 'clock' | 'timers'> & Logged,
+): Job {
+  const { suppressions, clock } = ports
+  return periodic(ports, { everyMs: refusalsEveryMs, event: 'refusal_watch' }, async () => {
+    const since = clock.now() - refusalWindowMs
+    for (const { appId, endpointId, alarmed, ...counts } of await suppressions.refusals({
+      since,
+    })) {
+      const place = { kind: 'recipients_refused', appId, endpointId } as const
+      if (refusesTooMany(counts)) {
+        if (!alarmed) await raiseAlarm(ports, place, counts)
       } else if (alarmed) {
         await clearAlarm(ports, place)
       }

@@ -35,6 +35,7 @@ export function appWith(parts: AppParts = {}): App {
     ...{ id, name, registeredBy, policy, endpoints: [], dataKey, version, ...times },
     hasSecretKey: false,
     sprayAlarmSince: null,
+    hasSuppressions: false,
   }
   const settings = smtpSettings({
     host: '127.0.0.1',

@@ -171,6 +171,8 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       eventsBefore: now - 31 * dayMs,
       failuresBefore: now - 31 * dayMs,
       idempotencyBefore: now - dayMs,
+      suppressionsBefore: now - 30 * dayMs,
+      refusalsBefore: now - dayMs,
       limitsAfter,
       limit: 100,
     })

@@ -360,7 +360,7 @@ test('a verification shows every message with every try', async () => {
   }
   await at.ports.deliveries.settle({
     ...{ delivery, made, status: 'deferred', detail: made.detail, event: 'delivery.deferred' },
-    ...{ again: null, follow: null, now: at.clock.now() },
+    ...{ counted: null, suppress: null, again: null, follow: null, now: at.clock.now() },
   })
 
   const { json } = await at.call('GET', `/v1/verifications/${id}`)

@@ -4,9 +4,11 @@ import { startVerification } from '../../src/domain/verification/start.ts'
 import {
   createBeat,
   createClockWatch,
+  createRefusalWatch,
   createRotationWatch,
   createSprayWatch,
 } from '../../src/jobs/watches.ts'
+import { settleCommand, startCommand } from '../support/commands.ts'
 import { codeOf, type World, world, wrongCode } from '../support/world.ts'
 import { observed, steppedTimers } from './fixture.ts'
 
@@ -83,6 +85,39 @@ test('failures over many recipients raise the spray alarm, and fewer failures cl
     ['alarm.cleared', { kind: 'spray' }],
     ['alarm.raised', { kind: 'spray', checks: 51, failures: 51 }],
   ])
+})
+
+test('refusals of many recipients raise an alarm of the endpoint, and an hour with fewer clears it', async () => {
+  const w = await world()
+  const { ports, events } = observed(w)
+  const { timers, pass } = steppedTimers()
+  const watch = createRefusalWatch({ ...ports, timers })
+  const [endpoint] = w.app.endpoints
+  const refuse = async (count: number) => {
+    for (let index = 0; index < count; index++) {
+      const command = startCommand({ appId: w.app.id, now: w.clock.now() })
+      await w.verifications.start(command)
+      const counted = { endpointId: endpoint?.id ?? '', isRefusal: true }
+      await w.deliveries.settle(settleCommand(command, { counted, now: w.clock.now() }))
+    }
+  }
+  await refuse(20)
+  watch.start()
+  await pass(10)
+  const atTwenty = await openAlarms(w)
+  await refuse(1)
+  await pass(10_000)
+  const above = await openAlarms(w)
+  await pass(10_000)
+  w.clock.advance(3_660_000)
+  await pass(10_000)
+  await watch.stop()
+
+  expect(atTwenty).toEqual([])
+  const place = { kind: 'recipients_refused', appId: w.app.id, endpointId: endpoint?.id ?? null }
+  expect(above).toMatchObject([{ ...place, until: null }])
+  expect(await openAlarms(w)).toEqual([])
+  expect(events()).toEqual(['alarm_raised', 'alarm_cleared'])
 })
 
 test.each([

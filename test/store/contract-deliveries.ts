@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import type { Delivery } from '../../src/domain/delivery/delivery.ts'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
-import type { Due, StartCommand, Stores } from '../../src/domain/stores.ts'
+import type { Due } from '../../src/domain/delivery/stores.ts'
+import type { StartCommand, Stores } from '../../src/domain/stores.ts'
 import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
 import {
   attempt,
@@ -264,8 +265,8 @@ function settling(open: OpenStores): void {
     })
     const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
     expect(items.map(({ type, data }) => [type, data])).toEqual([
-      ['delivery.sent', { detail: '250 ok' }],
-      ['delivery.deferred', { detail: '421 busy' }],
+      ['delivery.sent', { detail: '250 ok', code: '250' }],
+      ['delivery.deferred', { detail: '421 busy', cause: 'network', code: '421' }],
     ])
     expect(await deliveries.backlog()).toEqual({ waiting: 0, oldestAt: null })
   })

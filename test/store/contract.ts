@@ -7,6 +7,7 @@ import { deliveryContract } from './contract-deliveries.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
 import { startContract } from './contract-starts.ts'
+import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
 import { verificationContract } from './contract-verifications.ts'
 
@@ -20,6 +21,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: verifications`, () => verificationContract(open))
   describe(`${name}: limits`, () => limitContract(open))
   describe(`${name}: deliveries`, () => deliveryContract(open))
+  describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: apps`, () => appContract(open))
   describe(`${name}: audit`, () => auditContract(open))
   describe(`${name}: records`, () => recordContract(open))

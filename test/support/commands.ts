@@ -4,14 +4,13 @@ import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { AuditAppend } from '../../src/domain/audit.ts'
 import { type AuditEntry, audited, type HeadMoved } from '../../src/domain/audit.ts'
 import type { Try } from '../../src/domain/delivery/delivery.ts'
+import type { Due, SettleCommand } from '../../src/domain/delivery/stores.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
 import type { Keyring } from '../../src/domain/keyring.ts'
 import type {
   AttemptCommand,
-  Due,
   KeptRequest,
   NewDelivery,
-  SettleCommand,
   StartCommand,
   Stores,
   SweepCommand,
@@ -63,6 +62,7 @@ export function plainApp(change: Partial<App> = {}): App {
     createdAt: noon,
     updatedAt: noon,
     sprayAlarmSince: null,
+    hasSuppressions: false,
     ...change,
   }
 }
@@ -240,6 +240,8 @@ export function settleCommand(
     status: 'sent',
     detail: null,
     event: 'delivery.sent',
+    counted: null,
+    suppress: null,
     again: null,
     follow: null,
     now: noon,
@@ -255,6 +257,8 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     eventsBefore: 0,
     failuresBefore: 0,
     idempotencyBefore: 0,
+    suppressionsBefore: 0,
+    refusalsBefore: 0,
     limitsAfter: new Uint8Array(0),
     limit: 100,
     ...change,

@@ -22,6 +22,8 @@ export type App = {
   updatedAt: number
   /** Since when the spray alarm is on; null while it is off. */
   sprayAlarmSince: number | null
+  /** Whether any address is, or recently was, suppressed; else none is looked up. */
+  hasSuppressions: boolean
 }
 
 export type AppKey = {

@@ -170,6 +170,7 @@ export function draftApp(
     createdAt: now,
     updatedAt: now,
     sprayAlarmSince: null,
+    hasSuppressions: false,
   }
 }
 

@@ -72,6 +72,16 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
   }
 }
 
+/** True when the recipient of a live message is suppressed; reads nothing for an app without any. */
+export async function isSuppressed(
+  { suppressions, keyring, clock }: Pick<Ports, 'suppressions' | 'keyring' | 'clock'>,
+  { app, mode, recipient }: Handover,
+): Promise<boolean> {
+  if (!app.hasSuppressions || mode !== 'live') return false
+  const recipientIndex = keyring.recipientIndex(app.id, recipient.address)
+  return suppressions.has({ appId: app.id, recipientIndex, now: clock.now() })
+}
+
 /** Reads the message of a delivery; null when it is not to be sent any more. */
 export async function readHandover(
   ports: Pick<Ports, 'apps' | 'verifications' | 'keyring' | 'clock'>,

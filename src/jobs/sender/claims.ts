@@ -1,8 +1,8 @@
 import { retryAfterMaxMs } from '../../domain/delivery/after-try.ts'
 import type { Delivery } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, leaseMs } from '../../domain/delivery/handover.ts'
+import type { Due } from '../../domain/delivery/stores.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
-import type { Due } from '../../domain/stores.ts'
 import { type Lane, room } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 

@@ -1,5 +1,5 @@
 import { leaseMs } from '../../domain/delivery/handover.ts'
-import type { SettleCommand } from '../../domain/stores.ts'
+import type { SettleCommand } from '../../domain/delivery/stores.ts'
 import type { Core, SenderPorts } from './core.ts'
 import { type Ending, endingOf, overBeforeItLeft } from './ending.ts'
 import type { Turn } from './hand-over.ts'

@@ -15,7 +15,7 @@ import { createWaiters, type Waiters } from './waiters.ts'
 
 export type SenderPorts = Pick<
   Ports,
-  | ('deliveries' | 'verifications' | 'apps' | 'alarms' | 'keyring')
+  | ('deliveries' | 'suppressions' | 'verifications' | 'apps' | 'alarms' | 'keyring')
   | ('clock' | 'timers' | 'random' | 'node')
 > & {
   channels: Record<ChannelKind, Channel>

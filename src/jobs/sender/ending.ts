@@ -1,5 +1,5 @@
 import type { AlarmKind } from '../../domain/alarm.ts'
-import { afterTry } from '../../domain/delivery/after-try.ts'
+import { afterTry, type Next } from '../../domain/delivery/after-try.ts'
 import {
   type Delivery,
   type DeliveryOutcome,
@@ -9,10 +9,12 @@ import {
   toTry,
 } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
+import type { SettleCommand } from '../../domain/delivery/stores.ts'
+import { isRecipientRefused, suppressedOutcome } from '../../domain/delivery/suppression.ts'
 import type { EventType } from '../../domain/event.ts'
 import { newTimedId } from '../../domain/id.ts'
 import type { DeliveryState, Ports } from '../../domain/ports.ts'
-import type { NewDelivery, SettleCommand } from '../../domain/stores.ts'
+import type { NewDelivery } from '../../domain/stores.ts'
 import type { Item } from './lane.ts'
 
 /** What follows a try: what is written, and where the delivery continues. */
@@ -44,7 +46,9 @@ type Made = {
 export function endingOf(ports: EndingPorts, made: Made): Ending {
   const { item, handover, tries, outcome, at, tookMs } = made
   const { delivery } = item
-  const { id, appId, mode, verificationId, channel, endpointId, expiresAt } = delivery
+  const { id, appId, mode, verificationId, channel, expiresAt } = delivery
+  // Of a suppressed address no endpoint is asked.
+  const endpointId = outcome === suppressedOutcome ? null : delivery.endpointId
   const now = ports.clock.now()
   const [byte = 0] = ports.random.bytes(1)
   const route = routeOf(handover.app, channel)
@@ -57,7 +61,7 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   const command: SettleCommand = {
     delivery: { id, appId, mode, verificationId },
     made: one,
-    ...{ status, detail, event: eventOf[next.status] },
+    ...{ status, detail, event: eventOf[next.status], ...consequencesOf(ports, one, next) },
     ...{ again: null, follow: null, now },
   }
   const nextAt = next.next === 'try' ? next.at : null
@@ -86,6 +90,21 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   return ending
 }
 
+/** What a reply counts for its endpoint, and the suppression of a recipient that was refused. */
+function consequencesOf(
+  { random }: Pick<EndingPorts, 'random'>,
+  { endpointId, at, code, ...made }: Try,
+  { next, status }: Next,
+): Pick<SettleCommand, 'counted' | 'suppress'> {
+  if (endpointId === null || code === null) return { counted: null, suppress: null }
+  const isRefusal = isRecipientRefused({ endpointId, at, code, ...made })
+  const isEnd = isRefusal && next === 'end' && status === 'refused'
+  return {
+    counted: { endpointId, isRefusal },
+    suppress: isEnd ? { id: newTimedId(random, at), endpointId, cause: 'refused', code } : null,
+  }
+}
+
 /** The end of a delivery that is not tried any more, without a try. */
 export function overBeforeItLeft(
   { delivery, tries }: Item,
@@ -97,8 +116,8 @@ export function overBeforeItLeft(
   return {
     command: {
       delivery: { id, appId, mode, verificationId },
-      ...{ made: null, status, detail, event: 'delivery.undeliverable', again: null, follow: null },
-      now,
+      ...{ made: null, status, detail, event: 'delivery.undeliverable', counted: null },
+      ...{ suppress: null, again: null, follow: null, now },
     },
     // Tries that have not been read may have been accepted.
     state: { status, detail, maybeTaken: tries === null || tries.some(mayBeTaken), nextAt: null },

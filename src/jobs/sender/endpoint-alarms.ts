@@ -2,7 +2,10 @@ import { type AlarmKind, clearAlarm, raiseAlarm } from '../../domain/alarm.ts'
 import type { Lane } from '../../domain/delivery/handover.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
 
-/** The alarms of endpoints whose servers refuse: raised by a refusal, cleared by a sent message. */
+/**
+ * The alarms of endpoints whose servers refuse: raised by a refusal, cleared by a sent message. The
+ * alarm of too many refused recipients is a watch's, because such a server accepts others.
+ */
 export type EndpointAlarms = {
   raise(lane: Lane, kind: AlarmKind, code: string | null): void
   /** A message was sent through this lane. */
@@ -43,7 +46,8 @@ export function createEndpointAlarms(ports: AlarmPorts): EndpointAlarms {
   const openNow = async ({ appId, endpointId }: Lane): Promise<AlarmKind[]> => {
     const query = { appId, open: true, limit: listMax, cursor: null }
     const { items } = await alarms.list(query)
-    return items.filter((alarm) => alarm.endpointId === endpointId).map(({ kind }) => kind)
+    const kinds = items.filter((alarm) => alarm.endpointId === endpointId).map(({ kind }) => kind)
+    return kinds.filter((kind) => kind !== 'recipients_refused')
   }
   return {
     raise({ appId, endpointId }, kind, code) {

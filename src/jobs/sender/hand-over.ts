@@ -1,7 +1,8 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { DeliveryOutcome, Handover, Try } from '../../domain/delivery/delivery.ts'
 import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
-import { readHandover } from '../../domain/delivery/handover.ts'
+import { isSuppressed, readHandover } from '../../domain/delivery/handover.ts'
+import { suppressedOutcome } from '../../domain/delivery/suppression.ts'
 import type { Channel, Ports, Queued } from '../../domain/ports.ts'
 import { type Item, isBlocked, type Lane, observe, queuedIn } from './lane.ts'
 import type { Lanes } from './lanes.ts'
@@ -25,7 +26,7 @@ export type Turn =
 
 export type HandOverPorts = Pick<
   Ports,
-  'deliveries' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'timers'
+  'deliveries' | 'suppressions' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'timers'
 > & {
   channels: Record<ChannelKind, Channel>
   lanes: Lanes
@@ -53,6 +54,7 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
     : await readHandover(ports, item.delivery)
   const tries = item.tries ?? (await ports.deliveries.tries(item.delivery.id))
   item.tries = tries
+  const isRefused = handover !== null && (await isSuppressed(ports, handover))
   if (!handover || item.isWithdrawn) return { end: 'over' }
   if (handover.expiresAt <= clock.now()) return { end: 'over' }
   item.handover = handover
@@ -60,6 +62,9 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   lanes.learn(lane, handover)
 
   const at = clock.now()
+  if (isRefused) {
+    return { end: 'tried', handover, tries, outcome: suppressedOutcome, at, tookMs: 0 }
+  }
   if (isBlocked(lane)) {
     if (!lanes.mayDivert(lane)) return { end: 'put_back' }
     const outcome = lane.circuit.isPaused() ? notTried : rateUsed

@@ -1,5 +1,5 @@
+import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.ts'
 import type { Log, Timers } from '../../domain/ports.ts'
-import type { DeliveryStore, SettleCommand } from '../../domain/stores.ts'
 
 /** Writes the outcomes of tries in groups, and again when the database refuses them. */
 export type Ledger = {

@@ -140,7 +140,8 @@ function createReads(database: Database) {
     data_key_id as dataKeyId, data_key as dataKey, version, created_at as createdAt,
     updated_at as updatedAt,
     (select since from alarms where alarms.app_id = apps.id and kind = 'spray' and until is null)
-      as sprayAlarmSince`
+      as sprayAlarmSince,
+    exists (select 1 from suppressions where suppressions.app_id = apps.id) as hasSuppressions`
   const byId = database.prepare<AppRow, { id: string }>(
     `select ${columns} from apps where id = $id`,
   )
@@ -161,10 +162,11 @@ function createReads(database: Database) {
     select count(*) as "all", coalesce(sum(registered_from = $from), 0) as fromAddress
     from apps where registered_by = 'open'`)
 
-  function toApp({ hasSecretKey, policy, dataKeyId: keyId, dataKey: bytes, ...row }: AppRow): App {
+  function toApp({ policy, dataKeyId: keyId, dataKey: bytes, ...row }: AppRow): App {
     return {
       ...row,
-      hasSecretKey: hasSecretKey === 1,
+      hasSecretKey: row.hasSecretKey === 1,
+      hasSuppressions: row.hasSuppressions === 1,
       policy: JSON.parse(policy),
       endpoints: endpoints.all({ appId: row.id }).map(toEndpoint),
       dataKey: { keyId, bytes },
@@ -183,12 +185,14 @@ function createReads(database: Database) {
 }
 
 type Reads = ReturnType<typeof createReads>
-type AppRow = Omit<App, 'hasSecretKey' | 'policy' | 'endpoints' | 'dataKey'> & {
-  hasSecretKey: 0 | 1
+type AppRow = Omit<App, Flag | 'policy' | 'endpoints' | 'dataKey'> & {
+  [Name in Flag]: 0 | 1
+} & {
   policy: string
   dataKeyId: string
   dataKey: Uint8Array
 }
+type Flag = 'hasSecretKey' | 'hasSuppressions'
 type EndpointRow = Omit<Endpoint, 'settings'> & { settings: string }
 
 function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {

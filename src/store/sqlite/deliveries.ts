@@ -1,7 +1,8 @@
 import type { Database } from 'bun:sqlite'
 import type { Delivery, Try } from '../../domain/delivery/delivery.ts'
+import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.ts'
 import type { EventType } from '../../domain/event.ts'
-import type { DeliveryStore, NewDelivery, SettleCommand } from '../../domain/stores.ts'
+import type { NewDelivery } from '../../domain/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
 import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
 import { createSettle, createTries, type TryDeps } from './tries.ts'
@@ -82,7 +83,7 @@ function createExpire(
     for (const delivery of rows) {
       const { detail } = delivery
       const end = { made: null, status: 'undeliverable', again: null, follow: null } as const
-      settle({ delivery, ...end, detail, event, now })
+      settle({ delivery, ...end, counted: null, suppress: null, detail, event, now })
     }
     return rows.length
   }

@@ -1,8 +1,8 @@
 import type { Database } from 'bun:sqlite'
 import type { Delivery } from '../../domain/delivery/delivery.ts'
 import type { Lane } from '../../domain/delivery/handover.ts'
+import type { DeliveryStore, Due } from '../../domain/delivery/stores.ts'
 import type { Timers } from '../../domain/ports.ts'
-import type { DeliveryStore, Due } from '../../domain/stores.ts'
 import type { Parts } from './parts.ts'
 
 type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 'release'>

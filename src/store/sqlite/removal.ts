@@ -14,6 +14,9 @@ const owned = {
   verifications: `id in (${some})`,
   alarms: 'id in (select id from alarms where app_id = $appId limit $limit)',
   events: 'id in (select id from events where app_id = $appId limit $limit)',
+  suppressions: 'id in (select id from suppressions where app_id = $appId limit $limit)',
+  endpoint_minutes: `(app_id, endpoint_id, minute) in
+    (select app_id, endpoint_id, minute from endpoint_minutes where app_id = $appId limit $limit)`,
   app_minutes: `(app_id, minute) in
     (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
 }

@@ -12,31 +12,56 @@ const minuteMs = 60_000
 
 export type Counters = Collected & {
   count(appId: string, name: CounterName, now: number): void
+  /** Counts a try through an endpoint whose recipient was not refused. */
+  tried(appId: string, endpointId: string, now: number): void
 }
 
-/** Counts the operations of a group in memory, and writes the sums by app and minute. */
+type Counted =
+  | { appId: string; minute: number; name: CounterName }
+  | { appId: string; minute: number; endpointId: string }
+
+/**
+ * Counts the operations of a group in memory, and writes the sums by app and minute, those of tries
+ * also by endpoint.
+ */
 export function createCounters(database: Database): Counters {
   const add = database.prepare<null, MinuteRow>(`
     insert into app_minutes (app_id, minute, ${counterNames.join(', ')})
     values ($appId, $minute, ${counterNames.map((name) => `$${name}`).join(', ')})
     on conflict (app_id, minute) do update set
     ${counterNames.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`)
-  const counted: { appId: string; name: CounterName; minute: number }[] = []
+  const addTries = database.prepare<null, TriesRow>(`
+    insert into endpoint_minutes (app_id, endpoint_id, minute, tries, refusals)
+    values ($appId, $endpointId, $minute, $tries, 0)
+    on conflict (app_id, endpoint_id, minute) do update set tries = tries + excluded.tries`)
+  const counted: Counted[] = []
 
   return {
     counted,
     count(appId, name, now) {
       counted.push({ appId, name, minute: Math.floor(now / minuteMs) })
     },
+    tried(appId, endpointId, now) {
+      counted.push({ appId, endpointId, minute: Math.floor(now / minuteMs) })
+    },
     write() {
       const rows = new Map<string, MinuteRow>()
-      for (const { appId, name, minute } of counted) {
+      const tries = new Map<string, TriesRow>()
+      for (const one of counted) {
+        const { appId, minute } = one
         const key = `${minute} ${appId}`
-        const row = rows.get(key) ?? { ...noCounts, appId, minute }
-        row[name] += 1
-        rows.set(key, row)
+        if ('name' in one) {
+          const row = rows.get(key) ?? { ...noCounts, appId, minute }
+          row[one.name] += 1
+          rows.set(key, row)
+        } else {
+          const row = tries.get(key + one.endpointId) ?? { ...one, tries: 0 }
+          row.tries += 1
+          tries.set(key + one.endpointId, row)
+        }
       }
       for (const row of rows.values()) add.run(row)
+      for (const row of tries.values()) addTries.run(row)
       counted.length = 0
     },
   }
@@ -82,6 +107,7 @@ export function createStatsStore({ database, read }: Parts): StatsStore {
 }
 
 type MinuteRow = { appId: string; minute: number } & Record<CounterName, number>
+type TriesRow = { appId: string; endpointId: string; minute: number; tries: number }
 type FailuresRow = { app_id: string; checks: number; failures: number; alarmed: number }
 
 const noCounts = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<

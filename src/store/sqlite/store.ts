@@ -17,6 +17,7 @@ import { createMetaStore } from './meta.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { createCounters, createStatsStore } from './stats.ts'
+import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createVerificationStore } from './verifications.ts'
 
 export type SqliteStore = Stores & {
@@ -48,11 +49,13 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
   const cache = createAppCache(database, timers)
   const addEvent = createAddEvent(database)
   const enqueue = createEnqueue(database)
-  const inTransaction = { limits, enqueue, addEvent, counters }
+  const suppressions = createSuppressions({ database, cache })
+  const inTransaction = { limits, enqueue, addEvent, counters, suppressions }
 
   return {
     verifications: createVerificationStore({ ...parts, ...inTransaction, timers }),
     deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
+    suppressions: createSuppressionStore({ ...parts, audit, cache }),
     apps: createAppStore({ ...parts, audit, cache }),
     limits: createLimitStore(parts, limits),
     events: createEventStore(parts, addEvent),

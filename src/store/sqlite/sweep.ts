@@ -35,6 +35,8 @@ export function createSweep(
       steps.answers.run({ before: command.idempotencyBefore, limit }),
       steps.events.run(events),
       steps.minutes.run({ before: Math.floor(eventsBefore / 60_000), limit }),
+      steps.suppressions.run({ before: command.suppressionsBefore, limit }),
+      steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
       steps.nodes.run({ before: now - nodesKeptMs, limit }),
@@ -102,6 +104,13 @@ function prepareSteps(database: Database) {
     minutes: prepare(`
       delete from app_minutes where (app_id, minute) in (
         select app_id, minute from app_minutes where minute < $before limit $limit)`),
+    suppressions: prepare(`
+      delete from suppressions where id in (
+        select id from suppressions where until < $before limit $limit)`),
+    endpointMinutes: prepare(`
+      delete from endpoint_minutes where (app_id, endpoint_id, minute) in (
+        select app_id, endpoint_id, minute from endpoint_minutes
+        where minute < $before limit $limit)`),
     alarms: prepare(`
       delete from alarms where id in (
         select id from alarms where until < $before limit $limit)`),

@@ -1,24 +1,27 @@
 import type { Database } from 'bun:sqlite'
 import type { DeliveryStatus, Try } from '../../domain/delivery/delivery.ts'
-import type { SettleCommand } from '../../domain/stores.ts'
+import type { SettleCommand } from '../../domain/delivery/stores.ts'
 import type { Enqueue } from './deliveries.ts'
 import type { AddEvent } from './events.ts'
 import type { Counters } from './stats.ts'
+import type { Suppressions } from './suppressions.ts'
 
 export type TryDeps = {
   database: Database
   enqueue: Enqueue
   addEvent: AddEvent
-  counters: Pick<Counters, 'count'>
+  counters: Pick<Counters, 'count' | 'tried'>
+  suppressions: Suppressions
 }
 
 /** Ends a try: in the delivery, its verification, its events and statistics. */
 export function createSettle(deps: TryDeps, tries: Tries): (command: SettleCommand) => void {
-  const { database, enqueue, addEvent, counters } = deps
+  const { database, enqueue, addEvent, counters, suppressions } = deps
   const statements = prepareSettle(database)
 
   function settle(command: SettleCommand): void {
-    const { delivery, made, follow } = command
+    const { delivery, made, follow, suppress, now } = command
+    countTry(command)
     const open = statements.settle.get(toValues(command))
     if (!open) {
       settleEnded(command)
@@ -26,10 +29,18 @@ export function createSettle(deps: TryDeps, tries: Tries): (command: SettleComma
     }
     if (made) tries.add(delivery.id, made)
     tell(command)
+    const verification = { ...delivery, id: delivery.verificationId }
+    if (suppress) suppressions.add(verification, suppress, now)
     if (!follow) return
-    const verification = { ...delivery, id: delivery.verificationId, expiresAt: open.expires_at }
-    enqueue(verification, follow)
+    enqueue({ ...verification, expiresAt: open.expires_at }, follow)
     statements.follow.run({ id: follow.id, ...keyOf(delivery) })
+  }
+
+  function countTry({ delivery: { appId }, counted, now }: SettleCommand): void {
+    if (counted === null) return
+    const { endpointId, isRefusal } = counted
+    if (isRefusal) suppressions.refused({ appId, endpointId, tries: 1 }, now)
+    else counters.tried(appId, endpointId, now)
   }
 
   /** A delivery that ended during its try stays ended, but shows that it was sent. */
@@ -44,10 +55,14 @@ export function createSettle(deps: TryDeps, tries: Tries): (command: SettleComma
     if (isNews) tell(command)
   }
 
-  function tell({ delivery, status, detail, event, now }: SettleCommand): void {
+  function tell({ delivery, made, status, detail, event, now }: SettleCommand): void {
     const { id, appId, verificationId } = delivery
     statements.tell.run({ id, status, detail, ...keyOf(delivery) })
-    const data = detail === null ? {} : { detail }
+    const data = {
+      ...(detail !== null && { detail }),
+      ...(made?.cause && { cause: made.cause }),
+      ...(made?.code && { code: made.code }),
+    }
     addEvent({ at: now, appId, type: event, verificationId, data })
     if (status !== 'queued') counters.count(appId, status, now)
   }

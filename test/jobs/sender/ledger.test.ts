@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { SettleCommand } from '../../../src/domain/stores.ts'
+import type { SettleCommand } from '../../../src/domain/delivery/stores.ts'
 import { createLedger } from '../../../src/jobs/sender/ledger.ts'
 import { simulatedTime } from './simulated-time.ts'
 
@@ -9,6 +9,8 @@ const end = (id: string): SettleCommand => ({
   status: 'sent',
   detail: null,
   event: 'delivery.sent',
+  counted: null,
+  suppress: null,
   again: null,
   follow: null,
   now: 0,

@@ -5,6 +5,7 @@ import { firstLane, type Lane } from '../../../src/domain/delivery/handover.ts'
 import type { Channel, Log, LogFields, Outbox, Ports } from '../../../src/domain/ports.ts'
 import { defaultSettings } from '../../../src/domain/settings.ts'
 import { startVerification } from '../../../src/domain/verification/start.ts'
+import type { VerificationKey } from '../../../src/domain/verification/verification.ts'
 import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
 import { createKeyring } from '../../../src/keys/keyring.ts'
 import { firstKeyset } from '../../../src/keys/keyset.ts'
@@ -32,7 +33,7 @@ export type Stage = {
   /** Adds an app with so many endpoints; returns them by rank. */
   newApp(options?: { endpoints?: number } & Limits): Promise<App>
   /** Starts verifications for new recipients, without waiting between them. */
-  start(count: number, options?: { app?: App; ttlSeconds?: number }): Promise<Started[]>
+  start(count: number, options?: StartOptions): Promise<Started[]>
   /** Starts a sender as another process would; the earlier one is left as it is. */
   restart(options?: { node?: string; ports?: Partial<Ports>; channel?: Channel }): Sender
   /** Marks a node as alive. */
@@ -41,7 +42,8 @@ export type Stage = {
   close(): Promise<void>
 }
 
-export type Started = { id: string; appId: string; mode: 'live'; lane: Lane }
+type StartOptions = { app?: App; ttlSeconds?: number; to?: string; mode?: 'live' | 'test' }
+export type Started = VerificationKey & { lane: Lane }
 
 const actor = { who: 'cli', requestId: null }
 /** The highest limits, so that none refuses a start. */
@@ -102,13 +104,13 @@ export async function openStage(options: Options = {}): Promise<Stage> {
       stage.sender = newSender(options)
       return stage.sender
     },
-    async start(count, { app = stage.app, ttlSeconds = 600 } = {}) {
+    async start(count, { app = stage.app, ttlSeconds = 600, mode = 'live', ...options } = {}) {
       const outbox: Outbox = stage.sender
       const starts = Array.from({ length: count }, async () => {
-        const to = `person${recipients++}@example.com`
-        const request = { app, mode: 'live', startedBy: 'v1', to, ttlSeconds } as const
+        const to = options.to ?? `person${recipients++}@example.com`
+        const request = { app, mode, startedBy: 'v1', to, ttlSeconds } as const
         const { verification } = await startVerification({ ...ports, outbox }, request)
-        return { ...key(verification.id, app), lane: firstLane(app, 'email') }
+        return { ...keyOf(verification), lane: firstLane(app, verification.channel) }
       })
       return time.until(Promise.all(starts))
     },
@@ -124,8 +126,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   return stage
 }
 
-function key(id: string, app: App): Omit<Started, 'lane'> {
-  return { id, appId: app.id, mode: 'live' }
+function keyOf({ id, appId, mode }: VerificationKey): VerificationKey {
+  return { id, appId, mode }
 }
 
 /** The state of the only delivery of a verification. */

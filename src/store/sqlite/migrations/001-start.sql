@@ -124,6 +124,35 @@ create table delivery_tries (
   primary key (delivery_id, number)
 ) strict, without rowid;
 
+-- Addresses that an app sends nothing to for a while, because a server refused them. A row is kept
+-- after its end, because another one soon after it lasts longer.
+create table suppressions (
+  app_id text not null,
+  -- Of exactly this address, not of the folded one.
+  recipient_index blob not null,
+  id text not null unique,
+  recipient_masked text not null,
+  cause text not null check (cause in ('refused', 'bounced')),
+  code text,
+  since integer not null,
+  until integer not null,
+  primary key (app_id, recipient_index)
+) strict, without rowid;
+create index suppressions_by_app on suppressions (app_id, id);
+create index suppressions_by_end on suppressions (until);
+
+-- Tries through each endpoint, and how many of them ended with a refused recipient.
+create table endpoint_minutes (
+  app_id text not null,
+  endpoint_id text not null,
+  minute integer not null,
+  tries integer not null,
+  refusals integer not null,
+  primary key (app_id, endpoint_id, minute)
+) strict, without rowid;
+create index endpoint_minutes_by_minute on endpoint_minutes (minute);
+create index endpoint_minutes_refused on endpoint_minutes (minute) where refusals > 0;
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key blob primary key,

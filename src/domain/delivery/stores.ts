@@ -1,0 +1,88 @@
+import type { AuditAppend, HeadMoved } from '../audit.ts'
+import type { EventType } from '../event.ts'
+import type { NewDelivery, Page } from '../stores.ts'
+import type { VerificationKey } from '../verification/verification.ts'
+import type { Delivery, DeliveryStatus, Try } from './delivery.ts'
+import type { Lane } from './handover.ts'
+import type { EndpointTries, Suppression } from './suppression.ts'
+
+/** The outbox. A delivery is due at its time, or when the lease of its node is no longer valid. */
+export type DeliveryStore = {
+  /** The lanes with due deliveries, after `after` in the order of lanes. */
+  dueLanes(query: Due & { after: Lane | null; limit: number }): Promise<Lane[]>
+  /** Leases due deliveries of one lane, oldest first. */
+  claim(command: Due & { lane: Lane; leaseUntil: number; limit: number }): Promise<Delivery[]>
+  /** Gives up the leases of a node that has restarted. */
+  releaseLeases(node: string): Promise<void>
+  /** Gives up one node's leases of these deliveries. */
+  release(command: { node: string; ids: string[] }): Promise<void>
+  /** Writes a try and what follows it. A delivery that has ended meanwhile stays ended. */
+  settle(command: SettleCommand): Promise<void>
+  /** Ends the deliveries whose code has expired; how many. */
+  expire(command: { now: number; limit: number; event: EventType }): Promise<number>
+  /** The tries of one delivery, oldest first. */
+  tries(deliveryId: string): Promise<Try[]>
+  /** Every delivery of a verification with its tries, oldest first. */
+  history(key: VerificationKey): Promise<(Delivery & { history: Try[] })[]>
+  /** The deliveries that have not ended. */
+  backlog(): Promise<{ waiting: number; oldestAt: number | null }>
+}
+
+export type Due = {
+  node: string
+  now: number
+  /** The longest wait of a delivery; a longer one was written by a wrong clock and is due. */
+  dueWithinMs: number
+  /** Leases of nodes that were last seen before this time are free. */
+  silentSince: number
+}
+
+export type SettleCommand = {
+  delivery: Pick<Delivery, 'id' | 'appId' | 'mode' | 'verificationId'>
+  /** Null when the delivery ended without a try. */
+  made: Try | null
+  status: DeliveryStatus
+  detail: string | null
+  event: EventType
+  /** Counted for the endpoint; null where no server replied. */
+  counted: { endpointId: string; isRefusal: boolean } | null
+  /** Suppresses the recipient, unless the endpoint refuses too many. */
+  suppress: NewSuppression | null
+  /** The next try of the same delivery; null ends it. */
+  again: { endpointId: string | null; at: number; lease: NewDelivery['lease'] } | null
+  /** A new delivery through another channel. */
+  follow: NewDelivery | null
+  now: number
+}
+
+/** A suppression of the recipient of a verification, from now on; the domain says until when. */
+export type NewSuppression = Pick<Suppression, 'id' | 'cause' | 'code'> & {
+  /** The endpoint that refused it; null where that is not known. */
+  endpointId: string | null
+}
+
+/** Suppressed addresses of apps. `settle` and `bounce` of the outbox add them. */
+export type SuppressionStore = {
+  /** True while a suppression of exactly this address is in force. */
+  has(query: { appId: string; recipientIndex: Uint8Array; now: number }): Promise<boolean>
+  /** Those in force, newest first; the cursor is the last id. */
+  list(query: {
+    appId: string
+    now: number
+    limit: number
+    cursor: string | null
+  }): Promise<Page<Suppression>>
+  /** Also forgets that there was one. False when there is none. */
+  remove(
+    command: { appId: string } & ({ id: string } | { recipientIndex: Uint8Array }),
+    audit: AuditAppend,
+  ): Promise<boolean | HeadMoved>
+  /** Every endpoint with refusals since then, or whose `recipients_refused` alarm is on. */
+  refusals(query: { since: number }): Promise<EndpointRefusals[]>
+}
+
+export type EndpointRefusals = EndpointTries & {
+  appId: string
+  endpointId: string
+  alarmed: boolean
+}
