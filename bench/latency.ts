@@ -7,7 +7,11 @@ import { openSink } from './sink.ts'
 
 /** Measures latencies while other callers load the server or have a hanging mail server. */
 export const latency: Measure = async (bench) => {
-  return [...(await checksBesideStarts(bench)), await appsBesideHangingServer(bench)]
+  return [
+    ...(await checksBesideStarts(bench)),
+    await appsBesideHangingServer(bench),
+    await startsPastDeadEndpoint(bench),
+  ]
 }
 
 const perSecond = 1_000
@@ -152,4 +156,49 @@ async function twoApps(bench: Bench, healthyPort: number, hangingPort: number) {
       return served.stop('SIGKILL')
     },
   }
+}
+
+/** Starts of an app until their mail is accepted, with and without a dead endpoint before the other. */
+async function startsPastDeadEndpoint(bench: Bench): Promise<Finding> {
+  const healthy = await openSink({ delayMs: 20 })
+  const hanging = await openSink({ hangs: true })
+  const one = await waitingApp(bench, { smtpPort: healthy.port })
+  const two = await waitingApp(bench, { smtpPort: hanging.port, spareSmtpPort: healthy.port })
+  const count = healthyPerSecond * (bench.quick ? 4 : 10)
+  const starts = ({ client }: typeof one, name: string) =>
+    pace({ client, perSecond: healthyPerSecond, lines: startLines(name, count) })
+
+  // The first mails find out that the endpoint does not answer.
+  await Promise.all([starts(one, 'early'), starts(two, 'early')])
+  const runs = { alone: [] as number[], beside: [] as number[], slowest: [] as number[] }
+  for (let round = 1; round <= bench.rounds; round++) {
+    bench.progress(`an app with a dead endpoint, round ${round} of ${bench.rounds}`)
+    runs.alone.push(percentile((await starts(one, `round-${round}`)).latencies, 95))
+    const { latencies } = await starts(two, `round-${round}`)
+    runs.beside.push(percentile(latencies, 95))
+    runs.slowest.push(Math.max(...latencies))
+  }
+  await Promise.all([one, two].map(({ stop }) => stop()))
+  healthy.stop()
+  hanging.stop()
+  const what =
+    `p95 of an app’s starts until the mail is taken (${healthyPerSecond}/s, 20 ms a mail) ` +
+    'past an endpoint of its own that hangs'
+  const ceiling = { what: 'without that endpoint', values: runs.alone }
+  const note = `the slowest ${(Math.max(...runs.slowest) / 1000).toFixed(1)} s, which found it dead`
+  const line = finding(what, 'ms', runs.beside)
+  return { ...besides(line, runs.beside, ceiling, { atMost: 1.2 }), note }
+}
+
+async function waitingApp(bench: Bench, servers: { smtpPort: number; spareSmtpPort?: number }) {
+  const directory = bench.directory()
+  const { liveKey } = await seed(directory, servers)
+  const served = await serve('otpmint', directory)
+  const common = { url: served.url, connections: 128 }
+  const client = openClient({ ...common, authorization: liveKey, header: 'Prefer: wait=20' })
+  const stop = () => {
+    client.close()
+    return served.stop('SIGKILL')
+  }
+  return { client, stop }
 }

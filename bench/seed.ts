@@ -2,6 +2,7 @@ import { Database } from 'bun:sqlite'
 import { join } from 'node:path'
 import { createComposer } from '../src/channels/email/compose.ts'
 import { loadSettings } from '../src/config/load.ts'
+import { addEndpoint } from '../src/domain/app/endpoints.ts'
 import { createApp, newKey, revokeKey } from '../src/domain/app/manage.ts'
 import type { Handover } from '../src/domain/delivery/delivery.ts'
 import { newTimedId } from '../src/domain/id.ts'
@@ -20,6 +21,8 @@ export type Seeded = { liveKey: string; pending: Pending[]; revokedKeys: string[
 type Seed = {
   /** The port of the app's mail server; null for one where nothing listens. */
   smtpPort: number | null
+  /** The port of a second mail server, for when the first one fails. */
+  spareSmtpPort?: number
   connectionsMax?: number
   /** How many verifications wait for their codes. */
   pending?: number
@@ -36,6 +39,10 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   const email = { ...server, from: 'codes@bench.example', connectionsMax }
   const actor = { who: 'cli', requestId: null }
   const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
+  if (wanted.spareSmtpPort !== undefined) {
+    const spare = { ...email, port: wanted.spareSmtpPort }
+    await addEndpoint(ports, actor, { appId: app.id, channel: 'email', email: spare })
+  }
   const handovers = await start(ports, app.id, pending, startedBy)
   const revokedKeys: string[] = []
   for (let made = 0; made < (wanted.revokedKeys ?? 0); made++) {

@@ -86,7 +86,14 @@ export function createCore(ports: SenderPorts): Core {
   }
   const take: Core['take'] = (lane, entry) => {
     const now = clock.now()
-    const item: Item = { freshAt: now, ...entry, putBacks: 0, stop: null, isWithdrawn: false }
+    const item: Item = {
+      freshAt: now,
+      ...entry,
+      putBacks: 0,
+      stop: null,
+      tryingSince: null,
+      isWithdrawn: false,
+    }
     lane.usedAt = timers.monotonic()
     if (isStopping()) {
       giveBack(lane, item)
@@ -107,19 +114,17 @@ export function createCore(ports: SenderPorts): Core {
     lane.cancelResume()
     lane.cancelResume = timers.after(blockedForMs(lane), () => turns.want(lane))
   }
+  const onHeldUp = (lane: Lane) => turns.want(lane)
   const turns = createTurns({
     max: connectionsMax,
     mayBegin: ledger.hasRoom,
-    mayDivert: lanes.mayDivert,
+    mayDivert: (lane) => lanes.mayDivert(lane),
     mayQueue: ({ place }) => ports.channels[place.channel].queue !== undefined,
     onRateUsed: resumeLater,
     async run(lane, item) {
       try {
-        conclude(core, ports, {
-          lane,
-          item,
-          turn: await takeTurn({ ...ports, lanes, onPause: resumeLater }, lane, item),
-        })
+        const handing = { ...ports, lanes, onPause: resumeLater, onHeldUp }
+        conclude(core, ports, { lane, item, turn: await takeTurn(handing, lane, item) })
       } catch (error) {
         // It is unknown whether the message was sent: the row is left until its lease ends.
         holdings.remove(item)

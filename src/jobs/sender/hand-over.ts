@@ -4,7 +4,15 @@ import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
 import { isSuppressed, readHandover } from '../../domain/delivery/handover.ts'
 import { suppressedOutcome } from '../../domain/delivery/suppression.ts'
 import type { Channel, Ports, Queued } from '../../domain/ports.ts'
-import { type Item, isBlocked, type Lane, observe, queuedIn } from './lane.ts'
+import {
+  type Item,
+  isBlocked,
+  isRateUsed,
+  type Lane,
+  observe,
+  patienceMs,
+  queuedIn,
+} from './lane.ts'
 import type { Lanes } from './lanes.ts'
 
 /** How one turn of a delivery ended. */
@@ -32,6 +40,8 @@ export type HandOverPorts = Pick<
   lanes: Lanes
   /** Called when the lane is paused, because its server does not answer. */
   onPause(lane: Lane): void
+  /** Called when a hand-over takes so long that others may go to another endpoint. */
+  onHeldUp(lane: Lane): void
 }
 
 /**
@@ -65,14 +75,15 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   if (isRefused) {
     return { end: 'tried', handover, tries, outcome: suppressedOutcome, at, tookMs: 0 }
   }
-  if (isBlocked(lane)) {
-    if (!lanes.mayDivert(lane)) return { end: 'put_back' }
-    const outcome = lane.circuit.isPaused() ? notTried : rateUsed
+  if (lanes.mayDivert(lane, item)) {
+    const isPaced = isRateUsed(lane) && !lane.circuit.isPaused()
+    const outcome = isPaced ? rateUsed : notTried
     return { end: 'tried', handover, tries, outcome, at, tookMs: 0 }
   }
+  if (isBlocked(lane)) return { end: 'put_back' }
   const { signal } = item.stop
   const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
-  const queued = await deliver(ports, lane, handover, signal)
+  const queued = await tryOnce(ports, { lane, item, handover, signal })
   lane.usedAt = timers.monotonic()
   if (signal.aborted && (queued === null || isUntaken(queued.outcome))) {
     return { end: item.isWithdrawn ? 'over' : 'give_back' }
@@ -88,29 +99,40 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   return { end: 'tried', handover, tries, outcome, at, tookMs }
 }
 
+type Trying = { lane: Lane; item: Item; handover: Handover; signal: AbortSignal }
+
+/** Passes the message to the channel, and notes when it holds up those behind it. */
+async function tryOnce(ports: HandOverPorts, trying: Trying): Promise<Queued | null> {
+  const { timers, onHeldUp } = ports
+  const { lane, item } = trying
+  item.tryingSince = timers.monotonic()
+  const hasOthers = lane.behind.length > 0
+  const cancel = hasOthers ? timers.after(patienceMs(lane), () => onHeldUp(lane)) : () => {}
+  try {
+    return await deliver(ports, trying)
+  } finally {
+    cancel()
+    item.tryingSince = null
+  }
+}
+
 /** Delivers with a token of the lane's rate, which comes back at once where nothing was begun. */
-async function deliver(
-  ports: HandOverPorts,
-  lane: Lane,
-  handover: Handover,
-  signal: AbortSignal,
-): Promise<Queued | null> {
-  takeToken(lane.rate)
+async function deliver(ports: HandOverPorts, trying: Trying): Promise<Queued | null> {
+  const { rate } = trying.lane
+  takeToken(rate)
   let begun = true
   try {
-    const queued = await inTurn(ports, lane, handover, signal)
+    const queued = await inTurn(ports, trying)
     begun = queued !== null
     return queued
   } finally {
-    returnToken(lane.rate, ports.timers.monotonic(), begun)
+    returnToken(rate, ports.timers.monotonic(), begun)
   }
 }
 
 async function inTurn(
   { timers, channels }: HandOverPorts,
-  lane: Lane,
-  handover: Handover,
-  signal: AbortSignal,
+  { lane, handover, signal }: Trying,
 ): Promise<Queued | null> {
   const channel = channels[lane.place.channel]
   if (channel.queue) return channel.queue(handover, { width: lane.width.value(), signal })
@@ -129,18 +151,22 @@ function learnFrom(
   { outcome, begun, tookMs, others }: Seen,
 ): 'connected' | 'no_connection' {
   const { width, circuit } = lane
+  const answered = () => {
+    circuit.answered()
+    lane.answeredAt = timers.monotonic()
+  }
   if (outcome.status !== 'deferred') {
     if (outcome.status === 'sent') {
       observe(lane, tookMs, timers.monotonic())
       width.answered(begun, queuedIn(lane) > 0)
     }
-    circuit.answered()
+    answered()
     return 'connected'
   }
   const isFull = isTooMany(outcome)
   if (isFull) width.tooMany(begun, others)
   if (outcome.cause === 'network') width.broken()
-  if (outcome.cause !== 'network' && !(isFull && others === 0)) circuit.answered()
+  if (outcome.cause !== 'network' && !(isFull && others === 0)) answered()
   else if (circuit.failed(begun.at)) {
     width.restart()
     onPause(lane)

@@ -22,6 +22,8 @@ export type Item = {
   putBacks: number
   /** Not null while it is handed over. */
   stop: AbortController | null
+  /** When its message was passed to the channel; null before and after. */
+  tryingSince: number | null
   /** The code was used, canceled or replaced: it is not sent any more. */
   isWithdrawn: boolean
 }
@@ -46,6 +48,8 @@ export type Lane = {
   /** The moving mean time of a hand-over, in ms; null before the first. */
   meanMs: number | null
   pace: Pace
+  /** When the server last answered. */
+  answeredAt: number
   usedAt: number
   now(): number
   /** Cancels the timer for the end of a pause, or for the next token of the rate. */
@@ -69,6 +73,8 @@ const usualMs = 50
 /** The least assumed time of a message while the server does not answer, in ms. */
 const downMs = 100
 const weight = 0.2
+/** Without an answer for so long, in ms, or for three usual hand-overs, a server holds mail up. */
+const heldUpMs = 2_000
 /** The pace is measured over so many ms and messages at least. */
 const paceMs = 1_000
 const paceMin = 20
@@ -93,6 +99,7 @@ export function createLane(place: LanePlace, widthMax: number, timers: Timers): 
     isClaiming: false,
     meanMs: null,
     pace: { gapMs: null, since: timers.monotonic(), sent: 0, width: 0 },
+    answeredAt: Number.NEGATIVE_INFINITY,
     usedAt: timers.monotonic(),
     now: timers.monotonic,
     cancelResume: () => {},
@@ -187,6 +194,25 @@ export function aheadMax(lane: Lane): number {
   if (isDown(lane) || lane.meanMs === null || lane.rate.perMinute !== null) return 0
   const perMs = lane.width.value() / Math.max(1, lane.meanMs)
   return Math.min(aheadMost, Math.floor(aheadMs * perMs))
+}
+
+/** After so many ms without an answer a lane counts as held up. */
+export function patienceMs({ meanMs }: Lane): number {
+  return Math.max(heldUpMs, 3 * (meanMs ?? 0))
+}
+
+/**
+ * True while another hand-over tests the server after a pause, or while others wait for an answer
+ * for longer than usual: another message would wait behind them.
+ */
+export function isHeldUp(lane: Lane, now: number, item: Item | null = null): boolean {
+  let since = Number.POSITIVE_INFINITY
+  for (const other of lane.running) {
+    if (other !== item && other.tryingSince !== null) since = Math.min(since, other.tryingSince)
+  }
+  if (since === Number.POSITIVE_INFINITY) return false
+  if (lane.circuit.isProbing()) return true
+  return now - Math.max(since, lane.answeredAt) >= patienceMs(lane)
 }
 
 function isDown({ circuit }: Lane): boolean {

@@ -2,7 +2,7 @@ import { channels } from '../../domain/delivery/channel.ts'
 import type { Handover } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
 import type { Timers } from '../../domain/ports.ts'
-import { createLane, type Item, isBlocked, type Lane, laneKey } from './lane.ts'
+import { createLane, type Item, isBlocked, isHeldUp, type Lane, laneKey } from './lane.ts'
 
 /** The lanes of this node. */
 export type Lanes = {
@@ -15,8 +15,11 @@ export type Lanes = {
   reserved(): number
   /** Updates the lane from the app and the endpoint of a message. */
   learn(lane: Lane, handover: Handover): void
-  /** True while an endpoint of lower rank may be used. */
-  mayDivert(lane: Lane): boolean
+  /**
+   * True when a message of this lane would wait, because the lane is blocked or held up, while an
+   * endpoint of lower rank may be used. `item` is the message itself where it has its turn.
+   */
+  mayDivert(lane: Lane, item?: Item): boolean
   /** Forgets lanes that nothing happened in for ten minutes. */
   sweep(): void
 }
@@ -54,11 +57,16 @@ export function createLanes(timers: Timers): Lanes {
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
       lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
     },
-    mayDivert: ({ place, behind }) =>
-      behind.some((endpointId) => {
+    mayDivert(lane, item) {
+      const { place, behind } = lane
+      // Most apps have one endpoint.
+      if (behind.length === 0) return false
+      if (!isBlocked(lane) && !isHeldUp(lane, timers.monotonic(), item)) return false
+      return behind.some((endpointId) => {
         const other = find({ ...place, endpointId })
         return !other || !isBlocked(other)
-      }),
+      })
+    },
     sweep() {
       const before = timers.monotonic() - keptMs
       for (const [key, lane] of lanes) {

@@ -15,7 +15,7 @@ type Options = {
   /** Hand-overs at a time over all lanes. */
   max: number
   mayBegin(): boolean
-  /** True when messages of a blocked lane may go to another endpoint without a try. */
+  /** True when messages of the lane would wait, and may go to another endpoint without a try. */
   mayDivert(lane: Lane): boolean
   /** True when messages may wait in the lane's channel. */
   mayQueue(lane: Lane): boolean
@@ -25,7 +25,7 @@ type Options = {
   run(lane: Lane, item: Item): Promise<void>
 }
 
-/** The most turns at a time that only move messages of a blocked lane to another endpoint. */
+/** The most turns at a time that only move messages of a lane to another endpoint. */
 const divertMax = 10
 
 export function createTurns(options: Options): Turns {
@@ -39,7 +39,7 @@ export function createTurns(options: Options): Turns {
   const share = () => Math.ceil(max / (busy.size + 1))
   const wants = (lane: Lane) => {
     if (lane.waiting() === 0) return false
-    const allowed = runningMax(lane) || (mayDivert(lane) ? divertMax : 0)
+    const allowed = runningMax(lane) + (mayDivert(lane) ? divertMax : 0)
     // Those that wait in a channel leave half of the places to hand-overs.
     const ahead = running.size < max / 2 && mayQueue(lane) ? aheadMax(lane) : 0
     return lane.running.size < Math.min(allowed + ahead, share())

@@ -99,6 +99,45 @@ test('only the first messages wait for a server that does not answer', async () 
   expect(server(1).got.length).toBeLessThan(6)
 })
 
+test('messages that arrive while one tests a server that hangs go to the next endpoint at once', async () => {
+  server(1).behave = says(unreachable, 8_000)
+  await stage.start(3, { app })
+  await stage.time.run(9_500)
+  await stage.start(1, { app })
+  await stage.time.run(100)
+  expect(server(1).got).toHaveLength(4)
+
+  await stage.start(20, { app })
+  await stage.time.run(500)
+
+  expect(server(1).got).toHaveLength(4)
+  expect(server(2).accepted.size).toBe(23)
+})
+
+test('messages wait for a server that hangs for two seconds, then they go to the next endpoint', async () => {
+  server(1).behave = says(unreachable, 8_000)
+  await stage.start(20, { app })
+  await stage.time.run(1_900)
+  expect(server(2).accepted.size).toBe(0)
+
+  await stage.time.run(600)
+
+  const handedOver = server(1).got.length
+  expect(handedOver).toBeLessThan(5)
+  expect(server(2).accepted.size).toBe(20 - handedOver)
+})
+
+test('a server that always takes three seconds keeps its messages', async () => {
+  server(1).behave = takes(3_000)
+  await stage.start(1, { app })
+  await stage.time.run(4_000)
+
+  await stage.start(12, { app })
+  await stage.time.run(30_000)
+
+  expect(server(1).accepted.size).toBe(13)
+})
+
 test('while both servers are dead nothing is lost, and everything is sent when one is back', async () => {
   server(1).behave = says(unreachable)
   server(2).behave = says(unreachable)
