@@ -30,7 +30,7 @@ export const appCreate: Command = {
     '  --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
   async run(args, io) {
-    const input = smtpFrom(args)
+    const input = await smtpFrom(args, io)
     const email = input && (await withPassword(args, io, input, true))
     return withPorts(args, io, async (ports) => {
       const fields = { name: args.operand(0), policy: policyFrom(args), email }
@@ -92,7 +92,7 @@ export const appUpdate: Command = {
     'Changes what is given and leaves the rest. "default" as the value of a policy flag makes',
     "it follow the server's settings again. The --smtp flags change the mail server that is tried",
     'first, or name one where there is none; "endpoint" manages several. Another host, port,',
-    'security or user needs the password again: a password is never carried to another server.',
+    'security, user or authority needs the password again: it is never carried to another server.',
   ].join('\n'),
   operands: [appOperand],
   flags: {
@@ -107,7 +107,7 @@ export const appUpdate: Command = {
     'otpmint app update 3kTMd0Pz0a6uYxQWtqGmVb --smtp-password-file - < password',
   ],
   async run(args, io) {
-    const input = smtpFrom(args)
+    const input = await smtpFrom(args, io)
     const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
     return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
@@ -154,7 +154,9 @@ async function changeApp(
 ): Promise<void> {
   const mistakes: FieldError[] = []
   const [current = null] = app.endpoints.filter(({ channel }) => channel === 'email')
-  if (email) readSmtpSettings({ input: email, names: emailNames, current, registeredBy, mistakes })
+  if (email) {
+    readSmtpSettings(ports, { input: email, names: emailNames, current, registeredBy, mistakes })
+  }
   if (name !== undefined || Object.keys(policy).length > 0 || mistakes.length > 0) {
     await updateApp(ports, cliActor, { id, name, policy, mistakes })
   }

@@ -33,7 +33,7 @@ export const endpointAdd: Command = {
     '  --smtp-port 587 --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
   async run(args, io) {
-    const email = await withPassword(args, io, smtpFrom(args) ?? {}, true)
+    const email = await withPassword(args, io, (await smtpFrom(args, io)) ?? {}, true)
     return withPorts(args, io, async (ports) => {
       const fields = {
         appId: args.operand(0),
@@ -51,14 +51,14 @@ export const endpointUpdate: Command = {
   name: 'endpoint update',
   summary: 'Change a mail server of an app, or its place in the order.',
   about: [
-    'Changes what is given and leaves the rest. Another host, port, security or user needs the',
-    'password again: a password is never carried to another server.',
+    'Changes what is given and leaves the rest. Another host, port, security, user or authority',
+    'needs the password again: it is never carried to another server.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
   flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
   examples: ['otpmint endpoint update 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --rank 1'],
   async run(args, io) {
-    const input = smtpFrom(args)
+    const input = await smtpFrom(args, io)
     const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
     return withPorts(args, io, async (ports) => {
       const [appId, id] = [args.operand(0), args.operand(1)]
@@ -108,8 +108,8 @@ export const endpointList: Command = {
 }
 
 /** Whether a change has a new destination, which needs the password again. */
-export function leadsElsewhere({ host, port, security, user }: SmtpInput): boolean {
-  return [host, port, security, user].some((value) => value !== undefined)
+export function leadsElsewhere({ host, port, security, user, ca }: SmtpInput): boolean {
+  return [host, port, security, user, ca].some((value) => value !== undefined)
 }
 
 function rankOf(args: Args): unknown {

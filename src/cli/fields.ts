@@ -34,16 +34,18 @@ export function policyFrom(args: Args): PolicyInput {
 
 /**
  * The mail server of the flags, without the password; undefined without such flags. The word
- * `default` unsets the sender's name or the number of connections.
+ * `default` unsets what need not be set, such as the sender's name.
  */
-export function smtpFrom(args: Args): SmtpInput | undefined {
+export async function smtpFrom(args: Args, io: Io): Promise<SmtpInput | undefined> {
   if (!Object.keys(smtpFlags).some(args.has)) return undefined
   const input: SmtpInput = {}
   for (const [name, field] of smtpFieldList) {
     const text = field.secret ? undefined : args.text(smtpFlag(name))
     if (text === undefined) continue
     const isTakenBack = text === 'default' && field.nullable && name !== 'user'
-    input[name] = isTakenBack ? null : fieldValue(field, text)
+    if (isTakenBack) input[name] = null
+    else
+      input[name] = field.file ? await readText(smtpFlag(name), text, io) : fieldValue(field, text)
   }
   if (args.has('smtp-no-login')) input.user = null
   return input
@@ -62,7 +64,8 @@ export async function withPassword(
   isNeeded: boolean,
 ): Promise<SmtpInput> {
   const file = args.text('smtp-password-file')
-  if (file !== undefined) return { ...input, password: await readSecret(file, io) }
+  if (file !== undefined)
+    return { ...input, password: await readText('smtp-password-file', file, io) }
   if (!io.terminal.input || input.user === null || !isNeeded) return input
   requireDatabase(dataDirectory(settingsFor(args, io).dataDir))
   return { ...input, password: (await io.askSecret('Password of the mail server: ')) ?? undefined }
@@ -72,15 +75,16 @@ export async function withPassword(
 function smtpFlag(name: SmtpField): string {
   const [, field] = smtpFieldList.find(([candidate]) => candidate === name) ?? []
   const flag = `smtp-${flagName(field?.wire ?? name)}`
-  return field?.secret ? `${flag}-file` : flag
+  return field?.secret || field?.file ? `${flag}-file` : flag
 }
 
 function flagName(wire: string): string {
   return wire.replaceAll('_', '-')
 }
 
-function flagOf(field: Field): Flag {
+function flagOf(field: Field & { file?: true }): Flag {
   const { says } = field
+  if (field.file) return { value: 'FILE', help: `A file, or - for standard input. ${says}` }
   if (field.type === 'integer') return { value: 'N', help: `${says} ${field.min} to ${field.max}.` }
   if (field.type === 'boolean') return { value: 'YES|NO', help: says }
   if (field.type === 'choice') return { value: 'KIND', help: `${says} (${field.of.join(', ')})` }
@@ -95,9 +99,9 @@ function fieldValue(field: Field, text: string): unknown {
   return text === 'no' || text === 'false' ? false : text
 }
 
-/** Reads a secret, without the final line break of editors and `echo`. */
-async function readSecret(file: string, io: Io): Promise<string> {
+/** Reads a file or standard input, without the final line break of editors and `echo`. */
+async function readText(flag: string, file: string, io: Io): Promise<string> {
   const text = file === '-' ? await io.readInput() : await readFile(file, 'utf8').catch(() => null)
-  if (text === null) throw wrongUsage('--smtp-password-file names a file that cannot be read')
+  if (text === null) throw wrongUsage(`--${flag} names a file that cannot be read`)
   return text.replace(/\r?\n$/, '')
 }

@@ -8,8 +8,11 @@ type FieldType =
   | { type: 'integer'; min: number; max: number }
   | { type: 'boolean' }
   | { type: 'choice'; of: readonly string[] }
-  /** `must` completes "must be ..." where the lengths alone do not say it. */
-  | { type: 'text'; min: number; max: number; must?: string }
+  /**
+   * `must` completes "must be ..." where the lengths alone do not say it; `lines`: it may have line
+   * breaks.
+   */
+  | { type: 'text'; min: number; max: number; must?: string; lines?: true }
 
 /** The rule of a field as part of a sentence: `must be a whole number from 6 to 10`. */
 export function mustBe(field: Field): string {
@@ -34,5 +37,6 @@ export function isWithin(field: Field, value: unknown): boolean {
   if (field.type === 'boolean') return typeof value === 'boolean'
   if (typeof value !== 'string') return false
   if (field.type === 'choice') return field.of.includes(value)
-  return value.length >= field.min && value.length <= field.max && !/\p{Cc}/u.test(value)
+  const control = field.lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u
+  return value.length >= field.min && value.length <= field.max && !control.test(value)
 }

@@ -10,6 +10,7 @@ export type Ports = Stores & {
   timers: Timers
   random: Random
   keyring: Keyring
+  pem: Pem
   outbox: Outbox
   egress: Egress
   settings: DomainSettings
@@ -34,6 +35,14 @@ export type Timers = {
 
 /** Cryptographically secure bytes. */
 export type Random = { bytes(count: number): Uint8Array }
+
+/** Reads certificates and keys in PEM. */
+export type Pem = {
+  /** True for one certificate or several, and nothing else. */
+  areCertificates(text: string): boolean
+  /** The length of an RSA private key in bits; 0 for anything else. */
+  rsaKeyBits(text: string): number
+}
 
 /** The sender, as the use cases see it. */
 export type Outbox = {

@@ -30,7 +30,7 @@ export type HttpPorts = DomainPorts & {
 type DomainPorts = Pick<
   Ports,
   | ('verifications' | 'deliveries' | 'apps' | 'limits' | 'events' | 'alarms' | 'audit' | 'stats')
-  | ('clock' | 'timers' | 'random' | 'keyring' | 'outbox' | 'egress' | 'settings' | 'node')
+  | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
 >
 
 export type HttpSettings = {

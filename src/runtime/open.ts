@@ -6,6 +6,7 @@ import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
+import { pem } from '../keys/pem.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
@@ -67,6 +68,7 @@ export async function openDirectory(
       settings: settings.domain,
       node: localNode,
       keyring: createKeyring(keyset, systemRandom),
+      pem,
       ...{ store, directory, found },
     }
     return { ports, close: store.close }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { readApiKey } from '../../src/domain/app/api-key.ts'
 import { policyFieldList } from '../../src/domain/app/policy.ts'
 import { smtpFieldList } from '../../src/domain/app/smtp-fields.ts'
+import { makeCertificate } from '../support/smtp.ts'
 import { command, installation } from './terminal.ts'
 
 let place: Awaited<ReturnType<typeof installation>>
@@ -76,6 +77,20 @@ test('a mail password is read from a file, from a pipe or from a prompt', async 
     expect(app.endpoints[0].email.has_password).toBe(true)
     expect(JSON.stringify(app)).not.toContain('hunter2')
   }
+})
+
+test('an authority is read from a file, and taken back by the word default', async () => {
+  const { caFile, ca, remove } = makeCertificate()
+  const flags = [...mail, ...from, '--smtp-no-login', '--smtp-ca-file']
+  const app = await create('Own', [...flags, caFile])
+  const wrong = await command(['app', 'create', 'Wrong', ...flags, import.meta.path, ...place.at])
+  remove()
+
+  expect(app.endpoints[0].email.ca).toBe(ca.trimEnd())
+  expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--smtp-ca-file must be')])
+  const back = ['endpoint', 'update', app.id, app.endpoints[0].id, '--smtp-ca-file', 'default']
+  expect((await command([...back, ...place.at])).code).toBe(0)
+  expect((await show(app.id)).endpoints[0].email.ca).toBeNull()
 })
 
 test('a password that is missing is asked for by the name of its flag', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { HttpPorts } from '../../src/http/ports.ts'
+import { makeCertificate } from '../support/smtp.ts'
 import { type Answer, adminToken, type CallOptions, type Site, site } from './fixture.ts'
 
 const email = {
@@ -97,6 +98,27 @@ test('numbers of an endpoint are within their bounds, and null takes them back',
     'email.rate_per_minute',
   ])
   expect(back.json.email).toMatchObject(none)
+})
+
+test('an endpoint’s ca is certificates and nothing else, up to 16,384 characters', async () => {
+  const { add, patch } = await bare()
+  const certificate = makeCertificate()
+  const { ca, key } = certificate
+  certificate.remove()
+  const many = `${ca}\n`.repeat(Math.floor(16_384 / (ca.length + 1)))
+  const added = await add({ ...newEndpoint, email: { ...email, ca: many } })
+  expect(added).toMatchObject({ status: 201, json: { email: { ca: many } } })
+
+  const broken = ca.replace(/[A-Za-z0-9]{20}/, 'A'.repeat(20))
+  for (const wrong of ['', 'x', key, `${ca}${key}`, broken, `${many}${ca}`, 7, ['x']]) {
+    const { status, json } = await patch(added.json.id, { email: { ca: wrong } })
+    expect([status, json.errors[0].field]).toEqual([422, 'email.ca'])
+  }
+  // Who may name another authority may read what is sent to the server.
+  const other = await patch(added.json.id, { email: { ca: null } })
+  expect(other.json.code).toBe('secret_required')
+  const none = await patch(added.json.id, { email: { ca: null, password: 'hunter2' } })
+  expect(none.json.email.ca).toBeNull()
 })
 
 test('every mistake of an endpoint is named at once, by its path in the body', async () => {

@@ -6,6 +6,7 @@ import type { Ports } from '../../src/domain/ports.ts'
 import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
 import { isFinished, keyIdOf, loadKeyset, retiredKeepingMs } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
+import { pem } from '../../src/keys/pem.ts'
 import {
   followRotation,
   nodeSilentMs,
@@ -48,7 +49,7 @@ async function installation(masterKey: MasterKey, apps = appCount) {
   // No server runs, so the rotation need not wait.
   const timers = { ...systemTimers, sleep: async () => {} }
   const store = await openSqliteStore({ path: ':memory:', timers: systemTimers })
-  const ports = { ...store, clock, timers, random: systemRandom }
+  const ports = { ...store, pem, clock, timers, random: systemRandom }
   const place = { ...ports, store, sealed: new Map<string, Uint8Array>() }
   const keyring = await open(place, masterKey)
   const installed = { ...place, keyring }

@@ -17,6 +17,7 @@ import {
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { loadKeyset } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
+import { pem } from '../../src/keys/pem.ts'
 import { followRotation } from '../../src/keys/rotate.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
@@ -51,7 +52,7 @@ export async function startMachine(parts: MachineParts) {
   const keyset = await openKeyset({ meta: store.meta, random, clock }, parts.masterKeys)
   const keyring = createKeyring(keyset, random)
   const egress = { reach: async () => 'public' as const }
-  const base = { ...store, clock, timers, random, keyring, egress, settings, node }
+  const base = { ...store, clock, timers, random, keyring, pem, egress, settings, node }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
   const watchedInbox: Channel = {

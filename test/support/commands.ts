@@ -77,6 +77,7 @@ export function smtpSettings(change: Partial<SmtpSettings> = {}): SmtpSettings {
     user: null,
     from: 'codes@example.com',
     fromName: null,
+    ca: null,
     connectionsMax: null,
     ratePerMinute: null,
     ...change,

@@ -8,6 +8,7 @@ import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
 import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
+import { pem } from '../../src/keys/pem.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 
@@ -68,6 +69,7 @@ export async function world(
     clock,
     timers: systemTimers,
     keyring,
+    pem,
     random: systemRandom,
     node: 'local',
     outbox: {
@@ -94,7 +96,7 @@ export async function world(
 
 /** An app with an email endpoint and one key of each mode. */
 export async function addApp(
-  ports: Omit<ManagePorts, 'settings'>,
+  ports: Omit<ManagePorts, 'settings' | 'pem'>,
   { name = 'Acme', policy = {} }: { name?: string; policy?: Policy } = {},
 ): Promise<{ app: App; liveKey: string; testKey: string }> {
   const email = {
@@ -102,7 +104,7 @@ export async function addApp(
     ...{ from: 'codes@example.com', fromName: name },
   }
   return createApp(
-    { settings: defaultSettings, ...ports },
+    { settings: defaultSettings, pem, ...ports },
     { who: 'cli', requestId: null },
     { name, policy, email },
   )

@@ -131,6 +131,6 @@ function takeFrom(
 }
 
 function destinationOf({ settings, password, registeredBy }: MailServer): string {
-  const { host, port, security, user } = settings
-  return JSON.stringify([host, port, security, user, password, registeredBy])
+  const { host, port, security, user, ca } = settings
+  return JSON.stringify([host, port, security, user, ca, password, registeredBy])
 }

@@ -151,10 +151,10 @@ function step<Result>(
  * nodemailer's log, because the dialogue has codes and passwords.
  */
 function connectionOptions(
-  { settings: { host, port, security } }: MailServer,
+  { settings: { host, port, security, ca: own } }: MailServer,
   { network, socket, plain }: { network: MailNetwork; socket: Socket; plain: boolean },
 ): ConstructorParameters<typeof SMTPConnection>[0] {
-  const { ca = [] } = network
+  const ca = [...(network.ca ?? []), ...(own === null ? [] : [own])]
   return {
     host,
     port,
@@ -165,7 +165,8 @@ function connectionOptions(
     tls: {
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
-      ...(ca.length > 0 ? { ca: [...tls.rootCertificates, ...ca] } : {}),
+      // The default of these includes the certificates of NODE_EXTRA_CA_CERTS.
+      ...(ca.length > 0 ? { ca: [...tls.getCACertificates('default'), ...ca] } : {}),
     },
     // The time for the greeting and the handshake, after the connection.
     connectionTimeout: greetingTimeoutMs + connectTimeoutMs,

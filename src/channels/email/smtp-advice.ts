@@ -46,8 +46,8 @@ function tlsAdvice(
   if (isCertificateFault(originalCode)) {
     return (
       `The certificate of ${host} is not trusted (${originalCode}); name the host as its ` +
-      'certificate does, point NODE_EXTRA_CA_CERTS at the file of your own authority, or use ' +
-      'security "none" on a network that nobody else can listen on.'
+      'certificate does, give the server’s ca (or NODE_EXTRA_CA_CERTS) the certificate of your own ' +
+      'authority, or use security "none" on a network that nobody else can listen on.'
     )
   }
   if (command === 'STARTTLS' && reply !== '') {

@@ -43,12 +43,12 @@ type Drafting = {
 
 /** An email endpoint as it is to be stored, first by rank; null when a mistake was added. */
 export function draftEndpoint(
-  ports: Pick<Ports, 'keyring' | 'clock' | 'random'>,
+  ports: Pick<Ports, 'keyring' | 'pem' | 'clock' | 'random'>,
   app: App,
   { input, names, current, mistakes, id = newId(ports.random) }: Drafting,
 ): Endpoint | null {
   const { registeredBy } = app
-  const read = readSmtpSettings({ input, names, current, registeredBy, mistakes })
+  const read = readSmtpSettings(ports, { input, names, current, registeredBy, mistakes })
   if (!read) return null
   const { settings, password } = read
   const now = ports.clock.now()
@@ -81,11 +81,14 @@ type Reading = {
 const publicPorts = [465, 587, 2525]
 
 /**
- * Merges `input` into the current settings. A change of host, port, security or user needs the
+ * Merges `input` into the current settings. A change of host, port, security, user or ca needs the
  * password again (`secret_required`), so that it is never sent to another server. Adds what is wrong
  * to `mistakes`; null when anything is.
  */
-export function readSmtpSettings(reading: Reading): ReadSettings | null {
+export function readSmtpSettings(
+  { pem }: Pick<Ports, 'pem'>,
+  reading: Reading,
+): ReadSettings | null {
   const { names, current, registeredBy, mistakes } = reading
   const input: SmtpInput = { ...keptFields(current, reading.input), ...given(reading.input) }
   const before = mistakes.length
@@ -114,11 +117,17 @@ export function readSmtpSettings(reading: Reading): ReadSettings | null {
   })
   const name = input.fromName ?? null
   const fromName = name === null ? null : collected(mistakes, () => readName(name, names.fromName))
+  const ca = read('ca', (value) => {
+    if (value === undefined || value === null) return null
+    const text = within<string>('ca')(value)
+    return text !== undefined && pem.areCertificates(text) ? text : undefined
+  })
   const connectionsMax = read('connectionsMax', numberOrNull('connectionsMax'))
   const ratePerMinute = read('ratePerMinute', numberOrNull('ratePerMinute'))
   if (mistakes.length > before) return null
 
-  const fields = { host, port, security, user, from, fromName, connectionsMax, ratePerMinute }
+  const login = { host, port, security, user, ca }
+  const fields = { ...login, from, fromName, connectionsMax, ratePerMinute }
   const settings = { channel: 'email', ...fields } as SmtpSettings
   const password = readPassword(reading, settings)
   return password === null ? null : { settings, password }
@@ -145,8 +154,8 @@ function readPassword(
 }
 
 /** Every field of the destination in one text, for comparing and for binding the secret. */
-function destination({ channel, host, port, security, user }: EndpointSettings): string {
-  return [channel, host, port, security, user ?? ''].join('\0')
+function destination({ channel, host, port, security, user, ca }: EndpointSettings): string {
+  return [channel, host, port, security, user ?? '', ca ?? ''].join('\0')
 }
 
 /** The place that an endpoint's secret is bound to: one endpoint and one destination. */

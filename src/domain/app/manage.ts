@@ -19,7 +19,7 @@ export type AppFields = {
 
 export type ManagePorts = Pick<
   Ports,
-  'apps' | 'audit' | 'keyring' | 'clock' | 'random' | 'settings'
+  'apps' | 'audit' | 'keyring' | 'pem' | 'clock' | 'random' | 'settings'
 >
 
 /**

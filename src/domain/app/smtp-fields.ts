@@ -13,6 +13,8 @@ export type SmtpSettings = {
   user: string | null
   from: string
   fromName: string | null
+  /** PEM certificates that are trusted besides the system's; null for none. */
+  ca: string | null
   /** Connections at a time; null follows the server's default of 10. */
   connectionsMax: number | null
   /** Messages in any 60 s; null for as many as the server takes. */
@@ -24,6 +26,8 @@ export type EndpointField = Field & {
   required?: true
   secret?: true
   nullable?: true
+  /** On the command line it is read from a file. */
+  file?: true
 }
 
 /** Every field of an SMTP endpoint: wire name, type, bounds and description. */
@@ -70,7 +74,7 @@ export const smtpFields = {
     must: '1 to 1024 characters without control characters',
     wire: 'password',
     secret: true,
-    says: 'Write-only. Needed again when host, port, security or user change.',
+    says: 'Write-only. Needed again when host, port, security, user or ca change.',
   },
   from: {
     type: 'text',
@@ -89,6 +93,19 @@ export const smtpFields = {
     wire: 'from_name',
     nullable: true,
     says: 'The name of the sender.',
+  },
+  ca: {
+    type: 'text',
+    min: 1,
+    max: 16_384,
+    must: 'certificates in PEM of at most 16,384 characters, and nothing else',
+    lines: true,
+    wire: 'ca',
+    nullable: true,
+    file: true,
+    says:
+      'Certificates (PEM) of an authority of your own, trusted for this server besides the ' +
+      'system’s; none if absent or null.',
   },
   connectionsMax: {
     type: 'integer',

@@ -5,7 +5,11 @@ import { mailServer, makeCertificate, scriptedServer, until } from '../../suppor
 import { appWith, openChannel, quickTimers } from '../mail-fixtures.ts'
 
 const certificate = makeCertificate()
-afterAll(certificate.remove)
+const stranger = makeCertificate()
+afterAll(() => {
+  certificate.remove()
+  stranger.remove()
+})
 
 const login = { user: 'codes', password: 'secret' }
 
@@ -108,14 +112,36 @@ describe('the connection', () => {
       const { status } = await channel.send(appWith({ email }))
       channel.close()
       process.stdout.write(status)`
-    const run = async (extra: Record<string, string>) => {
+    const own = script.replace('security: ', `ca: ${JSON.stringify(stranger.ca)}, security: `)
+    const run = async (extra: Record<string, string>, script: string) => {
       const env = { PATH: process.env['PATH'] ?? '', ...extra }
       const child = Bun.spawn([process.execPath, '-e', script], { env, stdout: 'pipe' })
       return new Response(child.stdout).text()
     }
 
-    expect(await run({ NODE_EXTRA_CA_CERTS: certificate.caFile })).toBe('sent')
-    expect(await run({})).toBe('refused')
+    const extra = { NODE_EXTRA_CA_CERTS: certificate.caFile }
+    expect(await run(extra, script)).toBe('sent')
+    expect(await run(extra, own)).toBe('sent')
+    expect(await run({}, script)).toBe('refused')
+    await server.close()
+  })
+
+  test('trusts the authority of its endpoint, besides the system’s, and no other endpoint does', async () => {
+    const server = await mailServer({ security: 'tls', certificate })
+    const channel = openChannel()
+    const email = { host: 'localhost', port: server.port, security: 'tls' as const }
+    const own = appWith({ id: 'own', email: { ...email, ca: certificate.ca } })
+    const other = appWith({ id: 'other', email })
+    const another = appWith({ id: 'another', email: { ...email, ca: stranger.ca } })
+
+    expect(await channel.send(own)).toMatchObject({ status: 'sent' })
+    for (const app of [other, another]) {
+      expect(await channel.send(app)).toMatchObject({ status: 'refused', cause: 'server' })
+    }
+    // The connection that is kept is not used with other authorities.
+    const changed = appWith({ id: 'own', version: 2, email: { ...email, ca: stranger.ca } })
+    expect(await channel.send(changed)).toMatchObject({ status: 'refused', cause: 'server' })
+    channel.close()
     await server.close()
   })
 

@@ -9,6 +9,7 @@ import type { VerificationKey } from '../../../src/domain/verification/verificat
 import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
 import { createKeyring } from '../../../src/keys/keyring.ts'
 import { firstKeyset } from '../../../src/keys/keyset.ts'
+import { pem } from '../../../src/keys/pem.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
 import { addApp, type SqliteStore } from '../../support/world.ts'
@@ -63,7 +64,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const store = await time.until(opening)
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
-  const ports = { ...store, clock, timers, random, keyring, egress, settings, node: 'a' }
+  const ports = { ...store, clock, timers, random, keyring, pem, egress, settings, node: 'a' }
   const servers = simulatedServers(time)
   const lines: Stage['lines'] = []
   const write = (event: string, fields: LogFields = {}) => void lines.push({ event, fields })

@@ -19,6 +19,8 @@ import {
 import { pageQuery } from '../components/page.ts'
 
 const tag = 'Apps'
+/** Room for the certificates and the key of an endpoint. */
+const endpointBytesMax = 32 * 1024
 const params = { id: id('The app’s id.') }
 const endpointParams = { ...params, endpoint_id: id('The endpoint’s id.') }
 const keyParams = { ...params, key_id: id('The key’s id.') }
@@ -30,6 +32,7 @@ const email = {
   user: 'codes@example.com',
   from: 'codes@example.com',
   from_name: 'Acme',
+  ca: null,
   connections_max: null,
   rate_per_minute: null,
 }
@@ -60,6 +63,7 @@ const exampleKey = {
 }
 
 export const createApp = {
+  bodyBytesMax: endpointBytesMax,
   id: 'createApp',
   tag,
   summary: 'Create an app with one live and one test key',
@@ -177,6 +181,7 @@ export const listEndpoints = {
 } satisfies Operation
 
 export const addEndpoint = {
+  bodyBytesMax: endpointBytesMax,
   id: 'addEndpoint',
   tag,
   summary: 'Add an endpoint',
@@ -189,11 +194,12 @@ export const addEndpoint = {
 } satisfies Operation
 
 export const updateEndpoint = {
+  bodyBytesMax: endpointBytesMax,
   id: 'updateEndpoint',
   tag,
   summary: 'Change an endpoint or its rank',
   description:
-    'What is absent stays. A change of host, port, security or user needs the password again.',
+    'What is absent stays. A change of host, port, security, user or ca needs the password again.',
   params: endpointParams,
   draft: endpointChange,
   example: { rank: 1 },
