@@ -5,6 +5,7 @@ import { policyFieldList } from './domain/app/policy.ts'
 import { smtpFieldList } from './domain/app/smtp-fields.ts'
 import type { AuditRecord } from './domain/audit.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
+import type { Suppression } from './domain/delivery/suppression.ts'
 import type { Event } from './domain/event.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
 import { attemptsLeft, statusOf, type Verification } from './domain/verification/verification.ts'
@@ -115,6 +116,17 @@ export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: En
     email: { ...email, has_password: endpoint.secretSealed !== null },
     created_at: timestamp(endpoint.createdAt),
     updated_at: timestamp(endpoint.updatedAt),
+  }
+}
+
+export function presentSuppression({ id, to, cause, code, since, until }: Suppression) {
+  return {
+    id,
+    to,
+    cause,
+    ...(code !== null && { code }),
+    since: timestamp(since),
+    until: timestamp(until),
   }
 }
 

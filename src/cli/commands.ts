@@ -12,6 +12,7 @@ import { keyGenerate, keyRotate } from './key.ts'
 import { openapi } from './openapi.ts'
 import { serve } from './serve.ts'
 import { statsCommand } from './stats.ts'
+import { suppressionList, suppressionRemove } from './suppression.ts'
 import { verificationsCommand } from './verification.ts'
 import { versionCommand } from './version.ts'
 
@@ -29,6 +30,8 @@ export const commands: Command[] = [
   endpointList,
   endpointUpdate,
   endpointRemove,
+  suppressionList,
+  suppressionRemove,
   verificationsCommand,
   eventsCommand,
   statsCommand,

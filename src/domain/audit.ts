@@ -26,6 +26,7 @@ export type AuditAction =
   | 'endpoint.add'
   | 'endpoint.update'
   | 'endpoint.remove'
+  | 'suppression.remove'
   | 'master_key.rotate'
 
 /** Ids count up by one without gaps. `link` is HMAC(link of the record before, this record). */

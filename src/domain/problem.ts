@@ -19,6 +19,7 @@ export const problemTitles = {
   key_not_found: 'No such key',
   too_many_keys: 'Two keys of this mode are active already',
   endpoint_not_found: 'No such endpoint',
+  suppression_not_found: 'No such suppression',
   too_many_endpoints: 'The app has ten endpoints of this channel already',
   secret_required: 'Changing where an endpoint leads needs its password again',
   host_not_public: 'The mail server must have public addresses only',

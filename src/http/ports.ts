@@ -29,7 +29,8 @@ export type HttpPorts = DomainPorts & {
 
 type DomainPorts = Pick<
   Ports,
-  | ('verifications' | 'deliveries' | 'apps' | 'limits' | 'events' | 'alarms' | 'audit' | 'stats')
+  | ('verifications' | 'deliveries' | 'suppressions' | 'apps' | 'limits')
+  | ('events' | 'alarms' | 'audit' | 'stats')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
 >
 

@@ -21,6 +21,7 @@ export const problemStatuses: Record<ProblemCode, number> = {
   key_not_found: 404,
   too_many_keys: 409,
   endpoint_not_found: 404,
+  suppression_not_found: 404,
   too_many_endpoints: 409,
   secret_required: 409,
   host_not_public: 422,

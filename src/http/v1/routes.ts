@@ -5,8 +5,10 @@ import * as endpoints from './endpoints.ts'
 import * as keys from './keys.ts'
 import * as appDocs from './operations/apps.ts'
 import * as recordDocs from './operations/records.ts'
+import * as suppressionDocs from './operations/suppressions.ts'
 import * as docs from './operations/verifications.ts'
 import * as records from './records.ts'
+import * as suppressions from './suppressions.ts'
 import * as verifications from './verifications.ts'
 
 const route = routesOf(v1)
@@ -57,6 +59,27 @@ export const v1Routes: Route[] = [
     endpoints.remove,
   ),
   route('POST', '/v1/apps/:id/test-delivery', 'admin', appDocs.testDelivery, endpoints.test),
+  route(
+    'GET',
+    '/v1/apps/:id/suppressions',
+    'admin',
+    suppressionDocs.listSuppressions,
+    suppressions.list,
+  ),
+  route(
+    'DELETE',
+    '/v1/apps/:id/suppressions/:suppression_id',
+    'admin',
+    suppressionDocs.removeSuppression,
+    suppressions.remove,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/suppressions/remove',
+    'admin',
+    suppressionDocs.removeSuppressedAddress,
+    suppressions.removeAddress,
+  ),
 
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),
