@@ -5,6 +5,7 @@ import { loadSettings } from '../src/config/load.ts'
 import { addEndpoint } from '../src/domain/app/endpoints.ts'
 import { createApp, newKey, revokeKey } from '../src/domain/app/manage.ts'
 import type { Handover } from '../src/domain/delivery/delivery.ts'
+import { lifeLeft } from '../src/domain/delivery/life.ts'
 import { newTimedId } from '../src/domain/id.ts'
 import type { Outbox } from '../src/domain/ports.ts'
 import { startVerification } from '../src/domain/verification/start.ts'
@@ -72,7 +73,10 @@ export async function writeSample(dataDir: string): Promise<string> {
   if (!handover) throw new Error('nothing was offered')
   const mail = { ...handover, recipient: handover.recipient.address }
   const file = join(dataDir, 'sample.eml')
-  await Bun.write(file, await createComposer().compose(mail, from))
+  await Bun.write(
+    file,
+    await createComposer().compose(mail, from, lifeLeft(mail.expiresAt, mail.createdAt)),
+  )
   return file
 }
 

@@ -2,7 +2,9 @@ import type { App } from '../domain/app/app.ts'
 import { channels } from '../domain/delivery/channel.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
+import { lifeLeft } from '../domain/delivery/life.ts'
 import type { SealPlace } from '../domain/keyring.ts'
+import type { Language } from '../domain/language.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import type { InboxRow } from '../domain/stores.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
@@ -16,6 +18,8 @@ export type InboxMessage = {
   appName: string | null
   verificationId: string
   to: string
+  /** The language of the message, as a BCP 47 tag. */
+  language: Language
   subject: string
   text: string
   html: string
@@ -80,11 +84,12 @@ async function readMessage(ports: ListPorts, row: InboxRow): Promise<InboxMessag
   const message = readHandover(ports, { app, verification, row })
   if (message === null) return null
   const { code, reference, expiresAt } = message
-  const { subject, text, html } = renderMessage(message)
+  const life = lifeLeft(expiresAt, at)
+  const { language, subject, text, html } = renderMessage({ ...message, life })
   const status = statusOf(verification, ports.clock.now())
   const to = message.recipient.address
   const names = { deliveryId, appId, appName: app.name, verificationId: id, to }
-  return { ...names, subject, text, html, code, reference, status, at, expiresAt }
+  return { ...names, language, subject, text, html, code, reference, status, at, expiresAt }
 }
 
 function readHandover(

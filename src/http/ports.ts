@@ -49,6 +49,8 @@ export type InboxMessage = {
   /** Null for an app without a name. */
   appName: string | null
   to: string
+  /** As a BCP 47 tag. */
+  language: string
   subject: string
   text: string
   html: string

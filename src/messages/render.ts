@@ -1,13 +1,21 @@
 import type { App } from '../domain/app/app.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
+import type { Life } from '../domain/delivery/life.ts'
+import type { Language } from '../domain/language.ts'
+import { escapeHtml, hypertext } from './html.ts'
+import { builtIn, languageOf } from './languages.ts'
+import { type ByName, fillIn, type Words } from './words.ts'
 
-/** The parts of a hand-over that the text of a message depends on. */
-export type MessageSource = Pick<Handover, 'code' | 'reference' | 'createdAt' | 'expiresAt'> & {
+/** Everything that the text of a message depends on. */
+export type MessageSource = Pick<Handover, 'code' | 'reference' | 'locale'> & {
   app: Pick<App, 'name' | 'policy'>
+  /** The life that is left when the message is handed over. */
+  life: Life
 }
 
 /** A rendered message for any channel; e-mail uses all of it. */
 export type Message = {
+  language: Language
   subject: string
   text: string
   html: string
@@ -16,107 +24,103 @@ export type Message = {
 }
 
 /**
- * Renders the default message. It depends on the hand-over only, so a retry has the same text. An
- * app without a name is not mentioned.
+ * Renders the built-in message in the language that fits best. An app without a name is not
+ * mentioned.
  */
 export function renderMessage(source: MessageSource): Message {
-  const { app, code } = source
-  const { policy } = app
+  const { app, code, locale, reference, life } = source
+  const { name, policy } = app
+  const language = languageOf(locale, policy.language)
+  const words = builtIn[language]
+  const direction = words.direction ?? 'ltr'
+  const title = fillName(words.title, name)
+  const shown = {
+    valid: fillIn(words.valid, { life: lifeIn(language, life) }),
+    reference: fillIn(words.reference, { reference }),
+    ignore: words.ignore,
+  }
   const origin = policy.origin === undefined ? null : URL.parse(policy.origin)
+  const withCode = (sentence: ByName, shownName: string | null) =>
+    fillName(sentence, shownName, { code })
   return {
-    subject: policy.codeInSubject === false ? title(app.name) : subjectWithCode(app.name, code),
-    text: plainText(source, origin),
-    html: hypertext(source),
+    language,
+    subject: policy.codeInSubject === false ? title : withCode(words.subject, name),
+    text: plainText(words, shown, { code, name: name && isolated(name, direction), origin }),
+    html: hypertext({
+      ...{ language, direction, title, code, ...shown },
+      heading: { html: fillHtml(words.heading, name) },
+      never: { html: fillHtml(words.never, name) },
+    }),
     otpToken: origin ? { code, origin: origin.origin } : null,
   }
 }
 
-/**
- * `14:05 UTC`, with the day where the time alone would be ambiguous (lives above 12 h).
- * Minutes are cut, not rounded: the code is never valid for less than the message says.
- */
-export function validUntil({
-  createdAt,
-  expiresAt,
-}: Pick<MessageSource, 'createdAt' | 'expiresAt'>): string {
-  const until = new Date(expiresAt)
-  const [, day, month] = until.toUTCString().split(' ')
-  const time = `${until.toISOString().slice(11, 16)} UTC`
-  return expiresAt - createdAt > 43_200_000 ? `${time} on ${day} ${month}` : time
+/** `9 minutes` in a language, with the plural of that language. */
+export function lifeIn(language: Language, life: Life): string {
+  const words = builtIn[language]
+  if (life.count === 0) return words.underOneMinute
+  const plural = words[life.unit]
+  return fillIn(plural[pluralOf(language, life.count)] ?? plural.other, { n: life.digits })
 }
 
-function title(name: string | null): string {
-  return name === null ? 'Your code' : `Your ${name} code`
+/** The plural category of a whole number (CLDR), such as `few`. */
+export function pluralOf(language: Language, count: number): Intl.LDMLPluralRule {
+  let rules = plurals.get(language)
+  if (!rules) {
+    rules = new Intl.PluralRules(language)
+    plurals.set(language, rules)
+  }
+  return rules.select(count)
 }
 
-function subjectWithCode(name: string | null, code: string): string {
-  return name === null ? `Your code: ${code}` : `${code} is your ${name} code`
-}
+const plurals = new Map<Language, Intl.PluralRules>()
 
-// Here and below, text that differs between messages begins its line or is in a short one, so that
-// the encoding of a line that is long because of the app's name never breaks a code.
-function plainText(source: MessageSource, origin: URL | null): string {
-  const { app, code, reference } = source
+type Shown = { valid: string; reference: string; ignore: string }
+type Particulars = { code: string; name: string | null; origin: URL | null }
+
+function plainText(words: Words, shown: Shown, { code, name, origin }: Particulars): string {
   const lines = [
-    app.name === null ? `${code} is your code.` : `${code} is your code for ${app.name}.`,
+    fillName(words.first, name, { code }),
     '',
-    `It is valid until ${validUntil(source)}. Reference: ${reference}`,
+    shown.valid,
+    shown.reference,
     '',
-    `Never share this code with anyone: ${nobody(app.name)} will ask you for it.`,
-    'If you did not ask for it, ignore this message.',
+    fillName(words.never, name),
+    shown.ignore,
   ]
   // https://wicg.github.io/sms-one-time-codes/
   if (origin) lines.push('', `@${origin.hostname} #${code}`)
   return lines.join('\n')
 }
 
-function nobody(name: string | null): string {
-  return name === null ? 'nobody' : `nobody at ${name}`
+function fillName(
+  { named, plain }: ByName,
+  name: string | null,
+  values: Record<string, string> = {},
+): string {
+  return name === null ? fillIn(plain, values) : fillIn(named, { ...values, name })
 }
 
-function hypertext(source: MessageSource): string {
-  const { app, code, reference } = source
-  const name = app.name === null ? null : escapeHtml(app.name)
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="supported-color-schemes" content="light dark">
-<title>${escapeHtml(title(app.name))}</title>
-<style>
-:root { color-scheme: light dark; }
-@media (prefers-color-scheme: dark) {
-.page { background: #16181c !important; color: #f4f4f5 !important; }
-.quiet { color: #c9ccd1 !important; }
-}
-</style>
-</head>
-<body class="page" style="margin: 0; background: #ffffff; color: #16181c;">
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">
-<tr>
-<td class="page" align="center" style="padding: 32px 16px; background: #ffffff; color: #16181c;
-font-family: Helvetica, Arial, sans-serif; font-size: 16px; line-height: 1.5;">
-<p style="margin: 0;">${name === null ? 'Your code is' : `Your code for ${name} is`}</p>
-<p style="margin: 16px 0; font-family: Menlo, Consolas, monospace;
-font-size: 36px; font-weight: bold; line-height: 1.25;">
-${code}
-</p>
-<p style="margin: 0;">
-It is valid until ${validUntil(source)}.</p>
-<p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
-Never share this code with anyone: ${nobody(name)} will ask you for it.<br>
-If you did not ask for it, ignore this message.</p>
-<p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
-Reference: ${reference}</p>
-</td>
-</tr>
-</table>
-</body>
-</html>`
+/** Escapes a sentence and isolates the name in it from the direction of the text around. */
+function fillHtml({ named, plain }: ByName, name: string | null): string {
+  if (name === null) return escapeHtml(plain)
+  return fillIn(escapeHtml(named), { name: `<bdi>${escapeHtml(name)}</bdi>` })
 }
 
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+/**
+ * A name between FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE (UAX #9), where plain text would
+ * show it wrong: it has letters of the other direction, and an edge or a letter that would follow
+ * the text around it.
+ */
+export function isolated(name: string, direction: 'ltr' | 'rtl'): string {
+  const hasRight = rightToLeft.test(name)
+  const hasLeft = leftToRight.test(name)
+  const hasOther = direction === 'ltr' ? hasRight : hasLeft
+  const isOneRun = /^\p{L}/u.test(name) && /[\p{L}\p{M}]$/u.test(name)
+  return hasOther && !(isOneRun && hasLeft !== hasRight) ? `\u2068${name}\u2069` : name
 }
+
+const rightToLeft =
+  /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u
+const leftToRight =
+  /(?![\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}])\p{L}/u

@@ -6,6 +6,7 @@ import { checkVerification } from '../../src/domain/verification/check.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
 import { renderMessage } from '../../src/messages/render.ts'
 import { type World, world } from '../support/world.ts'
+import { messageOf } from './mail-fixtures.ts'
 
 const { signal } = new AbortController()
 
@@ -13,7 +14,7 @@ const { signal } = new AbortController()
 async function deliver(w: World, to: string) {
   const { app } = w
   const { verification } = await startVerification(w, {
-    ...{ app, mode: 'test', startedBy: 'v1', to },
+    ...{ app, mode: 'test', startedBy: 'v1', to, locale: 'de-AT' },
   })
   const last = w.sent.at(-1)
   if (!last) throw new Error('nothing was handed over')
@@ -26,7 +27,8 @@ test('the inbox shows a message as it was rendered', async () => {
   const { outcome, handover, delivery, verification } = await deliver(w, 'ada@example.com')
 
   expect(outcome).toMatchObject({ status: 'sent' })
-  const { subject, text, html } = renderMessage(handover)
+  const { subject, text, html } = renderMessage(messageOf(handover))
+  expect(subject).toContain('ist Ihr Code')
   expect(await listInbox(w, { appId: null, limit: 10 })).toEqual([
     {
       deliveryId: delivery.id,
@@ -34,6 +36,7 @@ test('the inbox shows a message as it was rendered', async () => {
       appName: 'Acme',
       verificationId: verification.id,
       to: 'ada@example.com',
+      language: 'de',
       subject,
       text,
       html,

@@ -7,6 +7,7 @@ import { type Endpoint, sealSecret } from '../../src/domain/app/endpoint.ts'
 import type { Policy } from '../../src/domain/app/policy.ts'
 import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../src/domain/delivery/delivery.ts'
+import { lifeLeft } from '../../src/domain/delivery/life.ts'
 import type { Channel, Timers } from '../../src/domain/ports.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
@@ -83,6 +84,11 @@ export function handoverOf(app: App, parts: Partial<Handover> & { to?: string } 
     expiresAt: noon + 600_000,
     ...rest,
   }
+}
+
+/** A hand-over as the text of its message needs it, with this much of its life left. */
+export function messageOf(handover: Handover, leftMs = 600_000) {
+  return { ...handover, life: lifeLeft(leftMs, 0) }
 }
 
 /** Timers whose monotonic clock and long waits the test moves; short waits are real. */

@@ -81,7 +81,7 @@ export async function createApp(
 
 /** The code of a mail, from its subject and the first line of its text. */
 export function codeOf(raw: string): string {
-  const code = /^Subject: (?:Your code: )?(\d{6,10})( is |\r?$)/m.exec(raw)?.[1]
+  const code = /^Subject: (\d{6,10})( is |\r?$)/m.exec(raw)?.[1]
   if (code === undefined) throw new Error('a mail without a code in its subject')
   return code
 }

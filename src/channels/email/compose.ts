@@ -1,64 +1,71 @@
 import MailComposer from 'nodemailer/lib/mail-composer'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
+import type { Life } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
-import { type Message, renderMessage, validUntil } from '../../messages/render.ts'
+import { languageOf } from '../../messages/languages.ts'
+import { type Message, pluralOf, renderMessage } from '../../messages/render.ts'
 import type { Mail } from './mail-job.ts'
+import { createTemplates, cut, fill, type Template } from './templates.ts'
 
 /** The sender of a mail. */
 export type Sender = Pick<SmtpSettings, 'from' | 'fromName'>
 
-type Composer = { compose(mail: Mail, sender: Sender): Promise<string> }
+export type Composer = {
+  /** `life` is what is left of the code's life. */
+  compose(mail: Mail, sender: Sender, life: Life): Promise<string>
+  /** How many messages were filled in, and how many were composed by themselves. */
+  counts(): { filled: number; composed: number }
+}
 
-/** What differs between two messages of one app; all of it is printable ASCII. */
+/** A mail, and the life that its text names. */
+type Dated = Mail & { life: Life }
+
+/** What differs between two messages of one app and language; all of it is printable ASCII. */
 type Values = Record<
-  'to' | 'date' | 'messageId' | 'entityRef' | 'code' | 'reference' | 'validUntil',
+  'to' | 'date' | 'messageId' | 'entityRef' | 'code' | 'reference' | 'life',
   string
 >
-type Template = { parts: string[]; names: (keyof Values)[] }
 
-const templatesMax = 200
 const failuresMax = 5
 
 /**
  * Composes RFC 5322 messages. Composing is the largest cost of a mail, so it is done once for all
- * messages of an app that differ in `Values` only; these are then inserted. A template is kept only
- * if inserting other values gives, byte for byte, the message that composing gives.
+ * messages of an app and language that differ in `Values` only; these are then inserted. A template
+ * is kept only if inserting the values of a message gives, byte for byte, what composing gives.
  */
 export function createComposer(): Composer {
-  const templates = new Map<string, Template | number>()
-
-  const keep = (key: string, template: Template | number) => {
-    templates.delete(key)
-    templates.set(key, template)
-    const [oldest] = templates.keys()
-    if (templates.size > templatesMax && oldest !== undefined) templates.delete(oldest)
-  }
+  const templates = createTemplates<keyof Values>()
+  const counts = { filled: 0, composed: 0 }
   return {
-    async compose(mail, sender) {
-      const values = valuesOf(mail, sender)
-      const key = keyOf(mail, sender, values)
+    async compose(mail, sender, life) {
+      const dated = { ...mail, life }
+      const values = valuesOf(dated, sender)
+      const key = keyOf(dated, sender)
       const known = isPlain(values.to) ? templates.get(key) : failuresMax
       if (typeof known === 'object') {
-        keep(key, known)
+        counts.filled++
         return fill(known, values)
       }
 
+      counts.composed++
       const boundary = sha256(key)
-      const raw = await composeOne(mail, sender, values, boundary)
+      const raw = await composeOne(dated, sender, values, boundary)
       const failures = known ?? 0
       if (failures < failuresMax) {
-        keep(key, (await templateOf(raw, mail, sender, boundary)) ?? failures + 1)
+        templates.keep(key, (await templateOf(raw, dated, sender, boundary)) ?? failures + 1)
       }
       return raw
     },
+    counts: () => counts,
   }
 }
 
 /** Everything that a template depends on, such as the app's version. */
-function keyOf({ app, codeFormat }: Mail, { from, fromName }: Sender, values: Values): string {
-  const { code, validUntil } = values
-  const shape = [codeFormat, code.length, validUntil.length]
-  return JSON.stringify([app.id, app.version, from, fromName, ...shape])
+function keyOf({ app, locale, codeFormat, code, life }: Dated, { from, fromName }: Sender): string {
+  const language = languageOf(locale, app.policy.language)
+  const plural = life.count === 0 ? 'none' : pluralOf(language, life.count)
+  const shape = [codeFormat, code.length, life.unit, plural, life.digits.length]
+  return JSON.stringify([app.id, app.version, from, fromName, language, ...shape])
 }
 
 /** True for an address that needs no quoting or folding in a To header. */
@@ -66,7 +73,7 @@ function isPlain(address: string): boolean {
   return address.length <= 60 && /^[A-Za-z0-9._+-]+@[a-z0-9.-]+$/.test(address)
 }
 
-function valuesOf(mail: Mail, sender: Sender): Values {
+function valuesOf(mail: Dated, sender: Sender): Values {
   // Every try has the same Message-ID. It does not reveal the delivery's id, and neither may this.
   const entityRef = sha256(mail.deliveryId).slice(32)
   return {
@@ -76,7 +83,7 @@ function valuesOf(mail: Mail, sender: Sender): Values {
     entityRef,
     code: mail.code,
     reference: mail.reference,
-    validUntil: validUntil(mail),
+    life: mail.life.digits,
   }
 }
 
@@ -85,23 +92,24 @@ function sha256(text: string): string {
 }
 
 async function composeOne(
-  mail: Mail,
+  mail: Dated,
   sender: Sender,
   values: Values,
   boundary: string,
 ): Promise<string> {
   const message = renderMessage(mail)
+  const named = { ...sender, fromName: sender.fromName ?? mail.app.name }
   try {
-    return await build(message, sender, values, boundary)
+    return await build(message, named, values, boundary)
   } catch (error) {
     // Without the optional header where OTP-Token cannot express the origin.
     if ((error as { code?: unknown }).code !== 'EOTP') throw error
-    return build({ ...message, otpToken: null }, sender, values, boundary)
+    return build({ ...message, otpToken: null }, named, values, boundary)
   }
 }
 
 async function build(
-  { subject, text, html, otpToken }: Message,
+  { language, subject, text, html, otpToken }: Message,
   sender: Sender,
   values: Values,
   boundary: string,
@@ -115,6 +123,7 @@ async function build(
     date: values.date,
     messageId: `<${values.messageId}>`,
     headers: {
+      'Content-Language': language,
       'Auto-Submitted': 'auto-generated',
       'X-Auto-Response-Suppress': 'OOF, AutoReply, DR, RN, NRN',
       'X-Entity-Ref-ID': values.entityRef,
@@ -135,42 +144,28 @@ function literal(text: string): string {
   return text.replaceAll('=?', '= ?')
 }
 
-/** Cuts a message at its values; null unless another message can be made from the pieces. */
+/**
+ * Cuts another message at its values; null unless the first can be made from the pieces. The other
+ * one is used because a number of minutes such as 9 is in many places of a message.
+ */
 async function templateOf(
   raw: string,
-  mail: Mail,
+  mail: Dated,
   sender: Sender,
   boundary: string,
-): Promise<Template | null> {
-  const template = cut(raw, valuesOf(mail, sender))
-  const other = otherThan(mail)
+): Promise<Template<keyof Values> | null> {
+  const digit = [...'~^|`$'].find((character) => !raw.includes(character))
+  if (digit === undefined) return null
+  const other = otherThan(mail, digit)
   const otherValues = valuesOf(other, sender)
-  const composed = await composeOne(other, sender, otherValues, boundary)
-  return fill(template, otherValues) === composed ? template : null
+  const template = cut(await composeOne(other, sender, otherValues, boundary), otherValues)
+  return fill(template, valuesOf(mail, sender)) === raw ? template : null
 }
 
-function cut(raw: string, values: Values): Template {
-  const byValue = new Map(Object.entries(values).map(([name, value]) => [value, name]))
-  const longestFirst = [...byValue.keys()].sort((a, b) => b.length - a.length)
-  const pattern = longestFirst.map((value) => value.replace(/[.+-]/g, '\\$&')).join('|')
-  const pieces = raw.split(new RegExp(`(${pattern})`))
-  return {
-    parts: pieces.filter((_, index) => index % 2 === 0),
-    names: pieces
-      .filter((_, index) => index % 2 === 1)
-      .map((value) => byValue.get(value) as keyof Values),
-  }
-}
-
-function fill({ parts, names }: Template, values: Values): string {
-  let raw = parts[0] ?? ''
-  for (const [index, name] of names.entries()) raw += values[name] + (parts[index + 1] ?? '')
-  return raw
-}
-
-/** A mail that differs in every value, but in no length or format. */
-function otherThan(mail: Mail): Mail {
+/** A mail that differs in every value, but in no length, format or plural. */
+function otherThan(mail: Dated, digit: string): Dated {
   const laterMs = 1_000_000_007
+  const { life } = mail
   return {
     ...mail,
     deliveryId: `otherone${mail.deliveryId}`,
@@ -178,7 +173,7 @@ function otherThan(mail: Mail): Mail {
     code: mail.code.replace(/./g, nextDigit),
     reference: mail.reference.replace(/./g, nextDigit),
     createdAt: mail.createdAt + laterMs,
-    expiresAt: mail.expiresAt + laterMs,
+    life: { ...life, digits: digit.repeat(life.digits.length) },
   }
 }
 

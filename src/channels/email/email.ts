@@ -61,10 +61,10 @@ function refusedForNow(detail: string): DeliveryOutcome {
 }
 
 export function mailOf(handover: Handover): Mail {
-  const { deliveryId, code, codeFormat, reference, createdAt, expiresAt } = handover
+  const { deliveryId, code, codeFormat, reference, locale, createdAt, expiresAt } = handover
   const { id, version, name, policy } = handover.app
   return {
-    ...{ deliveryId, code, codeFormat, reference, createdAt, expiresAt },
+    ...{ deliveryId, code, codeFormat, reference, locale, createdAt, expiresAt },
     app: { id, version, name, policy },
     recipient: handover.recipient.address,
   }

@@ -17,7 +17,7 @@ export type MailServer = {
 /** The data of a mail, which can be passed to another thread. */
 export type Mail = Pick<
   Handover,
-  'deliveryId' | 'code' | 'codeFormat' | 'reference' | 'createdAt' | 'expiresAt'
+  'deliveryId' | 'code' | 'codeFormat' | 'reference' | 'locale' | 'createdAt' | 'expiresAt'
 > & {
   app: Pick<App, 'id' | 'version' | 'name' | 'policy'>
   recipient: string

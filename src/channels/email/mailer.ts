@@ -1,4 +1,5 @@
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { lifeLeft } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
 import type { Clock } from '../../domain/ports.ts'
 import { createComposer } from './compose.ts'
@@ -23,7 +24,8 @@ export function createMailer(network: MailerPorts): Mailer {
   const send: Mailer['send'] = async (job, signal, begun) => {
     const refused = connections.loginRefused(job.server)
     if (refused !== null) return refused
-    const raw = await composer.compose(job.mail, job.server.settings)
+    const life = lifeLeft(job.mail.expiresAt, network.clock.now())
+    const raw = await composer.compose(job.mail, job.server.settings, life)
     const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
     if (outcome.status === 'refused' && outcome.cause === 'login') {
       connections.refuseLogin(job.server, outcome)

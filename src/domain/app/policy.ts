@@ -1,4 +1,5 @@
 import { type Field, isWithin, mustBe } from '../field.ts'
+import { type Language, languages } from '../language.ts'
 import type { FieldError } from '../problem.ts'
 import type { DomainSettings, SettingName } from '../settings.ts'
 import { settingFields } from '../settings.ts'
@@ -12,6 +13,7 @@ export type Policy = {
   codeInSubject?: boolean
   longerCodesOnAlarm?: boolean
   origin?: string
+  language?: Language
   startsPerMinute?: number
   startsPerDay?: number
   recipientStartsPerDay?: number
@@ -62,6 +64,12 @@ export const policyFields = {
     must: 'an https origin like https://app.example.com, or http://localhost',
     wire: 'origin',
     says: 'The https origin where the code is typed; adds the OTP-Token header.',
+  },
+  language: {
+    type: 'choice',
+    of: languages,
+    wire: 'language',
+    says: 'The language of messages where a start names no `locale` that fits (default `en`).',
   },
   startsPerMinute: {
     ...appStartsPerMinute,
@@ -126,6 +134,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     codeInSubject: policy.codeInSubject ?? true,
     longerCodesOnAlarm: policy.longerCodesOnAlarm ?? false,
     origin: policy.origin ?? null,
+    language: policy.language ?? 'en',
     startsPerMinute: stricter(policy.startsPerMinute, settings.appStartsPerMinute),
     startsPerDay: stricter(policy.startsPerDay, settings.appStartsPerDay),
     recipientStartsPerDay: stricter(policy.recipientStartsPerDay, settings.recipientStartsPerDay),

@@ -4,6 +4,7 @@ import { type ChannelKind, channels } from '../delivery/channel.ts'
 import { handover, type Lane, lanesOf, leaseMs, queuedDelivery } from '../delivery/handover.ts'
 import { isWithin, mustBe } from '../field.ts'
 import { newTimedId } from '../id.ts'
+import { readLocale } from '../language.ts'
 import type { Ports } from '../ports.ts'
 import { invalidField, Problem, secondsUntil } from '../problem.ts'
 import type { CodeVariant, KeptRequest, StartCommand, StartResult } from '../stores.ts'
@@ -21,6 +22,7 @@ export type StartRequest = {
   toField?: string
   channel?: ChannelKind | undefined
   purpose?: string | undefined
+  /** A BCP 47 tag. */
   locale?: string | undefined
   codeLength?: number | undefined
   ttlSeconds?: number | undefined
@@ -149,7 +151,7 @@ function mint(
       to: maskRecipient(recipient),
       channel,
       purpose: request.purpose ?? 'default',
-      locale: request.locale ?? null,
+      locale: request.locale === undefined ? null : readLocale(request.locale),
       metadata: request.metadata ?? null,
       codeKeyId,
       reference: newReference(random),

@@ -59,7 +59,7 @@ export const registerSecretKey = {
       t.String({
         minLength: 1,
         maxLength: 64,
-        description: 'Shown in the mail; without it the subject is “Your code: 123456”.',
+        description: 'Shown in the mail; without it the subject is “123456 is your code”.',
         shown: { pattern: namePattern },
       }),
     ),

@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { simpleParser } from 'mailparser'
-import { createComposer } from '../../../src/channels/email/compose.ts'
+import { type Composer, createComposer } from '../../../src/channels/email/compose.ts'
 import { mailOf } from '../../../src/channels/email/email.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import type { Handover } from '../../../src/domain/delivery/delivery.ts'
+import { lifeLeft } from '../../../src/domain/delivery/life.ts'
+import { languages } from '../../../src/domain/language.ts'
 import { renderMessage } from '../../../src/messages/render.ts'
-import { appWith, handoverOf, noon } from '../mail-fixtures.ts'
+import { appWith, handoverOf, messageOf, noon } from '../mail-fixtures.ts'
 
 const second: Parameters<typeof handoverOf>[1] = {
   to: 'grace.hopper+codes@navy.example',
@@ -116,6 +118,73 @@ describe('a message from the template', () => {
   })
 })
 
+describe('languages and minutes', () => {
+  const fit = ['a plain name', 'an origin', 'no code in the subject', 'accents', 'no name at all']
+  const named = apps.filter(([name]) => fit.includes(name))
+
+  test.each(languages.map((language) => [language] as const))(
+    'are filled into a template, with the message that composing gives: %s',
+    async (locale) => {
+      for (const [, parts] of named) {
+        const app = appWith(parts)
+        const warm = createComposer()
+        for (let minutes = 0; minutes < 120; minutes++) {
+          const handover = handoverOf(app, { ...second, locale, code: String(483_920 + minutes) })
+          const raw = await compose(warm, handover, minutes * 60_000)
+          if (minutes % 17 === 0) {
+            expect(raw).toBe(await compose(createComposer(), handover, minutes * 60_000))
+          }
+        }
+        // Less than a minute, and the plurals of one to three digits.
+        expect(warm.counts().composed).toBeLessThanOrEqual(10)
+      }
+    },
+    20_000,
+  )
+
+  test.each(languages.map((language) => [language] as const))(
+    'never break a code, and reach the person as they were meant: %s',
+    async (locale) => {
+      for (const [, parts] of apps) {
+        const app = appWith(parts)
+        for (const code of ['0123456789', 'HJKMNPQRST0Z9']) {
+          const handover = handoverOf(app, { ...second, locale, code })
+          const raw = await compose(createComposer(), handover)
+          await expectReads(raw, app, handover)
+          const inSubject = app.policy.codeInSubject === false ? 0 : 1
+          const withOrigin = app.policy.origin === undefined ? 0 : 2
+          expect(raw.split(code).length - 1).toBe(2 + inSubject + withOrigin)
+        }
+      }
+    },
+  )
+
+  test('are not mixed up with each other', async () => {
+    const warm = createComposer()
+    const app = appWith({ policy: { language: 'sv' } })
+    const locales = [null, 'de', 'ru', 'ar', 'lt', 'de-AT']
+    for (const round of [1, 2]) {
+      for (const locale of locales) {
+        const handover = handoverOf(app, { ...second, locale, reference: `KX4${round}` })
+        const raw = await compose(warm, handover)
+        expect(raw).toBe(await compose(createComposer(), handover))
+      }
+    }
+    // Three of the six are Swedish or German twice.
+    expect(warm.counts()).toEqual({ composed: 4, filled: 8 })
+  })
+
+  test('are named in a header, for mail programs that translate', async () => {
+    const raw = await compose(createComposer(), handoverOf(appWith(), { locale: 'zh-TW' }))
+    expect((await simpleParser(raw)).headers.get('content-language')).toBe('zh-Hant')
+  })
+})
+
+test('without a name of its own the sender has the app’s', async () => {
+  const app = appWith({ name: 'Zürich', email: { fromName: null } })
+  expect((await parsed(createComposer(), app)).from.value[0]?.name).toBe('Zürich')
+})
+
 describe('the headers', () => {
   test('tell autoresponders not to answer and mail programs not to thread', async () => {
     const warm = createComposer()
@@ -151,19 +220,19 @@ describe('the headers', () => {
   })
 })
 
-function compose(composer: ReturnType<typeof createComposer>, handover: Handover) {
+function compose(composer: Composer, handover: Handover, leftMs = 600_000) {
   const { endpoint } = handover
   if (!endpoint) throw new Error('the app has no mail server')
-  return composer.compose(mailOf(handover), endpoint.settings)
+  return composer.compose(mailOf(handover), endpoint.settings, lifeLeft(leftMs, 0))
 }
 
-async function parsed(composer: ReturnType<typeof createComposer>, app: App) {
+async function parsed(composer: Composer, app: App) {
   return simpleParser(await compose(composer, handoverOf(app)))
 }
 
 async function expectReads(raw: string, app: App, handover: Handover): Promise<void> {
   const mail = await simpleParser(raw)
-  const message = renderMessage(handover)
+  const message = renderMessage(messageOf(handover))
   const lines = (text: string) => text.replaceAll('\r\n', '\n').trimEnd()
 
   expect(mail.subject).toBe(message.subject.replaceAll('=?', '= ?'))
@@ -172,7 +241,7 @@ async function expectReads(raw: string, app: App, handover: Handover): Promise<v
   expect(mail.to.value).toEqual([{ name: '', address: handover.recipient.address }])
   const { from = '', fromName = null } = app.endpoints[0]?.settings ?? {}
   expect(mail.from.value).toEqual([
-    { name: (fromName ?? '').replaceAll('=?', '= ?'), address: from },
+    { name: (fromName ?? app.name ?? '').replaceAll('=?', '= ?'), address: from },
   ])
   expect(mail.date.getTime()).toBe(handover.createdAt)
   const token = mail.headerLines.filter(({ key }) => key === 'otp-token')

@@ -2,8 +2,9 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { simpleParser } from 'mailparser'
 import { renderMessage } from '../../../src/messages/render.ts'
+import { systemClock } from '../../../src/system.ts'
 import { mailServer, makeCertificate, scriptedServer, smtpSink, until } from '../../support/smtp.ts'
-import { appWith, handoverOf, openChannel } from '../mail-fixtures.ts'
+import { appWith, handoverOf, messageOf, openChannel } from '../mail-fixtures.ts'
 
 const certificate = makeCertificate()
 afterAll(certificate.remove)
@@ -17,7 +18,9 @@ describe('a mail', () => {
       const server = await mailServer({ security, certificate, login })
       const channel = openChannel({ ca: [certificate.ca] })
       const email = { host: 'localhost', port: server.port, security }
-      const handover = handoverOf(appWith({ email, password: login.password }))
+      const app = appWith({ email, password: login.password })
+      const expiresAt = systemClock.now() + 630_000
+      const handover = handoverOf(app, { expiresAt, locale: 'ru' })
 
       const outcome = await channel.deliver(handover, new AbortController().signal)
 
@@ -27,7 +30,7 @@ describe('a mail', () => {
       expect(mail?.recipients).toEqual(['ada@example.com'])
       expect(mail?.encrypted).toBe(security !== 'none')
       const read = await simpleParser(mail?.raw ?? '')
-      const { subject, text, html } = renderMessage(handover)
+      const { subject, text, html } = renderMessage(messageOf(handover))
       expect(read.subject).toBe(subject)
       expect([read.text.trimEnd(), read.html.trimEnd()]).toEqual([text, html])
       channel.close()

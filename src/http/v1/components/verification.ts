@@ -6,6 +6,7 @@ import {
   deliveryStatuses,
   refusalCauses,
 } from '../../../domain/delivery/delivery.ts'
+import { localeMust, localePattern } from '../../../domain/language.ts'
 import { modes, statuses } from '../../../domain/verification/verification.ts'
 import { codePattern, emailPattern } from '../../core/patterns.ts'
 import {
@@ -31,7 +32,7 @@ const verificationFields = {
   to: t.String({ description: 'The recipient, masked.' }),
   channel: oneOf(channelKinds, '`inbox` for test keys: nothing leaves the machine.'),
   purpose: t.String({ description: 'As given at the start.' }),
-  locale: t.Optional(t.String({ description: 'As given at the start.' })),
+  locale: t.Optional(t.String({ description: 'As given at the start, in its canonical form.' })),
   metadata: t.Optional(
     t.Record(t.String(), t.String(), { description: 'As given at the start; never in the mail.' }),
   ),
@@ -112,9 +113,9 @@ export const startRequest = input('StartRequest', {
   ),
   locale: t.Optional(
     shaped(
-      '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$',
-      'must be a language tag like de-AT',
-      'The language of the message, a BCP 47 tag like `de-AT`.',
+      localePattern,
+      localeMust,
+      'The language of the message, a BCP 47 tag like `de-AT`; else the app’s `language`.',
     ),
   ),
   code_length: t.Optional(
