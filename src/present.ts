@@ -1,5 +1,7 @@
 import type { Alarm } from './domain/alarm.ts'
 import type { App, AppKey } from './domain/app/app.ts'
+import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
+import type { CheckedKey } from './domain/app/dkim-keys.ts'
 import type { Endpoint } from './domain/app/endpoint.ts'
 import { policyFieldList } from './domain/app/policy.ts'
 import { smtpFieldList } from './domain/app/smtp-fields.ts'
@@ -128,6 +130,25 @@ export function presentSuppression({ id, to, cause, code, since, until }: Suppre
     since: timestamp(since),
     until: timestamp(until),
   }
+}
+
+/** `all`: the keys of the app, of which the newest in the DNS signs. */
+export function presentDkim(key: DkimKey, all: DkimKey[]) {
+  const { id, domain, selector, foundAt, createdAt } = key
+  return {
+    id,
+    domain,
+    selector,
+    record: dkimRecord(key),
+    signs: signingKey({ dkim: all }, `@${domain}`)?.id === id,
+    found_at: foundAt === null ? null : timestamp(foundAt),
+    created_at: timestamp(createdAt),
+  }
+}
+
+export function presentCheckedDkim(checked: CheckedKey[]) {
+  const all = checked.map(({ key }) => key)
+  return checked.map(({ key, found }) => ({ ...presentDkim(key, all), found }))
 }
 
 export function presentEvent({ id, at, appId, type, verificationId, data }: Event) {

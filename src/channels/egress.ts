@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import type { Egress, Timers } from '../domain/ports.ts'
 import { readDomain } from '../domain/verification/recipient.ts'
 import { systemTimers } from '../system.ts'
+import { answer } from './dns.ts'
 
 type Resolve = (host: string) => Promise<string[]>
 
@@ -31,7 +32,7 @@ export function createEgress(
     const name = readDomain(host)
     if (name === null || isLocalName(name)) return { reach: 'not_public' }
     const found = await Promise.all(
-      [resolve4, resolve6].map((resolve) => records(resolve, name, timers)),
+      [resolve4, resolve6].map((resolve) => answer(() => resolve(name), timers, dnsTimeoutMs)),
     )
     const addresses = found.flatMap((list) => list ?? [])
     if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
@@ -43,19 +44,6 @@ export function createEgress(
     publicAddresses,
     reach: async (host) => (await publicAddresses(host)).reach,
   }
-}
-
-/** The addresses of a name; empty when it has none, null without an answer of the DNS. */
-function records(resolve: Resolve, name: string, timers: Timers): Promise<string[] | null> {
-  return new Promise((done) => {
-    const cancelLate = timers.after(dnsTimeoutMs, () => done(null))
-    resolve(name)
-      .catch((error: { code?: unknown }) => {
-        return error.code === 'ENOTFOUND' || error.code === 'ENODATA' ? [] : null
-      })
-      .then(done)
-      .finally(cancelLate)
-  })
 }
 
 /** Names that are answered inside a network (RFC 6761, RFC 8375, ICANN's `internal`). */

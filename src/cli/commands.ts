@@ -3,6 +3,7 @@ import { appNewKey, appRevokeKey } from './app-key.ts'
 import { auditVerify } from './audit.ts'
 import { backup, restoreCommand } from './backup.ts'
 import type { Command } from './command.ts'
+import { dkimAdd, dkimCheck, dkimList, dkimRemove } from './dkim.ts'
 import { doctor } from './doctor.ts'
 import { endpointAdd, endpointList, endpointRemove, endpointUpdate } from './endpoint.ts'
 import { eventsCommand } from './event.ts'
@@ -30,6 +31,10 @@ export const commands: Command[] = [
   endpointList,
   endpointUpdate,
   endpointRemove,
+  dkimAdd,
+  dkimList,
+  dkimCheck,
+  dkimRemove,
   suppressionList,
   suppressionRemove,
   verificationsCommand,

@@ -100,7 +100,7 @@ function fieldValue(field: Field, text: string): unknown {
 }
 
 /** Reads a file or standard input, without the final line break of editors and `echo`. */
-async function readText(flag: string, file: string, io: Io): Promise<string> {
+export async function readText(flag: string, file: string, io: Io): Promise<string> {
   const text = file === '-' ? await io.readInput() : await readFile(file, 'utf8').catch(() => null)
   if (text === null) throw wrongUsage(`--${flag} names a file that cannot be read`)
   return text.replace(/\r?\n$/, '')

@@ -65,7 +65,7 @@ export async function withPorts(
   const settings = server ? settingsBeside(server.settings, own) : own
   const opened = await openPorts(settings)
   try {
-    return await work(opened.ports, settings)
+    return await work({ ...opened.ports, ...(io.dns && { dns: io.dns }) }, settings)
   } finally {
     await opened.close()
   }

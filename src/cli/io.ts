@@ -1,3 +1,4 @@
+import type { Dns } from '../domain/ports.ts'
 import { exits } from '../startup-error.ts'
 
 /** Input and output of a command; main.ts has the real ones, tests have others. */
@@ -16,6 +17,8 @@ export type Io = {
   onStopSignal(stop: () => void): () => void
   /** The number of lost log lines. */
   lostLines(): number
+  /** Replaces the DNS of the system; for tests. */
+  dns?: Dns
 }
 
 /** The exit statuses of `otpmint`. */

@@ -27,6 +27,9 @@ export type AuditAction =
   | 'endpoint.update'
   | 'endpoint.remove'
   | 'suppression.remove'
+  | 'dkim.add'
+  | 'dkim.check'
+  | 'dkim.remove'
   | 'master_key.rotate'
 
 /** Ids count up by one without gaps. `link` is HMAC(link of the record before, this record). */

@@ -1,3 +1,4 @@
+import type { DkimPair } from './app/dkim.ts'
 import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery/delivery.ts'
 import type { Lane } from './delivery/handover.ts'
 import type { Keyring } from './keyring.ts'
@@ -13,6 +14,8 @@ export type Ports = Stores & {
   pem: Pem
   outbox: Outbox
   egress: Egress
+  dns: Dns
+  dkimPairs: DkimPairs
   settings: DomainSettings
   /** The name of this process among those that serve the database. */
   node: string
@@ -106,6 +109,23 @@ export type Queued = {
 export type Egress = {
   /** `public`: every A and AAAA record is; `unknown`: the name has none. */
   reach(host: string): Promise<'public' | 'not_public' | 'unknown'>
+}
+
+/** Reads the public DNS. Empty when a name has no such record, null without an answer. */
+export type Dns = {
+  /** Each record with its strings joined. */
+  txt(name: string): Promise<string[] | null>
+  /** The hosts, the preferred one first. */
+  mx(name: string): Promise<string[] | null>
+  /** IPv4 and IPv6. */
+  addresses(name: string): Promise<string[] | null>
+}
+
+export type DkimPairs = {
+  /** Makes an RSA key of 2048 bits. */
+  make(): Promise<DkimPair>
+  /** Reads PEM; null for anything but an RSA key of 2048 to 4096 bits without a passphrase. */
+  read(pem: string): DkimPair | null
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Alarm, AlarmPlace } from './alarm.ts'
 import type { App, AppKey } from './app/app.ts'
+import type { DkimKey } from './app/dkim.ts'
 import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
@@ -171,7 +172,7 @@ export type AppStore = {
   countOpen(from: Uint8Array): Promise<{ all: number; fromAddress: number }>
   /** Null for an unknown app; `changed` when its version is not the expected one. */
   update(id: string, change: AppChange, audit: AuditAppend): Promise<UpdateResult>
-  /** Deletes the app, its keys, endpoints, verifications, events, alarms, inbox and counts. */
+  /** Deletes the app, its keys, endpoints, DKIM keys, verifications, events, alarms, inbox and counts. */
   remove(id: string, audit: AuditAppend): Promise<boolean | HeadMoved>
   keys(appId: string): Promise<AppKey[]>
   addKey(command: NewKey, audit: AuditAppend): Promise<'added' | 'too_many' | HeadMoved>
@@ -194,6 +195,7 @@ export type KeyRenewal = {
   expectedVersion: number
   dataKey: WrappedKey
   secrets: { endpointId: string; sealed: Uint8Array }[]
+  dkim: { id: string; sealed: Uint8Array }[]
 }
 
 export type NewKey = {
@@ -211,12 +213,13 @@ export type NewApp = {
   registeredFrom: Uint8Array | null
 }
 
-/** Absent fields stay. `endpoints` are all of the app's, with their ranks. */
+/** Absent fields stay. `endpoints` and `dkim` are all of the app's. */
 export type AppChange = {
   expectedVersion: number
   name?: string
   policy?: Policy
   endpoints?: Endpoint[]
+  dkim?: DkimKey[]
   updatedAt: number
 }
 export type UpdateResult = App | 'changed' | HeadMoved | null

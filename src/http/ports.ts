@@ -32,6 +32,7 @@ type DomainPorts = Pick<
   | ('verifications' | 'deliveries' | 'suppressions' | 'apps' | 'limits')
   | ('events' | 'alarms' | 'audit' | 'stats')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
+  | ('dns' | 'dkimPairs')
 >
 
 export type HttpSettings = {

@@ -1,4 +1,5 @@
 import type { App } from '../domain/app/app.ts'
+import { dkimPlace } from '../domain/app/dkim.ts'
 import { secretPlace } from '../domain/app/endpoint.ts'
 import { type AuditEntry, linkAudit } from '../domain/audit.ts'
 import type { Ports } from '../domain/ports.ts'
@@ -175,7 +176,11 @@ function renewal({ random, clock }: RotationPorts, keyset: Keyset, app: App): Ke
       const secret = keyring.open(appId, app.dataKey, place, endpoint.secretSealed)
       return [{ endpointId: endpoint.id, sealed: keyring.seal(appId, dataKey, place, secret) }]
     })
-    return { appId, expectedVersion, dataKey, secrets }
+    const dkim = app.dkim.map((key) => {
+      const secret = keyring.open(appId, app.dataKey, dkimPlace(key), key.privateSealed)
+      return { id: key.id, sealed: keyring.seal(appId, dataKey, dkimPlace(key), secret) }
+    })
+    return { appId, expectedVersion, dataKey, secrets, dkim }
   } catch {
     throw cannotStart(`the secrets of app ${appId} cannot be opened: restore or delete the app`)
   }

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
+import { createDns } from '../channels/dns.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
 import { finishKilledRotation } from '../keys/data-dir-key.ts'
+import { dkimPairs } from '../keys/dkim-pair.ts'
 import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
@@ -12,7 +14,7 @@ import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
 
-/** The ports of a data directory, without listener, sender and network. */
+/** The ports of a data directory, without listener and sender. */
 export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring'> & {
   keyring: LiveKeyring
   store: SqliteStore
@@ -69,6 +71,8 @@ export async function openDirectory(
       node: localNode,
       keyring: createKeyring(keyset, systemRandom),
       pem,
+      dns: createDns({ timers: systemTimers }),
+      dkimPairs,
       ...{ store, directory, found },
     }
     return { ports, close: store.close }

@@ -33,7 +33,7 @@ export function appWith(parts: AppParts = {}): App {
   const dataKey = keyring.newDataKey(id)
   const times = { createdAt: noon, updatedAt: noon }
   const app: App = {
-    ...{ id, name, registeredBy, policy, endpoints: [], dataKey, version, ...times },
+    ...{ id, name, registeredBy, policy, endpoints: [], dkim: [], dataKey, version, ...times },
     hasSecretKey: false,
     sprayAlarmSince: null,
     hasSuppressions: false,

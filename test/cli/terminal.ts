@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Io } from '../../src/cli/io.ts'
 import { run } from '../../src/cli/run.ts'
+import type { Dns } from '../../src/domain/ports.ts'
+import { dnsOf } from '../support/dns.ts'
 
 export type Terminal = Io & {
   /** Everything that has been written so far. */
@@ -19,10 +21,12 @@ type Given = {
   isTerminal?: boolean
   input?: string
   secret?: string | null
+  dns?: Dns
 }
 
-/** The input and output of a command: recorded streams, and one answer at the prompt. */
-export function terminal({ env = {}, isTerminal = false, input = '', secret = null }: Given = {}) {
+/** The input and output of a command: recorded streams, one answer at the prompt, its own DNS. */
+export function terminal(given: Given = {}) {
+  const { env = {}, isTerminal = false, input = '', secret = null, dns = dnsOf() } = given
   let output = ''
   let errors = ''
   const stops = new Set<() => void>()
@@ -50,6 +54,7 @@ export function terminal({ env = {}, isTerminal = false, input = '', secret = nu
       return () => stops.delete(stop)
     },
     lostLines: () => 0,
+    dns,
     output: () => output,
     errors: () => errors,
     signal: () => {

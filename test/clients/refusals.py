@@ -40,6 +40,9 @@ FIELDS = {
     Refusal("POST /v1/apps/{id}/endpoints", "email.password: is missing"),
     Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: needs a user"),
     Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: is missing"),
+    # No pattern describes PEM; and a selector is used once for a domain.
+    Refusal("POST /v1/apps/{id}/dkim", "private_key: must be an RSA private key"),
+    Refusal("POST /v1/apps/{id}/dkim", "selector: is in use"),
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),

@@ -1,4 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { dkimPlace } from '../../src/domain/app/dkim.ts'
+import { addDkimKey } from '../../src/domain/app/dkim-keys.ts'
 import { secretPlace } from '../../src/domain/app/endpoint.ts'
 import { addEndpoint } from '../../src/domain/app/endpoints.ts'
 import { verifyAudit } from '../../src/domain/audit.ts'
@@ -32,6 +34,7 @@ const passphrase: MasterKey = { kind: 'passphrase', passphrase: 'correct horse b
 const note = { table: 't', row: 'r', column: 'c' }
 const actor = { who: 'cli', requestId: null }
 const password = 'hunter2 of the mail server'
+const pair = { publicKey: 'its public half', privateKey: 'the private half of a DKIM key' }
 
 /** The number of apps of an installation, and of the writes of its rotation. */
 const appCount = 3
@@ -65,6 +68,8 @@ async function addSealed(place: Omit<Installation, 'keyring'>, keyring: LiveKeyr
   const email = { host: 'mx.test', port: 465, user: 'u', password, from: 'a@b.test' }
   const settings = { settings: {} as Ports['settings'] }
   await addEndpoint({ ...ports, ...settings }, actor, { appId: app.id, channel: 'email', email })
+  const dkimPairs = { make: async () => pair, read: () => pair }
+  await addDkimKey({ ...ports, ...settings, dkimPairs }, actor, { appId: app.id, domain: 'b.test' })
   const value = keyring.seal(app.id, app.dataKey, note, `value ${app.id}`)
   place.sealed.set(app.id, value)
   return app.id
@@ -93,6 +98,10 @@ async function expectEverythingOpens(place: Omit<Installation, 'keyring'>, keyri
       return secret ? [keyring.open(id, app.dataKey, secretPlace(endpoint), secret)] : []
     })
     expect(secrets).toEqual([password])
+    const opened = app.dkim.map((key) =>
+      keyring.open(id, app.dataKey, dkimPlace(key), key.privateSealed),
+    )
+    expect(opened).toEqual([pair.privateKey])
   }
 }
 

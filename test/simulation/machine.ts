@@ -14,6 +14,7 @@ import {
   createRotationWatch,
   createSprayWatch,
 } from '../../src/jobs/watches.ts'
+import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { loadKeyset } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
@@ -21,6 +22,7 @@ import { pem } from '../../src/keys/pem.ts'
 import { followRotation } from '../../src/keys/rotate.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { dnsOf } from '../support/dns.ts'
 import { verificationsKeptMs } from './ledger.ts'
 import type { Life, VirtualTime } from './virtual-time.ts'
 
@@ -52,7 +54,8 @@ export async function startMachine(parts: MachineParts) {
   const keyset = await openKeyset({ meta: store.meta, random, clock }, parts.masterKeys)
   const keyring = createKeyring(keyset, random)
   const egress = { reach: async () => 'public' as const }
-  const base = { ...store, clock, timers, random, keyring, pem, egress, settings, node }
+  const doors = { egress, dns: dnsOf(), dkimPairs }
+  const base = { ...store, ...doors, clock, timers, random, keyring, pem, settings, node }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
   const watchedInbox: Channel = {

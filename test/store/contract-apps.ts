@@ -5,6 +5,7 @@ import {
   appKey,
   attempt,
   bytes,
+  dkimKey,
   emailEndpoint,
   keyOf,
   newRequest,
@@ -39,7 +40,8 @@ function creating(open: OpenStores): void {
     const endpoints = [emailEndpoint(id, 1), emailEndpoint(id, 2)]
     const policy = { codeLength: 8, paused: true }
     const stranger = { registeredBy: 'open', name: null, hasSecretKey: true } as const
-    const app = plainApp({ id, endpoints, policy, ...stranger })
+    const dkim = [dkimKey({ foundAt: noon }), dkimKey({ createdAt: noon + 1 })]
+    const app = plainApp({ id, endpoints, dkim, policy, ...stranger })
     const [hash, secretKeyIndex, key] = [bytes(32), bytes(32), appKey(id)]
     const command = { app, keys: [{ key, hash }], secretKeyIndex, registeredFrom: bytes(32) }
     await withAudit(stores, (append) => apps.create(command, append))
@@ -147,6 +149,23 @@ function changing(open: OpenStores): void {
 
     expect(changed).toMatchObject({ endpoints: swapped })
     expect((await stores.apps.get(app.id))?.endpoints).toEqual(swapped)
+  })
+
+  test('DKIM keys are replaced as a whole, and come oldest first', async () => {
+    const stores = await open()
+    const [first, second] = [dkimKey({ createdAt: noon + 1 }), dkimKey({ createdAt: noon })]
+    const app = await addPlainApp(stores, plainApp({ dkim: [first] }))
+    const other = await addPlainApp(stores, plainApp({ dkim: [dkimKey()] }))
+
+    await update(stores, app.id, { dkim: [{ ...first, foundAt: noon }, second] })
+    const changed = [second, { ...first, foundAt: noon }]
+    expect(await stores.apps.get(app.id)).toMatchObject({ dkim: changed, version: 2 })
+    await update(stores, app.id, { expectedVersion: 1, dkim: [] })
+    expect((await stores.apps.get(app.id))?.dkim).toEqual(changed)
+    await update(stores, app.id, { expectedVersion: 2, dkim: [] })
+
+    expect((await stores.apps.get(app.id))?.dkim).toEqual([])
+    expect(await stores.apps.get(other.id)).toEqual(other)
   })
 
   test('of parallel changes to one version one succeeds, and the others are refused', async () => {
@@ -295,7 +314,8 @@ function rotating(open: OpenStores): void {
     const { apps } = stores
     const id = plainApp().id
     const endpoints = [emailEndpoint(id, 1), { ...emailEndpoint(id, 2), secretSealed: null }]
-    const old = await addPlainApp(stores, plainApp({ id, endpoints }))
+    const keys = [dkimKey(), dkimKey({ createdAt: noon + 1 })]
+    const old = await addPlainApp(stores, plainApp({ id, endpoints, dkim: keys }))
     const recent = await addPlainApp(
       stores,
       plainApp({ dataKey: { keyId: 'new', bytes: bytes(61) } }),
@@ -305,13 +325,15 @@ function rotating(open: OpenStores): void {
 
     const [sealed, dataKey] = [bytes(50), { keyId: 'new', bytes: bytes(61) }]
     const secrets = [{ endpointId: endpoints[0]?.id ?? '', sealed }]
-    const renewal = { appId: id, expectedVersion: 1, dataKey, secrets }
+    const dkim = keys.map((key) => ({ id: key.id, sealed: bytes(60) }))
+    const renewal = { appId: id, expectedVersion: 1, dataKey, secrets, dkim }
     const late = { ...renewal, dataKey: { keyId: 'new', bytes: bytes(61) } }
-    await apps.renewKeys([renewal, late, { ...renewal, appId: 'unknown' }])
+    await apps.renewKeys([renewal, { ...late, dkim: [] }, { ...renewal, appId: 'unknown' }])
 
     expect(await apps.get(id)).toEqual({
       ...{ ...old, dataKey, version: 2 },
       endpoints: [{ ...endpoints[0], secretSealed: sealed }, endpoints[1]] as never,
+      dkim: keys.map((key, index) => ({ ...key, privateSealed: dkim[index]?.sealed })) as never,
     })
     expect(await apps.get(recent.id)).toEqual(recent)
     expect(await apps.wrappedOtherwise('new', 9)).toEqual([])

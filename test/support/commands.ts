@@ -1,4 +1,5 @@
 import type { App, AppKey } from '../../src/domain/app/app.ts'
+import type { DkimKey } from '../../src/domain/app/dkim.ts'
 import type { Endpoint } from '../../src/domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { AuditAppend } from '../../src/domain/audit.ts'
@@ -61,6 +62,7 @@ export function plainApp(change: Partial<App> = {}): App {
     version: 1,
     createdAt: noon,
     updatedAt: noon,
+    dkim: [],
     sprayAlarmSince: null,
     hasSuppressions: false,
     ...change,
@@ -95,6 +97,12 @@ export function emailEndpoint(appId: string, rank: number): Endpoint {
     createdAt: noon,
     updatedAt: noon,
   }
+}
+
+export function dkimKey(parts: Partial<DkimKey> = {}): DkimKey {
+  const id = newId(systemRandom)
+  const names = { domain: 'example.com', selector: `s${id.toLowerCase()}`, publicKey: `p${id}` }
+  return { id, ...names, privateSealed: bytes(60), foundAt: null, createdAt: noon, ...parts }
 }
 
 export function appKey(appId: string, mode: Mode = 'live'): AppKey {

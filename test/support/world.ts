@@ -6,11 +6,13 @@ import type { Delivery, Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
 import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
 import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
+import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { pem } from '../../src/keys/pem.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
+import { dnsOf } from './dns.ts'
 
 export { defaultSettings }
 
@@ -34,6 +36,7 @@ export type World = Ports & {
     woken: Lane[]
     withdrawn: string[]
   }
+  dns: ReturnType<typeof dnsOf>
   app: App
   liveKey: string
   testKey: string
@@ -64,6 +67,7 @@ export async function world(
     woken: [],
     withdrawn: [],
   }
+  const dns = dnsOf()
   const ports: Ports = {
     ...store,
     clock,
@@ -88,10 +92,12 @@ export async function world(
       settled: async () => outboxState.settled,
     },
     egress: { reach: async () => 'public' },
+    dns,
+    dkimPairs,
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })
-  return { ...ports, store, clock, sent, outboxState, app, liveKey, testKey }
+  return { ...ports, store, clock, dns, sent, outboxState, app, liveKey, testKey }
 }
 
 /** An app with an email endpoint and one key of each mode. */

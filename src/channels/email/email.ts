@@ -1,8 +1,16 @@
 import type { App } from '../../domain/app/app.ts'
+import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
 import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports } from '../../domain/ports.ts'
-import { atOnce, type Mail, type Mailer, type MailJob, type MailServer } from './mail-job.ts'
+import {
+  atOnce,
+  type DkimSigner,
+  type Mail,
+  type Mailer,
+  type MailJob,
+  type MailServer,
+} from './mail-job.ts'
 
 /**
  * Sends mail through each app's own servers. The password is opened here, where the keys are, and
@@ -15,7 +23,7 @@ export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: 
     if (!oneAddress.test(recipient.address)) return notAnAddress
     const server = mailServer(keyring, app, endpoint)
     if (server === null) return refusedForNow('the password of the mail server cannot be opened')
-    return { server, mail: mailOf(handover) }
+    return { server, mail: mailOf(handover), dkim: dkimSigner(keyring, app, endpoint) }
   }
   return {
     async deliver(handover, signal) {
@@ -42,6 +50,25 @@ export function mailServer(
   try {
     const place = secretPlace({ id: endpointId, settings })
     return { ...server, password: keyring.open(app.id, app.dataKey, place, secretSealed) }
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The key that signs the endpoint's mail, in clear. Null without one, and where it cannot be opened:
+ * mail is better unsigned than wrongly signed.
+ */
+export function dkimSigner(
+  keyring: Ports['keyring'],
+  app: App,
+  { settings }: Endpoint,
+): DkimSigner | null {
+  const key = signingKey(app, settings.from)
+  if (key === null) return null
+  try {
+    const privateKey = keyring.open(app.id, app.dataKey, dkimPlace(key), key.privateSealed)
+    return { domain: key.domain, selector: key.selector, privateKey }
   } catch {
     return null
   }

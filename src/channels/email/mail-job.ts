@@ -23,7 +23,10 @@ export type Mail = Pick<
   recipient: string
 }
 
-export type MailJob = { server: MailServer; mail: Mail }
+/** The key that signs a mail; in memory only. */
+export type DkimSigner = { domain: string; selector: string; privateKey: string }
+
+export type MailJob = { server: MailServer; mail: Mail; dkim: DkimSigner | null }
 
 /** `cancel` ends a job unless its message is on its way already; `drop` ends it in any state. */
 export type Stop = 'cancel' | 'drop'

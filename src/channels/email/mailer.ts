@@ -5,6 +5,7 @@ import type { Clock } from '../../domain/ports.ts'
 import { createComposer } from './compose.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { failure, type MailNetwork } from './dial.ts'
+import { createDkim } from './dkim.ts'
 import { type Mailer, type MailJob, stopOf } from './mail-job.ts'
 import { createQueue } from './queue.ts'
 import type { Session } from './session.ts'
@@ -18,6 +19,7 @@ type MailerPorts = MailNetwork & { clock: Clock; connectionsMax: number }
 /** Composes mails and hands them over in this thread. */
 export function createMailer(network: MailerPorts): Mailer {
   const composer = createComposer()
+  const dkim = createDkim()
   const connections = createConnections(network)
   const queue = createQueue(network)
 
@@ -25,7 +27,8 @@ export function createMailer(network: MailerPorts): Mailer {
     const refused = connections.loginRefused(job.server)
     if (refused !== null) return refused
     const life = lifeLeft(job.mail.expiresAt, network.clock.now())
-    const raw = await composer.compose(job.mail, job.server.settings, life)
+    const composed = await composer.compose(job.mail, job.server.settings, life)
+    const raw = job.dkim ? await dkim.sign(composed, job.dkim, job.mail.createdAt) : composed
     const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
     if (outcome.status === 'refused' && outcome.cause === 'login') {
       connections.refuseLogin(job.server, outcome)

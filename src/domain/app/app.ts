@@ -1,6 +1,7 @@
 import type { WrappedKey } from '../keyring.ts'
 import { Problem } from '../problem.ts'
 import type { Mode } from '../verification/verification.ts'
+import type { DkimKey } from './dkim.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Policy } from './policy.ts'
 
@@ -15,8 +16,10 @@ export type App = {
   policy: Policy
   /** By channel, each channel's by rank from 1 on. */
   endpoints: Endpoint[]
+  /** Oldest first. */
+  dkim: DkimKey[]
   dataKey: WrappedKey
-  /** Counts up with every change of the app or its endpoints. */
+  /** Counts up with every change of the app, its endpoints or its DKIM keys. */
   version: number
   createdAt: number
   updatedAt: number

@@ -91,7 +91,7 @@ export async function changeApp(
   actor: Actor,
   { id, action }: { id: string; action: AuditAction },
   decide: (current: App) => {
-    change: Pick<AppChange, 'name' | 'policy' | 'endpoints'>
+    change: Pick<AppChange, 'name' | 'policy' | 'endpoints' | 'dkim'>
     detail: string
   },
 ): Promise<App> {
@@ -165,6 +165,7 @@ export function draftApp(
     hasSecretKey: false,
     policy: {},
     endpoints: [],
+    dkim: [],
     dataKey: keyring.newDataKey(id),
     version: 1,
     createdAt: now,

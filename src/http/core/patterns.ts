@@ -18,6 +18,11 @@ export const hostPattern =
   `^((${label}\\.)*${lastLabel}|(${byte}\\.){3}${byte}` +
   `|(${group}:){7}${group}|(${group}:){1,6}:${group}|::1)$`
 
+export const domainPattern = `^(${label}\\.)+${lastLabel}$`
+
+const lowerLabel = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+export const selectorPattern = `^${lowerLabel}(\\.${lowerLabel})*$`
+
 /** 1 to 65535, as text. */
 export const portPattern =
   '^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$'

@@ -23,6 +23,8 @@ export const problemStatuses: Record<ProblemCode, number> = {
   endpoint_not_found: 404,
   suppression_not_found: 404,
   too_many_endpoints: 409,
+  dkim_key_not_found: 404,
+  too_many_dkim_keys: 409,
   secret_required: 409,
   host_not_public: 422,
   login_refused: 422,

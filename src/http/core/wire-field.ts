@@ -1,7 +1,15 @@
 import type { TSchema } from 'elysia'
 import { type EndpointField, smtpFields, smtpSecurities } from '../../domain/app/smtp-fields.ts'
 import type { Field } from '../../domain/field.ts'
-import { emailPattern, hostPattern, namePattern, originPattern, textPattern } from './patterns.ts'
+import {
+  domainPattern,
+  emailPattern,
+  hostPattern,
+  namePattern,
+  originPattern,
+  selectorPattern,
+  textPattern,
+} from './patterns.ts'
 import { fieldSchema, nullable, oneOf } from './schema.ts'
 
 /** Patterns for OpenAPI, by wire name. */
@@ -12,6 +20,8 @@ const patterns: Record<string, string> = {
   from: emailPattern,
   from_name: namePattern,
   origin: originPattern,
+  domain: domainPattern,
+  selector: selectorPattern,
 }
 
 /** The schema of a field that the domain describes and checks. */

@@ -1,9 +1,11 @@
 import { type Route, routesOf } from '../core/route.ts'
 import { v1 } from './api.ts'
 import * as apps from './apps.ts'
+import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
 import * as keys from './keys.ts'
 import * as appDocs from './operations/apps.ts'
+import * as dkimDocs from './operations/dkim.ts'
 import * as recordDocs from './operations/records.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
 import * as docs from './operations/verifications.ts'
@@ -58,6 +60,10 @@ export const v1Routes: Route[] = [
     appDocs.removeEndpoint,
     endpoints.remove,
   ),
+  route('GET', '/v1/apps/:id/dkim', 'admin', dkimDocs.listDkimKeys, dkim.list),
+  route('POST', '/v1/apps/:id/dkim', 'admin', dkimDocs.addDkimKey, dkim.add),
+  route('POST', '/v1/apps/:id/check-dkim', 'admin', dkimDocs.checkDkimKeys, dkim.check),
+  route('DELETE', '/v1/apps/:id/dkim/:dkim_id', 'admin', dkimDocs.removeDkimKey, dkim.remove),
   route('POST', '/v1/apps/:id/test-delivery', 'admin', appDocs.testDelivery, endpoints.test),
   route(
     'GET',

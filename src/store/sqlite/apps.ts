@@ -7,6 +7,7 @@ import type { Timers } from '../../domain/ports.ts'
 import type { AppChange, AppStore, KeyRenewal, NewApp } from '../../domain/stores.ts'
 import { createApiKeys } from './api-keys.ts'
 import type { AuditChain } from './audit.ts'
+import { createDkimRows, type DkimRows } from './dkim.ts'
 import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { createRemoval } from './removal.ts'
@@ -25,10 +26,11 @@ type Deps = Parts & { audit: AuditChain; cache: AppCache }
 
 export function createAppStore(deps: Deps): AppStore {
   const { database, read, write, audit, cache } = deps
-  const reader = createReads(database)
+  const dkim = createDkimRows(database)
+  const reader = createReads(database, dkim)
   const keys = createApiKeys({ ...deps, reader })
-  const changes = createWrites(database, reader)
-  const renew = createRenewal(database)
+  const changes = createWrites(database, reader, dkim)
+  const renew = createRenewal(database, dkim)
   const removal = createRemoval(deps)
 
   /** A write that changes an app, with its audit record where there is one to append. */
@@ -133,8 +135,8 @@ function freeze<Value extends object>(value: Value): Value {
   return Object.freeze(value)
 }
 
-/** Reads apps with their endpoints and their spray alarm, as the database has them now. */
-function createReads(database: Database) {
+/** Reads apps with all that belongs to them, as the database has them now. */
+function createReads(database: Database, dkim: DkimRows) {
   const columns = `
     id, name, registered_by as registeredBy, secret_key_index is not null as hasSecretKey, policy,
     data_key_id as dataKeyId, data_key as dataKey, version, created_at as createdAt,
@@ -169,6 +171,7 @@ function createReads(database: Database) {
       hasSuppressions: row.hasSuppressions === 1,
       policy: JSON.parse(policy),
       endpoints: endpoints.all({ appId: row.id }).map(toEndpoint),
+      dkim: dkim.of(row.id),
       dataKey: { keyId, bytes },
     }
   }
@@ -185,7 +188,7 @@ function createReads(database: Database) {
 }
 
 type Reads = ReturnType<typeof createReads>
-type AppRow = Omit<App, Flag | 'policy' | 'endpoints' | 'dataKey'> & {
+type AppRow = Omit<App, Flag | 'policy' | 'endpoints' | 'dkim' | 'dataKey'> & {
   [Name in Flag]: 0 | 1
 } & {
   policy: string
@@ -199,7 +202,7 @@ function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {
   return { ...row, settings: JSON.parse(settings) }
 }
 
-function createWrites(database: Database, reader: Reads) {
+function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
   const insert = database.prepare<null, InsertApp>(`
     insert into apps (id, name, registered_by, registered_from, policy, secret_key_index,
       data_key_id, data_key, version, created_at, updated_at)
@@ -234,6 +237,7 @@ function createWrites(database: Database, reader: Reads) {
       const policy = JSON.stringify(app.policy)
       insert.run({ ...app, policy, dataKeyId, dataKey, secretKeyIndex, registeredFrom })
       writeEndpoints(app.id, app.endpoints)
+      dkim.replace(app.id, app.dkim)
       keys.forEach(insertKey)
       return 'created'
     },
@@ -243,13 +247,14 @@ function createWrites(database: Database, reader: Reads) {
       const { changes } = update.run({ id, name, policy, expectedVersion, updatedAt })
       if (changes === 0) return reader.get(id) && 'changed'
       if (endpoints) writeEndpoints(id, endpoints)
+      if (change.dkim) dkim.replace(id, change.dkim)
       return reader.get(id)
     },
   }
 }
 
 /** Replaces an app's data key and the secrets that are sealed with it, if nothing else changed. */
-function createRenewal(database: Database): (renewal: KeyRenewal) => void {
+function createRenewal(database: Database, dkim: DkimRows): (renewal: KeyRenewal) => void {
   const setKey = database.prepare<null, RenewedKey>(`
     update apps set data_key_id = $keyId, data_key = $bytes, version = version + 1
     where id = $appId and version = $expectedVersion`)
@@ -258,10 +263,11 @@ function createRenewal(database: Database): (renewal: KeyRenewal) => void {
     KeyRenewal['secrets'][number] & Pick<KeyRenewal, 'appId'>
   >('update endpoints set secret_sealed = $sealed where id = $endpointId and app_id = $appId')
 
-  return ({ appId, expectedVersion, dataKey, secrets }) => {
+  return ({ appId, expectedVersion, dataKey, secrets, ...renewal }) => {
     const { changes } = setKey.run({ appId, expectedVersion, ...dataKey })
     if (changes === 0) return
     for (const secret of secrets) setSecret.run({ ...secret, appId })
+    dkim.seal(appId, renewal.dkim)
   }
 }
 

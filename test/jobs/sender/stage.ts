@@ -7,11 +7,13 @@ import { defaultSettings } from '../../../src/domain/settings.ts'
 import { startVerification } from '../../../src/domain/verification/start.ts'
 import type { VerificationKey } from '../../../src/domain/verification/verification.ts'
 import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
+import { dkimPairs } from '../../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../../src/keys/keyring.ts'
 import { firstKeyset } from '../../../src/keys/keyset.ts'
 import { pem } from '../../../src/keys/pem.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
+import { dnsOf } from '../../support/dns.ts'
 import { addApp, type SqliteStore } from '../../support/world.ts'
 import { simulatedServers } from './simulated-servers.ts'
 import { type SimulatedTime, seededRandom, simulatedTime } from './simulated-time.ts'
@@ -64,7 +66,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const store = await time.until(opening)
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
-  const ports = { ...store, clock, timers, random, keyring, pem, egress, settings, node: 'a' }
+  const doors = { egress, dns: dnsOf(), dkimPairs }
+  const ports = { ...store, ...doors, clock, timers, random, keyring, pem, settings, node: 'a' }
   const servers = simulatedServers(time)
   const lines: Stage['lines'] = []
   const write = (event: string, fields: LogFields = {}) => void lines.push({ event, fields })

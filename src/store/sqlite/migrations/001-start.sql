@@ -30,6 +30,19 @@ create table endpoints (
 ) strict, without rowid;
 create unique index endpoints_by_rank on endpoints (app_id, channel, rank);
 
+create table dkim_keys (
+  id text primary key,
+  app_id text not null references apps (id) on delete cascade,
+  domain text not null,
+  selector text not null,
+  public_key text not null,
+  private_sealed blob not null,
+  -- Null until a check has found the public key in the DNS.
+  found_at integer,
+  created_at integer not null
+) strict, without rowid;
+create unique index dkim_keys_by_name on dkim_keys (app_id, domain, selector);
+
 create table api_keys (
   id text primary key,
   app_id text not null references apps (id) on delete cascade,
