@@ -27,6 +27,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
   const unstored = new Set<Session>()
   const forgiven = new Set<Session>()
   const notSent = new Set<string>()
+  const byRecipient = new Map<string, Session[]>()
   const takenTo = new Set<string>()
 
   function begins(session: Session): void {
@@ -49,6 +50,13 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     if (last && isTooEarly(ledger, last) && !forgiven.has(last)) {
       violation('a mail is tried again too early', { last: last.outcome, ...facts })
     }
+    const recipient = recipientOf(handover.app, handover.recipient.address)
+    const earlier = byRecipient.get(recipient) ?? []
+    const isStored = (other: Session) => !unstored.has(other) && !forgiven.has(other)
+    if (earlier.some((other) => isStored(other) && isSuppressing(ledger, other))) {
+      violation('a mail to a suppressed address', facts)
+    }
+    byRecipient.set(recipient, [...earlier, session])
     byDelivery.set(handover.deliveryId, [...others, session])
     unstored.add(session)
     if (ledger.isTrouble) forgiven.add(session)
@@ -96,7 +104,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     },
     quiet() {
       if (ledger.isTrouble) return
-      if ((ledger.calmMs ?? 0) >= waitMaxMs) judgeWaiting(ledger, byDelivery)
+      if ((ledger.calmMs ?? 0) >= waitMaxMs) judgeWaiting(ledger, { byDelivery, byRecipient })
       const since = ledger.time.elapsed() - 1000
       for (const session of unstored) {
         const { answeredElapsed, life } = session
@@ -116,19 +124,45 @@ function isTooEarly({ time, jumped }: Ledger, { outcome, answeredElapsed }: Sess
   return time.elapsed() < (answeredElapsed ?? 0) + waitMs
 }
 
+function recipientOf(app: { id: string }, address: string): string {
+  return `${app.id} ${address}`
+}
+
+/** True for the refusal of a recipient, which suppresses the address. */
+function isRefusedRecipient({ outcome }: Session): boolean {
+  return outcome?.status === 'refused' && outcome.cause === 'recipient'
+}
+
+const suppressedMs = 86_400_000
+
+/** True while the refusal suppresses its address for certain, if the clock never jumped. */
+function isSuppressing({ time, jumped, seen }: Ledger, session: Session): boolean {
+  if (jumped || !isRefusedRecipient(session)) return false
+  // The refusal of a mail whose code was used or canceled meanwhile is not stored.
+  const about = seen.get(session.handover.verificationId)
+  const sinceMs = time.elapsed() - (session.answeredElapsed ?? 0)
+  const isExpired = time.clock.now() - sinceMs >= session.handover.expiresAt
+  return about !== undefined && !isUsed(about) && !isExpired && sinceMs < suppressedMs
+}
+
+type Sessions = Record<'byDelivery' | 'byRecipient', Map<string, Session[]>>
+
 /** Checks that acknowledged mail and that of earlier processes is sent, if no fault delays it. */
-function judgeWaiting(ledger: Ledger, byDelivery: Map<string, Session[]>): void {
+function judgeWaiting(ledger: Ledger, { byDelivery, byRecipient }: Sessions): void {
+  const mayBeSuppressed = ({ app, start }: Seen) =>
+    (byRecipient.get(recipientOf(app, start?.to ?? '')) ?? []).some(isRefusedRecipient)
   const begun = new Map<string, number>()
   for (const [delivery, sessions] of byDelivery) {
     const { life, outcome, handover } = sessions.at(-1) as Session
     const verification = handover.verificationId
     begun.set(verification, (begun.get(verification) ?? 0) + 1)
     const seen = ledger.seen.get(verification)
-    if (!seen || !life.isOver || outcome !== null || !mustBeSent(ledger, seen)) continue
+    if (!seen || !life.isOver || outcome !== null || mayBeSuppressed(seen)) continue
+    if (!mustBeSent(ledger, seen)) continue
     violation('a mail that a dead process began is not sent again', { delivery, verification })
   }
   for (const seen of ledger.seen.values()) {
-    if (seen.mode !== 'live' || !mustBeSent(ledger, seen)) continue
+    if (seen.mode !== 'live' || mayBeSuppressed(seen) || !mustBeSent(ledger, seen)) continue
     const due = [seen.start, ...seen.resends].filter((ask) => ask && isDue(ledger, ask))
     if (due.length <= (begun.get(seen.id) ?? 0)) continue
     const requests = due.map((ask) => ask?.number)
@@ -143,10 +177,13 @@ function isDue({ calmMs }: Ledger, { answer, life }: Ask): boolean {
 }
 
 function mustBeSent(ledger: Ledger, seen: Seen): boolean {
-  const { app, approvers, cancelers, spends, begun } = seen
   const isOver = mayBeExpired(seen) || mayBeDeleted(seen) || mayLackKey(ledger, seen)
-  const isUsed = approvers.size + cancelers.size > 0 || spends.size >= (begun?.attemptsMax ?? 0)
-  return !isOver && !isUsed && !app.isLeaving && !ledger.jumpedBack.ever
+  return !isOver && !isUsed(seen) && !seen.app.isLeaving && !ledger.jumpedBack.ever
+}
+
+/** True if the code may have been used, used up or canceled. */
+function isUsed({ approvers, cancelers, spends, begun }: Seen): boolean {
+  return approvers.size + cancelers.size > 0 || spends.size >= (begun?.attemptsMax ?? 0)
 }
 
 /** Checks a message of any channel when its hand-over begins. */
