@@ -1,11 +1,12 @@
 import { alarmKinds } from './domain/alarm.ts'
+import { bounceResults } from './domain/delivery/bounce.ts'
 import { deliveryStatuses } from './domain/delivery/delivery.ts'
 import type { CounterMetric, GaugeMetric, HistogramMetric, Metrics } from './domain/ports.ts'
 import { limitNames } from './domain/verification/limits.ts'
 
 type Family = { help: string; label: string; values: readonly string[] }
 
-const outcomes = deliveryStatuses.filter((status) => status !== 'queued')
+const outcomes = deliveryStatuses.filter((status) => status !== 'queued' && status !== 'bounced')
 const classes = ['2xx', '3xx', '4xx', '5xx']
 
 // Closed sets of labels: other values are counted as `other`, so that no address or id becomes a
@@ -30,6 +31,11 @@ const counters: Record<CounterMetric, Family> = {
     help: 'Tries to hand a message over, by their outcome.',
     label: 'outcome',
     values: outcomes,
+  },
+  otpmint_bounces_total: {
+    help: 'Reports of returned mail, by what became of them.',
+    label: 'result',
+    values: bounceResults,
   },
   otpmint_limited_total: {
     help: 'Requests refused by a limit, by its name.',

@@ -1,4 +1,5 @@
 import { createEgress } from './channels/egress.ts'
+import { readBounce } from './channels/email/bounce.ts'
 import { tryLogin } from './channels/email/probe.ts'
 import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
@@ -158,6 +159,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     testDelivery: (app, endpoint, recipient) => {
       return sendTestMail({ ...ports, egress, channels }, app, endpoint, recipient)
     },
+    readBounce,
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
   const beat = () => {

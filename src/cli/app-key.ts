@@ -1,6 +1,5 @@
-import type { AppKey } from '../domain/app/app.ts'
+import { type AppKey, keyModes } from '../domain/app/app.ts'
 import { newKey, revokeKey } from '../domain/app/manage.ts'
-import { modes } from '../domain/verification/verification.ts'
 import { presentKey } from '../present.ts'
 import { type Command, jsonFlag, oneOf } from './command.ts'
 import { appOperand, cliActor, dataFlag, withPorts } from './installation.ts'
@@ -16,13 +15,16 @@ export const appNewKey: Command = {
   ].join('\n'),
   operands: [appOperand],
   flags: {
-    mode: { value: 'MODE', help: 'live (default) or test.' },
+    mode: {
+      value: 'MODE',
+      help: 'live (default), test, or inbound: for "otpmint bounce", and for nothing else.',
+    },
     ...dataFlag,
     ...jsonFlag,
   },
   examples: ['otpmint app new-key 3kTMd0Pz0a6uYxQWtqGmVb --mode test'],
   run: async (args, io) => {
-    const mode = oneOf(args, 'mode', modes) ?? 'live'
+    const mode = oneOf(args, 'mode', keyModes) ?? 'live'
     return withPorts(args, io, async (ports) => {
       const { key, text } = await newKey(ports, cliActor, { appId: args.operand(0), mode })
       if (args.has('json')) printJson(io, { ...presentKey(key), key: text })

@@ -7,6 +7,8 @@ export const eventTypes = [
   'delivery.deferred',
   'delivery.refused',
   'delivery.undeliverable',
+  'delivery.delayed',
+  'delivery.bounced',
   'budget.exhausted',
   'alarm.raised',
   'alarm.cleared',

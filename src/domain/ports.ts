@@ -177,6 +177,7 @@ export type CounterMetric =
   | 'otpmint_verifications_started_total'
   | 'otpmint_checks_total'
   | 'otpmint_deliveries_total'
+  | 'otpmint_bounces_total'
   | 'otpmint_limited_total'
   | 'otpmint_swept_rows_total'
   | 'otpmint_log_lost_total'

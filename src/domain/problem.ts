@@ -6,8 +6,8 @@
 export const problemTitles = {
   invalid_request: 'A field is missing or wrong',
   malformed_json: 'The body is not valid JSON',
-  body_too_large: 'The body is larger than 16 KiB',
-  unsupported_media_type: 'The body must be application/json',
+  body_too_large: 'The body is too large',
+  unsupported_media_type: 'The body has the wrong media type',
   method_not_allowed: 'This path does not answer that method',
   not_found: 'There is nothing here',
   misdirected_request: 'This host name is not served here',

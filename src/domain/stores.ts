@@ -285,6 +285,7 @@ export const counterNames = [
   'deferred',
   'refused',
   'undeliverable',
+  'bounced',
 ] as const
 export type CounterName = (typeof counterNames)[number]
 

@@ -1,5 +1,6 @@
 import type { App } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
+import type { BounceReport } from '../domain/delivery/bounce.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
@@ -21,6 +22,8 @@ export type HttpPorts = DomainPorts & {
   testDelivery(app: App, endpoint: Endpoint, recipient: Recipient): Promise<TestDelivery>
   /** Tests the login at an endpoint; null on success, else the reason. */
   tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
+  /** What a returned message says; null for any other. */
+  readBounce(raw: Uint8Array): Promise<BounceReport | null>
   /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */
   seeForwarded?: () => void
   /** The address of the peer; for tests without a socket. */

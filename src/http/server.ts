@@ -110,7 +110,7 @@ const serveOptions = {
   // A second process must not share the port, and with it the database, by accident.
   reusePort: false,
   idleTimeout: 15,
-  // Our own limit is 16 KiB, with a proper answer; this one only protects memory.
+  // Our own limits are lower, with a proper answer; this one only protects memory.
   maxRequestBodySize: 1024 * 1024,
   development: false,
 } as const

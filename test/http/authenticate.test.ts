@@ -40,14 +40,20 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   const other = await addApp(at, { name: 'Other' })
   const revoked = await admin('POST', `/v1/apps/${other.app.id}/keys`, { body: { mode: 'live' } })
   await admin('DELETE', `/v1/apps/${other.app.id}/keys/${revoked.json.id}`)
+  const inbound = await admin('POST', `/v1/apps/${app}/keys`, { body: { mode: 'inbound' } })
   const deleted = await addApp(at, { name: 'Deleted' })
   await admin('DELETE', `/v1/apps/${deleted.app.id}`)
   const before = await Promise.all([snapshot(at, app), snapshot(at, other.app.id)])
 
-  const credentials: [name: string, token: string | null, kind: 'app' | 'admin' | 'none'][] = [
+  const credentials: [
+    name: string,
+    token: string | null,
+    kind: 'app' | 'admin' | 'inbound' | 'none',
+  ][] = [
     ['another app', other.liveKey, 'app'],
     ['the other mode', at.testKey, 'app'],
     ['the admin', adminToken, 'admin'],
+    ['returned mail', inbound.json.key, 'inbound'],
     ['a revoked key', revoked.json.key, 'none'],
     ["a deleted app's key", deleted.liveKey, 'none'],
     ['an unknown key', strangeKey('live'), 'none'],
@@ -57,21 +63,25 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   for (const [name, operation] of operations) {
     if (!name.includes('/v1/')) continue
     const [method = '', path = ''] = name.split(' ')
-    const isAdmins = 'adminToken' in (operation.security[0] ?? {})
+    const [whose = ''] = Object.keys(operation.security[0] ?? {})
+    const own = { appKey: 'app', adminToken: 'admin', inboundKey: 'inbound' }[whose]
+    expect([name, own === undefined]).toEqual([name, false])
     const place = path
       .replace(/^(\/v1\/verifications\/)\{id\}/, `$1${id}`)
       .replace('{id}', app)
       .replace('{endpoint_id}', endpoint)
       .replace('{key_id}', key)
-    const example = operation.requestBody?.content['application/json']?.example
+    const [[mediaType = '', media] = []] = Object.entries(operation.requestBody?.content ?? {})
+    const isJson = mediaType === 'application/json'
     for (const [credential, token, kind] of credentials) {
-      if (kind === 'admin' && isAdmins) continue
+      if (kind !== 'app' && kind === own) continue
       at.clock.advance(7_000)
       const answer = await at.call(method, place, {
         token,
-        ...(example !== undefined && { body: example }),
+        ...(media && isJson && { body: media.example }),
+        ...(media && !isJson && { raw: media.example, headers: { 'content-type': mediaType } }),
       })
-      const isForeign = kind === 'app' && !isAdmins
+      const isForeign = kind === 'app' && own === 'app'
       // A key of another app or mode is valid, but finds nothing of this app and mode.
       const expected = !isForeign ? [401] : place.includes(id) ? [404] : [200, 201, 429]
       expect([name, credential, expected.includes(answer.status)]).toEqual([name, credential, true])

@@ -1,4 +1,5 @@
 import { expect } from 'bun:test'
+import { readBounce } from '../../src/channels/email/bounce.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
 import type { LogFields } from '../../src/domain/ports.ts'
 import type { HttpPorts, HttpSettings } from '../../src/http/ports.ts'
@@ -74,6 +75,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     stopping: () => false,
     testDelivery: async () => ({ status: 'sent', detail: '250 ok', steps: [] }),
     tryLogin: async () => null,
+    readBounce,
     peerAddress: (request) => peers.get(request) ?? null,
     ...options.ports,
   }

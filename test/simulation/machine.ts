@@ -1,3 +1,4 @@
+import { readBounce } from '../../src/channels/email/bounce.ts'
 import { createQueue } from '../../src/channels/email/queue.ts'
 import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
@@ -91,6 +92,7 @@ export async function startMachine(parts: MachineParts) {
     stopping: () => state.isStopping,
     testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),
     tryLogin: async () => null,
+    readBounce,
     peerAddress: (request) => peers.get(request) ?? null,
   })
   const beat = () =>

@@ -2,6 +2,7 @@ import { describe } from 'bun:test'
 import type { Stores } from '../../src/domain/stores.ts'
 import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
+import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
 import { limitContract } from './contract-limits.ts'
@@ -21,6 +22,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: verifications`, () => verificationContract(open))
   describe(`${name}: limits`, () => limitContract(open))
   describe(`${name}: deliveries`, () => deliveryContract(open))
+  describe(`${name}: bounces`, () => bounceContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: apps`, () => appContract(open))
   describe(`${name}: audit`, () => auditContract(open))

@@ -40,6 +40,7 @@ const packageHomes: Record<string, string[]> = {
   '@elysiajs/swagger': ['http'],
   'swagger-ui-dist': ['http'],
   nodemailer: ['channels'],
+  'postal-mime': ['channels'],
   '@formatjs/intl-localematcher': ['messages'],
   'bun:sqlite': ['store'],
   '@node-rs/argon2': ['keys'],

@@ -66,6 +66,19 @@ export function sentOutcome(
   return { status: 'sent', code: replyCode(response), detail, remoteId: remoteIdOf(words) }
 }
 
+/**
+ * What follows from the status of a returned message (RFC 3464), by the rules of replies: the
+ * server's own reply counts where the status says nothing, as `5.0.0` does. Null for what is not a
+ * refusal, such as a full mailbox.
+ */
+export function causeOfStatus(status: string, words: string): RefusalCause | null {
+  const basic = /^[45]\d\d\b/.exec(words)?.[0] ?? `${status.charAt(0)}50`
+  const isTold = status.endsWith('.0.0') && readReply({ response: words })?.subject
+  const response = isTold ? words : `${basic} ${status} ${words}`
+  const reply = readReply({ response })
+  return reply && refusalOf(reply, { response })
+}
+
 /** Parses the reply; null for anything else, such as the banner of another kind of server. */
 function readReply({ response }: SmtpFailure): Reply | null {
   const match = /^([45]\d\d)(?:[ -](?:([245])\.(\d{1,3})\.(\d{1,3})\b)?|$)/.exec(response ?? '')

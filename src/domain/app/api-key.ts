@@ -1,28 +1,33 @@
 import { randomBase62 } from '../id.ts'
 import type { Ports, Random } from '../ports.ts'
-import type { Mode } from '../verification/verification.ts'
-import type { App, AppKey } from './app.ts'
+import { modes } from '../verification/verification.ts'
+import type { App, AppKey, KeyMode } from './app.ts'
 
 /** The format of a key, also for secret scanners. */
-const apiKeyPattern = /^otpm_(live|test|admin)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/
+const apiKeyPattern = /^otpm_(live|test|inbound|admin)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/
 
 /** A key of 30 base62 characters (178 bits) and 6 of CRC32; shown once, never stored. */
-export function newApiKey(random: Random, mode: Mode | 'admin'): string {
+export function newApiKey(random: Random, mode: KeyMode | 'admin'): string {
   const body = `otpm_${mode}_${randomBase62(random, 30)}`
   return body + checksum(body)
 }
 
+/** An app by one of its keys, of these modes. */
+export type KeyHolder<Of extends KeyMode> = { app: App; key: AppKey & { mode: Of } }
+
 /**
- * The app and mode of a key, or null. A wrong checksum is refused without a look-up; keys are
- * looked up by SHA-256, which suffices for 178 random bits (ASVS 6.5.2).
+ * The app and mode of a key of these modes, or null. A wrong checksum is refused without a look-up;
+ * keys are looked up by SHA-256, which suffices for 178 random bits (ASVS 6.5.2).
  */
-export async function authenticate(
+export async function authenticate<Of extends KeyMode = (typeof modes)[number]>(
   { apps }: Pick<Ports, 'apps'>,
   text: string,
-): Promise<{ app: App; key: AppKey } | null> {
+  allowed: readonly KeyMode[] = modes,
+): Promise<KeyHolder<Of> | null> {
   const read = readApiKey(text)
-  if (!read || read.mode === 'admin') return null
-  return apps.findByKey(hashKey(text))
+  if (!read || !allowed.some((mode) => mode === read.mode)) return null
+  // The mode is a part of what was hashed.
+  return (await apps.findByKey(hashKey(text))) as KeyHolder<Of> | null
 }
 
 /** SHA-256 of a generated key or of the admin token, as it is stored. */
@@ -31,11 +36,11 @@ export function hashKey(text: string): Uint8Array {
 }
 
 /** The mode of a well-formed key; null for anything that cannot be one, before any look-up. */
-export function readApiKey(text: string): { mode: Mode | 'admin' } | null {
+export function readApiKey(text: string): { mode: KeyMode | 'admin' } | null {
   if (text.length > 64) return null
   const match = apiKeyPattern.exec(text)
   if (!match || checksum(text.slice(0, -6)) !== match[3]) return null
-  return { mode: match[1] as Mode | 'admin' }
+  return { mode: match[1] as KeyMode | 'admin' }
 }
 
 function checksum(text: string): string {

@@ -1,6 +1,6 @@
 import type { WrappedKey } from '../keyring.ts'
 import { Problem } from '../problem.ts'
-import type { Mode } from '../verification/verification.ts'
+import { modes } from '../verification/verification.ts'
 import type { DkimKey } from './dkim.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Policy } from './policy.ts'
@@ -29,10 +29,14 @@ export type App = {
   hasSuppressions: boolean
 }
 
+/** What a key is for: verifications of its mode, or reports of returned mail and nothing else. */
+export const keyModes = [...modes, 'inbound'] as const
+export type KeyMode = (typeof keyModes)[number]
+
 export type AppKey = {
   id: string
   appId: string
-  mode: Mode
+  mode: KeyMode
   /** The visible start of the key, such as `otpm_live_`. */
   prefix: string
   lastFour: string

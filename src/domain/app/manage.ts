@@ -3,9 +3,8 @@ import { newId } from '../id.ts'
 import type { Ports } from '../ports.ts'
 import { collected, type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import type { AppChange } from '../stores.ts'
-import type { Mode } from '../verification/verification.ts'
 import { hashKey, newApiKey } from './api-key.ts'
-import { type App, type AppKey, activeKeysMax, readName } from './app.ts'
+import { type App, type AppKey, activeKeysMax, type KeyMode, readName } from './app.ts'
 import { draftEndpoint } from './endpoint.ts'
 import { type PolicyInput, readPolicy } from './policy.ts'
 import { emailNames, type SmtpInput } from './smtp-fields.ts'
@@ -125,7 +124,7 @@ export async function deleteApp(
 export async function newKey(
   ports: ManagePorts,
   actor: Actor,
-  { appId, mode }: { appId: string; mode: Mode },
+  { appId, mode }: { appId: string; mode: KeyMode },
 ): Promise<{ key: AppKey; text: string }> {
   await findApp(ports, appId)
   const { stored, text } = draftKey(ports, appId, mode)
@@ -175,7 +174,7 @@ export function draftApp(
   }
 }
 
-function draftKey({ random, clock }: ManagePorts, appId: string, mode: Mode) {
+function draftKey({ random, clock }: ManagePorts, appId: string, mode: KeyMode) {
   const text = newApiKey(random, mode)
   const key: AppKey = {
     id: newId(random),

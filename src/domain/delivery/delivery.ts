@@ -8,9 +8,16 @@ import type { ChannelKind } from './channel.ts'
 /**
  * queued: not tried yet. sent: the mail server accepted it. deferred: it is tried again. refused:
  * refused for good, with the server's reply. undeliverable: given up, because the code has expired
- * or no try is left.
+ * or no try is left. bounced: accepted, and then returned.
  */
-export const deliveryStatuses = ['queued', 'sent', 'deferred', 'refused', 'undeliverable'] as const
+export const deliveryStatuses = [
+  'queued',
+  'sent',
+  'deferred',
+  'refused',
+  'undeliverable',
+  'bounced',
+] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 
 /** A message as a channel takes it; in memory only. */

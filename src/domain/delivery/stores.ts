@@ -1,8 +1,8 @@
 import type { AuditAppend, HeadMoved } from '../audit.ts'
 import type { EventType } from '../event.ts'
 import type { NewDelivery, Page } from '../stores.ts'
-import type { VerificationKey } from '../verification/verification.ts'
-import type { Delivery, DeliveryStatus, Try } from './delivery.ts'
+import type { Mode, VerificationKey } from '../verification/verification.ts'
+import type { Cause, Delivery, DeliveryStatus, Try } from './delivery.ts'
 import type { Lane } from './handover.ts'
 import type { EndpointTries, Suppression } from './suppression.ts'
 
@@ -18,6 +18,19 @@ export type DeliveryStore = {
   release(command: { node: string; ids: string[] }): Promise<void>
   /** Writes a try and what follows it. A delivery that has ended meanwhile stays ended. */
   settle(command: SettleCommand): Promise<void>
+  /**
+   * Marks an ended delivery that was sent, or may have been, as bounced, unless its verification is
+   * approved; false when there is none.
+   */
+  bounce(command: BounceCommand): Promise<boolean>
+  /** An app's deliveries with ids from `from` up to `to`, without `to`. */
+  between(query: {
+    appId: string
+    mode: Mode
+    from: string
+    to: string
+    limit: number
+  }): Promise<Delivery[]>
   /** Ends the deliveries whose code has expired; how many. */
   expire(command: { now: number; limit: number; event: EventType }): Promise<number>
   /** The tries of one delivery, oldest first. */
@@ -53,6 +66,12 @@ export type SettleCommand = {
   /** A new delivery through another channel. */
   follow: NewDelivery | null
   now: number
+}
+
+export type BounceCommand = Pick<SettleCommand, 'delivery' | 'event' | 'suppress' | 'now'> & {
+  detail: string
+  cause: Cause | null
+  code: string | null
 }
 
 /** A suppression of the recipient of a verification, from now on; the domain says until when. */

@@ -10,3 +10,12 @@ export function traceOf(deliveryId: string): string {
 
 const timeLength = 8
 const hashLength = 32
+
+/** What a trace looks like, in a longer text. */
+export const tracePattern = /\b[0-9A-Za-z]{8}[0-9a-f]{32}\b/g
+
+/** The ids of a trace's time: they begin with it, and no digit of base62 comes after `~`. */
+export function tracedRange(trace: string): { from: string; to: string } {
+  const from = trace.slice(0, timeLength)
+  return { from, to: `${from}~` }
+}

@@ -15,6 +15,7 @@ export const limitNames = [
   'recipient_day',
   'app_minute',
   'app_day',
+  'app_bounces',
   'ip_failures',
   'server_logins',
 ] as const

@@ -1,22 +1,36 @@
 import { timingSafeEqual } from 'node:crypto'
-import { authenticate, hashKey } from '../../domain/app/api-key.ts'
-import type { App, AppKey } from '../../domain/app/app.ts'
+import { authenticate, hashKey, type KeyHolder } from '../../domain/app/api-key.ts'
+import type { KeyMode } from '../../domain/app/app.ts'
 import type { Actor } from '../../domain/audit.ts'
 import { Problem } from '../../domain/problem.ts'
+import { type Mode, modes } from '../../domain/verification/verification.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { Context } from './api.ts'
 import type { CredentialLimit } from './credential-limit.ts'
 
-export type Caller = { app: App; key: AppKey }
+export type Caller = KeyHolder<Mode>
 
 /** What callers are authenticated with, and the limit of failures. */
 export type Guard = CredentialLimit & Pick<HttpPorts, 'apps' | 'adminTokenHash'>
 
 /** The app by a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
-export async function appOf(guard: Guard, { request, client }: Context): Promise<Caller> {
+export function appOf(guard: Guard, context: Context): Promise<Caller> {
+  return holderOf(guard, context, modes)
+}
+
+/** The app by a key of the mode `inbound`. Throws `unauthorized`, `rate_limited`. */
+export function inboundOf(guard: Guard, context: Context): Promise<KeyHolder<'inbound'>> {
+  return holderOf(guard, context, ['inbound'])
+}
+
+async function holderOf<Of extends KeyMode>(
+  guard: Guard,
+  { request, client }: Context,
+  allowed: readonly Of[],
+): Promise<KeyHolder<Of>> {
   const token = bearerToken(request)
   if (token === null) throw new Problem('unauthorized')
-  const caller = await authenticate(guard, token)
+  const caller = await authenticate<Of>(guard, token, allowed)
   if (caller) return caller
   await guard.chargeFailure(client())
   throw new Problem('unauthorized')

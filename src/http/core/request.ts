@@ -15,7 +15,7 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   const { headers } = request
   const length = headers.get('content-length')
   if (length === '0' || (length === null && request.body === null)) return undefined
-  if (!isJson(headers.get('content-type'))) throw new Problem('unsupported_media_type')
+  if (!isJson(headers.get('content-type'))) throw wrongMediaType('application/json')
 
   const text =
     length === null
@@ -30,6 +30,15 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   } catch {
     throw new Problem('malformed_json')
   }
+}
+
+export function tooLarge(bytesMax: number): Problem {
+  const detail = `The body may have at most ${bytesMax / 1024} KiB`
+  return new Problem('body_too_large', { detail })
+}
+
+export function wrongMediaType(right: string): Problem {
+  return new Problem('unsupported_media_type', { detail: `The body must be ${right}` })
 }
 
 /** `Prefer: wait=N` (RFC 7240), at most 30 seconds; null when none was asked for. */
@@ -123,9 +132,9 @@ async function readWhole(
   request: Request,
   { length, bytesMax }: { length: string; bytesMax: number },
 ): Promise<string> {
-  if (!(Number(length) <= bytesMax)) throw new Problem('body_too_large')
+  if (!(Number(length) <= bytesMax)) throw tooLarge(bytesMax)
   const text = await request.text()
-  if (text.length > bytesMax) throw new Problem('body_too_large')
+  if (text.length > bytesMax) throw tooLarge(bytesMax)
   return text
 }
 
@@ -136,7 +145,7 @@ async function readChunks({ body }: Request, bytesMax: number): Promise<string> 
   let text = ''
   for await (const chunk of body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > bytesMax) throw new Problem('body_too_large')
+    if (bytes > bytesMax) throw tooLarge(bytesMax)
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

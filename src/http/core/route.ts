@@ -3,6 +3,7 @@ import type { ProblemCode } from '../../domain/problem.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { Api, Context, Reply } from './api.ts'
 import type { Guard } from './guard.ts'
+import { readRaw } from './raw-body.ts'
 import { bodyBytesMax, createChecker, createQueryReader, type Draft, readDraft } from './request.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -24,6 +25,8 @@ export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TS
   body?: Body
   /** A body whose names are checked here and whose values the domain judges, all at once. */
   draft?: TSchema
+  /** A body that is no JSON. */
+  raw?: { mediaType: string; description: string }
   /** The longest body in bytes, where it is not 16 KiB. */
   bodyBytesMax?: number
   /** An example of the body. */
@@ -62,6 +65,8 @@ type Input<Path extends string, Body extends TSchema, Query extends TSchema> = C
   body: Static<Body>
   query: Static<Query>
   draft: Draft
+  /** Empty for a route that takes JSON. */
+  raw: Uint8Array
 }
 
 /** The parameters of a path: `/v1/apps/:id/keys/:key_id` has `id` and `key_id`. */
@@ -71,6 +76,8 @@ type ParamNames<Path extends string> = Path extends `${string}:${infer Rest}`
     ? Name | ParamNames<Behind>
     : Rest
   : never
+
+const noBytes = new Uint8Array(0)
 
 /** Makes the rows of an API's route table: authentication, then input, then the handler. */
 export function routesOf<Callers extends object>(api: Api<Callers>) {
@@ -89,7 +96,7 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
       input: Callers[Kind] & Input<Path, Body, Query>,
     ) => Reply | Promise<Reply>,
   ): Route => {
-    const { body, query, draft } = operation
+    const { body, query, draft, raw } = operation
     const bytesMax = operation.bodyBytesMax ?? bodyBytesMax
     const checkBody = body && createChecker(body)
     const readQuery = query && createQueryReader(query)
@@ -106,6 +113,7 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
         body: checkBody ? checkBody(read === undefined ? {} : read) : undefined,
         query: readQuery ? readQuery(context.request.url) : undefined,
         draft: draft ? readDraft(draft, read) : { fields: {}, mistakes: [] },
+        raw: raw ? await readRaw(context.request, { ...raw, bytesMax }) : noBytes,
       } as Callers[Kind] & Input<Path, Body, Query>)
     }
     return { method, path, api: api as Api, caller, operation: operation as Operation, answer }

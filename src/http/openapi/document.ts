@@ -49,6 +49,7 @@ export async function openApiDocument(
       schemas: scope.components,
       securitySchemes: {
         appKey: { ...bearer, description: 'An app’s key: `otpm_live_…` or `otpm_test_…`.' },
+        inboundKey: { ...bearer, description: 'An app’s key for returned mail: `otpm_inbound_…`.' },
         adminToken: { ...bearer, description: 'The admin token: `otpm_admin_…`.' },
       },
     },
@@ -63,7 +64,7 @@ function opening({ version, publicUrl }: About, tags: Tag[]) {
       description:
         'One-time codes. Every refusal of `/v1` is `application/problem+json` with a ' +
         'stable `code`; the original API answers in plain text. Times are RFC 3339 in UTC. ' +
-        'Bodies are JSON of at most 16 KiB; unknown fields are refused by name.',
+        'Bodies are JSON of at most 16 KiB where nothing else is said; unknown fields are refused by name.',
     },
     // The document's own server comes first, because its page may not send requests to another one.
     servers: [{ url: '/' }, ...(publicUrl ? [{ url: publicUrl }] : [])],

@@ -66,7 +66,12 @@ function headerParameters({ operation: { headers = {} } }: Route) {
   }))
 }
 
-function requestBody({ operation: { body, draft, example } }: Route, scope: Scope) {
+function requestBody({ operation: { body, draft, raw, example } }: Route, scope: Scope) {
+  if (raw) {
+    const { mediaType, description } = raw
+    const content = { schema: { type: 'string', format: 'binary' }, example }
+    return { requestBody: { required: true, description, content: { [mediaType]: content } } }
+  }
   const read = body ?? draft
   if (!read) return {}
   const fields: unknown[] = read['required'] ?? []
@@ -96,11 +101,17 @@ function goodAnswers({ api, operation: { answers } }: Route, scope: Scope) {
 
 /** The route's own problems and those of every route of its kind. */
 function problemsOf(route: Route, caller: string): ProblemCode[] {
-  const { body, draft, problems = [] } = route.operation
+  const { body, draft, raw, problems = [] } = route.operation
   const isOpen = (authentication(route.api, caller)?.security ?? []).length === 0
-  const reads: ProblemCode[] = ['malformed_json', 'body_too_large', 'unsupported_media_type']
+  const bodies: ProblemCode[] = ['body_too_large', 'unsupported_media_type']
+  const reads: ProblemCode[] = [...(raw ? [] : ['malformed_json' as const]), ...bodies]
   const asks: ProblemCode[] = ['unauthorized', 'rate_limited', 'store_unavailable']
   const always: ProblemCode[] = ['misdirected_request', 'internal_error']
-  const all = [...problems, ...(body || draft ? reads : []), ...(isOpen ? [] : asks), ...always]
+  const all = [
+    ...problems,
+    ...(body || draft || raw ? reads : []),
+    ...(isOpen ? [] : asks),
+    ...always,
+  ]
   return [...new Set(all)]
 }

@@ -1,21 +1,24 @@
+import type { KeyHolder } from '../../domain/app/api-key.ts'
 import type { Actor } from '../../domain/audit.ts'
 import type { Api, Context } from '../core/api.ts'
-import { adminOf, appOf, type Caller } from '../core/guard.ts'
+import { adminOf, appOf, type Caller, inboundOf } from '../core/guard.ts'
 import { problemJson } from '../core/problems.ts'
 import { readJson } from '../core/request.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
 
-type Callers = { app: Caller; admin: { actor: Actor } }
+type Callers = { app: Caller; admin: { actor: Actor }; inbound: KeyHolder<'inbound'> }
 
-/** What a handler gets of a request of an app, and of the admin. */
+/** What a handler gets of a request of an app, of the admin, and of a reporter of returned mail. */
 export type AppCall = Context & Callers['app']
 export type AdminCall = Context & Callers['admin']
+export type InboundCall = Context & Callers['inbound']
 
 /** `/v1`: JSON in and out, refusals as `application/problem+json`. */
 export const v1: Api<Callers> = {
   tags: [
     { name: 'Verifications', description: 'For apps, with a live or a test key.' },
     { name: 'Apps', description: 'For the admin, with the admin token.' },
+    { name: 'Inbound', description: 'For mail servers, with an inbound key.' },
     { name: 'Records', description: 'For the admin: counts, events, alarms, audit.' },
   ],
   owns: (path) => path === '/v1' || path.startsWith('/v1/'),
@@ -23,6 +26,7 @@ export const v1: Api<Callers> = {
   authenticate: {
     app: { security: [{ appKey: [] }], identify: appOf },
     admin: { security: [{ adminToken: [] }], identify: adminOf },
+    inbound: { security: [{ inboundKey: [] }], identify: inboundOf },
   },
   toResponse: (problem, { requestId }) => problemJson(problem, requestId),
   describeProblems: describeProblemJson,

@@ -1,5 +1,5 @@
+import type { KeyMode } from '../../domain/app/app.ts'
 import { newKey, revokeKey } from '../../domain/app/manage.ts'
-import type { Mode } from '../../domain/verification/verification.ts'
 import { presentKey } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
@@ -8,7 +8,7 @@ import type { AdminCall } from './api.ts'
 
 export async function create(
   ports: RoutePorts,
-  { actor, params, body }: AdminCall & { params: { id: string }; body: { mode: Mode } },
+  { actor, params, body }: AdminCall & { params: { id: string }; body: { mode: KeyMode } },
 ): Promise<Reply> {
   const { key, text } = await newKey(ports, actor, { appId: params.id, mode: body.mode })
   return json({ ...presentKey(key), key: text }, 201)

@@ -3,9 +3,11 @@ import { v1 } from './api.ts'
 import * as apps from './apps.ts'
 import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
+import * as inbound from './inbound.ts'
 import * as keys from './keys.ts'
 import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
+import * as inboundDocs from './operations/inbound.ts'
 import * as recordDocs from './operations/records.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
 import * as docs from './operations/verifications.ts'
@@ -86,6 +88,8 @@ export const v1Routes: Route[] = [
     suppressionDocs.removeSuppressedAddress,
     suppressions.removeAddress,
   ),
+
+  route('POST', '/v1/inbound/dsn', 'inbound', inboundDocs.reportBounce, inbound.bounce),
 
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),

@@ -124,13 +124,14 @@ export function overBeforeItLeft(
   }
 }
 
-/** A try never leaves a delivery queued. */
+/** A try never leaves a delivery queued or bounced. */
 const eventOf: Record<DeliveryStatus, EventType> = {
   queued: 'delivery.deferred',
   sent: 'delivery.sent',
   deferred: 'delivery.deferred',
   refused: 'delivery.refused',
   undeliverable: 'delivery.undeliverable',
+  bounced: 'delivery.bounced',
 }
 
 function mayBeTaken({ status, ambiguous }: Try): boolean {

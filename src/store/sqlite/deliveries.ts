@@ -4,6 +4,7 @@ import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.
 import type { EventType } from '../../domain/event.ts'
 import type { NewDelivery } from '../../domain/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
+import { createBounce } from './bounces.ts'
 import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
 import { createSettle, createTries, type TryDeps } from './tries.ts'
 
@@ -40,6 +41,8 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
 
   return {
     ...createLanes(deps),
+    bounce: createBounce(deps),
+    between: (query) => read(() => reads.between(query)),
     settle: (command) => write(() => settle(command), 'start'),
     expire: (command) => write(() => expire(command)),
     tries: (deliveryId) => read(() => tries.of(deliveryId)),
@@ -52,6 +55,10 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   const history = database.prepare<Delivery, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
+  const between = database.prepare<Delivery, Parameters<DeliveryStore['between']>[0]>(`
+    select ${deliveryColumns} from deliveries
+    where id >= $from and id < $to and app_id = $appId and mode = $mode
+    order by id limit $limit`)
   // Ids begin with their time, so the least is the oldest; the index covers the query.
   const backlog = database.prepare<{ waiting: number; oldest: number | null }, []>(`
     select waiting, (select created_at from deliveries where id = first) as oldest
@@ -61,6 +68,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   return {
     history: (key: VerificationKey) =>
       history.all(key).map((delivery) => ({ ...delivery, history: tries.of(delivery.id) })),
+    between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query),
     backlog() {
       const { waiting = 0, oldest = null } = backlog.get() ?? {}
       return { waiting, oldestAt: oldest }

@@ -1,9 +1,8 @@
 import { type TSchema, t } from 'elysia'
-import { endpointsMax } from '../../../domain/app/app.ts'
+import { endpointsMax, keyModes } from '../../../domain/app/app.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
 import { type EndpointField, smtpFields } from '../../../domain/app/smtp-fields.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
-import { modes } from '../../../domain/verification/verification.ts'
 import { namePattern } from '../../core/patterns.ts'
 import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
 import { securityField, wireField, wireFieldOrNull } from '../../core/wire-field.ts'
@@ -91,7 +90,10 @@ export const endpointChange = input('EndpointChange', {
 
 const keyFields = {
   id: id('Names the key in the routes and in the audit.'),
-  mode: oneOf(modes, 'A test key’s messages go to the built-in inbox.'),
+  mode: oneOf(
+    keyModes,
+    'A test key’s messages go to the built-in inbox; an inbound key only reports returned mail.',
+  ),
   prefix: t.String({ description: 'The start of the key.' }),
   last_four: t.String({ description: 'The last four characters.' }),
   created_at: time('When it was made.'),
@@ -103,7 +105,7 @@ export const newKeySchema = output('NewKey', {
   ...keyFields,
   key: t.String({ description: 'The key itself, shown only now.' }),
 })
-export const keyRequest = input('KeyRequest', { mode: oneOf(modes, 'What it is for.') })
+export const keyRequest = input('KeyRequest', { mode: oneOf(keyModes, 'What it is for.') })
 
 const appFields = {
   id: id('22 characters of base62.'),

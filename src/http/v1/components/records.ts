@@ -18,6 +18,7 @@ const says: Record<(typeof counterNames)[number], string> = {
   deferred: 'Tries that were deferred.',
   refused: 'Messages that the mail server refused.',
   undeliverable: 'Messages that were given up.',
+  bounced: 'Messages that came back after the mail server had accepted them.',
 }
 
 const statsRow = output('StatsRow', {

@@ -46,7 +46,7 @@ create unique index dkim_keys_by_name on dkim_keys (app_id, domain, selector);
 create table api_keys (
   id text primary key,
   app_id text not null references apps (id) on delete cascade,
-  mode text not null check (mode in ('live', 'test')),
+  mode text not null check (mode in ('live', 'test', 'inbound')),
   hash blob not null unique check (length(hash) = 32),
   prefix text not null,
   last_four text not null,
@@ -105,7 +105,8 @@ create table deliveries (
   -- The endpoint of the next try; empty for a channel without endpoints.
   endpoint_id text not null,
   status text not null
-    check (status in ('queued', 'sent', 'deferred', 'refused', 'undeliverable')),
+    check (status in
+      ('queued', 'sent', 'deferred', 'refused', 'undeliverable', 'bounced')),
   detail text,
   tries integer not null default 0,
   created_at integer not null,
@@ -211,6 +212,7 @@ create table app_minutes (
   deferred integer not null,
   refused integer not null,
   undeliverable integer not null,
+  bounced integer not null,
   primary key (app_id, minute)
 ) strict, without rowid;
 create index app_minutes_by_minute on app_minutes (minute);

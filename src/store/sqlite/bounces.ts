@@ -1,0 +1,38 @@
+import type { BounceCommand, DeliveryStore } from '../../domain/delivery/stores.ts'
+import type { Parts } from './parts.ts'
+import type { TryDeps } from './tries.ts'
+
+type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'enqueue'>
+
+/** Marks a delivery as bounced: in its verification, its events and statistics too. */
+export function createBounce(deps: Deps): DeliveryStore['bounce'] {
+  const { database, write, addEvent, counters, suppressions } = deps
+  const mark = database.prepare<null, Key & { detail: string }>(`
+    update deliveries set status = 'bounced', detail = $detail
+    where id = $id and app_id = $appId and mode = $mode and verification_id = $verificationId
+      and due_at is null and status in ('sent', 'undeliverable')
+      and not exists (select 1 from verifications where id = $verificationId
+        and app_id = $appId and mode = $mode and status = 'approved')`)
+  // The verification shows its latest delivery.
+  const tell = database.prepare<null, Key & { detail: string }>(`
+    update verifications set delivery_status = 'bounced', delivery_detail = $detail
+    where id = $verificationId and app_id = $appId and mode = $mode and delivery_id = $id`)
+
+  function bounce({ delivery, detail, cause, code, event, suppress, now }: BounceCommand): boolean {
+    const { id, appId, mode, verificationId } = delivery
+    const values = { id, appId, mode, verificationId, detail }
+    if (mark.run(values).changes === 0) return false
+    tell.run(values)
+    const data = { detail, ...(cause && { cause }), ...(code && { code }) }
+    addEvent({ at: now, appId, type: event, verificationId, data })
+    counters.count(appId, 'bounced', now)
+    if (!suppress) return true
+    const { endpointId } = suppress
+    if (endpointId !== null) suppressions.refused({ appId, endpointId, tries: 0 }, now)
+    suppressions.add({ appId, mode, id: verificationId }, suppress, now)
+    return true
+  }
+  return (command) => write(() => bounce(command))
+}
+
+type Key = BounceCommand['delivery']
