@@ -6,10 +6,13 @@ import type { Endpoint } from './domain/app/endpoint.ts'
 import { policyFieldList } from './domain/app/policy.ts'
 import { smtpFieldList } from './domain/app/smtp-fields.ts'
 import type { AuditRecord } from './domain/audit.ts'
+import { type Brand, noBrand } from './domain/brand/brand.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
 import type { Suppression } from './domain/delivery/suppression.ts'
 import type { Event } from './domain/event.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
+import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
+import type { StoredTemplate } from './domain/template/templates.ts'
 import { attemptsLeft, statusOf, type Verification } from './domain/verification/verification.ts'
 
 /** The JSON of the API and of the command line: wire names, RFC 3339 times, no secrets. */
@@ -149,6 +152,25 @@ export function presentDkim(key: DkimKey, all: DkimKey[]) {
 export function presentCheckedDkim(checked: CheckedKey[]) {
   const all = checked.map(({ key }) => key)
   return checked.map(({ key, found }) => ({ ...presentDkim(key, all), found }))
+}
+
+export function presentTemplateRef({ locale, version, variables }: TemplateRef) {
+  return { locale, version, variables }
+}
+
+export function presentTemplate({ template, ...ref }: StoredTemplate) {
+  const { subject, text, html } = template
+  return { ...presentTemplateRef(ref), subject, text, html }
+}
+
+export function presentTemplateVersion({ edited, createdAt, ...ref }: TemplateVersion) {
+  return { ...presentTemplateRef(ref), edited, created_at: timestamp(createdAt) }
+}
+
+export function presentBrand(brand: Brand | null) {
+  const { color, support, logo } = brand ?? noBrand
+  const { type, width, height } = logo ?? {}
+  return { color, support, logo: logo && { type, width, height } }
 }
 
 export function presentEvent({ id, at, appId, type, verificationId, data }: Event) {

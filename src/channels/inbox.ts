@@ -7,6 +7,7 @@ import type { SealPlace } from '../domain/keyring.ts'
 import type { Language } from '../domain/language.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import type { InboxRow } from '../domain/stores.ts'
+import type { Variables } from '../domain/template/variables.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
 import { renderMessage } from '../messages/render.ts'
@@ -42,11 +43,14 @@ export function createInboxChannel({
   clock,
 }: Pick<Ports, 'inbox' | 'keyring' | 'clock'>): Channel {
   return {
-    async deliver({ deliveryId, app, verificationId, recipient }) {
-      const { id: appId, dataKey } = app
-      const place = inboxPlace(deliveryId)
-      const recipientSealed = keyring.seal(appId, dataKey, place, recipient.address)
-      const row = { deliveryId, appId, verificationId, recipientSealed, at: clock.now() }
+    async deliver({ deliveryId, app, verificationId, recipient, variables }) {
+      const { id: appId } = app
+      const seal = (column: Column, text: string) =>
+        keyring.seal(appId, app.dataKey, inboxPlace(deliveryId, column), text)
+      const recipientSealed = seal('recipient_sealed', recipient.address)
+      const variablesSealed = variables && seal('variables_sealed', JSON.stringify(variables))
+      const sealed = { recipientSealed, variablesSealed }
+      const row = { deliveryId, appId, verificationId, ...sealed, at: clock.now() }
       try {
         await inbox.add({ row, keep: inboxMax })
       } catch {
@@ -96,18 +100,24 @@ function readHandover(
   ports: ListPorts,
   { app, verification, row }: { app: App; verification: Verification; row: InboxRow },
 ): Handover | null {
-  const { deliveryId: id, recipientSealed, at: createdAt } = row
+  const { deliveryId: id, recipientSealed, variablesSealed, at: createdAt } = row
+  const open = (column: Column, sealed: Uint8Array) =>
+    ports.keyring.open(app.id, app.dataKey, inboxPlace(id, column), sealed)
   try {
-    const address = ports.keyring.open(app.id, app.dataKey, inboxPlace(id), recipientSealed)
+    const address = open('recipient_sealed', recipientSealed)
+    const given = variablesSealed && open('variables_sealed', variablesSealed)
     const recipient: Recipient = { kind: channels.inbox.takes, address }
     const delivery = { id, endpointId: null, createdAt }
-    return handover(ports, { app, verification, delivery, recipient })
+    const variables: Variables | null = given && JSON.parse(given)
+    return handover(ports, { app, verification, delivery, recipient, variables })
   } catch {
     return null
   }
 }
 
-/** The place that the sealed address of an inbox message is bound to. */
-function inboxPlace(deliveryId: string): SealPlace {
-  return { table: 'inbox', row: deliveryId, column: 'recipient_sealed' }
+type Column = 'recipient_sealed' | 'variables_sealed'
+
+/** The place that a sealed column of an inbox message is bound to. */
+function inboxPlace(deliveryId: string, column: Column): SealPlace {
+  return { table: 'inbox', row: deliveryId, column }
 }

@@ -30,6 +30,9 @@ export type AuditAction =
   | 'dkim.add'
   | 'dkim.check'
   | 'dkim.remove'
+  | 'brand.update'
+  | 'template.save'
+  | 'template.reset'
   | 'master_key.rotate'
 
 /** Ids count up by one without gaps. `link` is HMAC(link of the record before, this record). */

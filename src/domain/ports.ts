@@ -4,6 +4,7 @@ import type { Lane } from './delivery/handover.ts'
 import type { Keyring } from './keyring.ts'
 import type { DomainSettings } from './settings.ts'
 import type { Stores } from './stores.ts'
+import type { ParseTemplate } from './template/token.ts'
 
 /** Everything the domain needs from the world. A use case takes `Pick<Ports, ...>`. */
 export type Ports = Stores & {
@@ -16,6 +17,7 @@ export type Ports = Stores & {
   egress: Egress
   dns: Dns
   dkimPairs: DkimPairs
+  templating: Templating
   settings: DomainSettings
   /** The name of this process among those that serve the database. */
   node: string
@@ -103,6 +105,13 @@ export type Queued = {
   tookMs: number
   /** Hand-overs to the same endpoint that were running at its end. */
   others: number
+}
+
+/** What the check of a template needs to know of the renderer. */
+export type Templating = {
+  parse: ParseTemplate
+  /** Whether messages in this language have built-in sentences. */
+  hasWords(locale: string): boolean
 }
 
 /** Tells whether a mail server of an openly registered app may be contacted. */

@@ -23,6 +23,8 @@ export const problemTitles = {
   too_many_endpoints: 'The app has ten endpoints of this channel already',
   dkim_key_not_found: 'No such DKIM key',
   too_many_dkim_keys: 'The app has ten DKIM keys already',
+  template_not_found: 'No such template',
+  too_many_templates: 'The app has templates in fifty languages already',
   secret_required: 'Changing where an endpoint leads needs its password again',
   host_not_public: 'The mail server must have public addresses only',
   login_refused: 'The mail server refused the login',

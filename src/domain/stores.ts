@@ -4,10 +4,12 @@ import type { DkimKey } from './app/dkim.ts'
 import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
+import type { BrandChange } from './brand/brand.ts'
 import type { ChannelKind } from './delivery/channel.ts'
 import type { DeliveryStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { CodeDigest, WrappedKey } from './keyring.ts'
+import type { TemplateChange, TemplateStore } from './template/store.ts'
 import type { CodeFormat } from './verification/code.ts'
 import type { BudgetWindow, LimitName, LimitRow } from './verification/limits.ts'
 import type { Mode, Status, Verification, VerificationKey } from './verification/verification.ts'
@@ -24,6 +26,7 @@ export type Stores = {
   deliveries: DeliveryStore
   suppressions: SuppressionStore
   apps: AppStore
+  templates: TemplateStore
   limits: LimitStore
   events: EventStore
   alarms: AlarmStore
@@ -58,11 +61,14 @@ export type VerificationStore = {
   findShareable(id: string): Promise<VerificationKey | null>
   /** Newest first, by id. */
   list(query: VerificationQuery): Promise<Page<Verification>>
-  /** The sealed address; null once cleared. */
-  sealedRecipient(key: VerificationKey): Promise<Uint8Array | null>
+  /** The sealed address, and the variables if there are any; null once cleared. */
+  sealed(key: VerificationKey): Promise<Sealed | null>
   /** Expires every pending verification of every app, and clears digests and addresses; how many. */
   expirePending(now: number): Promise<number>
 }
+
+/** What is sealed of a verification until it ends. */
+export type Sealed = { recipient: Uint8Array; variables: Uint8Array | null }
 
 export type CodeVariant = {
   format: CodeFormat
@@ -82,6 +88,7 @@ export type StartCommand = {
   verification: NewVerification
   recipientIndex: Uint8Array
   recipientSealed: Uint8Array
+  variablesSealed: Uint8Array | null
   /** Stored if the budget allows it; else the long one, or nothing where that is null. */
   short: CodeVariant
   /** `ask`: it is made only when it is needed. Then nothing is written: `long_needed`. */
@@ -172,7 +179,7 @@ export type AppStore = {
   countOpen(from: Uint8Array): Promise<{ all: number; fromAddress: number }>
   /** Null for an unknown app; `changed` when its version is not the expected one. */
   update(id: string, change: AppChange, audit: AuditAppend): Promise<UpdateResult>
-  /** Deletes the app, its keys, endpoints, DKIM keys, verifications, events, alarms, inbox and counts. */
+  /** Deletes the app and everything of it. */
   remove(id: string, audit: AuditAppend): Promise<boolean | HeadMoved>
   keys(appId: string): Promise<AppKey[]>
   addKey(command: NewKey, audit: AuditAppend): Promise<'added' | 'too_many' | HeadMoved>
@@ -220,8 +227,11 @@ export type AppChange = {
   policy?: Policy
   endpoints?: Endpoint[]
   dkim?: DkimKey[]
+  brand?: BrandChange
+  template?: TemplateChange
   updatedAt: number
 }
+
 export type UpdateResult = App | 'changed' | HeadMoved | null
 
 export type LimitStore = {
@@ -312,6 +322,7 @@ export type InboxRow = {
   appId: string
   verificationId: string
   recipientSealed: Uint8Array
+  variablesSealed: Uint8Array | null
   at: number
 }
 

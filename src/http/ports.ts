@@ -33,7 +33,7 @@ export type HttpPorts = DomainPorts & {
 type DomainPorts = Pick<
   Ports,
   | ('verifications' | 'deliveries' | 'suppressions' | 'apps' | 'limits')
-  | ('events' | 'alarms' | 'audit' | 'stats')
+  | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
   | ('dns' | 'dkimPairs')
 >

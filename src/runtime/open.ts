@@ -9,6 +9,7 @@ import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
 import { pem } from '../keys/pem.ts'
+import { templating } from '../messages/templating.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
@@ -73,6 +74,7 @@ export async function openDirectory(
       pem,
       dns: createDns({ timers: systemTimers }),
       dkimPairs,
+      templating,
       ...{ store, directory, found },
     }
     return { ports, close: store.close }

@@ -75,6 +75,7 @@ function testMessage(
     codeFormat: 'numeric',
     reference: 'TEST',
     locale: null,
+    variables: null,
     createdAt: now,
     expiresAt: now + lifeMs,
   }

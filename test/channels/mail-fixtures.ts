@@ -35,6 +35,8 @@ export function appWith(parts: AppParts = {}): App {
   const app: App = {
     ...{ id, name, registeredBy, policy, endpoints: [], dkim: [], dataKey, version, ...times },
     hasSecretKey: false,
+    brand: null,
+    templates: [],
     sprayAlarmSince: null,
     hasSuppressions: false,
   }
@@ -80,6 +82,7 @@ export function handoverOf(app: App, parts: Partial<Handover> & { to?: string } 
     codeFormat: 'numeric',
     reference: 'KX47',
     locale: null,
+    variables: null,
     createdAt: noon,
     expiresAt: noon + 600_000,
     ...rest,

@@ -43,6 +43,19 @@ FIELDS = {
     # No pattern describes PEM; and a selector is used once for a domain.
     Refusal("POST /v1/apps/{id}/dkim", "private_key: must be an RSA private key"),
     Refusal("POST /v1/apps/{id}/dkim", "selector: is in use"),
+    # A value needs a template of the app that declares its name.
+    Refusal("POST /v1/verifications", "variables"),
+    # A template is a small language of its own, and its language a registered tag.
+    Refusal("PUT /v1/apps/{id}/templates/{locale}", "subject: "),
+    Refusal("PUT /v1/apps/{id}/templates/{locale}", "text: "),
+    Refusal("PUT /v1/apps/{id}/templates/{locale}", "html: "),
+    Refusal("PUT /v1/apps/{id}/templates/{locale}", "variables: "),
+    Refusal("PUT /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
+    Refusal("GET /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
+    Refusal("DELETE /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
+    Refusal("GET /v1/apps/{id}/templates/{locale}/versions", "locale: must be a language tag"),
+    # A logo is a whole picture in base64.
+    Refusal("PATCH /v1/apps/{id}/brand", "logo: "),
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),

@@ -21,6 +21,7 @@ import { loadKeyset } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
 import { pem } from '../../src/keys/pem.ts'
 import { followRotation } from '../../src/keys/rotate.ts'
+import { templating } from '../../src/messages/templating.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { dnsOf } from '../support/dns.ts'
@@ -56,7 +57,8 @@ export async function startMachine(parts: MachineParts) {
   const keyring = createKeyring(keyset, random)
   const egress = { reach: async () => 'public' as const }
   const doors = { egress, dns: dnsOf(), dkimPairs }
-  const base = { ...store, ...doors, clock, timers, random, keyring, pem, settings, node }
+  const own = { clock, timers, random, keyring, pem, templating, settings, node }
+  const base = { ...store, ...doors, ...own }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
   const watchedInbox: Channel = {

@@ -271,7 +271,8 @@ function removing(open: OpenStores): void {
     const place = { kind: 'login_refused', appId, endpointId: 'e' } as const
     await stores.alarms.raise({ ...place, now: noon, event: 'alarm.raised', data: {} })
     const ids = { deliveryId: command.delivery.id, verificationId: command.verification.id }
-    const row = { ...ids, appId, recipientSealed: bytes(40), at: noon }
+    const sealed = { recipientSealed: bytes(40), variablesSealed: null }
+    const row = { ...ids, appId, ...sealed, at: noon }
     await stores.inbox.add({ row, keep: 100 })
     return command
   }

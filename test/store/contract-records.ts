@@ -176,6 +176,7 @@ function inbox(open: OpenStores): void {
       appId: index === 3 ? 'b' : 'a',
       verificationId: `v${index}`,
       recipientSealed: bytes(40),
+      variablesSealed: index === 4 ? bytes(40) : null,
       at: noon + index,
     }))
     for (const row of rows) await inbox.add({ row, keep: 3 })

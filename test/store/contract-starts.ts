@@ -48,9 +48,10 @@ export function startContract(open: OpenStores): void {
     })
     const stored = await stores.verifications.get(keyOf(command))
     expect({ outcome: 'started', verification: stored }).toEqual(result as never)
-    expect(await stores.verifications.sealedRecipient(keyOf(command))).toEqual(
-      command.recipientSealed,
-    )
+    expect(await stores.verifications.sealed(keyOf(command))).toEqual({
+      recipient: command.recipientSealed,
+      variables: command.variablesSealed,
+    })
     expect(await stores.deliveries.history(keyOf(command))).toMatchObject([
       { id: command.delivery.id, status: 'queued', tries: 0, endpointId: 'endpoint', history: [] },
     ])

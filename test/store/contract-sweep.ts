@@ -36,7 +36,7 @@ export function sweepContract(open: OpenStores): void {
     const all = async <T>(read: (command: (typeof commands)[number]) => Promise<T>) =>
       Promise.all(commands.map(read))
     const addresses = async () => {
-      const sealed = await all((command) => verifications.sealedRecipient(keyOf(command)))
+      const sealed = await all((command) => verifications.sealed(keyOf(command)))
       return sealed.filter((address) => address !== null).length
     }
 
@@ -207,7 +207,12 @@ export function sweepContract(open: OpenStores): void {
 
   test('inbox messages and nodes are deleted after a day', async () => {
     const { inbox, nodes, maintenance } = await open()
-    const row = { appId: 'app', verificationId: 'v', recipientSealed: bytes(40) }
+    const row = {
+      appId: 'app',
+      verificationId: 'v',
+      recipientSealed: bytes(40),
+      variablesSealed: null,
+    }
     for (const at of [noon, noon + 1]) {
       await inbox.add({ row: { ...row, deliveryId: `d${at}`, at }, keep: 100 })
       await nodes.beat({ id: `n${at}`, seenAt: at, keysetVersion: 1 })

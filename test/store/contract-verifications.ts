@@ -30,7 +30,7 @@ export function verificationContract(open: OpenStores): void {
     const before = await verifications.get(keyOf(command))
 
     expect(await verifications.get(key)).toBeNull()
-    expect(await verifications.sealedRecipient(key)).toBeNull()
+    expect(await verifications.sealed(key)).toBeNull()
     const check = { ...attempt(command, true), ...foreign }
     const refused = { outcome: 'refused', verification: null } as const
     expect(await verifications.chargeAttempt(check)).toEqual(refused)
@@ -144,7 +144,7 @@ function ends(open: OpenStores): void {
     const delivery = { status: 'undeliverable', detail: null }
     expect(canceled).toMatchObject([{ status: 'canceled', forgotten: true, delivery }] as never)
     expect(await verifications.get(keyOf(command))).toEqual(canceled[0] ?? null)
-    expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+    expect(await verifications.sealed(keyOf(command))).toBeNull()
     expect((await deliveries.backlog()).waiting).toBe(0)
     const history = await deliveries.history(keyOf(command))
     expect(history.map(({ status }) => status)).toEqual(['undeliverable', 'undeliverable'])
@@ -192,7 +192,7 @@ function ends(open: OpenStores): void {
     for (const command of live) {
       const stored = await verifications.get(keyOf(command))
       expect(stored && statusOf(stored, noon)).toBe('expired')
-      expect(await verifications.sealedRecipient(keyOf(command))).toBeNull()
+      expect(await verifications.sealed(keyOf(command))).toBeNull()
       const check = await verifications.chargeAttempt(attempt(command, true))
       expect(check).toMatchObject({ outcome: 'refused', verification: { attemptsSpent: 0 } })
     }

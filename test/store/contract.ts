@@ -10,6 +10,7 @@ import { recordContract } from './contract-records.ts'
 import { startContract } from './contract-starts.ts'
 import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
+import { templateContract } from './contract-templates.ts'
 import { verificationContract } from './contract-verifications.ts'
 
 /** Opens a new, empty store. */
@@ -25,6 +26,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: bounces`, () => bounceContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: apps`, () => appContract(open))
+  describe(`${name}: templates`, () => templateContract(open))
   describe(`${name}: audit`, () => auditContract(open))
   describe(`${name}: records`, () => recordContract(open))
   describe(`${name}: sweep`, () => sweepContract(open))

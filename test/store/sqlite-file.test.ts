@@ -14,6 +14,7 @@ import {
   appKey,
   attempt,
   bytes,
+  cancelCommand,
   emailEndpoint,
   keyOf,
   newRequest,
@@ -118,6 +119,33 @@ describe('a database file', () => {
 
     const sql = "select count(*) from sqlite_schema where name like 'sqlite_stat%'"
     expect(look(path, (file) => number(file, sql))).toBe(0)
+  })
+
+  test('has no variables of a verification that has ended', async () => {
+    const path = newPath()
+    const store = await open(path)
+    const { verifications, maintenance } = store
+    const start = async (ttlMs = 1_000) => {
+      const command = { ...startCommand({ ttlMs }), variablesSealed: bytes(60) }
+      await verifications.start(command)
+      expect((await verifications.sealed(keyOf(command)))?.variables).toEqual(
+        command.variablesSealed,
+      )
+      return command
+    }
+    const left = () =>
+      look(path, (db) => number(db, 'select count(variables_sealed) from verifications'))
+
+    await verifications.chargeAttempt(attempt(await start(), true))
+    await verifications.cancel(cancelCommand(await start()))
+    await start(500)
+    expect(left()).toBe(1)
+    await maintenance.sweep(sweepCommand(noon + 500))
+    expect(left()).toBe(0)
+    await start()
+    await verifications.expirePending(noon)
+    expect(left()).toBe(0)
+    await store.close()
   })
 
   test('becomes smaller when rows are deleted', async () => {

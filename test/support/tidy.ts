@@ -42,6 +42,7 @@ const packageHomes: Record<string, string[]> = {
   nodemailer: ['channels'],
   'postal-mime': ['channels'],
   '@formatjs/intl-localematcher': ['messages'],
+  mustache: ['messages'],
   'bun:sqlite': ['store'],
   '@node-rs/argon2': ['keys'],
   'ipaddr.js': ['channels', 'http', 'config'],

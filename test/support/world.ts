@@ -10,6 +10,7 @@ import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { pem } from '../../src/keys/pem.ts'
+import { templating } from '../../src/messages/templating.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { dnsOf } from './dns.ts'
@@ -94,6 +95,7 @@ export async function world(
     egress: { reach: async () => 'public' },
     dns,
     dkimPairs,
+    templating,
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })

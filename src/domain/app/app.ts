@@ -1,5 +1,7 @@
+import type { Brand } from '../brand/brand.ts'
 import type { WrappedKey } from '../keyring.ts'
 import { Problem } from '../problem.ts'
+import type { TemplateRef } from '../template/template.ts'
 import { modes } from '../verification/verification.ts'
 import type { DkimKey } from './dkim.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -18,8 +20,12 @@ export type App = {
   endpoints: Endpoint[]
   /** Oldest first. */
   dkim: DkimKey[]
+  /** What the messages show of the app; null for nothing but its name. */
+  brand: Brand | null
+  /** The templates in force, by language; their texts are read where they are needed. */
+  templates: TemplateRef[]
   dataKey: WrappedKey
-  /** Counts up with every change of the app, its endpoints or its DKIM keys. */
+  /** Counts up with every change of the app, its endpoints, DKIM keys, brand or templates. */
   version: number
   createdAt: number
   updatedAt: number
@@ -57,6 +63,11 @@ export function endpointsOf({ endpoints }: App, channel: string): Endpoint[] {
 /** The place that a verification's sealed address is bound to. */
 export function recipientPlace(verificationId: string) {
   return { table: 'verifications', row: verificationId, column: 'recipient_sealed' }
+}
+
+/** The place that a verification's sealed variables are bound to. */
+export function variablesPlace(verificationId: string) {
+  return { table: 'verifications', row: verificationId, column: 'variables_sealed' }
 }
 
 /**

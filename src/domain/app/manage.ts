@@ -90,7 +90,7 @@ export async function changeApp(
   actor: Actor,
   { id, action }: { id: string; action: AuditAction },
   decide: (current: App) => {
-    change: Pick<AppChange, 'name' | 'policy' | 'endpoints' | 'dkim'>
+    change: Omit<AppChange, 'expectedVersion' | 'updatedAt'>
     detail: string
   },
 ): Promise<App> {
@@ -165,6 +165,8 @@ export function draftApp(
     policy: {},
     endpoints: [],
     dkim: [],
+    brand: null,
+    templates: [],
     dataKey: keyring.newDataKey(id),
     version: 1,
     createdAt: now,

@@ -1,5 +1,6 @@
 import type { App } from '../app/app.ts'
 import type { Endpoint } from '../app/endpoint.ts'
+import type { Variables } from '../template/variables.ts'
 import type { CodeFormat } from '../verification/code.ts'
 import type { Recipient } from '../verification/recipient.ts'
 import type { Mode } from '../verification/verification.ts'
@@ -33,6 +34,8 @@ export type Handover = {
   codeFormat: CodeFormat
   reference: string
   locale: string | null
+  /** The values that the start gave for its message; null for none. */
+  variables: Variables | null
   createdAt: number
   expiresAt: number
 }

@@ -1,6 +1,7 @@
-import { type App, endpointsOf, recipientPlace } from '../app/app.ts'
+import { type App, endpointsOf, recipientPlace, variablesPlace } from '../app/app.ts'
 import type { Ports } from '../ports.ts'
-import type { NewDelivery } from '../stores.ts'
+import type { NewDelivery, Sealed } from '../stores.ts'
+import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
 import type { Recipient } from '../verification/recipient.ts'
 import { statusOf, type Verification } from '../verification/verification.ts'
@@ -47,13 +48,14 @@ type Message = {
   verification: Verification
   delivery: Pick<Delivery, 'id' | 'endpointId' | 'createdAt'>
   recipient: Recipient
+  variables: Variables | null
   /** Derived again when absent, with the same result. */
   code?: string | undefined
 }
 
 /** The message of a delivery, for the endpoint that the delivery names. */
 export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message): Handover {
-  const { app, verification, delivery, recipient } = message
+  const { app, verification, delivery, recipient, variables } = message
   const { id, mode, codeKeyId, generation, codeFormat, codeLength } = verification
   const place = { appId: app.id, verificationId: id, generation }
   return {
@@ -67,6 +69,7 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
     codeFormat,
     reference: verification.reference,
     locale: verification.locale,
+    variables,
     createdAt: delivery.createdAt,
     expiresAt: verification.expiresAt,
   }
@@ -93,26 +96,31 @@ export async function readHandover(
   const [app, verification, sealed] = await Promise.all([
     apps.get(appId),
     verifications.get(key),
-    verifications.sealedRecipient(key),
+    verifications.sealed(key),
   ])
   if (!app || !verification || !sealed) return null
   if (statusOf(verification, clock.now()) !== 'pending') return null
   if (!keyring.hasCodeKey(verification.codeKeyId)) return null
-  const recipient = openRecipient(ports, { app, id, sealed, channel: delivery.channel })
-  return recipient && handover(ports, { app, verification, delivery, recipient })
+  const opened = openSealed(ports, { app, id, sealed, channel: delivery.channel })
+  return opened && handover(ports, { app, verification, delivery, ...opened })
 }
 
+type Sealing = { app: App; id: string; sealed: Sealed; channel: ChannelKind }
+
 /**
- * Opens the address of a verification; null where its key is gone, because the clock was ahead by
- * more than a week in two rotations.
+ * Opens the address and the variables of a verification; null where their key is gone, because the
+ * clock was ahead by more than a week in two rotations.
  */
-export function openRecipient(
+export function openSealed(
   { keyring }: Pick<Ports, 'keyring'>,
-  { app, id, sealed, channel }: { app: App; id: string; sealed: Uint8Array; channel: ChannelKind },
-): Recipient | null {
+  { app, id, sealed, channel }: Sealing,
+): { recipient: Recipient; variables: Variables | null } | null {
   try {
-    const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed)
-    return { kind: channels[channel].takes, address }
+    const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed.recipient)
+    const variables =
+      sealed.variables && keyring.open(app.id, app.dataKey, variablesPlace(id), sealed.variables)
+    const recipient = { kind: channels[channel].takes, address }
+    return { recipient, variables: variables && JSON.parse(variables) }
   } catch {
     return null
   }

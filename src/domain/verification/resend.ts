@@ -1,11 +1,5 @@
 import type { App } from '../app/app.ts'
-import {
-  firstLane,
-  handover,
-  leaseMs,
-  openRecipient,
-  queuedDelivery,
-} from '../delivery/handover.ts'
+import { firstLane, handover, leaseMs, openSealed, queuedDelivery } from '../delivery/handover.ts'
 import { newTimedId } from '../id.ts'
 import type { Ports } from '../ports.ts'
 import { Problem, secondsUntil } from '../problem.ts'
@@ -64,12 +58,12 @@ async function offer(
 ): Promise<boolean> {
   const { verifications, outbox } = ports
   const { id, mode } = verification
-  const sealed = await verifications.sealedRecipient({ appId: app.id, mode, id })
+  const sealed = await verifications.sealed({ appId: app.id, mode, id })
   if (!sealed) return false
-  const recipient = openRecipient(ports, { app, id, sealed, channel: queued.channel })
-  if (!recipient) return false
+  const opened = openSealed(ports, { app, id, sealed, channel: queued.channel })
+  if (!opened) return false
   const delivery = queuedDelivery(verification, queued)
-  outbox.offer(delivery, handover(ports, { app, verification, delivery, recipient }))
+  outbox.offer(delivery, handover(ports, { app, verification, delivery, ...opened }))
   return true
 }
 

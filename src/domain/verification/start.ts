@@ -1,4 +1,4 @@
-import { type App, endpointsOf, recipientPlace } from '../app/app.ts'
+import { type App, endpointsOf, recipientPlace, variablesPlace } from '../app/app.ts'
 import { type EffectivePolicy, effectivePolicy, policyFields } from '../app/policy.ts'
 import { type ChannelKind, channels } from '../delivery/channel.ts'
 import { handover, type Lane, lanesOf, leaseMs, queuedDelivery } from '../delivery/handover.ts'
@@ -8,6 +8,7 @@ import { readLocale } from '../language.ts'
 import type { Ports } from '../ports.ts'
 import { invalidField, Problem, secondsUntil } from '../problem.ts'
 import type { CodeVariant, KeptRequest, StartCommand, StartResult } from '../stores.ts'
+import { readVariables, type Variables } from '../template/variables.ts'
 import { type CodeFormat, deriveCode, longCodeLength } from './code.ts'
 import { dayMs, guessBudget, startLimits } from './limits.ts'
 import { foldRecipient, maskRecipient, type Recipient, readRecipient } from './recipient.ts'
@@ -27,6 +28,8 @@ export type StartRequest = {
   codeLength?: number | undefined
   ttlSeconds?: number | undefined
   metadata?: Record<string, string> | undefined
+  /** Values for the template, not validated. */
+  variables?: Record<string, string> | undefined
   /** `body` is the request in a form that is equal for equal requests. */
   idempotency?: { key: string; body: string } | undefined
 }
@@ -64,12 +67,13 @@ export async function startVerification(
   const now = clock.now()
   const channel = channelFor(request)
   const recipient = readRecipient(channels[channel].takes, request.to, request.toField)
+  const variables = request.variables ? readVariables(request.variables, app.templates) : null
   const policy = effectivePolicy(app.policy, settings)
   if (policy.paused) throw new Problem('app_paused')
   const lanes = lanesOf(app, channel)
   const [lane] = lanes
   if (!lane) throw new Problem('channel_not_configured')
-  const minted = mint(ports, request, { lane, recipient, policy, now })
+  const minted = mint(ports, request, { lane, recipient, variables, policy, now })
   refuseBacklog(ports, lanes, minted.command.verification.expiresAt - now)
 
   const isHeld = outbox.reserve(lane)
@@ -86,7 +90,8 @@ export async function startVerification(
   const delivery = queuedDelivery(verification, command.delivery)
   // The long code is rare, and is derived once more.
   const code = verification.codeFormat === 'numeric' ? minted.code : undefined
-  outbox.offer(delivery, handover(ports, { app, verification, delivery, recipient, code }))
+  const message = { app, verification, delivery, recipient, variables, code }
+  outbox.offer(delivery, handover(ports, message))
   return result
 }
 
@@ -119,7 +124,13 @@ function refuseBacklog({ outbox }: StartPorts, lanes: Lane[], lifeMs: number): v
   throw new Problem('delivery_backlog', { retryAfterSeconds: Math.ceil(overMs / 1000) })
 }
 
-type Minting = { lane: Lane; recipient: Recipient; policy: EffectivePolicy; now: number }
+type Minting = {
+  lane: Lane
+  recipient: Recipient
+  variables: Variables | null
+  policy: EffectivePolicy
+  now: number
+}
 
 /** The command that stores a start, with its short code, and a function for the long one. */
 type Minted = { command: StartCommand; code: string; makeLong(): CodeVariant }
@@ -127,7 +138,7 @@ type Minted = { command: StartCommand; code: string; makeLong(): CodeVariant }
 function mint(
   ports: StartPorts,
   request: StartRequest,
-  { lane: { channel, endpointId }, recipient, policy, now }: Minting,
+  { lane: { channel, endpointId }, recipient, variables, policy, now }: Minting,
 ): Minted {
   const { keyring, random, settings } = ports
   const { app, mode, startedBy } = request
@@ -163,6 +174,8 @@ function mint(
     },
     recipientIndex: keyring.recipientIndex(app.id, recipient.address),
     recipientSealed: keyring.seal(app.id, app.dataKey, recipientPlace(id), recipient.address),
+    variablesSealed:
+      variables && keyring.seal(app.id, app.dataKey, variablesPlace(id), JSON.stringify(variables)),
     short: short.variant,
     long: refuses ? null : 'ask',
     limits: startLimits(keyring, { app, mode, folded }, { policy, settings }),

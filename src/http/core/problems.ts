@@ -25,6 +25,8 @@ export const problemStatuses: Record<ProblemCode, number> = {
   too_many_endpoints: 409,
   dkim_key_not_found: 404,
   too_many_dkim_keys: 409,
+  template_not_found: 404,
+  too_many_templates: 409,
   secret_required: 409,
   host_not_public: 422,
   login_refused: 422,

@@ -6,7 +6,7 @@ import type { Guard } from './guard.ts'
 import { readRaw } from './raw-body.ts'
 import { bodyBytesMax, createChecker, createQueryReader, type Draft, readDraft } from './request.ts'
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What a handler may use. */
 export type RoutePorts = HttpPorts & { guard: Guard }

@@ -1,6 +1,6 @@
 import type { App } from '../../domain/app/app.ts'
 import { readSecretKey } from '../../domain/app/register.ts'
-import { openRecipient } from '../../domain/delivery/handover.ts'
+import { openSealed } from '../../domain/delivery/handover.ts'
 import { invalidField, Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
 import { readRecipient } from '../../domain/verification/recipient.ts'
@@ -72,13 +72,13 @@ async function resend(
   const mode = modeOf(ports, app)
   const key: VerificationKey = { appId: app.id, mode, id }
   const verification = await ports.verifications.get(key)
-  const sealed = await ports.verifications.sealedRecipient(key)
+  const sealed = await ports.verifications.sealed(key)
   const isLive = verification && statusOf(verification, ports.clock.now()) === 'pending'
   if (!isLive || !sealed || verification.startedBy !== 'original') {
     throw new Problem('verification_not_found')
   }
-  const recipient = openRecipient(ports, { app, id, sealed, channel: verification.channel })
-  if (recipient?.address !== address) {
+  const opened = openSealed(ports, { app, id, sealed, channel: verification.channel })
+  if (opened?.recipient.address !== address) {
     throw new Problem('verification_not_found')
   }
   await resendVerification(ports, { app, mode, id })

@@ -19,6 +19,7 @@ export const v1: Api<Callers> = {
     { name: 'Verifications', description: 'For apps, with a live or a test key.' },
     { name: 'Apps', description: 'For the admin, with the admin token.' },
     { name: 'Inbound', description: 'For mail servers, with an inbound key.' },
+    { name: 'Messages', description: 'For the admin: what an app’s messages say and show.' },
     { name: 'Records', description: 'For the admin: counts, events, alarms, audit.' },
   ],
   owns: (path) => path === '/v1' || path.startsWith('/v1/'),

@@ -1,6 +1,7 @@
 import { type Route, routesOf } from '../core/route.ts'
 import { v1 } from './api.ts'
 import * as apps from './apps.ts'
+import * as brand from './brand.ts'
 import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
 import * as inbound from './inbound.ts'
@@ -10,9 +11,11 @@ import * as dkimDocs from './operations/dkim.ts'
 import * as inboundDocs from './operations/inbound.ts'
 import * as recordDocs from './operations/records.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
+import * as templateDocs from './operations/templates.ts'
 import * as docs from './operations/verifications.ts'
 import * as records from './records.ts'
 import * as suppressions from './suppressions.ts'
+import * as templates from './templates.ts'
 import * as verifications from './verifications.ts'
 
 const route = routesOf(v1)
@@ -90,6 +93,25 @@ export const v1Routes: Route[] = [
   ),
 
   route('POST', '/v1/inbound/dsn', 'inbound', inboundDocs.reportBounce, inbound.bounce),
+  route('GET', '/v1/apps/:id/brand', 'admin', templateDocs.getBrand, brand.get),
+  route('PATCH', '/v1/apps/:id/brand', 'admin', templateDocs.updateBrand, brand.update),
+  route('GET', '/v1/apps/:id/templates', 'admin', templateDocs.listTemplates, templates.list),
+  route('GET', '/v1/apps/:id/templates/:locale', 'admin', templateDocs.getTemplate, templates.get),
+  route('PUT', '/v1/apps/:id/templates/:locale', 'admin', templateDocs.putTemplate, templates.put),
+  route(
+    'DELETE',
+    '/v1/apps/:id/templates/:locale',
+    'admin',
+    templateDocs.resetTemplate,
+    templates.reset,
+  ),
+  route(
+    'GET',
+    '/v1/apps/:id/templates/:locale/versions',
+    'admin',
+    templateDocs.listTemplateVersions,
+    templates.versions,
+  ),
 
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),

@@ -32,6 +32,7 @@ export async function start(
     codeLength: body.code_length,
     ttlSeconds: body.ttl_seconds,
     metadata: body.metadata && wellFormed(body.metadata),
+    variables: body.variables,
     idempotency:
       idempotency === undefined ? undefined : { key: idempotency, body: canonical(body) },
   })

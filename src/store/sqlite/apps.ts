@@ -7,10 +7,12 @@ import type { Timers } from '../../domain/ports.ts'
 import type { AppChange, AppStore, KeyRenewal, NewApp } from '../../domain/stores.ts'
 import { createApiKeys } from './api-keys.ts'
 import type { AuditChain } from './audit.ts'
+import { createBrands } from './brands.ts'
 import { createDkimRows, type DkimRows } from './dkim.ts'
 import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { createRemoval } from './removal.ts'
+import { createTemplateRows } from './templates.ts'
 
 export type AppCache = {
   /** The cached value of this name, or that of `load`, which is then cached unless it is null. */
@@ -137,6 +139,8 @@ function freeze<Value extends object>(value: Value): Value {
 
 /** Reads apps with all that belongs to them, as the database has them now. */
 function createReads(database: Database, dkim: DkimRows) {
+  const brands = createBrands(database)
+  const templates = createTemplateRows(database)
   const columns = `
     id, name, registered_by as registeredBy, secret_key_index is not null as hasSecretKey, policy,
     data_key_id as dataKeyId, data_key as dataKey, version, created_at as createdAt,
@@ -172,6 +176,8 @@ function createReads(database: Database, dkim: DkimRows) {
       policy: JSON.parse(policy),
       endpoints: endpoints.all({ appId: row.id }).map(toEndpoint),
       dkim: dkim.of(row.id),
+      brand: brands.of(row.id),
+      templates: templates.of(row.id),
       dataKey: { keyId, bytes },
     }
   }
@@ -188,7 +194,7 @@ function createReads(database: Database, dkim: DkimRows) {
 }
 
 type Reads = ReturnType<typeof createReads>
-type AppRow = Omit<App, Flag | 'policy' | 'endpoints' | 'dkim' | 'dataKey'> & {
+type AppRow = Omit<App, Flag | Derived | 'policy' | 'dataKey'> & {
   [Name in Flag]: 0 | 1
 } & {
   policy: string
@@ -196,6 +202,8 @@ type AppRow = Omit<App, Flag | 'policy' | 'endpoints' | 'dkim' | 'dataKey'> & {
   dataKey: Uint8Array
 }
 type Flag = 'hasSecretKey' | 'hasSuppressions'
+/** Read from other tables. */
+type Derived = 'endpoints' | 'dkim' | 'brand' | 'templates'
 type EndpointRow = Omit<Endpoint, 'settings'> & { settings: string }
 
 function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {
@@ -203,6 +211,8 @@ function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {
 }
 
 function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
+  const brands = createBrands(database)
+  const templates = createTemplateRows(database)
   const insert = database.prepare<null, InsertApp>(`
     insert into apps (id, name, registered_by, registered_from, policy, secret_key_index,
       data_key_id, data_key, version, created_at, updated_at)
@@ -242,12 +252,14 @@ function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
       return 'created'
     },
     update(id: string, change: AppChange): App | 'changed' | null {
-      const { name = null, expectedVersion, updatedAt, endpoints } = change
+      const { name = null, expectedVersion, updatedAt, endpoints, brand, template } = change
       const policy = change.policy ? JSON.stringify(change.policy) : null
       const { changes } = update.run({ id, name, policy, expectedVersion, updatedAt })
       if (changes === 0) return reader.get(id) && 'changed'
       if (endpoints) writeEndpoints(id, endpoints)
       if (change.dkim) dkim.replace(id, change.dkim)
+      if (brand) brands.write(id, brand)
+      if (template) templates.write(id, template, updatedAt)
       return reader.get(id)
     },
   }

@@ -4,8 +4,9 @@ import type { Parts } from './parts.ts'
 /** Rows are ordered by insertion, independent of the clock. */
 export function createInboxStore({ database, read, write }: Parts): InboxStore {
   const insert = database.prepare<null, InboxRow>(`
-    insert or replace into inbox (delivery_id, app_id, verification_id, recipient_sealed, at)
-    values ($deliveryId, $appId, $verificationId, $recipientSealed, $at)`)
+    insert or replace into inbox (delivery_id, app_id, verification_id, recipient_sealed,
+      variables_sealed, at)
+    values ($deliveryId, $appId, $verificationId, $recipientSealed, $variablesSealed, $at)`)
   const trim = database.prepare<null, { keep: number }>(`
     delete from inbox where id <=
       (select id from inbox order by id desc limit 1 offset $keep)`)
@@ -21,7 +22,7 @@ export function createInboxStore({ database, read, write }: Parts): InboxStore {
         database
           .query<InboxRow, Record<string, string | number>>(`
             select delivery_id as deliveryId, app_id as appId, verification_id as verificationId,
-              recipient_sealed as recipientSealed, at
+              recipient_sealed as recipientSealed, variables_sealed as variablesSealed, at
             from inbox ${appId === null ? '' : 'where app_id = $appId'}
             order by id desc limit $limit`)
           .all({ limit, ...(appId !== null && { appId }) }),

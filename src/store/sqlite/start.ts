@@ -128,21 +128,21 @@ function prepareInsert(database: Database) {
   const statement = database.prepare<null, Values>(`
     insert into verifications (
       id, app_id, mode, started_by, recipient_key, recipient_index, recipient_masked,
-      recipient_sealed, earlier_id, channel, purpose, locale, metadata, status, code_key_id,
+      recipient_sealed, variables_sealed, earlier_id, channel, purpose, locale, metadata, status, code_key_id,
       code_format, code_length, code_generation, code_digest, reference, attempts_max,
       resends_max, created_at, expires_at, resend_at, delivery_id, delivery_status)
     values (
       $id, $appId, $mode, $startedBy, $recipientKey, $recipientIndex, $to,
-      $recipientSealed, $earlierId, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId,
+      $recipientSealed, $variablesSealed, $earlierId, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId,
       $codeFormat, $codeLength, $generation, $digest, $reference, $attemptsMax,
       $resendsMax, $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')`)
 
   return (command: StartCommand, { started, code, earlierId, recipientKey }: Started): void => {
-    const { recipientIndex, recipientSealed } = command
+    const { recipientIndex, recipientSealed, variablesSealed } = command
     statement.run({
       ...started,
       metadata: started.metadata && JSON.stringify(started.metadata),
-      ...{ recipientKey, recipientIndex, recipientSealed, earlierId },
+      ...{ recipientKey, recipientIndex, recipientSealed, variablesSealed, earlierId },
       digest: code.digest,
       deliveryId: command.delivery.id,
     })
@@ -154,6 +154,7 @@ type Values = Omit<Verification, 'metadata' | 'delivery' | 'forgotten'> & {
   recipientKey: Uint8Array
   recipientIndex: Uint8Array
   recipientSealed: Uint8Array
+  variablesSealed: Uint8Array | null
   earlierId: string | null
   digest: Uint8Array
   deliveryId: string

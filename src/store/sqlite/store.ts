@@ -18,6 +18,7 @@ import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
+import { createTemplateStore } from './templates.ts'
 import { createVerificationStore } from './verifications.ts'
 
 export type SqliteStore = Stores & {
@@ -57,6 +58,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
     apps: createAppStore({ ...parts, audit, cache }),
+    templates: createTemplateStore(parts),
     limits: createLimitStore(parts, limits),
     events: createEventStore(parts, addEvent),
     alarms: createAlarmStore({ ...parts, addEvent, cache }),

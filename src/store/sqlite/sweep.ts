@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { pragma } from './database.ts'
+import { forgotten } from './verification-row.ts'
 
 /** The keeping time of inbox messages and of nodes that are gone. */
 const inboxKeptMs = dayMs
@@ -80,7 +81,7 @@ function prepareSteps(database: Database) {
 
   return {
     forget: prepare(`
-      update verifications set recipient_sealed = null, code_digest = null
+      update verifications set ${forgotten}
       where id in (select id from verifications
         where code_digest is not null and expires_at <= $before limit $limit)`),
     keepFailures: prepare(`

@@ -64,6 +64,9 @@ export function toVerification(row: VerificationRow): Verification {
   }
 }
 
+/** Clears what is not needed any more once a verification has ended. */
+export const forgotten = 'code_digest = null, recipient_sealed = null, variables_sealed = null'
+
 /** Pending, as `statusOf` of the domain defines it, as of `$now`. */
 export const isPending = `status = 'pending' and attempts_spent < attempts_max
   and code_digest is not null and expires_at > $now`

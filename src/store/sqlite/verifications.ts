@@ -5,6 +5,7 @@ import type {
   AttemptCommand,
   AttemptResult,
   ResendCommand,
+  Sealed,
   VerificationStore,
 } from '../../domain/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
@@ -17,6 +18,7 @@ import type { Parts } from './parts.ts'
 import { createStart } from './start.ts'
 import type { Counters } from './stats.ts'
 import {
+  forgotten,
   isPending,
   toVerification,
   type VerificationRow,
@@ -47,7 +49,7 @@ export function createVerificationStore(deps: Deps): VerificationStore {
     get: (key) => read(() => reads.get(key)),
     findShareable: (id) => read(() => reads.shareable(id)),
     list,
-    sealedRecipient: (key) => read(() => reads.sealed(key)),
+    sealed: (key) => read(() => reads.sealed(key)),
     expirePending: (now) => write(() => expire(now)),
   }
 }
@@ -56,9 +58,9 @@ function createReads(database: Database) {
   const get = database.prepare<VerificationRow, VerificationKey>(
     `select ${verificationColumns} from verifications ${isThis}`,
   )
-  const sealed = database.prepare<{ recipient_sealed: Uint8Array | null }, VerificationKey>(
-    `select recipient_sealed from verifications ${isThis}`,
-  )
+  const sealed = database.prepare<Sealed, VerificationKey>(`
+    select recipient_sealed as recipient, variables_sealed as variables
+    from verifications ${isThis} and recipient_sealed is not null`)
   const shareable = database.prepare<VerificationKey, { id: string }>(`
     select app_id as appId, mode, id from verifications
     where id = $id and started_by = 'original'`)
@@ -68,7 +70,7 @@ function createReads(database: Database) {
       const row = get.get(key)
       return row ? toVerification(row) : null
     },
-    sealed: (key: VerificationKey) => sealed.get(key)?.recipient_sealed ?? null,
+    sealed: (key: VerificationKey) => sealed.get(key),
     shareable: (id: string) => shareable.get({ id }),
   }
 }
@@ -196,8 +198,7 @@ const endedStatus = `case when delivery_status in ('queued', 'deferred') then 'u
 function createEnd(database: Database): (key: VerificationKey) => Verification {
   const forget = database.prepare<VerificationRow, VerificationKey>(`
     update verifications
-    set code_digest = null, recipient_sealed = null, delivery_status = ${endedStatus}
-    ${isThis} returning ${verificationColumns}`)
+    set ${forgotten}, delivery_status = ${endedStatus} ${isThis} returning ${verificationColumns}`)
   const endDeliveries = database.prepare<null, { id: string }>(`
     update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
     where verification_id = $id and due_at is not null`)
@@ -217,7 +218,7 @@ function createExpiry(database: Database): (now: number) => number {
   )
   const forget = database.prepare<null, []>(`
     update verifications
-    set code_digest = null, recipient_sealed = null, delivery_status = ${endedStatus}
+    set ${forgotten}, delivery_status = ${endedStatus}
     where code_digest is not null`)
   const endDeliveries = database.prepare<null, []>(`
     update deliveries set status = 'undeliverable', due_at = null, leased_by = ''

@@ -11,6 +11,7 @@ import { dkimPairs } from '../../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../../src/keys/keyring.ts'
 import { firstKeyset } from '../../../src/keys/keyset.ts'
 import { pem } from '../../../src/keys/pem.ts'
+import { templating } from '../../../src/messages/templating.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
 import { dnsOf } from '../../support/dns.ts'
@@ -67,7 +68,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
   const doors = { egress, dns: dnsOf(), dkimPairs }
-  const ports = { ...store, ...doors, clock, timers, random, keyring, pem, settings, node: 'a' }
+  const own = { clock, timers, random, keyring, pem, templating, settings, node: 'a' }
+  const ports = { ...store, ...doors, ...own }
   const servers = simulatedServers(time)
   const lines: Stage['lines'] = []
   const write = (event: string, fields: LogFields = {}) => void lines.push({ event, fields })

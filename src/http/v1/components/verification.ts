@@ -7,6 +7,7 @@ import {
   refusalCauses,
 } from '../../../domain/delivery/delivery.ts'
 import { localeMust, localePattern } from '../../../domain/language.ts'
+import { namePattern, valueMax, variablesMax } from '../../../domain/template/variables.ts'
 import { modes, statuses } from '../../../domain/verification/verification.ts'
 import { codePattern, emailPattern } from '../../core/patterns.ts'
 import {
@@ -133,13 +134,15 @@ export const startRequest = input('StartRequest', {
     ),
   ),
   variables: t.Optional(
-    t.Object(
-      {},
-      {
-        additionalProperties: false,
-        description: 'For templates; must be empty until there are any.',
-      },
-    ),
+    t.Record(t.String({ pattern: namePattern }), t.String({ shown: { maxLength: valueMax } }), {
+      maxProperties: variablesMax,
+      additionalProperties: false,
+      reason: `must be at most ${variablesMax} strings of up to ${valueMax} characters`,
+      description:
+        `Values for the app’s template: up to ${variablesMax} strings of ${valueMax} characters, ` +
+        'each declared by a template of the app. No links, addresses, markup or numbers of 4 ' +
+        'digits.',
+    }),
   ),
   client_ip: t.Optional(
     shaped(

@@ -43,6 +43,30 @@ create table dkim_keys (
 ) strict, without rowid;
 create unique index dkim_keys_by_name on dkim_keys (app_id, domain, selector);
 
+-- What the messages of an app show of it.
+create table brands (
+  app_id text primary key references apps (id) on delete cascade,
+  color text,
+  support text,
+  logo_id text,
+  logo_type text,
+  logo_width integer,
+  logo_height integer,
+  logo blob
+) strict;
+
+-- Edited messages: the kept versions of each language, the latest of which is in force. A version
+-- without content is a reset to the built-in words.
+create table templates (
+  app_id text not null references apps (id) on delete cascade,
+  locale text not null,
+  version integer not null check (version > 0),
+  variables text not null check (json_valid(variables)),
+  created_at integer not null,
+  content text check (json_valid(content)),
+  unique (app_id, locale, version)
+) strict;
+
 create table api_keys (
   id text primary key,
   app_id text not null references apps (id) on delete cascade,
@@ -67,6 +91,8 @@ create table verifications (
   recipient_index blob not null,
   recipient_masked text not null,
   recipient_sealed blob,
+  -- Null where the start gave none; cleared with the address.
+  variables_sealed blob,
   -- The id of the recipient's previous verification, which may have been deleted.
   earlier_id text,
   channel text not null,
@@ -246,6 +272,7 @@ create table inbox (
   app_id text not null,
   verification_id text not null,
   recipient_sealed blob not null,
+  variables_sealed blob,
   at integer not null
 ) strict;
 create index inbox_by_app on inbox (app_id);
