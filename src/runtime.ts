@@ -33,7 +33,7 @@ import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
 import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
-import { sendTestMail } from './runtime/test-delivery.ts'
+import { sendTestMail, testDns } from './runtime/test-delivery.ts'
 import { settingsAreWrong } from './startup-error.ts'
 import { systemClock } from './system.ts'
 import { version } from './version.ts'
@@ -160,6 +160,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
       return sendTestMail({ ...ports, egress, channels }, app, endpoint, recipient)
     },
     readBounce,
+    testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
   const beat = () => {

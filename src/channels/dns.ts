@@ -1,5 +1,6 @@
 import { Resolver } from 'node:dns/promises'
 import type { Dns, Timers } from '../domain/ports.ts'
+import { queryTxt } from './dns-txt.ts'
 
 type Options = {
   timers: Timers
@@ -24,10 +25,12 @@ export function createDns({ timers, servers }: Options): Dns {
   const ask = <Record>(question: () => Promise<Record[]>) => answer(question, timers)
 
   return {
-    async txt(name) {
-      const records = await ask(() => resolver().resolveTxt(name))
-      return records?.map((strings) => strings.join('')) ?? null
-    },
+    txt: (name) =>
+      ask(async () => {
+        const records = await queryTxt(name, resolver().getServers(), timers)
+        if (records === null) throw new Error('no name server answers')
+        return records
+      }),
     async mx(name) {
       const records = await ask(() => resolver().resolveMx(name))
       return records?.sort((a, b) => a.priority - b.priority).map((mx) => mx.exchange) ?? null

@@ -1,25 +1,23 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/load.ts'
-import { type App, endpointsOf } from '../domain/app/app.ts'
+import type { App } from '../domain/app/app.ts'
 import { findApp } from '../domain/app/manage.ts'
 import { effectivePolicy } from '../domain/app/policy.ts'
 import { Problem } from '../domain/problem.ts'
 import type { DomainSettings } from '../domain/settings.ts'
 import { guessBoundPerYear, guessBudget, guessesPerYear } from '../domain/verification/limits.ts'
 import { type Recipient, readRecipient } from '../domain/verification/recipient.ts'
-import { askServer, type RuntimeFinding } from '../runtime/control.ts'
+import { askServer } from '../runtime/control.ts'
 import { dataDirectory } from '../runtime/data-directory.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
-import { probeEndpoint, sendTestMail, type TestStep } from '../runtime/test-delivery.ts'
 import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
+import { checkDns, checkMailServers } from './doctor-mail.ts'
+import { type Finding, failed, ok, warning } from './finding.ts'
 import { allApps, dataFlag, environmentOf, settingsBeside, settingsFor } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { painter, printJson, timeText } from './output.ts'
-
-/** The result of one check; a running server adds its own. */
-export type Finding = RuntimeFinding
 
 export const doctor: Command = {
   name: 'doctor',
@@ -27,13 +25,14 @@ export const doctor: Command = {
   about: [
     'Checks settings, environment, data directory, disk, clock, master key, database, alarms and',
     "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only.",
+    'With --app also what the DNS says about mail from its From domains: MX, SPF, DKIM, DMARC.',
     'Prints the chance of blind guessing with the settings in force: those of the server that',
     'runs on the data directory; without one, those of --env-file and the environment. Exit',
     'status 1 when anything failed.',
   ].join('\n'),
   operands: [],
   flags: {
-    app: { value: 'ID', help: 'Test the mail servers of this app only.' },
+    app: { value: 'ID', help: 'Test the mail servers of this app only, and the DNS.' },
     'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
     ...dataFlag,
     ...jsonFlag,
@@ -66,7 +65,8 @@ async function examine(args: Args, io: Io): Promise<Finding[]> {
     ...(server?.findings ?? []),
   ]
   const broken = await failure(async () => {
-    const { ports, close } = await openPorts(settings)
+    const { ports: opened, close } = await openPorts(settings)
+    const ports = { ...opened, ...(io.dns && { dns: io.dns }) }
     try {
       findings.push(...checkDataDirectory(root, adminToken), checkDisk(root))
       findings.push(checkClock(root, ports.clock.now()), checkKey(ports))
@@ -231,6 +231,7 @@ async function checkApps({ ports, settings, recipient, args }: AppChecks): Promi
     ...checkGuessBound(settings.domain, all),
     ...checkLockOut(settings.domain, all),
     ...(await checkMailServers(ports, chosen, recipient)),
+    ...(id === undefined ? [] : await checkDns(ports, chosen)),
   ]
 }
 
@@ -282,42 +283,6 @@ function checkLockOut(settings: DomainSettings, apps: App[]): Finding[] {
     })
 }
 
-/** Tests each mail server, with a recipient by a real mail. */
-async function checkMailServers(
-  ports: OpenPorts,
-  apps: App[],
-  recipient: Recipient | null,
-): Promise<Finding[]> {
-  const routes = apps.flatMap((app) => endpointsOf(app, 'email').map((server) => ({ app, server })))
-  if (routes.length === 0) {
-    const detail = 'no app has a mail server, so there is none to test'
-    const next = 'name one: "otpmint help app update" has the --smtp flags'
-    return [recipient ? failed('mail', `${detail} and nothing was sent`, next) : ok('mail', detail)]
-  }
-  const findings = await Promise.all(
-    routes.map(async ({ app, server }) => {
-      const { host, port } = server.settings
-      const check = `mail of ${app.name ?? `app ${app.id}`}`
-      const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
-      if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
-      const { status, detail, steps } = await sendTestMail(ports, app, server, recipient)
-      if (steps.some((step) => !step.ok)) return steps.map(place)
-      const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
-      const next = 'read what the mail server said; its log has more'
-      const end = status === 'sent' ? ok(check, sent) : failed(check, sent, next)
-      return [...steps.map(place), end]
-    }),
-  )
-  return findings.flat()
-}
-
-/** Splits a probe's sentence: the result and, after the semicolon, what to do. */
-function fromStep(check: string, server: string, { name, ok: isOk, detail }: TestStep): Finding {
-  const [found = '', ...next] = (detail ?? '').split('; ')
-  const text = `${server} ${name}: ${found}`
-  return isOk ? ok(check, text) : failed(check, text, next.join('; ') || 'try again')
-}
-
 function report(findings: Finding[], io: Io): void {
   const paint = painter(io, io.terminal.output)
   const marks = {
@@ -326,22 +291,12 @@ function report(findings: Finding[], io: Io): void {
     failed: paint('red', 'failed '),
   }
   const width = Math.max(...findings.map(({ check }) => check.length))
-  for (const { check, status, detail, next } of findings) {
+  for (const { check, status, detail, next, record } of findings) {
+    const indent = ' '.repeat(11 + width)
     io.out(`${marks[status]}  ${check.padEnd(width)}  ${detail}\n`)
-    if (next) io.out(`${' '.repeat(9)}${' '.repeat(width)}  ${paint('dim', `-> ${next}`)}\n`)
+    if (next) io.out(`${indent}${paint('dim', `-> ${next}`)}\n`)
+    if (record) io.out(`${indent}   ${record.name} ${record.type} "${record.value}"\n`)
   }
-}
-
-function ok(check: string, detail: string): Finding {
-  return { check, status: 'ok', detail, next: null }
-}
-
-function warning(check: string, detail: string, next: string): Finding {
-  return { check, status: 'warning', detail, next }
-}
-
-function failed(check: string, detail: string, next: string): Finding {
-  return { check, status: 'failed', detail, next }
 }
 
 function filesIn(root: string): string[] {

@@ -130,6 +130,18 @@ export type Dns = {
   addresses(name: string): Promise<string[] | null>
 }
 
+/** What the DNS says about mail from a domain, and what to do about it. */
+export type DnsFinding = {
+  domain: string
+  check: 'mx' | 'spf' | 'dkim' | 'dmarc'
+  status: 'ok' | 'warning' | 'failed'
+  detail: string
+  /** What to do; null where nothing is to be done. */
+  next: string | null
+  /** A record to put into the DNS. */
+  record: { name: string; type: string; value: string } | null
+}
+
 export type DkimPairs = {
   /** Makes an RSA key of 2048 bits. */
   make(): Promise<DkimPair>

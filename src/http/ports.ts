@@ -1,7 +1,7 @@
 import type { App } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
-import type { Log, Metrics, Ports } from '../domain/ports.ts'
+import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
 
@@ -20,6 +20,8 @@ export type HttpPorts = DomainPorts & {
   stopping(): boolean
   /** Sends a real message through one endpoint; a refusal is a result, not an exception. */
   testDelivery(app: App, endpoint: Endpoint, recipient: Recipient): Promise<TestDelivery>
+  /** What the DNS says about the From domains of an app. */
+  testDns(app: App): Promise<DnsFinding[]>
   /** Tests the login at an endpoint; null on success, else the reason. */
   tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
   /** What a returned message says; null for any other. */

@@ -1,13 +1,14 @@
 import { createEgress } from '../channels/egress.ts'
 import type { MailNetwork } from '../channels/email/dial.ts'
 import { probeSmtp } from '../channels/email/probe.ts'
+import { adviseMailDns } from '../channels/mail-dns/advice.ts'
 import { createChannels } from '../channels/registry.ts'
 import type { App } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
 import type { ChannelKind } from '../domain/delivery/channel.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import { newTimedId } from '../domain/id.ts'
-import type { Channel, Ports } from '../domain/ports.ts'
+import type { Channel, DnsFinding, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 
 type ProbePorts = Pick<Ports, 'keyring' | 'inbox' | 'clock' | 'random' | 'timers'> &
@@ -30,6 +31,11 @@ export async function probeEndpoint(
 ): Promise<TestStep[]> {
   const steps = await probeSmtp({ ...ports, egress: ports.egress ?? createEgress() }, app, endpoint)
   return steps.map(({ step, ok, says }) => ({ name: step, ok, detail: says }))
+}
+
+/** What the DNS says about the From domains of the app; sends nothing. */
+export function testDns(ports: Pick<Ports, 'dns'>, app: App): Promise<DnsFinding[]> {
+  return adviseMailDns(ports, app)
 }
 
 /**

@@ -10,7 +10,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Finding } from '../../src/cli/doctor.ts'
+import type { Finding } from '../../src/cli/finding.ts'
+import { dnsOf } from '../support/dns.ts'
 import { command, installation, served } from './terminal.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -286,4 +287,33 @@ test('an unknown app is a failure', async () => {
   const { code, err } = await command(['doctor', '--app', 'none', ...at])
 
   expect([code, err]).toEqual([1, 'otpmint doctor: No such app\n'])
+})
+
+test('with --app the DNS of the From domains is read, with the records to copy', async () => {
+  const { at } = await place()
+  const server = ['--smtp-host', '127.0.0.1', '--smtp-port', '9', '--smtp-no-login']
+  const id = await newApp(at, ...server, '--smtp-from', 'codes@example.com')
+  await command(['dkim', 'add', id, '--domain', 'example.com', '--selector', 's1', ...at])
+  const dns = dnsOf({ 'mx example.com': ['mx.example.com'] })
+  const doctor = (argv: string[], given = {}) =>
+    command(['doctor', ...argv, ...at], { dns, ...given })
+
+  const { findings } = JSON.parse((await doctor(['--json', '--app', id])).out)
+  const terminal = { isTerminal: true, env: { NO_COLOR: '1' } }
+  const { out } = await doctor(['--app', id], terminal)
+  dns.asked.length = 0
+  await doctor([])
+
+  expect(of(findings, 'mx of example.com')).toMatchObject([{ status: 'ok' }])
+  expect(of(findings, 'dkim of example.com')).toMatchObject([
+    {
+      status: 'warning',
+      next: `publish it, then run "otpmint dkim check ${id}"`,
+      record: { name: 's1._domainkey.example.com', type: 'TXT' },
+    },
+  ])
+  expect(out).toMatch(
+    /warning +dmarc of example\.com +.*\n +-> .*\n +_dmarc\.example\.com TXT "v=DMARC1; p=none"\n/,
+  )
+  expect(dns.asked).toEqual([])
 })

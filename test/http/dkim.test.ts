@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test'
+import { adviseMailDns } from '../../src/channels/mail-dns/advice.ts'
+import { dnsOf } from '../support/dns.ts'
 import { adminToken, site } from './fixture.ts'
 
 const token = adminToken
@@ -45,4 +47,25 @@ test('what is no key is refused by name, without what was sent', async () => {
     { field: 'private_key', reason: expect.stringContaining('must be an RSA private key') },
   ])
   expect(other.text + at.logged()).not.toContain('canary')
+})
+
+test('what the DNS says about the From domains is answered by domain', async () => {
+  const dns = dnsOf({ 'txt _dmarc.example.com': ['v=DMARC1; p=none'] })
+  const at = await site({ ports: { testDns: (app) => adviseMailDns({ dns }, app) } })
+
+  const { status, json } = await at.call('GET', `/v1/apps/${at.app.id}/dns`, { token })
+
+  expect(status).toBe(200)
+  const shown = json.items.map((item: Record<string, string>) => [item['check'], item['status']])
+  expect(shown).toEqual([
+    ['mx', 'warning'],
+    ['spf', 'warning'],
+    ['dkim', 'ok'],
+    ['dmarc', 'ok'],
+  ])
+  expect(json.items[1].record).toEqual({
+    name: 'example.com',
+    type: 'TXT',
+    value: 'v=spf1 a:mail.example.com ~all',
+  })
 })

@@ -74,6 +74,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     ready: async () => true,
     stopping: () => false,
     testDelivery: async () => ({ status: 'sent', detail: '250 ok', steps: [] }),
+    testDns: async () => [],
     tryLogin: async () => null,
     readBounce,
     peerAddress: (request) => peers.get(request) ?? null,

@@ -93,6 +93,7 @@ export async function startMachine(parts: MachineParts) {
     ready: async () => true,
     stopping: () => state.isStopping,
     testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),
+    testDns: async () => [],
     tryLogin: async () => null,
     readBounce,
     peerAddress: (request) => peers.get(request) ?? null,

@@ -1,3 +1,6 @@
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import ipaddr from 'ipaddr.js'
 import type { Dns } from '../../src/domain/ports.ts'
 
 /** Records by type and name, as `txt example.com`; null is no answer. */
@@ -21,4 +24,105 @@ export function resolverOf(zone: Zone) {
     if (!records) throw Object.assign(new Error(`${type} ${name}`), { code: 'ENOTFOUND' })
     return type === 'TXT' ? records.map((text) => [text]) : records
   }
+}
+
+const types: Record<number, string> = { 1: 'a', 15: 'mx', 16: 'txt', 28: 'aaaa' }
+
+export type DnsServer = { address: string; asked: string[]; close(): void }
+
+/** The longest answer over UDP, as the question of our own client allows it. */
+const udpMax = 1_232
+
+/**
+ * A name server on loopback (RFC 1035, over UDP and TCP). Names are looked up in the zone as `txt NAME`,
+ * `mx NAME`, `a NAME` and `aaaa NAME`; null is never answered, and an unknown name does not exist.
+ */
+export async function dnsServer(
+  zone: Zone,
+  { address = '127.0.0.1', port = 0 } = {},
+): Promise<DnsServer> {
+  const asked: string[] = []
+  const reply = (question: Buffer, isShort: boolean): Buffer | null => {
+    const { name, type, end } = readQuestion(question)
+    const key = `${types[type] ?? type} ${name}`
+    asked.push(key)
+    const records = zone[key]
+    if (records === null) return null
+    const answers = (records ?? []).map((text) => answerOf(type, text))
+    const isKnown = Object.keys(zone).some((known) => known.endsWith(` ${name}`))
+    const header = Buffer.alloc(12)
+    question.copy(header, 0, 0, 2)
+    header.writeUInt16BE(isKnown ? 0x8580 : 0x8583, 2)
+    header.writeUInt16BE(1, 4)
+    header.writeUInt16BE(answers.length, 6)
+    const whole = Buffer.concat([header, question.subarray(12, end), ...answers])
+    if (!isShort || whole.length <= udpMax) return whole
+    header.writeUInt16BE(header.readUInt16BE(2) | 0x0200, 2)
+    header.writeUInt16BE(0, 6)
+    return Buffer.concat([header, question.subarray(12, end)])
+  }
+  const socket = createSocket('udp4')
+  socket.on('message', (question, from) => {
+    const answer = reply(question, true)
+    if (answer) socket.send(answer, from.port, from.address)
+  })
+  await new Promise<void>((done) => socket.bind(port, address, done))
+  const bound = socket.address().port
+  const server = createServer((client) => {
+    client.on('error', () => {})
+    client.on('data', (framed) => {
+      const answer = reply(Buffer.from(framed).subarray(2), false)
+      const length = Buffer.alloc(2)
+      length.writeUInt16BE(answer?.length ?? 0)
+      if (answer) client.write(Buffer.concat([length, answer]))
+    })
+  })
+  await new Promise<void>((done) => server.listen(bound, address, done))
+  return {
+    address: `${address}:${bound}`,
+    asked,
+    close: () => {
+      socket.close()
+      server.close()
+    },
+  }
+}
+
+function readQuestion(message: Buffer) {
+  const labels: string[] = []
+  let at = 12
+  for (let length = message[at] ?? 0; length > 0; length = message[at] ?? 0) {
+    labels.push(message.subarray(at + 1, at + 1 + length).toString('latin1'))
+    at += 1 + length
+  }
+  return { name: labels.join('.').toLowerCase(), type: message.readUInt16BE(at + 1), end: at + 5 }
+}
+
+/** One record, whose name is that of the question. */
+function answerOf(type: number, text: string): Buffer {
+  const data = dataOf(type, text)
+  const head = Buffer.alloc(12)
+  head.writeUInt16BE(0xc00c, 0)
+  head.writeUInt16BE(type, 2)
+  head.writeUInt16BE(1, 4)
+  head.writeUInt32BE(60, 6)
+  head.writeUInt16BE(data.length, 10)
+  return Buffer.concat([head, data])
+}
+
+function dataOf(type: number, text: string): Buffer {
+  if (type === 1) return Buffer.from(text.split('.').map(Number))
+  if (type === 28) {
+    const parts = ipaddr.IPv6.parse(text).toByteArray()
+    return Buffer.from(parts)
+  }
+  const strings = (list: string[]) =>
+    Buffer.concat(list.map((part) => Buffer.from([part.length, ...Buffer.from(part, 'latin1')])))
+  if (type === 16) return strings(text.match(/.{1,255}/g) ?? [''])
+  // `10 mail.example.com` of an MX record.
+  const [preference = '0', host = ''] = text.split(' ')
+  const number = Buffer.alloc(2)
+  number.writeUInt16BE(Number(preference))
+  const labels = host === '.' ? [] : host.split('.')
+  return Buffer.concat([number, strings(labels), Buffer.from([0])])
 }

@@ -33,6 +33,12 @@ export async function check(ports: RoutePorts, { actor, params, patience }: OfAp
   return json({ items: presentCheckedDkim(checked) })
 }
 
+export async function testDns(ports: RoutePorts, { params, patience }: OfApp): Promise<Reply> {
+  const app = await findApp(ports, params.id)
+  patience(checkSeconds)
+  return json({ items: await ports.testDns(app) })
+}
+
 export async function remove(
   ports: RoutePorts,
   { actor, params }: AdminCall & { params: { id: string; dkim_id: string } },

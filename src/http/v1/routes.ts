@@ -69,6 +69,7 @@ export const v1Routes: Route[] = [
   route('POST', '/v1/apps/:id/dkim', 'admin', dkimDocs.addDkimKey, dkim.add),
   route('POST', '/v1/apps/:id/check-dkim', 'admin', dkimDocs.checkDkimKeys, dkim.check),
   route('DELETE', '/v1/apps/:id/dkim/:dkim_id', 'admin', dkimDocs.removeDkimKey, dkim.remove),
+  route('GET', '/v1/apps/:id/dns', 'admin', dkimDocs.testDns, dkim.testDns),
   route('POST', '/v1/apps/:id/test-delivery', 'admin', appDocs.testDelivery, endpoints.test),
   route(
     'GET',

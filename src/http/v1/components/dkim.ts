@@ -21,6 +21,20 @@ const record = output(
   { description: 'A record for the DNS.' },
 )
 
+export const dnsFindings = output('DnsFindings', {
+  items: t.Array(
+    output('DnsFinding', {
+      domain: t.String({ description: 'The domain of a From address.' }),
+      check: oneOf(['mx', 'spf', 'dkim', 'dmarc'], 'What was looked at.'),
+      status: oneOf(['ok', 'warning', 'failed'], '`failed`: it is broken and does harm.'),
+      detail: t.String({ description: 'What was found.' }),
+      next: nullable(t.String(), 'What to do; null where nothing is to be done.'),
+      record: nullable(record, 'A record to put into the DNS; null without one.'),
+    }),
+    { description: 'By domain.' },
+  ),
+})
+
 const dkimFieldsShown = {
   id: id('Names the key in the routes and in the audit.'),
   domain: t.String({ description: domain.says }),

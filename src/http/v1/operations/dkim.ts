@@ -1,6 +1,12 @@
 import type { Operation } from '../../core/route.ts'
 import { id } from '../../core/schema.ts'
-import { dkimCheck, dkimKeyList, dkimKeySchema, newDkimKey } from '../components/dkim.ts'
+import {
+  dkimCheck,
+  dkimKeyList,
+  dkimKeySchema,
+  dnsFindings,
+  newDkimKey,
+} from '../components/dkim.ts'
 
 const tag = 'Apps'
 const params = { id: id('The app’s id.') }
@@ -59,6 +65,33 @@ export const checkDkimKeys = {
       description: 'What was found.',
       schema: dkimCheck,
       example: { items: [{ ...signing, found: 'found' }] },
+    },
+  },
+  problems: ['app_not_found'],
+} satisfies Operation
+
+export const testDns = {
+  id: 'testDns',
+  tag,
+  summary: 'Read what the DNS says about an app’s From domains',
+  description: 'MX, SPF, DKIM and DMARC of each, and what to put into the DNS. Sends nothing.',
+  params,
+  answers: {
+    200: {
+      description: 'What was found.',
+      schema: dnsFindings,
+      example: {
+        items: [
+          {
+            domain: 'example.com',
+            check: 'dmarc',
+            status: 'warning',
+            detail: 'example.com has no DMARC record',
+            next: 'add one: large mailbox providers ask for it',
+            record: { name: '_dmarc.example.com', type: 'TXT', value: 'v=DMARC1; p=none' },
+          },
+        ],
+      },
     },
   },
   problems: ['app_not_found'],
