@@ -91,6 +91,13 @@ describe.each(languages.map((language) => [language] as const))('in %s', (langua
     expect(text.split(said)).toHaveLength(2)
     expect(html.split(said)).toHaveLength(2)
   })
+
+  test('the HTML has the language and its direction', () => {
+    const { html } = renderMessage(messageOf(handoverOf(appWith(), { locale: language })))
+    const direction = new Intl.Locale(language).getTextInfo().direction
+
+    expect(html.split(`lang="${language}" dir="${direction}"`)).toHaveLength(3)
+  })
 })
 
 /** The counts of minutes or hours that a language says with these words. */

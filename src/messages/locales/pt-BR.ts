@@ -1,11 +1,11 @@
 import type { Words } from '../words.ts'
 
 export const brazilianPortuguese: Words = {
-  subject: { named: '{code} é seu código para {name}', plain: '{code} é seu código' },
+  subject: { named: '{code} é o seu código para {name}', plain: '{code} é o seu código' },
   title: { named: 'Seu código para {name}', plain: 'Seu código' },
   first: { named: '{code} é seu código para {name}.', plain: '{code} é seu código.' },
   heading: { named: 'Seu código para {name}', plain: 'Seu código' },
-  valid: 'Ele é válido por {life}.',
+  valid: 'Vale por {life}.',
   underOneMinute: 'menos de um minuto',
   minutes: { one: '{n} minuto', other: '{n} minutos' },
   hours: { other: '{n} horas' },

@@ -1,18 +1,18 @@
 import type { Words } from '../words.ts'
 
 export const thai: Words = {
-  subject: { named: '{code} รหัส {name}', plain: '{code} รหัสของคุณ' },
-  title: { named: 'รหัส {name}', plain: 'รหัสของคุณ' },
-  first: { named: '{code} คือรหัสของคุณสำหรับ {name}', plain: '{code} คือรหัสของคุณ' },
-  heading: { named: 'รหัสของคุณสำหรับ {name}', plain: 'รหัสของคุณ' },
-  valid: 'รหัสนี้ใช้ได้อีก {life}',
-  underOneMinute: 'ไม่ถึงหนึ่งนาที',
+  subject: { named: '{code} รหัสของ {name}', plain: '{code} รหัสจากเรา' },
+  title: { named: 'รหัสของ {name}', plain: 'รหัสจากเรา' },
+  first: { named: '{code} รหัส OTP ของ {name}', plain: '{code} รหัส OTP ของคุณ' },
+  heading: { named: 'รหัส OTP ของ {name}', plain: 'รหัส OTP ของคุณ' },
+  valid: 'OTP จะหมดเวลาใน {life}',
+  underOneMinute: 'ไม่ถึง 1 นาที',
   minutes: { other: '{n} นาที' },
   hours: { other: '{n} ชั่วโมง' },
-  reference: 'หมายเลขอ้างอิง: {reference}',
+  reference: 'Ref: {reference}',
   never: {
-    named: 'อย่าบอกรหัสนี้แก่ผู้ใด เจ้าหน้าที่ของ {name} จะไม่ขอรหัสจากคุณ',
-    plain: 'อย่าบอกรหัสนี้แก่ผู้ใด จะไม่มีใครขอรหัสจากคุณ',
+    named: 'อย่าบอก OTP ให้ใคร: {name} จะไม่ถามหา OTP',
+    plain: 'อย่าบอก OTP ให้ใคร: เราจะไม่ถามหา OTP',
   },
-  ignore: 'หากคุณไม่ได้ขอรหัสนี้ โปรดเพิกเฉยต่ออีเมลฉบับนี้',
+  ignore: 'หากไม่ได้ขอ OTP โปรดลบอีเมล',
 }
