@@ -133,6 +133,17 @@ describe('a start', () => {
     expect(w.sent).toEqual([])
   })
 
+  test('keeps the language tag in its canonical form, and refuses what is not one', async () => {
+    const w = await world()
+    const { verification } = await start(w, { locale: 'zh-hant-hk' })
+    const refused = await problemOf(start(w, { to: 'bob@example.com', locale: 'de-1996-1996' }))
+
+    expect(verification.locale).toBe('zh-Hant-HK')
+    expect(w.sent.map(({ handover }) => handover.locale)).toEqual(['zh-Hant-HK'])
+    expect(refused).toMatchObject({ errors: [{ field: 'locale' }] })
+    expect(JSON.stringify(refused)).not.toContain('1996')
+  })
+
   test('with a test key goes to the inbox, whatever channel was asked for', async () => {
     const w = await world()
     const { verification } = await start(w, { mode: 'test', channel: 'email' })

@@ -96,6 +96,8 @@ test('metadata is bounded, and variables must be empty', async () => {
     [{ client_ip: 'here' }, 'client_ip'],
     [{ purpose: 'Sign In' }, 'purpose'],
     [{ locale: 'de_AT' }, 'locale'],
+    [{ locale: 'de-DE-DE' }, 'locale'],
+    [{ locale: 'i-klingon' }, 'locale'],
   ] as const) {
     const answer = await at.call('POST', '/v1/verifications', {
       body: { to: 'ada@example.com', ...body },
