@@ -29,6 +29,7 @@ const io: Io = {
     errors: process.stderr.isTTY === true,
   },
   readInput,
+  readMessage,
   askSecret,
   onStopSignal,
   lostLines: () => sink?.lost() ?? 0,
@@ -82,6 +83,18 @@ function ignoresHangup(): boolean {
 
 async function readInput(): Promise<string> {
   return (await Bun.stdin.text()).slice(0, 65_536)
+}
+
+/** Reads no further than the limit, because a pipe may have no end. */
+async function readMessage(bytesMax: number): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of Bun.stdin.stream()) {
+    bytes += chunk.byteLength
+    if (bytes > bytesMax) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 /** Asks for a secret in raw mode, which turns the echo off; reads keys until Enter. */

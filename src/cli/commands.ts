@@ -2,6 +2,7 @@ import { appCreate, appDelete, appList, appShow, appUpdate } from './app.ts'
 import { appNewKey, appRevokeKey } from './app-key.ts'
 import { auditVerify } from './audit.ts'
 import { backup, restoreCommand } from './backup.ts'
+import { bounce } from './bounce.ts'
 import type { Command } from './command.ts'
 import { dkimAdd, dkimCheck, dkimList, dkimRemove } from './dkim.ts'
 import { doctor } from './doctor.ts'
@@ -37,6 +38,7 @@ export const commands: Command[] = [
   dkimRemove,
   suppressionList,
   suppressionRemove,
+  bounce,
   verificationsCommand,
   eventsCommand,
   statsCommand,

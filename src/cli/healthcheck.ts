@@ -61,7 +61,7 @@ async function faultOf(url: string): Promise<string | null> {
 }
 
 /** The loopback address where the server listens on every address; IPv6 in brackets. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
   return host.includes(':') ? `[${host}]` : host

@@ -11,6 +11,8 @@ export type Io = {
   terminal: { input: boolean; output: boolean; errors: boolean }
   /** All of standard input, at most 64 KiB. */
   readInput(): Promise<string>
+  /** All of standard input as it is; null when it is longer. */
+  readMessage(bytesMax: number): Promise<Uint8Array | null>
   /** Asks for one line at the terminal without echo; null when it was interrupted. */
   askSecret(question: string): Promise<string | null>
   /** Calls back on every stop signal until the returned function is called. */

@@ -17,6 +17,8 @@ export type Settings = {
   /** Where to look for the master key; keys/master-key.ts reads and judges it. */
   masterKey: { raw: string | null; file: string | null; credentialsDirectory: string | null }
   adminToken: string | null
+  /** Only `otpmint bounce` reads it. */
+  inboundKeyFile: string | null
   openRegistration: boolean
   developerMode: boolean
   /** CIDR ranges in canonical form. */
@@ -155,6 +157,7 @@ function assemble(values: Values, environment: Environment, adminToken: string |
       credentialsDirectory: credentials(environment),
     },
     adminToken,
+    inboundKeyFile: values.OTPMINT_INBOUND_KEY_FILE,
     openRegistration: values.OTPMINT_OPEN_REGISTRATION,
     developerMode: values.OTPMINT_DEVELOPER_MODE,
     trustedProxies: values.OTPMINT_TRUSTED_PROXIES,

@@ -75,6 +75,12 @@ const keys = {
     default: null,
     defaultText: 'none',
   }),
+  OTPMINT_INBOUND_KEY_FILE: path({
+    section: 'Keys',
+    description: 'A file with the key of `otpmint bounce`; the server does not read it.',
+    default: null,
+    defaultText: 'none',
+  }),
 }
 
 const access = {

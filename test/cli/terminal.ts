@@ -48,6 +48,10 @@ export function terminal(given: Given = {}) {
     pid: 4242,
     terminal: { input: isTerminal, output: isTerminal, errors: isTerminal },
     readInput: async () => input,
+    readMessage: async (bytesMax) => {
+      const message = Buffer.from(input, 'latin1')
+      return message.length > bytesMax ? null : message
+    },
     askSecret: async () => secret,
     onStopSignal: (stop) => {
       stops.add(stop)

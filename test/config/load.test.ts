@@ -41,6 +41,7 @@ describe('settings', () => {
       dataDir: './otpmint-data',
       masterKey: { raw: null, file: null, credentialsDirectory: null },
       adminToken: null,
+      inboundKeyFile: null,
       openRegistration: false,
       developerMode: false,
       trustedProxies: [],

@@ -119,7 +119,7 @@ export async function addApp(
 }
 
 /** A well-formed key that belongs to no app. */
-export function strangeKey(mode: 'live' | 'test' | 'admin' = 'live'): string {
+export function strangeKey(mode: 'live' | 'test' | 'inbound' | 'admin' = 'live'): string {
   return newApiKey(systemRandom, mode)
 }
 
