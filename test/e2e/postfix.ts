@@ -15,6 +15,12 @@ export type Postfix = {
 type Login = { user: string; password: string }
 
 /**
+ * A mailbox whose mail Postfix accepts and hands on to the server at this port, and the command that
+ * gets what Postfix returns to the sender's domain, as the user nobody.
+ */
+export type Returning = { mailbox: string; port: number; domain: string; argv: string[] }
+
+/**
  * Starts a separate Postfix: configuration, queue and log in a temporary folder, one loopback port.
  * It knows the mailboxes of example.com, and relays accepted mail to a mail server of the test. It
  * requires STARTTLS and the login; without one it does as Debian configures it: it offers STARTTLS
@@ -23,6 +29,7 @@ type Login = { user: string; password: string }
 export async function startPostfix(
   certificate: Certificate,
   login: Login | null,
+  returning: Returning | null = null,
 ): Promise<Postfix> {
   if (process.getuid?.() !== 0) throw new Error('Postfix starts as root only')
   const { folder, remove } = scratch()
@@ -38,8 +45,11 @@ export async function startPostfix(
   await finished(['chown', 'postfix:postdrop', join(queue, 'public')])
   writeFileSync(join(folder, 'tls.pem'), certificate.key + certificate.cert, { mode: 0o600 })
   const access = login ? forLogins : asDebian
-  writeFileSync(join(folder, 'conf/main.cf'), mainCf(folder, relay.port) + access)
-  writeFileSync(join(folder, 'conf/master.cf'), masterCf(port))
+  writeFileSync(
+    join(folder, 'conf/main.cf'),
+    mainCf(folder, relay.port) + access + transports(returning),
+  )
+  writeFileSync(join(folder, 'conf/master.cf'), masterCf(port) + pipeTo(returning))
   const authenticator = login && (await startAuthenticator(join(queue, 'private/auth'), login))
 
   const log = () => {
@@ -86,7 +96,7 @@ inet_protocols = ipv4
 alias_maps =
 smtp_host_lookup = native
 relay_domains = example.com
-relay_recipient_maps = inline:{user@example.com=ok, second@example.com=ok}
+relay_recipient_maps = inline:{user@example.com=ok, second@example.com=ok, late@example.com=ok}
 relayhost = [127.0.0.1]:${relayPort}
 smtputf8_enable = no
 smtpd_tls_chain_files = ${folder}/tls.pem
@@ -109,6 +119,18 @@ mynetworks = 127.0.0.0/8
 smtpd_tls_security_level = may
 smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
 `
+
+function transports(returning: Returning | null): string {
+  if (returning === null) return ''
+  const { mailbox, port, domain } = returning
+  const maps = [`{${mailbox} = relay:[127.0.0.1]:${port}}`, `{${domain} = returned:}`]
+  return `transport_maps = inline:{ ${maps.join(', ')} }\n`
+}
+
+function pipeTo(returning: Returning | null): string {
+  if (returning === null) return ''
+  return `returned unix - n n - - pipe flags=q user=nobody argv=${returning.argv.join(' ')}\n`
+}
 
 /** Services without chroot, and only those that a relay needs. */
 function masterCf(port: number): string {
