@@ -4,7 +4,7 @@ import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
 import type { CheckedKey } from './domain/app/dkim-keys.ts'
 import type { Endpoint } from './domain/app/endpoint.ts'
 import { policyFieldList } from './domain/app/policy.ts'
-import { smtpFieldList } from './domain/app/smtp-fields.ts'
+import { smtpShownList } from './domain/app/smtp-fields.ts'
 import type { AuditRecord } from './domain/audit.ts'
 import { type Brand, noBrand } from './domain/brand/brand.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
@@ -110,15 +110,13 @@ function presentPolicy(policy: App['policy']): Record<string, string | number | 
 }
 
 export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: Endpoint) {
-  const shown = smtpFieldList.flatMap(([name, { wire }]) => {
-    return name === 'password' ? [] : [[wire, settings[name]] as const]
-  })
+  const shown = smtpShownList.map(([name, { wire }]) => [wire, settings[name]] as const)
   const email: Record<string, string | number | boolean | null> = Object.fromEntries(shown)
   return {
     id,
     channel,
     rank,
-    email: { ...email, has_password: endpoint.secretSealed !== null },
+    email: { ...email, has_secret: endpoint.secretSealed !== null },
     created_at: timestamp(endpoint.createdAt),
     updated_at: timestamp(endpoint.updatedAt),
   }

@@ -4,7 +4,7 @@ import { createEmailChannel } from './email/email.ts'
 import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
 
-export type ChannelPorts = Pick<Ports, 'keyring' | 'inbox' | 'clock' | 'timers'> & {
+export type ChannelPorts = Pick<Ports, 'keyring' | 'apps' | 'inbox' | 'clock' | 'timers'> & {
   /** Connections at a time over all endpoints. */
   connectionsMax: number
 }

@@ -9,11 +9,11 @@ import type { FieldError } from '../domain/problem.ts'
 import { presentApp, presentKey } from '../present.ts'
 import { keyText } from './app-key.ts'
 import { type Command, jsonFlag, wrongUsage } from './command.ts'
-import { leadsElsewhere } from './endpoint.ts'
-import { policyFlags, policyFrom, smtpFlags, smtpFrom, withPassword } from './fields.ts'
-import { allApps, appOperand, cliActor, dataFlag, withPorts } from './installation.ts'
+import { policyFlags, policyFrom } from './fields.ts'
+import { allApps, appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable, timeText } from './output.ts'
+import { leadsElsewhere, smtpFlags, smtpFrom, withSecrets } from './smtp.ts'
 
 export const appCreate: Command = {
   name: 'app create',
@@ -31,7 +31,7 @@ export const appCreate: Command = {
   ],
   async run(args, io) {
     const input = await smtpFrom(args, io)
-    const email = input && (await withPassword(args, io, input, true))
+    const email = input && (await withSecrets(args, io, input, async () => undefined))
     return withPorts(args, io, async (ports) => {
       const fields = { name: args.operand(0), policy: policyFrom(args), email }
       const { app, keys, liveKey, testKey } = await createApp(ports, cliActor, fields)
@@ -91,8 +91,9 @@ export const appUpdate: Command = {
   about: [
     'Changes what is given and leaves the rest. "default" as the value of a policy flag makes',
     "it follow the server's settings again. The --smtp flags change the mail server that is tried",
-    'first, or name one where there is none; "endpoint" manages several. Another host, port,',
-    'security, user or authority needs the password again: it is never carried to another server.',
+    'first, or name one where there is none; "endpoint" manages several. What says where the secret',
+    'goes (host, port, security, user, auth, tenant, client id, ca) needs it again: it is never',
+    'carried to another server.',
   ].join('\n'),
   operands: [appOperand],
   flags: {
@@ -108,7 +109,9 @@ export const appUpdate: Command = {
   ],
   async run(args, io) {
     const input = await smtpFrom(args, io)
-    const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
+    const isMoved = input !== undefined && leadsElsewhere(input)
+    const first = async () => endpointsOf(await readApp(args, io), 'email')[0]
+    const email = isMoved ? await withSecrets(args, io, input, first) : input
     return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
       await changeApp(ports, app, { name: args.text('name'), policy: policyFrom(args), email })

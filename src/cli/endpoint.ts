@@ -2,13 +2,12 @@ import { endpointsMax } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
 import { addEndpoint, removeEndpoint, updateEndpoint } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
-import type { SmtpInput } from '../domain/app/smtp-fields.ts'
 import { presentEndpoint } from '../present.ts'
 import { type Args, type Command, type Flags, jsonFlag, type Operand } from './command.ts'
-import { smtpFlags, smtpFrom, withPassword } from './fields.ts'
-import { appOperand, cliActor, dataFlag, withPorts } from './installation.ts'
+import { appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable } from './output.ts'
+import { leadsElsewhere, smtpFlags, smtpFrom, withSecrets } from './smtp.ts'
 
 const endpointOperand: Operand = {
   name: 'ENDPOINT_ID',
@@ -33,7 +32,8 @@ export const endpointAdd: Command = {
     '  --smtp-port 587 --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
   async run(args, io) {
-    const email = await withPassword(args, io, (await smtpFrom(args, io)) ?? {}, true)
+    const input = (await smtpFrom(args, io)) ?? {}
+    const email = await withSecrets(args, io, input, async () => undefined)
     return withPorts(args, io, async (ports) => {
       const fields = {
         appId: args.operand(0),
@@ -51,15 +51,16 @@ export const endpointUpdate: Command = {
   name: 'endpoint update',
   summary: 'Change a mail server of an app, or its place in the order.',
   about: [
-    'Changes what is given and leaves the rest. Another host, port, security, user or authority',
-    'needs the password again: it is never carried to another server.',
+    'Changes what is given and leaves the rest. What says where the secret goes (host, port, security,',
+    'user, auth, tenant, client id, ca) needs it again: it is never carried to another server.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
   flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
   examples: ['otpmint endpoint update 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --rank 1'],
   async run(args, io) {
     const input = await smtpFrom(args, io)
-    const email = input && (await withPassword(args, io, input, leadsElsewhere(input)))
+    const isMoved = input !== undefined && leadsElsewhere(input)
+    const email = isMoved ? await withSecrets(args, io, input, () => current(args, io)) : input
     return withPorts(args, io, async (ports) => {
       const [appId, id] = [args.operand(0), args.operand(1)]
       const fields = { appId, id, rank: rankOf(args), email }
@@ -99,7 +100,7 @@ export const endpointList: Command = {
       else {
         const rows = endpoints.map((endpoint) => {
           const { id, rank, settings } = endpoint
-          return [id, String(rank), endpointText(endpoint), settings.user ?? '-', sender(endpoint)]
+          return [id, String(rank), endpointText(endpoint), loginText(settings), sender(endpoint)]
         })
         printTable(io, ['ID', 'RANK', 'MAIL SERVER', 'LOGIN', 'SENDER'], rows)
       }
@@ -107,9 +108,10 @@ export const endpointList: Command = {
     }),
 }
 
-/** Whether a change has a new destination, which needs the password again. */
-export function leadsElsewhere({ host, port, security, user, ca }: SmtpInput): boolean {
-  return [host, port, security, user, ca].some((value) => value !== undefined)
+/** The endpoint as it is stored. */
+async function current(args: Args, io: Io): Promise<Endpoint | undefined> {
+  const { endpoints } = await readApp(args, io)
+  return endpoints.find(({ id }) => id === args.operand(1))
 }
 
 function rankOf(args: Args): unknown {
@@ -127,9 +129,13 @@ function showEndpoint(endpoint: Endpoint, args: Args, io: Io): void {
     ['id', endpoint.id],
     ['rank', String(endpoint.rank)],
     ['mail server', endpointText(endpoint)],
-    ['login', settings.user ?? '-'],
+    ['login', loginText(settings)],
     ['sender', sender(endpoint)],
   ])
+}
+
+function loginText({ user, auth }: Endpoint['settings']): string {
+  return auth === 'password' ? (user ?? '-') : `${user} (${auth})`
 }
 
 function sender({ settings: { from, fromName } }: Endpoint): string {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseEnvironmentFile } from '../config/environment-file.ts'
 import { loadSettings, type Settings } from '../config/load.ts'
 import type { App } from '../domain/app/app.ts'
+import { findApp } from '../domain/app/manage.ts'
 import type { Actor } from '../domain/audit.ts'
 import type { Ports } from '../domain/ports.ts'
 import { askServer } from '../runtime/control.ts'
@@ -66,6 +67,16 @@ export async function withPorts(
   const opened = await openPorts(settings)
   try {
     return await work({ ...opened.ports, ...(io.dns && { dns: io.dns }) }, settings)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** The app of the first operand, as it is stored now. Throws `app_not_found`. */
+export async function readApp(args: Args, io: Io): Promise<App> {
+  const opened = await openPorts(settingsFor(args, io))
+  try {
+    return await findApp(opened.ports, args.operand(0))
   } finally {
     await opened.close()
   }

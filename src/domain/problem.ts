@@ -25,7 +25,7 @@ export const problemTitles = {
   too_many_dkim_keys: 'The app has ten DKIM keys already',
   template_not_found: 'No such template',
   too_many_templates: 'The app has templates in fifty languages already',
-  secret_required: 'Changing where an endpoint leads needs its password again',
+  secret_required: 'Changing where an endpoint leads needs its secret again',
   host_not_public: 'The mail server must have public addresses only',
   login_refused: 'The mail server refused the login',
   channel_not_configured: 'This app has no such channel',

@@ -194,6 +194,11 @@ export type AppStore = {
    * app that has changed since `expectedVersion` stays as it is.
    */
   renewKeys(renewals: KeyRenewal[]): Promise<void>
+  /**
+   * Replaces the secret of an endpoint by one that was made from it, and makes the app's next version.
+   * False where the endpoint has another secret by now, or is gone.
+   */
+  renewSecret(renewal: SecretRenewal): Promise<boolean>
 }
 
 /** A new data key, with its predecessors, and every secret of the app sealed with it. */
@@ -204,6 +209,8 @@ export type KeyRenewal = {
   secrets: { endpointId: string; sealed: Uint8Array }[]
   dkim: { id: string; sealed: Uint8Array }[]
 }
+
+export type SecretRenewal = { appId: string; endpointId: string; from: Uint8Array; to: Uint8Array }
 
 export type NewKey = {
   key: AppKey

@@ -17,6 +17,14 @@ import { smtpSettings } from '../support/commands.ts'
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
 
+/** What an endpoint's access tokens need; none is asked for with a password. */
+export const tokenPorts = {
+  keyring,
+  clock: systemClock,
+  timers: systemTimers,
+  apps: { renewSecret: async () => true },
+}
+
 type AppParts = {
   id?: string
   name?: string | null
@@ -60,8 +68,8 @@ export function endpointOf(
   id = `${app.id}-mail`,
 ): Endpoint {
   const place = { id, settings }
-  const secret = { password: password === undefined ? ('none' as const) : { set: password } }
-  const secretSealed = sealSecret({ keyring }, app, place, { ...secret, current: null })
+  const secret = password === undefined ? 'none' : { set: password }
+  const secretSealed = sealSecret({ keyring }, app, place, { secret, current: null })
   const times = { createdAt: noon, updatedAt: noon }
   return { ...place, appId: app.id, channel: 'email', rank: 1, secretSealed, ...times }
 }
@@ -120,7 +128,7 @@ export function openChannel(network: Partial<MailNetwork & { connectionsMax: num
   const timers = movableTimers()
   const clock = systemClock
   const options = { egress: createEgress(), clock, timers, connectionsMax: 100, ...network }
-  const channel: Channel = createEmailChannel({ keyring }, createMailer(options))
+  const channel: Channel = createEmailChannel(tokenPorts, createMailer(options))
   return {
     advance: timers.advance,
     send: (app: App, parts: Parameters<typeof handoverOf>[1] = {}): Promise<DeliveryOutcome> =>

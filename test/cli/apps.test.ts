@@ -74,7 +74,7 @@ test('a mail password is read from a file, from a pipe or from a prompt', async 
   for (const app of [fromFile, fromPipe, JSON.parse(asked.out)]) {
     expect(app.endpoints).toHaveLength(1)
     expect(app.endpoints[0].email).toMatchObject({ host: 'smtp.example.com', security: 'tls' })
-    expect(app.endpoints[0].email.has_password).toBe(true)
+    expect(app.endpoints[0].email.has_secret).toBe(true)
     expect(JSON.stringify(app)).not.toContain('hunter2')
   }
 })
@@ -91,6 +91,40 @@ test('an authority is read from a file, and taken back by the word default', asy
   const back = ['endpoint', 'update', app.id, app.endpoints[0].id, '--smtp-ca-file', 'default']
   expect((await command([...back, ...place.at])).code).toBe(0)
   expect((await show(app.id)).endpoints[0].email.ca).toBeNull()
+})
+
+test('what OAuth needs is read from files, or asked for at a terminal', async () => {
+  const file = (name: string, text: string) => {
+    writeFileSync(join(place.path, name), text)
+    return join(place.path, name)
+  }
+  const oauth = [...mail, ...from, '--smtp-auth', 'google', '--smtp-client-id', 'client-1']
+  const secret = ['--smtp-client-secret-file', file('secret', 's3cret\n')]
+  const token = ['--smtp-refresh-token-file', file('token', '1//token\n')]
+
+  const read = await create('Read', [...oauth, ...secret, ...token])
+  const asked = await command(['app', 'create', 'Asked', '--json', ...oauth, ...place.at], {
+    isTerminal: true,
+    secret: 's3cret',
+  })
+  const half = await command(['app', 'create', 'Half', ...oauth, ...secret, ...place.at])
+  const twice = ['--smtp-client-secret-file', '-', '--smtp-refresh-token-file', '-']
+  const both = await command(['app', 'create', 'Both', ...oauth, ...twice, ...place.at])
+
+  for (const app of [read, JSON.parse(asked.out)]) {
+    const shown = { auth: 'google', client_id: 'client-1', tenant: null, has_secret: true }
+    expect(app.endpoints[0].email).toMatchObject(shown)
+    expect(JSON.stringify(app)).not.toMatch(/s3cret|1\/\/token/)
+  }
+  expect(half).toMatchObject({ code: 2, err: expect.stringContaining('--smtp-refresh-token-file') })
+  expect(both).toMatchObject({ code: 2, err: expect.stringContaining('only one file') })
+
+  // A change asks for the secrets of the login that is stored.
+  const [endpoint] = read.endpoints
+  const move = ['endpoint', 'update', read.id, endpoint.id, '--smtp-host', 'smtp.example.net']
+  expect((await command([...move, ...place.at])).err).toContain('needs its secret again')
+  const moved = await command([...move, ...place.at], { isTerminal: true, secret: 's3cret' })
+  expect(moved).toMatchObject({ code: 0, out: expect.stringContaining('(google)') })
 })
 
 test('a password that is missing is asked for by the name of its flag', async () => {
@@ -161,7 +195,7 @@ test('a password is not carried to another mail server', async () => {
   })
 
   expect(refused.code).toBe(1)
-  expect(refused.err).toContain('password')
+  expect(refused.err).toContain('needs its secret again')
   expect(kept.name).toBe('Acme')
   expect(asked.code).toBe(0)
 })

@@ -62,9 +62,9 @@ test('a password is never shown', async () => {
   const shown = [added, await list(), await admin(at, 'GET', `/v1/apps/${appId}`)]
 
   expect(added.status).toBe(201)
-  expect(added.json.email).toMatchObject({ has_password: true, security: 'starttls' })
+  expect(added.json.email).toMatchObject({ has_secret: true, security: 'starttls' })
   for (const { text } of shown) expect(text).not.toContain('hunter2')
-  expect(shown.every(({ text }) => text.includes('"has_password":true'))).toBe(true)
+  expect(shown.every(({ text }) => text.includes('"has_secret":true'))).toBe(true)
 })
 
 test('a change of an endpoint’s destination needs its password again', async () => {
@@ -79,7 +79,7 @@ test('a change of an endpoint’s destination needs its password again', async (
   const renamed = await patch(json.id, { email: { from_name: 'Acme', host: 'SMTP.example.com' } })
   const moved = await patch(json.id, { email: { host: 'mx.example.net', password: 'hunter3' } })
 
-  expect(renamed.json.email).toMatchObject({ from_name: 'Acme', has_password: true })
+  expect(renamed.json.email).toMatchObject({ from_name: 'Acme', has_secret: true })
   expect(moved.json.email.host).toBe('mx.example.net')
 })
 

@@ -340,4 +340,26 @@ function rotating(open: OpenStores): void {
     expect(await apps.wrappedOtherwise('new', 9)).toEqual([])
     expect(await apps.wrappedOtherwise('newer', 1)).toHaveLength(1)
   })
+
+  test('a renewed secret takes the place of the one that it was made from, and of no other', async () => {
+    const stores = await open()
+    const { apps } = stores
+    const { id } = plainApp()
+    const endpoints = [emailEndpoint(id, 1), emailEndpoint(id, 2)] as const
+    const old = await addPlainApp(stores, plainApp({ id, endpoints: [...endpoints] }))
+    const from = endpoints[1].secretSealed ?? bytes(1)
+    const renewal = { appId: id, endpointId: endpoints[1].id, from, to: bytes(60) }
+
+    const renewed = await Promise.all([
+      ...[renewal, { ...renewal, to: bytes(70) }].map(apps.renewSecret),
+      apps.renewSecret({ ...renewal, appId: 'unknown' }),
+      apps.renewSecret({ ...renewal, endpointId: endpoints[0].id }),
+    ])
+
+    expect(renewed).toEqual([true, false, false, false])
+    expect(await apps.get(id)).toEqual({
+      ...{ ...old, version: 2 },
+      endpoints: [endpoints[0], { ...endpoints[1], secretSealed: renewal.to }],
+    })
+  })
 }

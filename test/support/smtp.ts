@@ -107,14 +107,13 @@ export async function mailServer(
 
 /**
  * What a scripted server answers to each command: a reply, or `hang` (no reply), `close` (hangs up)
- * or `drip` (a reply without an end). A list is used in turn; its last element repeats.
+ * or `drip` (a reply without an end). A list is used in turn; its last element repeats. A function
+ * is given the command. `continued` is the line after a reply 334.
  */
-export type Script = Partial<
-  Record<
-    'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL FROM' | 'RCPT TO' | 'DATA' | 'message',
-    string | string[]
-  >
->
+export type Script = Partial<Record<Step, ScriptedReply | ScriptedReply[]>>
+type ScriptedReply = string | ((line: string) => string)
+type Step = 'greeting' | Command | 'continued' | 'message'
+type Command = 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL FROM' | 'RCPT TO' | 'DATA'
 
 export type ScriptedServer = {
   port: number
@@ -133,6 +132,7 @@ const usual: Required<Script> = {
   EHLO: '250 mail.acme.test',
   STARTTLS: '502 5.5.1 no such command',
   AUTH: '235 2.7.0 welcome',
+  continued: '535 5.7.8 no',
   'MAIL FROM': '250 2.1.0 ok',
   'RCPT TO': '250 2.1.5 ok',
   DATA: '354 go ahead',
@@ -158,16 +158,19 @@ export async function scriptedServer(script: Script | ScriptOf = {}): Promise<Sc
     sockets.add(socket)
     const replies = { ...usual, ...scriptOf({ number: connections, open: sockets.size }) }
     const counts: Partial<Record<keyof Script, number>> = {}
+    let isContinued = false
     const drip = () => {
       if (socket.writable) socket.write('2')
       if (!socket.destroyed) setTimeout(drip, dripMs)
     }
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
-    const answer = (step: keyof Script) => {
+    const answer = (step: keyof Script, line = '') => {
       const list = [replies[step]].flat()
-      const reply = list[counts[step] ?? 0] ?? list.at(-1) ?? ''
+      const chosen = list[counts[step] ?? 0] ?? list.at(-1) ?? ''
+      const reply = typeof chosen === 'function' ? chosen(line) : chosen
       counts[step] = (counts[step] ?? 0) + 1
+      isContinued = reply.startsWith('334')
       if (reply === 'close') socket.destroy()
       else if (reply === 'drip') drip()
       else if (reply !== 'hang') socket.write(`${reply}\r\n`)
@@ -185,10 +188,10 @@ export async function scriptedServer(script: Script | ScriptOf = {}): Promise<Sc
           return line !== '.'
         }
         commands.push(line)
-        const step = stepOf(line)
-        if (step) answer(step)
+        const step = isContinued ? 'continued' : stepOf(line)
+        if (step) answer(step, line)
         else socket.write(line === 'QUIT' ? '221 bye\r\n' : '250 ok\r\n')
-        return step === 'DATA' && [replies.DATA].flat().every((reply) => reply.startsWith('3'))
+        return step === 'DATA' && [replies.DATA].flat().every((reply) => /^3/.test(String(reply)))
       }),
     )
     answer('greeting')

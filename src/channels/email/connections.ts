@@ -10,7 +10,7 @@ export type Connections = {
   open(server: MailServer, signal: AbortSignal): Promise<Session>
   /** Keeps a session for the next mail, after a reset where its last exchange failed. */
   keep(server: MailServer): (session: Session) => void
-  /** The outcome of a login that was refused in the last minute; null when it may be tried. */
+  /** The outcome of the same login that was refused in the last minute; null when it may be tried. */
   loginRefused(server: MailServer): DeliveryOutcome | null
   /** Stops connecting for a minute, or until the settings change. */
   refuseLogin(server: MailServer, outcome: DeliveryOutcome): void
@@ -18,11 +18,12 @@ export type Connections = {
 }
 
 type Endpoint = {
-  /** The destination of the connections, with the login and password. */
+  /** The destination of the connections, with the login and password, without a token. */
   destination: string
   appVersion: number
   idle: { session: Session; cancelClose: () => void }[]
-  refused: { until: number; outcome: DeliveryOutcome } | null
+  /** The last refused login, with its password or token. */
+  refused: { until: number; credential: string | null; outcome: DeliveryOutcome } | null
 }
 
 const endpointsMax = 1_000
@@ -97,11 +98,13 @@ export function createConnections(network: MailNetwork & { connectionsMax: numbe
     },
     loginRefused(server) {
       const refused = endpointOf(server)?.refused
-      return refused && timers.monotonic() < refused.until ? refused.outcome : null
+      const isSame = refused && refused.credential === server.credential
+      return isSame && timers.monotonic() < refused.until ? refused.outcome : null
     },
     refuseLogin(server, outcome) {
       const endpoint = endpointOf(server)
-      if (endpoint) endpoint.refused = { until: timers.monotonic() + loginPauseMs, outcome }
+      const until = timers.monotonic() + loginPauseMs
+      if (endpoint) endpoint.refused = { until, credential: server.credential, outcome }
     },
     close() {
       isClosed = true
@@ -130,7 +133,9 @@ function takeFrom(
   }
 }
 
-function destinationOf({ settings, password, registeredBy }: MailServer): string {
-  const { host, port, security, user, ca } = settings
-  return JSON.stringify([host, port, security, user, ca, password, registeredBy])
+function destinationOf({ settings, credential, registeredBy }: MailServer): string {
+  const { host, port, security, user, ca, auth } = settings
+  // A connection stays logged in after its token has ended.
+  const password = auth === 'password' ? credential : null
+  return JSON.stringify([host, port, security, user, ca, auth, password, registeredBy])
 }

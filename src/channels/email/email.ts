@@ -1,58 +1,124 @@
 import type { App } from '../../domain/app/app.ts'
 import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
-import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
+import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
-import type { Channel, Ports } from '../../domain/ports.ts'
+import type { Channel, Ports, Queued, Turn } from '../../domain/ports.ts'
+import { type Credential, type CredentialPorts, credentialOf } from './credential.ts'
 import {
   atOnce,
   type DkimSigner,
   type Mail,
   type Mailer,
   type MailJob,
-  type MailServer,
+  mailServer,
 } from './mail-job.ts'
+import { createTokens, type TokenPorts } from './tokens.ts'
 
 /**
- * Sends mail through each app's own servers. The password is opened here, where the keys are, and
- * goes to the mailer with the message, in memory only.
+ * Sends mail through each app's own servers. The password is opened here, where the keys are, or an
+ * access token asked for, and goes to the mailer with the message, in memory only.
  */
-export function createEmailChannel({ keyring }: Pick<Ports, 'keyring'>, mailer: Mailer): Channel {
-  const jobOf = (handover: Handover): MailJob | DeliveryOutcome => {
-    const { app, endpoint, recipient } = handover
-    if (!endpoint) return refusedForNow('this app has no mail server')
-    if (!oneAddress.test(recipient.address)) return notAnAddress
-    const server = mailServer(keyring, app, endpoint)
-    if (server === null) return refusedForNow('the password of the mail server cannot be opened')
-    return { server, mail: mailOf(handover), dkim: dkimSigner(keyring, app, endpoint) }
-  }
+export function createEmailChannel(given: TokenPorts, mailer: Mailer): Channel {
+  const tokens = createTokens(given)
+  const ports = { ...given, tokens }
+  const { timers } = ports
   return {
     async deliver(handover, signal) {
-      const job = jobOf(handover)
-      return 'status' in job ? job : mailer.send(job, signal)
+      const refused = refusalOf(handover)
+      if (refused) return refused
+      for (let login = 1; ; login++) {
+        const credential = await orStopped(credentialFor(ports, handover), signal)
+        if (credential === null) return notBegun
+        if ('outcome' in credential) return credential.outcome
+        const outcome = await mailer.send(jobOf(given.keyring, handover, credential), signal)
+        if (learn(handover, credential, outcome) === 'done' || login === loginsMax) return outcome
+      }
     },
     async queue(handover, turn) {
-      const job = jobOf(handover)
-      return 'status' in job ? atOnce(job) : mailer.queue(job, turn)
+      const refused = refusalOf(handover)
+      if (refused) return atOnce(refused)
+      const credential = credentialFor(ports, handover)
+      if (credential instanceof Promise) return afterToken(handover, credential, turn)
+      return send(handover, credential, turn)
     },
     close: mailer.close,
   }
+
+  async function afterToken(
+    handover: Handover,
+    asked: Promise<Credential>,
+    turn: Turn,
+  ): Promise<Queued | null> {
+    const askedAt = timers.monotonic()
+    const credential = await orStopped(asked, turn.signal)
+    const tookMs = Math.round(timers.monotonic() - askedAt)
+    if (credential === null) return null
+    if ('outcome' in credential) return { ...atOnce(credential.outcome), tookMs }
+    // It goes back to its place, so that its turn is no longer than others; the token is kept.
+    return tookMs > tokenWaitMaxMs ? null : send(handover, credential, turn)
+  }
+
+  async function send(
+    handover: Handover,
+    credential: Credential,
+    turn: Turn,
+  ): Promise<Queued | null> {
+    if ('outcome' in credential) return atOnce(credential.outcome)
+    const queued = await mailer.queue(jobOf(given.keyring, handover, credential), turn)
+    // Begun again from its place in the lane, with another token.
+    return queued && learn(handover, credential, queued.outcome) === 'again' ? null : queued
+  }
+
+  /** Notes whether the mail server took the token. `again`: another token may do. */
+  function learn(
+    { endpoint }: Handover,
+    { credential }: { credential: string | null },
+    outcome: DeliveryOutcome,
+  ): 'done' | 'again' {
+    if (!endpoint || endpoint.settings.auth === 'password' || credential === null) return 'done'
+    if (outcome.status === 'refused' && outcome.cause === 'login') {
+      return tokens.refused(endpoint.id, credential, outcome) === 'again' ? 'again' : 'done'
+    }
+    if (outcome.status === 'sent') tokens.accepted(endpoint.id, credential)
+    return 'done'
+  }
 }
 
-/** The endpoint with its password in clear; null when that cannot be opened. */
-export function mailServer(
+/** Logins of one message outside of a lane: with a token that was stale, and with others. */
+const loginsMax = 3
+/** A message that waited longer for a token, in ms, goes back to its lane. */
+const tokenWaitMaxMs = 2_000
+
+function refusalOf({ endpoint, recipient }: Handover): DeliveryOutcome | null {
+  if (!endpoint) return noServer
+  return oneAddress.test(recipient.address) ? null : notAnAddress
+}
+
+function credentialFor(ports: CredentialPorts, { app, endpoint }: Handover) {
+  return endpoint ? credentialOf(ports, app, endpoint) : { outcome: noServer }
+}
+
+function jobOf(
   keyring: Ports['keyring'],
-  app: App,
-  { id: endpointId, settings, secretSealed }: Endpoint,
-): MailServer | null {
-  const { registeredBy, version: appVersion } = app
-  const server = { endpointId, appVersion, settings, registeredBy }
-  if (secretSealed === null) return { ...server, password: null }
-  try {
-    const place = secretPlace({ id: endpointId, settings })
-    return { ...server, password: keyring.open(app.id, app.dataKey, place, secretSealed) }
-  } catch {
-    return null
-  }
+  handover: Handover,
+  { credential }: { credential: string | null },
+): MailJob {
+  const { app, endpoint } = handover
+  if (!endpoint) throw new Error('a hand-over without an endpoint')
+  const server = mailServer(app, endpoint, credential)
+  return { server, mail: mailOf(handover), dkim: dkimSigner(keyring, app, endpoint) }
+}
+
+/** Null where the signal comes first. */
+function orStopped<Value>(value: Value | Promise<Value>, signal: AbortSignal) {
+  return new Promise<Value | null>((resolve, reject) => {
+    const stop = () => resolve(null)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    Promise.resolve(value)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 /**
@@ -76,15 +142,24 @@ export function dkimSigner(
 
 /** A second check of the recipient, besides the domain's. */
 const oneAddress = /^[^\p{C}\p{Z},;:<>()[\]"\\@]+@[^\p{C}\p{Z},;:<>()[\]"\\@]+$/u
+const refused = { status: 'refused', code: null } as const
 const notAnAddress: DeliveryOutcome = {
-  status: 'refused',
+  ...refused,
   cause: 'recipient',
-  code: null,
   detail: 'the recipient is not one address',
 }
-
-function refusedForNow(detail: string): DeliveryOutcome {
-  return { status: 'refused', cause: 'server', code: null, detail }
+const noServer: Extract<DeliveryOutcome, { status: 'refused' }> = {
+  ...refused,
+  cause: 'server',
+  detail: 'this app has no mail server',
+}
+const notBegun: DeliveryOutcome = {
+  status: 'deferred',
+  cause: 'network',
+  ambiguous: false,
+  retryAfterMs: null,
+  code: null,
+  detail: 'it was stopped before it began',
 }
 
 export function mailOf(handover: Handover): Mail {

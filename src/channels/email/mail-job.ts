@@ -1,15 +1,17 @@
 import type { App } from '../../domain/app/app.ts'
+import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Queued, Turn } from '../../domain/ports.ts'
 
-/** A mail server to connect to, with its password in clear; in memory only. */
+/** A mail server to connect to, with what to log in with in clear; in memory only. */
 export type MailServer = {
   endpointId: string
   /** Counts up with every change of the app or its endpoints. */
   appVersion: number
   settings: SmtpSettings
-  password: string | null
+  /** The password or the access token; null for no login. */
+  credential: string | null
   /** With `open` only public addresses are dialled. */
   registeredBy: App['registeredBy']
 }
@@ -39,6 +41,15 @@ export type Mailer = {
   queue(job: MailJob, turn: Turn, begun?: () => void): Promise<Queued | null>
   /** Drops every connection, so that running jobs end soon. */
   close(): void
+}
+
+/** The server of an endpoint, to log in at with this credential. */
+export function mailServer(
+  { version: appVersion, registeredBy }: App,
+  { id: endpointId, settings }: Endpoint,
+  credential: string | null,
+): MailServer {
+  return { endpointId, appVersion, settings, registeredBy, credential }
 }
 
 /** The reason that a signal was aborted with; any other reason drops the job. */

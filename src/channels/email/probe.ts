@@ -1,16 +1,16 @@
 import type { App } from '../../domain/app/app.ts'
 import type { Endpoint } from '../../domain/app/endpoint.ts'
-import type { Ports } from '../../domain/ports.ts'
+import { credentialOf } from './credential.ts'
 import { lookUp, type MailNetwork } from './dial.ts'
-import { mailServer } from './email.ts'
-import type { MailServer } from './mail-job.ts'
+import { type MailServer, mailServer } from './mail-job.ts'
 import { openSession } from './session.ts'
 import { adviceOf } from './smtp-advice.ts'
 import type { SmtpFailure } from './smtp-outcome.ts'
-import { passwordForms, wordsOf } from './smtp-words.ts'
+import { credentialForms, wordsOf } from './smtp-words.ts'
+import { createTokens, type TokenPorts } from './tokens.ts'
 
 export type ProbeStep = {
-  step: 'resolve' | 'connect' | 'tls' | 'login'
+  step: 'resolve' | 'connect' | 'tls' | 'token' | 'login'
   ok: boolean
   /** One sentence: what was found, and after a failure what to do next. */
   says: string
@@ -18,27 +18,31 @@ export type ProbeStep = {
 
 const probeMaxMs = 40_000
 
+type ProbePorts = TokenPorts & MailNetwork
+
 /**
  * Tests a mail server up to the login, without mail. The steps are in order and end with the first
  * that failed. An openly registered app gets none of the server's words.
  */
 export async function probeSmtp(
-  { keyring, ...network }: Pick<Ports, 'keyring'> & MailNetwork,
+  ports: ProbePorts,
   app: App,
   endpoint: Endpoint,
 ): Promise<ProbeStep[]> {
-  const opened = mailServer(keyring, app, endpoint)
-  const server = opened ?? { ...withoutLogin(app, endpoint), password: null }
-  const failed = await tryServer(server, network)
+  // With a token of its own, so that the token server is tested too.
+  const found = await credentialOf({ ...ports, tokens: createTokens(ports) }, app, endpoint)
+  const server = mailServer(app, endpoint, 'outcome' in found ? null : found.credential)
+  const failed = await tryServer(server, ports)
   const steps = stepsTo(server, failed)
-  if (opened || failed) return steps
-  const says = 'The stored password does not open with this master key; set the password again.'
-  return [...steps.filter(({ step }) => step !== 'login'), { step: 'login', ok: false, says }]
+  if (!('outcome' in found) || failed) return steps
+  const step = endpoint.settings.auth === 'password' ? 'login' : 'token'
+  const before = steps.filter((each) => each.step !== 'login' && each.step !== 'token')
+  return [...before, { step, ok: false, says: sentence(found.outcome.detail) }]
 }
 
 /** Tests the login at the endpoint; null on success, else the reason. */
 export async function tryLogin(
-  ports: Pick<Ports, 'keyring'> & MailNetwork,
+  ports: ProbePorts,
   app: App,
   endpoint: Endpoint,
 ): Promise<string | null> {
@@ -46,9 +50,8 @@ export async function tryLogin(
   return steps.find(({ ok }) => !ok)?.says ?? null
 }
 
-function withoutLogin(app: App, { id, settings }: Endpoint): Omit<MailServer, 'password'> {
-  const { registeredBy, version: appVersion } = app
-  return { endpointId: id, appVersion, settings, registeredBy }
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`
 }
 
 async function tryServer(server: MailServer, network: MailNetwork): Promise<SmtpFailure | null> {
@@ -71,7 +74,7 @@ async function tryServer(server: MailServer, network: MailNetwork): Promise<Smtp
 
 /** The successful steps, and the one that failed. */
 function stepsTo(
-  { settings, password, registeredBy }: MailServer,
+  { settings, credential, registeredBy }: MailServer,
   failed: SmtpFailure | null,
 ): ProbeStep[] {
   const { host, port, security, user } = settings
@@ -86,10 +89,13 @@ function stepsTo(
       says: `The connection is encrypted, with a certificate for ${host}.`,
     })
   }
+  if (settings.auth !== 'password') {
+    good.push({ step: 'token', ok: true, says: 'An access token was given.' })
+  }
   if (user !== null) good.push({ step: 'login', ok: true, says: 'The login was accepted.' })
   if (!failed) return good
 
-  const forms = passwordForms(user, password)
+  const forms = credentialForms(user, credential)
   const words = registeredBy === 'open' ? '' : wordsOf(failed.response ?? '', undefined, forms)
   const bad = adviceOf(settings, failed, words)
   const before = good.findIndex(({ step }) => step === bad.step)

@@ -4,6 +4,7 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { connectTimeoutMs, dial, failure, type MailNetwork } from './dial.ts'
 import type { MailServer } from './mail-job.ts'
 import { isTlsFault } from './smtp-words.ts'
+import { tokenLogins, tokenMethod } from './token-login.ts'
 
 /** A connection to a mail server after greeting, encryption and login. */
 export type Session = {
@@ -71,8 +72,10 @@ async function connect(
     if (signal.aborted) throw failure('EABORT')
     await step<void>(connection, (done) => connection.connect((error) => done(error ?? null)))
     const { user } = server.settings
-    if (user !== null && server.password !== null && connection.allowsAuth) {
-      const auth = { user, pass: server.password }
+    if (user !== null && server.credential !== null && connection.allowsAuth) {
+      const isToken = server.settings.auth !== 'password'
+      const method = isToken && tokenMethod(String(connection.lastServerResponse))
+      const auth = { user, pass: server.credential, ...(method && { method }) }
       await step(connection, (done) => connection.login(auth, (error) => done(error)))
     }
     return sessionOn(connection)
@@ -151,9 +154,10 @@ function step<Result>(
  * nodemailer's log, because the dialogue has codes and passwords.
  */
 function connectionOptions(
-  { settings: { host, port, security, ca: own } }: MailServer,
+  server: MailServer,
   { network, socket, plain }: { network: MailNetwork; socket: Socket; plain: boolean },
 ): ConstructorParameters<typeof SMTPConnection>[0] {
+  const { host, port, security, auth, ca: own } = server.settings
   const ca = [...(network.ca ?? []), ...(own === null ? [] : [own])]
   return {
     host,
@@ -168,6 +172,7 @@ function connectionOptions(
       // The default of these includes the certificates of NODE_EXTRA_CA_CERTS.
       ...(ca.length > 0 ? { ca: [...tls.getCACertificates('default'), ...ca] } : {}),
     },
+    ...(auth !== 'password' && { customAuth: tokenLogins(server) }),
     // The time for the greeting and the handshake, after the connection.
     connectionTimeout: greetingTimeoutMs + connectTimeoutMs,
     greetingTimeout: greetingTimeoutMs,

@@ -15,8 +15,11 @@ export function adviceOf(settings: SmtpSettings, failure: SmtpFailure, words: st
   const { code = '', originalCode = '' } = failure
   const reply = words === '' ? '' : ` It said: ${words}`
   if (code === 'EAUTH' || code === 'ENOAUTH') {
-    const says = `The login was refused; check user and password, or make an app password.${reply}`
-    return { step: 'login', says }
+    if (code === 'ENOAUTH' && settings.auth !== 'password') {
+      const says = `${host} offers neither XOAUTH2 nor OAUTHBEARER; use a password, or another host.`
+      return { step: 'login', says }
+    }
+    return { step: 'login', says: `The login was refused; ${loginAdvice[settings.auth]}.${reply}` }
   }
   if (isTlsFault(failure)) return { step: 'tls', says: tlsAdvice(settings, failure, reply) }
   if (code === 'EDNS') {
@@ -33,6 +36,16 @@ export function adviceOf(settings: SmtpSettings, failure: SmtpFailure, words: st
       : `No mail server answers at ${host}:${port}; check the port, whether security is right ` +
         `for it (465 "tls", 587 "starttls"), and the firewall.${reply}`
   return { step: 'connect', says }
+}
+
+const loginAdvice: Record<SmtpSettings['auth'], string> = {
+  password: 'check user and password, or make an app password',
+  google: 'check that user is the mailbox whose owner consented',
+  google_service_account: 'check the mailbox, and that the service account may act for it',
+  microsoft: 'check that user is the mailbox whose owner consented, and that it may use SMTP AUTH',
+  microsoft_app:
+    'check that the Enterprise application’s object id has a service principal in Exchange with ' +
+    'access to the mailbox (up to 30 minutes), and that the mailbox may use SMTP AUTH',
 }
 
 /** The code of the error when an address is not public and therefore not dialled. */

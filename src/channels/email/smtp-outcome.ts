@@ -7,10 +7,10 @@ import type {
 import type { MailServer } from './mail-job.ts'
 import { adviceOf, notPublicCode } from './smtp-advice.ts'
 import {
+  credentialForms,
   detailMax,
   isCertificateFault,
   isTlsFault,
-  passwordForms,
   remoteIdOf,
   replyCode,
   retryAfterOf,
@@ -40,12 +40,13 @@ type Cause =
  */
 export function outcomeOf(
   failure: SmtpFailure,
-  { settings, password, registeredBy }: Pick<MailServer, 'settings' | 'password' | 'registeredBy'>,
+  server: Pick<MailServer, 'settings' | 'credential' | 'registeredBy'>,
   { secrets, begun }: { secrets: Secrets; begun: boolean },
 ): DeliveryOutcome {
   const reply = readReply(failure)
   const cause = reply ? causeOfReply(reply, failure) : causeWithoutReply(failure)
-  const forms = passwordForms(settings.user, password)
+  const { settings, credential, registeredBy } = server
+  const forms = credentialForms(settings.user, credential)
   const words = reply ? wordsOf(failure.response ?? '', secrets, forms) : null
   const shown = registeredBy === 'open' && words !== null ? '' : words
   const detail = detailOf(cause, failure, { settings, words: shown }).slice(0, detailMax)
@@ -179,7 +180,9 @@ function detailOf(
   if (isSettings || code === notPublicCode) return adviceOf(settings, failure, words ?? '').says
   if (words !== null) return words === '' ? coarseWords[cause] : words
   if (code === 'EAUTH' || code === 'ENOAUTH') {
-    return 'the mail server offers no login that works with this password'
+    return settings.auth === 'password'
+      ? 'the mail server offers no login that works with this password'
+      : 'the mail server offers neither XOAUTH2 nor OAUTHBEARER'
   }
   return ownWords[originalCode] ?? ownWords[code] ?? 'the message could not be handed over'
 }

@@ -19,11 +19,16 @@ export function wordsOf(response: string, secrets?: Secrets, passwords: string[]
   return hide(line, code, '<code>').slice(0, wordsMax)
 }
 
-/** A password as it was typed, and as AUTH LOGIN and AUTH PLAIN (RFC 4616) send it. */
-export function passwordForms(user: string | null, password: string | null): string[] {
+/**
+ * A password or an access token as it is, and as AUTH LOGIN, AUTH PLAIN (RFC 4616) and XOAUTH2 send
+ * it.
+ */
+export function credentialForms(user: string | null, password: string | null): string[] {
   if (password === null || password === '') return []
   const base64 = (text: string) => Buffer.from(text).toString('base64')
-  return [password, base64(password), base64(`\0${user ?? ''}\0${password}`)]
+  const xoauth2 = `user=${user ?? ''}\u0001auth=Bearer ${password}\u0001\u0001`
+  const messages = [password, `\0${user ?? ''}\0${password}`, xoauth2]
+  return [password, ...messages.map(base64)]
 }
 
 /** The reply's code and enhanced status code, such as `550 5.1.1`; null for no reply. */

@@ -3,7 +3,7 @@ import { isWithin, mustBe } from '../field.ts'
 import { newId } from '../id.ts'
 import type { Keyring, SealPlace } from '../keyring.ts'
 import type { Ports } from '../ports.ts'
-import { collected, type FieldError, Problem } from '../problem.ts'
+import { collected, type FieldError } from '../problem.ts'
 import { readDomain, readRecipient } from '../verification/recipient.ts'
 import { type App, readName } from './app.ts'
 import {
@@ -15,6 +15,7 @@ import {
   smtpFields,
   smtpSecurities,
 } from './smtp-fields.ts'
+import { destination, type NewSecret, readLogin } from './smtp-login.ts'
 
 /** One configured way through a channel for an app, with its rank and its sealed secret. */
 export type Endpoint = {
@@ -50,7 +51,7 @@ export function draftEndpoint(
   const { registeredBy } = app
   const read = readSmtpSettings(ports, { input, names, current, registeredBy, mistakes })
   if (!read) return null
-  const { settings, password } = read
+  const { settings, secret } = read
   const now = ports.clock.now()
   const place = { id: current?.id ?? id, settings }
   return {
@@ -58,14 +59,14 @@ export function draftEndpoint(
     appId: app.id,
     channel: 'email',
     rank: current?.rank ?? 1,
-    secretSealed: sealSecret(ports, app, place, { password, current }),
+    secretSealed: sealSecret(ports, app, place, { secret, current }),
     createdAt: current?.createdAt ?? now,
     updatedAt: now,
   }
 }
 
-/** The settings, and the password to seal; `keep` keeps the stored one. */
-export type ReadSettings = { settings: SmtpSettings; password: { set: string } | 'keep' | 'none' }
+/** The settings, and the secret to seal. */
+export type ReadSettings = { settings: SmtpSettings; secret: NewSecret }
 
 type Reading = {
   input: SmtpInput
@@ -81,14 +82,10 @@ type Reading = {
 const publicPorts = [465, 587, 2525]
 
 /**
- * Merges `input` into the current settings. A change of host, port, security, user or ca needs the
- * password again (`secret_required`), so that it is never sent to another server. Adds what is wrong
- * to `mistakes`; null when anything is.
+ * Merges `input` into the current settings. A change of anything that says where the secret goes
+ * needs it again (`secret_required`). Adds what is wrong to `mistakes`; null when anything is.
  */
-export function readSmtpSettings(
-  { pem }: Pick<Ports, 'pem'>,
-  reading: Reading,
-): ReadSettings | null {
+export function readSmtpSettings(ports: Pick<Ports, 'pem'>, reading: Reading): ReadSettings | null {
   const { names, current, registeredBy, mistakes } = reading
   const input: SmtpInput = { ...keptFields(current, reading.input), ...given(reading.input) }
   const before = mistakes.length
@@ -115,47 +112,21 @@ export function readSmtpSettings(
     if (value === null && !isStranger) return null
     return value === undefined ? (from ?? undefined) : within<string>('user')(value)
   })
+  const auth = read('auth', (value) => (value === undefined ? 'password' : within('auth')(value)))
   const name = input.fromName ?? null
   const fromName = name === null ? null : collected(mistakes, () => readName(name, names.fromName))
   const ca = read('ca', (value) => {
     if (value === undefined || value === null) return null
     const text = within<string>('ca')(value)
-    return text !== undefined && pem.areCertificates(text) ? text : undefined
+    return text !== undefined && ports.pem.areCertificates(text) ? text : undefined
   })
   const connectionsMax = read('connectionsMax', numberOrNull('connectionsMax'))
   const ratePerMinute = read('ratePerMinute', numberOrNull('ratePerMinute'))
   if (mistakes.length > before) return null
 
-  const login = { host, port, security, user, ca }
-  const fields = { ...login, from, fromName, connectionsMax, ratePerMinute }
-  const settings = { channel: 'email', ...fields } as SmtpSettings
-  const password = readPassword(reading, settings)
-  return password === null ? null : { settings, password }
-}
-
-function readPassword(
-  { input, names, current, mistakes }: Reading,
-  settings: SmtpSettings,
-): ReadSettings['password'] | null {
-  const refuse = (reason: string) => {
-    mistakes.push({ field: names.password, reason })
-    return null
-  }
-  const { password } = input
-  if (typeof password === 'string' && isWithin(smtpFields.password, password)) {
-    return settings.user === null ? refuse('needs a user') : { set: password }
-  }
-  if (password !== undefined && password !== null) return refuse(mustBe(smtpFields.password))
-  if (settings.user === null) return 'none'
-  if (password === null) return refuse('cannot be empty while there is a user')
-  if (!current?.secretSealed) return refuse('is missing')
-  if (destination(settings) !== destination(current.settings)) throw new Problem('secret_required')
-  return 'keep'
-}
-
-/** Every field of the destination in one text, for comparing and for binding the secret. */
-function destination({ channel, host, port, security, user, ca }: EndpointSettings): string {
-  return [channel, host, port, security, user ?? '', ca ?? ''].join('\0')
+  const server = { host, port, security, user, auth, ca }
+  const fields = { ...server, from, fromName, connectionsMax, ratePerMinute }
+  return readLogin(ports, reading, { channel: 'email', ...fields } as SmtpSettings)
 }
 
 /** The place that an endpoint's secret is bound to: one endpoint and one destination. */
@@ -173,11 +144,11 @@ export function sealSecret(
   { keyring }: { keyring: Keyring },
   app: Pick<App, 'id' | 'dataKey'>,
   endpoint: Pick<Endpoint, 'id' | 'settings'>,
-  { password, current }: { password: ReadSettings['password']; current: Endpoint | null },
+  { secret, current }: { secret: NewSecret; current: Endpoint | null },
 ): Uint8Array | null {
-  if (password === 'none') return null
-  if (password === 'keep') return current?.secretSealed ?? null
-  return keyring.seal(app.id, app.dataKey, secretPlace(endpoint), password.set)
+  if (secret === 'none') return null
+  if (secret === 'keep') return current?.secretSealed ?? null
+  return keyring.seal(app.id, app.dataKey, secretPlace(endpoint), secret.set)
 }
 
 export function isEndpointChannel(value: unknown): value is EndpointChannel {
@@ -255,7 +226,7 @@ export function isLoopback(host: string): boolean {
 /** The current fields; a new host or port resets `security` to its default. */
 function keptFields(current: Endpoint | null, input: SmtpInput): SmtpInput {
   if (!current) return {}
-  const { security, channel: _, ...kept } = current.settings
+  const { security, channel: _, tenant: _t, clientId: _c, ...kept } = current.settings
   const isMoved = input.port !== undefined || input.host !== undefined
   return { ...kept, ...(!isMoved && { security }) }
 }

@@ -4,6 +4,19 @@ import { addressMax } from '../verification/recipient.ts'
 export const smtpSecurities = ['tls', 'starttls', 'opportunistic', 'none'] as const
 export type SmtpSecurity = (typeof smtpSecurities)[number]
 
+/**
+ * How to log in: with a password, or with an access token (OAuth 2.0) that Google gives for a refresh
+ * token or a service account, or Microsoft for a refresh token or the app itself.
+ */
+export const smtpAuths = [
+  'password',
+  'google',
+  'google_service_account',
+  'microsoft',
+  'microsoft_app',
+] as const
+export type SmtpAuth = (typeof smtpAuths)[number]
+
 export type SmtpSettings = {
   channel: 'email'
   host: string
@@ -11,6 +24,11 @@ export type SmtpSettings = {
   security: SmtpSecurity
   /** Null for a server without login. */
   user: string | null
+  auth: SmtpAuth
+  /** The Microsoft tenant; null with other logins. */
+  tenant: string | null
+  /** The OAuth client, or the address of the service account; null with a password. */
+  clientId: string | null
   from: string
   fromName: string | null
   /** PEM certificates that are trusted besides the system's; null for none. */
@@ -65,7 +83,34 @@ export const smtpFields = {
     must: '1 to 256 characters without control characters',
     wire: 'user',
     nullable: true,
-    says: 'The login; the From address if absent, null for no login.',
+    says: 'The login or mailbox; the From address if absent, null for no login.',
+  },
+  auth: {
+    type: 'choice',
+    of: smtpAuths,
+    wire: 'auth',
+    says:
+      'password: the default. google, google_service_account: a token of Google for a refresh token ' +
+      'or a service account. microsoft, microsoft_app: a token of Microsoft for a refresh token or ' +
+      'for the app itself.',
+  },
+  tenant: {
+    type: 'text',
+    min: 1,
+    max: 253,
+    must: 'the id (GUID) or a domain of the tenant',
+    wire: 'tenant',
+    nullable: true,
+    says: 'The Microsoft tenant: its id or a domain of it.',
+  },
+  clientId: {
+    type: 'text',
+    min: 1,
+    max: 256,
+    must: '1 to 256 characters without control characters',
+    wire: 'client_id',
+    nullable: true,
+    says: 'The OAuth client. For a service account its address is shown here.',
   },
   password: {
     type: 'text',
@@ -74,7 +119,39 @@ export const smtpFields = {
     must: '1 to 1024 characters without control characters',
     wire: 'password',
     secret: true,
-    says: 'Write-only. Needed again when host, port, security, user or ca change.',
+    file: true,
+    says: 'Write-only. Needed again when anything changes that says where it goes.',
+  },
+  clientSecret: {
+    type: 'text',
+    min: 1,
+    max: 1024,
+    must: '1 to 1024 characters without control characters',
+    wire: 'client_secret',
+    secret: true,
+    file: true,
+    says: 'Write-only. The secret of the OAuth client; with auth microsoft it may be absent.',
+  },
+  refreshToken: {
+    type: 'text',
+    min: 1,
+    max: 8192,
+    must: '1 to 8192 characters without control characters',
+    wire: 'refresh_token',
+    secret: true,
+    file: true,
+    says: 'Write-only. What the owner of the mailbox consented to.',
+  },
+  serviceAccount: {
+    type: 'text',
+    min: 1,
+    max: 8192,
+    must: 'the JSON key of a Google service account, with an RSA key of 2048 bits or more',
+    lines: true,
+    wire: 'service_account',
+    secret: true,
+    file: true,
+    says: 'Write-only. The JSON key of a Google service account, as its file holds it.',
   },
   from: {
     type: 'text',
@@ -127,6 +204,12 @@ export const smtpFields = {
 
 export type SmtpField = keyof typeof smtpFields
 export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
+
+/** The fields that may be shown: all but secrets. */
+export const smtpShownList = smtpFieldList.filter(([, { secret }]) => !secret) as [
+  Exclude<keyof SmtpSettings, 'channel'>,
+  EndpointField,
+][]
 
 /** An endpoint's settings as received, not validated. */
 export type SmtpInput = { [Name in SmtpField]?: unknown }

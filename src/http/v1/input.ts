@@ -1,5 +1,5 @@
 import { type PolicyInput, policyFieldList } from '../../domain/app/policy.ts'
-import { type SmtpInput, smtpFieldList, smtpFields } from '../../domain/app/smtp-fields.ts'
+import { emailNames, type SmtpInput, smtpFieldList } from '../../domain/app/smtp-fields.ts'
 import { mustBe } from '../../domain/field.ts'
 import type { FieldError } from '../../domain/problem.ts'
 
@@ -10,14 +10,17 @@ export function policyInput(value: unknown): PolicyInput | undefined {
   return Object.fromEntries(policyFieldList.map(([name, { wire }]) => [name, fields[wire]]))
 }
 
-/** The fields of an email endpoint by the domain's names; `email.password` is never null. */
+/** The fields of an email endpoint by the domain's names; a secret is never null. */
 export function emailInput(value: unknown, mistakes: FieldError[]): SmtpInput | undefined {
   const fields = asObject(value)
   if (!fields) return undefined
-  const entries = smtpFieldList.map(([name, { wire }]) => [name, fields[wire]])
-  const { password, ...input } = Object.fromEntries(entries)
-  if (password !== null) return { ...input, password }
-  mistakes.push({ field: 'email.password', reason: mustBe(smtpFields.password) })
+  const input: SmtpInput = {}
+  for (const [name, field] of smtpFieldList) {
+    const value = fields[field.wire]
+    if (field.secret && value === null) {
+      mistakes.push({ field: emailNames[name], reason: mustBe(field) })
+    } else input[name] = value
+  }
   return input
 }
 

@@ -4,7 +4,7 @@ import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { AuditAppend, HeadMoved } from '../../domain/audit.ts'
 import type { WrappedKey } from '../../domain/keyring.ts'
 import type { Timers } from '../../domain/ports.ts'
-import type { AppChange, AppStore, KeyRenewal, NewApp } from '../../domain/stores.ts'
+import type { AppChange, AppStore, KeyRenewal, NewApp, SecretRenewal } from '../../domain/stores.ts'
 import { createApiKeys } from './api-keys.ts'
 import type { AuditChain } from './audit.ts'
 import { createBrands } from './brands.ts'
@@ -84,8 +84,13 @@ export function createAppStore(deps: Deps): AppStore {
     wrappedOtherwise: (keyId, limit) => read(() => reader.wrappedOtherwise(keyId, limit)),
     renewKeys: (renewals) =>
       write(() => {
-        for (const renewal of renewals) renew(renewal)
+        for (const renewal of renewals) renew.keys(renewal)
         cache.forget()
+      }),
+    renewSecret: (renewal) =>
+      write(() => {
+        cache.forget()
+        return renew.secret(renewal)
       }),
   }
 }
@@ -265,8 +270,8 @@ function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
   }
 }
 
-/** Replaces an app's data key and the secrets that are sealed with it, if nothing else changed. */
-function createRenewal(database: Database, dkim: DkimRows): (renewal: KeyRenewal) => void {
+/** Replaces sealed secrets of an app, if they are those that were read. */
+function createRenewal(database: Database, dkim: DkimRows) {
   const setKey = database.prepare<null, RenewedKey>(`
     update apps set data_key_id = $keyId, data_key = $bytes, version = version + 1
     where id = $appId and version = $expectedVersion`)
@@ -275,11 +280,25 @@ function createRenewal(database: Database, dkim: DkimRows): (renewal: KeyRenewal
     KeyRenewal['secrets'][number] & Pick<KeyRenewal, 'appId'>
   >('update endpoints set secret_sealed = $sealed where id = $endpointId and app_id = $appId')
 
-  return ({ appId, expectedVersion, dataKey, secrets, ...renewal }) => {
-    const { changes } = setKey.run({ appId, expectedVersion, ...dataKey })
-    if (changes === 0) return
-    for (const secret of secrets) setSecret.run({ ...secret, appId })
-    dkim.seal(appId, renewal.dkim)
+  const replaceSecret = database.prepare<null, SecretRenewal>(`
+    update endpoints set secret_sealed = $to
+    where id = $endpointId and app_id = $appId and secret_sealed = $from`)
+  const nextVersion = database.prepare<null, { appId: string }>(
+    'update apps set version = version + 1 where id = $appId',
+  )
+
+  return {
+    keys({ appId, expectedVersion, dataKey, secrets, ...renewal }: KeyRenewal): void {
+      const { changes } = setKey.run({ appId, expectedVersion, ...dataKey })
+      if (changes === 0) return
+      for (const secret of secrets) setSecret.run({ ...secret, appId })
+      dkim.seal(appId, renewal.dkim)
+    },
+    secret(renewal: SecretRenewal): boolean {
+      if (replaceSecret.run(renewal).changes === 0) return false
+      nextVersion.run({ appId: renewal.appId })
+      return true
+    },
   }
 }
 

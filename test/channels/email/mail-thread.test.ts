@@ -4,7 +4,7 @@ import { createMailThread } from '../../../src/channels/email/mail-thread.ts'
 import type { Channel } from '../../../src/domain/ports.ts'
 import { systemTimers } from '../../../src/system.ts'
 import { mailServer, makeCertificate, scriptedServer, until } from '../../support/smtp.ts'
-import { appWith, handoverOf, keyring } from '../mail-fixtures.ts'
+import { appWith, handoverOf, tokenPorts } from '../mail-fixtures.ts'
 
 // A thread starts slowly on a busy machine.
 setDefaultTimeout(30_000)
@@ -15,7 +15,7 @@ const open: Channel[] = []
 
 function channelIn(options: Partial<Parameters<typeof createMailThread>[0]> = {}): Channel {
   const mailer = createMailThread({ connectionsMax: 10, timers: systemTimers, ...options })
-  const channel = createEmailChannel({ keyring }, mailer)
+  const channel = createEmailChannel(tokenPorts, mailer)
   open.push(channel)
   return channel
 }

@@ -2,13 +2,13 @@ import { closeSync, openSync } from 'node:fs'
 import { createEmailChannel } from '../../../src/channels/email/email.ts'
 import { createMailThread } from '../../../src/channels/email/mail-thread.ts'
 import { systemTimers } from '../../../src/system.ts'
-import { appWith, handoverOf, keyring } from '../mail-fixtures.ts'
+import { appWith, handoverOf, tokenPorts } from '../mail-fixtures.ts'
 
 // Sends through a mail thread that crashes, without a free file descriptor and with some again;
 // prints the outcomes. A process of its own, because its limit on open files is low.
 const url = new URL('./crashing-worker.ts', import.meta.url).href
 const mailer = createMailThread({ connectionsMax: 10, timers: systemTimers, url })
-const channel = createEmailChannel({ keyring }, mailer)
+const channel = createEmailChannel(tokenPorts, mailer)
 const send = async (code: string) => {
   const handover = { ...handoverOf(appWith()), code }
   const { status, detail } = await channel.deliver(handover, new AbortController().signal)

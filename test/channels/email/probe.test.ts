@@ -5,7 +5,7 @@ import type { App } from '../../../src/domain/app/app.ts'
 import type { Endpoint } from '../../../src/domain/app/endpoint.ts'
 import { systemTimers } from '../../../src/system.ts'
 import { mailServer, makeCertificate, scriptedServer } from '../../support/smtp.ts'
-import { appWith, keyring } from '../mail-fixtures.ts'
+import { appWith, tokenPorts } from '../mail-fixtures.ts'
 
 const certificate = makeCertificate()
 afterAll(certificate.remove)
@@ -118,13 +118,13 @@ describe('a probe', () => {
     const steps = await probe(moved)
 
     expect(steps.map(short)).toEqual(['resolve ok', 'connect ok', 'login failed'])
-    expect(steps.at(-1)?.says).toContain('set the password again')
+    expect(steps.at(-1)?.says).toContain('set it again')
     await server.close()
   })
 })
 
 describe('the login of an open registration', () => {
-  const ports = { keyring, timers: systemTimers, egress: loopback, ca: [certificate.ca] }
+  const ports = { ...tokenPorts, timers: systemTimers, egress: loopback, ca: [certificate.ca] }
   const host = 'mail.acme.test'
   const security = 'starttls' as const
 
@@ -154,7 +154,7 @@ describe('the login of an open registration', () => {
 })
 
 function probe(app: App, ca = [certificate.ca]): Promise<ProbeStep[]> {
-  const ports = { keyring, egress: createEgress(), timers: systemTimers, ca }
+  const ports = { ...tokenPorts, egress: createEgress(), timers: systemTimers, ca }
   return probeSmtp(ports, app, firstOf(app))
 }
 

@@ -308,7 +308,7 @@ describe('the server’s words', () => {
     const quoted = Buffer.from('\0codes\0hunter2').toString('base64')
     const response = `535 hunter2 ${quoted}`
     const failure = { code: 'EAUTH', response, command: 'AUTH PLAIN' }
-    const withPassword = { ...server(), password: 'hunter2' }
+    const withPassword = { ...server(), credential: 'hunter2' }
 
     expect(outcomeOf(failure, withPassword, { secrets, begun: false }).detail).toBe(
       '535 <password> <password>',
@@ -373,5 +373,5 @@ function server(registeredBy: 'admin' | 'open' = 'admin') {
   const email = { host: 'mail.acme.test', port: 587, security: 'starttls' as const, user: 'codes' }
   const settings = appWith({ email }).endpoints[0]?.settings
   if (!settings) throw new Error('the app has no mail server')
-  return { settings, password: null, registeredBy }
+  return { settings, credential: null, registeredBy }
 }

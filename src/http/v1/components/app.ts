@@ -1,7 +1,7 @@
 import { type TSchema, t } from 'elysia'
 import { endpointsMax, keyModes } from '../../../domain/app/app.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
-import { type EndpointField, smtpFields } from '../../../domain/app/smtp-fields.ts'
+import { type EndpointField, smtpFields, smtpShownList } from '../../../domain/app/smtp-fields.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
 import { namePattern } from '../../core/patterns.ts'
 import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
@@ -31,17 +31,13 @@ function policyField({ ceiling, ...field }: PolicyField): TSchema {
   return { ...wireField({ ...field, says }), ceiling }
 }
 
-const { password: _, ...openFields } = smtpFields
-
 const emailSettings = output(
   'EmailSettings',
   {
-    ...Object.fromEntries(
-      Object.values(openFields).map((field) => [field.wire, wireFieldOrNull(field)]),
-    ),
-    has_password: t.Boolean({ description: 'A password is stored.' }),
+    ...Object.fromEntries(smtpShownList.map(([, field]) => [field.wire, wireFieldOrNull(field)])),
+    has_secret: t.Boolean({ description: 'A password, or what OAuth needs, is stored.' }),
   },
-  { description: 'An SMTP server, without its password.' },
+  { description: 'An SMTP server, without its secrets.' },
 )
 
 /** What an endpoint is made or changed with; in a change every field is optional. */
@@ -54,7 +50,7 @@ function settingsInput(isChange: boolean): Record<string, TSchema> {
 }
 
 const newEmailSettings = input('NewEmailSettings', settingsInput(false), {
-  description: 'An SMTP server: with a password, or with `user: null` for a server without login.',
+  description: 'An SMTP server: with a password, with what OAuth needs, or with `user: null`.',
 })
 
 const emailChange = input('EmailSettingsChange', settingsInput(true), {

@@ -30,6 +30,9 @@ const email = {
   port: 587,
   security: 'starttls',
   user: 'codes@example.com',
+  auth: 'password',
+  tenant: null,
+  client_id: null,
   from: 'codes@example.com',
   from_name: 'Acme',
   ca: null,
@@ -40,7 +43,7 @@ const exampleEndpoint = {
   id: '4kT9wQ2nB7xV0mL5sR8yZ1',
   channel: 'email',
   rank: 1,
-  email: { ...email, has_password: true },
+  email: { ...email, has_secret: true },
   created_at: '2026-11-22T09:00:00.000Z',
   updated_at: '2026-11-22T09:00:00.000Z',
 }
@@ -199,7 +202,7 @@ export const updateEndpoint = {
   tag,
   summary: 'Change an endpoint or its rank',
   description:
-    'What is absent stays. A change of host, port, security, user or ca needs the password again.',
+    'What is absent stays. A change of anything that says where the secret goes needs it again.',
   params: endpointParams,
   draft: endpointChange,
   example: { rank: 1 },
