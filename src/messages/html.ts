@@ -23,6 +23,8 @@ export type Html = { html: string }
  */
 export function hypertext(source: HtmlSource): string {
   const { language, direction, code, heading, never } = source
+  // Korean has spaces between its words, but browsers would break a line anywhere.
+  const wordBreak = language === 'ko' ? 'keep-all' : 'break-word'
   const reading = `lang="${language}" dir="${direction}"`
   return `<!doctype html>
 <html ${reading}>
@@ -45,7 +47,8 @@ export function hypertext(source: HtmlSource): string {
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">
 <tr>
 <td class="page" align="center" style="padding: 32px 16px; background: #ffffff; color: #16181c;
-font-family: Helvetica, Arial, sans-serif; font-size: 16px; line-height: 1.5;">
+font-family: Helvetica, Arial, sans-serif; font-size: 16px; line-height: 1.5;
+word-break: ${wordBreak}; overflow-wrap: anywhere;">
 <h1 style="margin: 0; font-size: 16px; font-weight: normal;">
 ${heading.html}</h1>
 <p dir="ltr" style="margin: 16px 0; font-family: Menlo, Consolas, monospace;
