@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Pending } from './seed.ts'
 
-/** One request as wrk.lua reads it: path, tab, body. */
+/** One request as wrk.lua reads it: path, tab, body, and for wrk also a tab and a key. */
 export type Line = string
 
 /** A start for each of `count` new recipients; `more` are further fields of the body. */

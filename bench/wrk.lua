@@ -1,13 +1,17 @@
--- Sends the requests of a file, one a line: path, tab, body. Prints one line of JSON at the end.
+-- Sends the requests of a file, one a line: path, tab, body, and where it differs from that of the
+-- arguments a tab and the authorization. Prints one line of JSON at the end.
 -- wrk ... -- FILE AUTHORIZATION [HEADER]
 
 local file
-local head
+local authorization
+local before
+local after
 
 function init(args)
   file = assert(io.open(args[1]))
-  head = " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: "
-    .. args[2] .. "\r\n" .. (args[3] and args[3] .. "\r\n" or "") .. "Content-Length: "
+  authorization = args[2]
+  before = " HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: "
+  after = "\r\n" .. (args[3] and args[3] .. "\r\n" or "") .. "Content-Length: "
 end
 
 function request()
@@ -17,9 +21,9 @@ function request()
     file:seek("set")
     line = file:read()
   end
-  local tab = line:find("\t", 1, true)
-  local body = line:sub(tab + 1)
-  return "POST " .. line:sub(1, tab - 1) .. head .. #body .. "\r\n\r\n" .. body
+  local path, body, own = line:match("^([^\t]*)\t([^\t]*)\t?(.*)$")
+  local who = own == "" and authorization or own
+  return "POST " .. path .. before .. who .. after .. #body .. "\r\n\r\n" .. body
 end
 
 function done(summary, latency)
