@@ -177,9 +177,9 @@ function learnFrom(
 /** True when the server refuses or ends connections (421, RFC 5321 section 3.8). */
 function isTooMany(outcome: Extract<DeliveryOutcome, { status: 'deferred' }>): boolean {
   if (outcome.cause !== 'busy') return false
-  return (
-    outcome.code?.startsWith('421') === true || /too many (connec|session)/i.test(outcome.detail)
-  )
+  if (outcome.code?.startsWith('421')) return true
+  // The second are Microsoft's words, with 432.
+  return /too many (connec|session)|concurrent connections? limit/i.test(outcome.detail)
 }
 
 function isUntaken(outcome: DeliveryOutcome): boolean {
