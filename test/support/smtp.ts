@@ -20,13 +20,22 @@ export type MailServer = {
   close(): Promise<void>
 }
 
-/** A certificate for localhost, 127.0.0.1 and mail.acme.test, and the authority that signed it. */
-export type Certificate = { ca: string; caFile: string; key: string; cert: string; remove(): void }
+/** A certificate for localhost, 127.0.0.1 and names, and the authority that signed it. */
+export type Certificate = {
+  ca: string
+  caFile: string
+  key: string
+  keyFile: string
+  cert: string
+  certFile: string
+  remove(): void
+}
 
-export function makeCertificate(): Certificate {
+export function makeCertificate(hosts: string[] = ['mail.acme.test']): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'otpmint-tls-'))
   const file = (name: string) => join(folder, name)
-  const names = 'subjectAltName=DNS:localhost,DNS:mail.acme.test,IP:127.0.0.1\n'
+  const dns = ['localhost', ...hosts].map((host) => `DNS:${host}`).join(',')
+  const names = `subjectAltName=${dns},IP:127.0.0.1\n`
   writeFileSync(file('names'), names)
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const authority = ['-subj', '/CN=OtpMint test', '-keyout', file('ca.key'), '-out', file('ca.pem')]
@@ -40,7 +49,9 @@ export function makeCertificate(): Certificate {
     ca: readFileSync(file('ca.pem'), 'utf8'),
     caFile: file('ca.pem'),
     key: readFileSync(file('key.pem'), 'utf8'),
+    keyFile: file('key.pem'),
     cert: readFileSync(file('cert.pem'), 'utf8'),
+    certFile: file('cert.pem'),
     remove: () => rmSync(folder, { recursive: true }),
   }
 }

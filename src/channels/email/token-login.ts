@@ -40,10 +40,20 @@ export function tokenLogins({ settings, credential }: MailServer): Handlers {
   }
 }
 
-/** Sends the token, and `end` where the server gives its reason before it refuses. */
+/** The longest command, with its line break (RFC 5321 section 4.5.3.1.4). */
+const commandMax = 512
+
+/**
+ * Sends the token: with the command, or after the server's go-ahead where that makes the command too
+ * long (RFC 4954 section 4). Sends `end` where the server gives its reason before it refuses.
+ */
 function exchange(mechanism: string, message: string, end: string) {
   return async ({ sendCommand }: Exchange): Promise<void> => {
-    let reply = await sendCommand(`AUTH ${mechanism} ${base64(message)}`)
+    const command = `AUTH ${mechanism}`
+    const token = base64(message)
+    const isLong = command.length + token.length + 3 > commandMax
+    let reply = await sendCommand(isLong ? command : `${command} ${token}`)
+    if (isLong && reply.status === 334) reply = await sendCommand(token)
     if (reply.status === 334) reply = await sendCommand(end)
     if (reply.status !== 235) throw failure('EAUTH')
   }

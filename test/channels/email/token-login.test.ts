@@ -78,6 +78,30 @@ describe('a login with a token', () => {
     close()
   })
 
+  test.each([
+    ['XOAUTH2', 'user=', ''],
+    ['OAUTHBEARER', 'n,a=', 'AQ=='],
+  ])(
+    'whose command would be too long waits for the go-ahead: %s',
+    async (mechanism, begin, end) => {
+      const long = 'x'.repeat(2_000)
+      tokens.reply = () => Response.json(grant(long))
+      const welcome = ['334 ', '235 2.7.0 welcome']
+      const refusal = ['334 ', '334 e30=', '535 5.7.8 no']
+      for (const [AUTH = '', ...continued] of [welcome, refusal]) {
+        const { server, send, close } = await stage({ AUTH, continued }, mechanism)
+        const { status } = await send()
+        expect(status).toBe(continued.length === 1 ? 'sent' : 'refused')
+        const at = server.commands.indexOf(`AUTH ${mechanism}`)
+        const message = Buffer.from(server.commands[at + 1] ?? '', 'base64').toString()
+        expect(message.startsWith(begin)).toBe(true)
+        expect(message).toContain(`auth=Bearer ${long}\u0001\u0001`)
+        if (status === 'refused') expect(server.commands[at + 2]).toBe(end)
+        close()
+      }
+    },
+  )
+
   test('is none where neither is offered: no token is sent', async () => {
     const { server, send, probe, close } = await stage({}, 'PLAIN LOGIN')
 
