@@ -1,6 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { join } from 'node:path'
 import { createComposer } from '../src/channels/email/compose.ts'
+import { mailOf } from '../src/channels/email/email.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { addEndpoint } from '../src/domain/app/endpoints.ts'
 import { createApp, newKey, revokeKey } from '../src/domain/app/manage.ts'
@@ -71,7 +72,7 @@ export async function writeSample(dataDir: string): Promise<string> {
   const [handover] = await start(ports, app.id, 1, 'v1')
   await close()
   if (!handover) throw new Error('nothing was offered')
-  const mail = { ...handover, recipient: handover.recipient.address }
+  const mail = mailOf(handover)
   const file = join(dataDir, 'sample.eml')
   await Bun.write(
     file,

@@ -32,10 +32,11 @@ await browser.close()
 
 function messageIn(locale: string): Message {
   return renderMessage({
-    app: { name: 'Acme', policy: {} },
+    app: { name: 'Acme', policy: {}, brand: null },
     code: '568464',
     reference: 'KX47',
     locale,
+    variables: null,
     life: { unit: 'minutes', count: 9, digits: '9' },
   })
 }

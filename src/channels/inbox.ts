@@ -4,13 +4,13 @@ import type { Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
 import type { SealPlace } from '../domain/keyring.ts'
-import type { Language } from '../domain/language.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import type { InboxRow } from '../domain/stores.ts'
 import type { Variables } from '../domain/template/variables.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
 import { renderMessage } from '../messages/render.ts'
+import { createWordingReader, type Picture, type WordingReader } from './wording.ts'
 
 /** A message of a test key, as a person would have received it. */
 export type InboxMessage = {
@@ -20,7 +20,7 @@ export type InboxMessage = {
   verificationId: string
   to: string
   /** The language of the message, as a BCP 47 tag. */
-  language: Language
+  language: string
   subject: string
   text: string
   html: string
@@ -65,7 +65,7 @@ export function createInboxChannel({
   }
 }
 
-type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'verifications' | 'keyring' | 'clock'>
+type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'templates' | 'verifications' | 'keyring' | 'clock'>
 
 /** The messages of one app or of all, newest first, each rendered again as it was sent. */
 export async function listInbox(
@@ -73,12 +73,16 @@ export async function listInbox(
   query: { appId: string | null; limit: number },
 ): Promise<InboxMessage[]> {
   const rows = await ports.inbox.list(query)
-  const messages = await Promise.all(rows.map((row) => readMessage(ports, row)))
+  const reader = createWordingReader(ports)
+  const messages = await Promise.all(rows.map((row) => readMessage({ ...ports, reader }, row)))
   return messages.filter((message) => message !== null)
 }
 
 /** Null when the verification or its code key was deleted. */
-async function readMessage(ports: ListPorts, row: InboxRow): Promise<InboxMessage | null> {
+async function readMessage(
+  ports: ListPorts & { reader: WordingReader },
+  row: InboxRow,
+): Promise<InboxMessage | null> {
   const { deliveryId, appId, verificationId: id, at } = row
   const [app, verification] = await Promise.all([
     ports.apps.get(appId),
@@ -89,7 +93,11 @@ async function readMessage(ports: ListPorts, row: InboxRow): Promise<InboxMessag
   if (message === null) return null
   const { code, reference, expiresAt } = message
   const life = lifeLeft(expiresAt, at)
-  const { language, subject, text, html } = renderMessage({ ...message, life })
+  const { template, brand, logo } = await ports.reader.read(message)
+  const source = { ...message, app: { ...message.app, brand }, life, template }
+  const { html: made, ...shown } = renderMessage(source)
+  const { language, subject, text } = shown
+  const html = logo ? made.replaceAll('cid:logo', dataUrl(logo.content)) : made
   const status = statusOf(verification, ports.clock.now())
   const to = message.recipient.address
   const names = { deliveryId, appId, appName: app.name, verificationId: id, to }
@@ -113,6 +121,10 @@ function readHandover(
   } catch {
     return null
   }
+}
+
+function dataUrl({ type, base64 }: Picture): string {
+  return `data:${type};base64,${base64}`
 }
 
 type Column = 'recipient_sealed' | 'variables_sealed'

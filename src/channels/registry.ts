@@ -3,15 +3,21 @@ import type { Channel, Ports } from '../domain/ports.ts'
 import { createEmailChannel } from './email/email.ts'
 import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
+import { withWording } from './worded.ts'
+import { createWordingReader } from './wording.ts'
 
-export type ChannelPorts = Pick<Ports, 'keyring' | 'apps' | 'inbox' | 'clock' | 'timers'> & {
+export type ChannelPorts = Pick<
+  Ports,
+  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'timers'
+> & {
   /** Connections at a time over all endpoints. */
   connectionsMax: number
 }
 
 /** The implementation of each channel; domain/delivery/channel.ts has their rules. */
 const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
-  email: (ports) => createEmailChannel(ports, createMailThread(ports)),
+  email: (ports) =>
+    withWording(createWordingReader(ports), createEmailChannel(ports, createMailThread(ports))),
   inbox: createInboxChannel,
 }
 

@@ -1,5 +1,7 @@
 import { match } from '@formatjs/intl-localematcher'
+import type { App } from '../domain/app/app.ts'
 import { type Language, languages } from '../domain/language.ts'
+import type { TemplateRef } from '../domain/template/template.ts'
 import { arabic } from './locales/ar.ts'
 import { czech } from './locales/cs.ts'
 import { danish } from './locales/da.ts'
@@ -67,6 +69,22 @@ const fallback: Language = 'en'
 /** The language of a built-in message: the person's, else the app's, else English. */
 export function languageOf(locale: string | null, appLanguage: Language | undefined): Language {
   return chooseLanguage(languages, [locale, appLanguage]) ?? fallback
+}
+
+/** A message's language, and the template in force for it, if there is one. */
+export type Choice = { language: string; template: TemplateRef | null }
+
+/** As `languageOf`, where the languages of the app's templates are available too. */
+export function chooseMessage(
+  { policy, templates }: Pick<App, 'policy' | 'templates'>,
+  locale: string | null,
+): Choice {
+  if (templates.length === 0) {
+    return { language: languageOf(locale, policy.language), template: null }
+  }
+  const available = [...new Set([...templates.map((ref) => ref.locale), ...languages])]
+  const language = chooseLanguage(available, [locale, policy.language]) ?? fallback
+  return { language, template: templates.find((ref) => ref.locale === language) ?? null }
 }
 
 /**

@@ -2,35 +2,82 @@ import type { App } from '../domain/app/app.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import type { Life } from '../domain/delivery/life.ts'
 import type { Language } from '../domain/language.ts'
+import type { Template } from '../domain/template/template.ts'
+import { renderTemplate } from './edited.ts'
 import { escapeHtml, hypertext } from './html.ts'
 import { builtIn, languageOf } from './languages.ts'
 import { type ByName, fillIn, type Words } from './words.ts'
 
 /** Everything that the text of a message depends on. */
-export type MessageSource = Pick<Handover, 'code' | 'reference' | 'locale'> & {
-  app: Pick<App, 'name' | 'policy'>
+export type MessageSource = Pick<Handover, 'code' | 'reference' | 'locale' | 'variables'> & {
+  app: Pick<App, 'name' | 'policy' | 'brand'>
   /** The life that is left when the message is handed over. */
   life: Life
+  /** The template in force for the language; the built-in words without one. */
+  template?: { locale: string; content: Template } | null
 }
 
 /** A rendered message for any channel; e-mail uses all of it. */
 export type Message = {
-  language: Language
+  /** A BCP 47 tag. */
+  language: string
   subject: string
   text: string
+  /** With `cid:logo` where the logo is to be. */
   html: string
   /** For the OTP-Token header (draft-goto-otp-token); null unless the app has an origin. */
   otpToken: { code: string; origin: string } | null
 }
 
-/**
- * Renders the built-in message in the language that fits best. An app without a name is not
- * mentioned.
- */
+/** Renders the template, or else the built-in message in the language that fits best. */
 export function renderMessage(source: MessageSource): Message {
-  const { app, code, locale, reference, life } = source
-  const { name, policy } = app
-  const language = languageOf(locale, policy.language)
+  const { app, code, template } = source
+  const origin = app.policy.origin === undefined ? null : URL.parse(app.policy.origin)
+  const { text, ...message } = template
+    ? edited(source, template)
+    : builtInMessage(source, languageOf(source.locale, app.policy.language))
+  return {
+    ...message,
+    // https://wicg.github.io/sms-one-time-codes/
+    text: origin ? `${text}\n\n@${origin.hostname} #${code}` : text,
+    otpToken: origin ? { code, origin: origin.origin } : null,
+  }
+}
+
+type Parts = Omit<Message, 'otpToken'>
+
+/** The words of a template's language, or of the one that the app uses. */
+export function wordsFor({
+  template,
+  locale,
+  app,
+}: Pick<MessageSource, 'locale' | 'template'> & {
+  app: Pick<App, 'policy'>
+}): Language {
+  return languageOf(template ? template.locale : locale, app.policy.language)
+}
+
+function edited(source: MessageSource, template: NonNullable<MessageSource['template']>): Parts {
+  const { app, code, reference, life, variables } = source
+  const language = wordsFor(source)
+  const words = builtIn[language]
+  const particulars = {
+    ...{ code, reference, life, variables },
+    valid: fillIn(words.valid, { life: lifeIn(language, life) }),
+    app: app.name,
+    support: app.brand?.support ?? null,
+    hasLogo: app.brand?.logo != null,
+  }
+  const withCode = app.policy.codeInSubject !== false
+  const { subject, ...parts } = renderTemplate(template.content, particulars, withCode)
+  const safeSubject = subject ?? fillName(words.title, app.name)
+  return { language: template.locale, subject: safeSubject, ...parts }
+}
+
+/** An app without a name is not mentioned. */
+function builtInMessage(source: MessageSource, language: Language): Parts {
+  const { app, code, reference, life } = source
+  const { name, policy, brand } = app
   const words = builtIn[language]
   const direction = words.direction ?? 'ltr'
   const title = fillName(words.title, name)
@@ -38,20 +85,18 @@ export function renderMessage(source: MessageSource): Message {
     valid: fillIn(words.valid, { life: lifeIn(language, life) }),
     reference: fillIn(words.reference, { reference }),
     ignore: words.ignore,
+    support: brand?.support ?? null,
   }
-  const origin = policy.origin === undefined ? null : URL.parse(policy.origin)
-  const withCode = (sentence: ByName, shownName: string | null) =>
-    fillName(sentence, shownName, { code })
   return {
     language,
-    subject: policy.codeInSubject === false ? title : withCode(words.subject, name),
-    text: plainText(words, shown, { code, name: name && isolated(name, direction), origin }),
+    subject: policy.codeInSubject === false ? title : fillName(words.subject, name, { code }),
+    text: plainText(words, shown, { code, name: name && isolated(name, direction) }),
     html: hypertext({
-      ...{ language, direction, title, code, ...shown },
+      ...{ language, direction, title, code, name, ...shown },
+      ...{ color: brand?.color ?? null, logo: brand?.logo ?? null },
       heading: { html: fillHtml(words.heading, name) },
       never: { html: fillHtml(words.never, name) },
     }),
-    otpToken: origin ? { code, origin: origin.origin } : null,
   }
 }
 
@@ -75,10 +120,13 @@ export function pluralOf(language: Language, count: number): Intl.LDMLPluralRule
 
 const plurals = new Map<Language, Intl.PluralRules>()
 
-type Shown = { valid: string; reference: string; ignore: string }
-type Particulars = { code: string; name: string | null; origin: URL | null }
+type Shown = { valid: string; reference: string; ignore: string; support: string | null }
 
-function plainText(words: Words, shown: Shown, { code, name, origin }: Particulars): string {
+function plainText(
+  words: Words,
+  shown: Shown,
+  { code, name }: { code: string; name: string | null },
+): string {
   const lines = [
     fillName(words.first, name, { code }),
     '',
@@ -88,8 +136,7 @@ function plainText(words: Words, shown: Shown, { code, name, origin }: Particula
     fillName(words.never, name),
     shown.ignore,
   ]
-  // https://wicg.github.io/sms-one-time-codes/
-  if (origin) lines.push('', `@${origin.hostname} #${code}`)
+  if (shown.support !== null) lines.push('', shown.support)
   return lines.join('\n')
 }
 

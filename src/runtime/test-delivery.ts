@@ -11,7 +11,10 @@ import { newTimedId } from '../domain/id.ts'
 import type { Channel, DnsFinding, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 
-type ProbePorts = Pick<Ports, 'keyring' | 'apps' | 'inbox' | 'clock' | 'random' | 'timers'> &
+type ProbePorts = Pick<
+  Ports,
+  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'random' | 'timers'
+> &
   Partial<Pick<MailNetwork, 'egress'>>
 
 export type TestDelivery = {

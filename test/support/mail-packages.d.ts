@@ -38,6 +38,7 @@ declare module 'smtp-server' {
 
 declare module 'mailparser' {
   type Addresses = { value: { name: string; address: string }[]; text: string }
+  export type Attachment = { contentType: string; cid: string; related: boolean; content: Buffer }
   export type ParsedMail = {
     subject: string
     text: string
@@ -49,6 +50,7 @@ declare module 'mailparser' {
     references?: string
     headers: Map<string, unknown>
     headerLines: { key: string; line: string }[]
+    attachments: Attachment[]
   }
   export function simpleParser(raw: string | Uint8Array): Promise<ParsedMail>
 }

@@ -2,8 +2,9 @@ import MailComposer from 'nodemailer/lib/mail-composer'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { Life } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
-import { languageOf } from '../../messages/languages.ts'
-import { type Message, pluralOf, renderMessage } from '../../messages/render.ts'
+import { type Message, pluralOf, renderMessage, wordsFor } from '../../messages/render.ts'
+import type { Picture, Wording } from '../wording.ts'
+import { encodeSubject, textPart } from './encode.ts'
 import type { Mail } from './mail-job.ts'
 import { createTemplates, cut, fill, type Template } from './templates.ts'
 
@@ -41,7 +42,8 @@ export function createComposer(): Composer {
       const dated = { ...mail, life }
       const values = valuesOf(dated, sender)
       const key = keyOf(dated, sender)
-      const known = isPlain(values.to) ? templates.get(key) : failuresMax
+      const isUsual = isPlain(values.to) && mail.variables === null
+      const known = isUsual ? templates.get(key) : failuresMax
       if (typeof known === 'object') {
         counts.filled++
         return fill(known, values)
@@ -61,11 +63,13 @@ export function createComposer(): Composer {
 }
 
 /** Everything that a template depends on, such as the app's version. */
-function keyOf({ app, locale, codeFormat, code, life }: Dated, { from, fromName }: Sender): string {
-  const language = languageOf(locale, app.policy.language)
-  const plural = life.count === 0 ? 'none' : pluralOf(language, life.count)
+function keyOf(mail: Dated, { from, fromName }: Sender): string {
+  const { app, codeFormat, code, life, wording } = mail
+  const words = wordsFor({ ...mail, template: wording.template })
+  const plural = life.count === 0 ? 'none' : pluralOf(words, life.count)
   const shape = [codeFormat, code.length, life.unit, plural, life.digits.length]
-  return JSON.stringify([app.id, app.version, from, fromName, language, ...shape])
+  const made = [words, wording.template?.key, wording.logo?.key]
+  return JSON.stringify([app.id, app.version, from, fromName, ...made, ...shape])
 }
 
 /** True for an address that needs no quoting or folding in a To header. */
@@ -97,29 +101,41 @@ async function composeOne(
   values: Values,
   boundary: string,
 ): Promise<string> {
-  const message = renderMessage(mail)
+  const { template, brand, logo } = mail.wording
+  const message = renderMessage({ ...mail, app: { ...mail.app, brand }, template })
   const named = { ...sender, fromName: sender.fromName ?? mail.app.name }
   try {
-    return await build(message, named, values, boundary)
+    return await build({ message, template, logo }, named, values, boundary)
   } catch (error) {
     // Without the optional header where OTP-Token cannot express the origin.
     if ((error as { code?: unknown }).code !== 'EOTP') throw error
-    return build({ ...message, otpToken: null }, named, values, boundary)
+    const bare = { ...message, otpToken: null }
+    return build({ message: bare, template, logo }, named, values, boundary)
   }
 }
 
+type Rendered = Pick<Wording, 'template' | 'logo'> & { message: Message }
+
+/** The logo's Content-ID. */
+const logoId = 'logo@otpmint'
+
 async function build(
-  { language, subject, text, html, otpToken }: Message,
+  { message, template, logo }: Rendered,
   sender: Sender,
   values: Values,
   boundary: string,
 ): Promise<string> {
+  const { language, text, otpToken } = message
+  const subject = literal(message.subject)
+  const html = message.html.replaceAll('cid:logo', `cid:${logoId}`)
+  const picture = logo !== null && html !== message.html ? logo.content : null
+  const whole = [values.code, values.reference, values.life]
   const composer = new MailComposer({
     from: { name: literal(sender.fromName ?? ''), address: sender.from },
     to: { name: '', address: values.to },
-    subject: literal(subject),
-    text,
-    html,
+    ...(template ? {} : { subject }),
+    text: { raw: textPart('text/plain', text, whole) },
+    html: { raw: textPart('text/html', html, whole) },
     date: values.date,
     messageId: `<${values.messageId}>`,
     headers: {
@@ -127,9 +143,12 @@ async function build(
       'Auto-Submitted': 'auto-generated',
       'X-Auto-Response-Suppress': 'OOF, AutoReply, DR, RN, NRN',
       'X-Entity-Ref-ID': values.entityRef,
+      // nodemailer would hide the code in the subjects of some languages.
+      ...(template && { Subject: { prepared: true, value: encodeSubject(subject, whole) } }),
     },
+    ...(picture && { attachments: [attached(picture)] }),
     ...(otpToken ? { otp: otpToken } : {}),
-    // Base64 would hide the places of the values.
+    // Base64 would hide the code in the subject.
     textEncoding: 'quoted-printable',
     baseBoundary: boundary.slice(0, 32),
     disableFileAccess: true,
@@ -137,6 +156,12 @@ async function build(
   })
   const raw = await composer.compile().build()
   return raw.toString('latin1').replace(/\r?\n/g, '\r\n')
+}
+
+function attached({ type, base64 }: Picture) {
+  const filename = type === 'image/png' ? 'logo.png' : 'logo.jpg'
+  const content = { content: base64, encoding: 'base64', contentType: type }
+  return { cid: logoId, filename, contentDisposition: 'inline' as const, ...content }
 }
 
 /** Encodes a name like `=?utf-8?q?=0A?=`, so that mail programs do not decode it (RFC 2047). */

@@ -3,6 +3,7 @@ import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
 import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports, Queued, Turn } from '../../domain/ports.ts'
+import { plainWording, type Wording } from '../wording.ts'
 import { type Credential, type CredentialPorts, credentialOf } from './credential.ts'
 import {
   atOnce,
@@ -14,11 +15,19 @@ import {
 } from './mail-job.ts'
 import { createTokens, type TokenPorts } from './tokens.ts'
 
+/** Without a wording the message has the built-in words. */
+type Message = Handover & { wording?: Wording }
+
+type MailChannel = Pick<Channel, 'close'> & {
+  deliver(handover: Message, signal: AbortSignal): Promise<DeliveryOutcome>
+  queue(handover: Message, turn: Turn): Promise<Queued | null>
+}
+
 /**
  * Sends mail through each app's own servers. The password is opened here, where the keys are, or an
  * access token asked for, and goes to the mailer with the message, in memory only.
  */
-export function createEmailChannel(given: TokenPorts, mailer: Mailer): Channel {
+export function createEmailChannel(given: TokenPorts, mailer: Mailer): MailChannel {
   const tokens = createTokens(given)
   const ports = { ...given, tokens }
   const { timers } = ports
@@ -45,7 +54,7 @@ export function createEmailChannel(given: TokenPorts, mailer: Mailer): Channel {
   }
 
   async function afterToken(
-    handover: Handover,
+    handover: Message,
     asked: Promise<Credential>,
     turn: Turn,
   ): Promise<Queued | null> {
@@ -59,7 +68,7 @@ export function createEmailChannel(given: TokenPorts, mailer: Mailer): Channel {
   }
 
   async function send(
-    handover: Handover,
+    handover: Message,
     credential: Credential,
     turn: Turn,
   ): Promise<Queued | null> {
@@ -100,7 +109,7 @@ function credentialFor(ports: CredentialPorts, { app, endpoint }: Handover) {
 
 function jobOf(
   keyring: Ports['keyring'],
-  handover: Handover,
+  handover: Message,
   { credential }: { credential: string | null },
 ): MailJob {
   const { app, endpoint } = handover
@@ -162,11 +171,14 @@ const notBegun: DeliveryOutcome = {
   detail: 'it was stopped before it began',
 }
 
-export function mailOf(handover: Handover): Mail {
-  const { deliveryId, code, codeFormat, reference, locale, createdAt, expiresAt } = handover
+export function mailOf(handover: Message): Mail {
+  const { deliveryId, code, codeFormat, reference, locale, variables } = handover
   const { id, version, name, policy } = handover.app
   return {
-    ...{ deliveryId, code, codeFormat, reference, locale, createdAt, expiresAt },
+    ...{ deliveryId, code, codeFormat, reference, locale, variables },
+    createdAt: handover.createdAt,
+    expiresAt: handover.expiresAt,
+    wording: handover.wording ?? plainWording,
     app: { id, version, name, policy },
     recipient: handover.recipient.address,
   }

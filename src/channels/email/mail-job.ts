@@ -3,6 +3,7 @@ import type { Endpoint } from '../../domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Queued, Turn } from '../../domain/ports.ts'
+import type { Wording } from '../wording.ts'
 
 /** A mail server to connect to, with what to log in with in clear; in memory only. */
 export type MailServer = {
@@ -19,10 +20,12 @@ export type MailServer = {
 /** The data of a mail, which can be passed to another thread. */
 export type Mail = Pick<
   Handover,
-  'deliveryId' | 'code' | 'codeFormat' | 'reference' | 'locale' | 'createdAt' | 'expiresAt'
+  | ('deliveryId' | 'code' | 'codeFormat' | 'reference' | 'locale' | 'variables')
+  | ('createdAt' | 'expiresAt')
 > & {
   app: Pick<App, 'id' | 'version' | 'name' | 'policy'>
   recipient: string
+  wording: Wording
 }
 
 /** The key that signs a mail; in memory only. */

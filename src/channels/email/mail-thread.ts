@@ -1,8 +1,9 @@
 import { closeSync, openSync } from 'node:fs'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
 import type { Queued, Timers } from '../../domain/ports.ts'
+import { createContentSender } from './contents.ts'
 import { atOnce, type Mailer, type MailJob, stopOf } from './mail-job.ts'
-import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
+import type { FromThread, StartThread, ThreadJob, ToThread } from './thread-messages.ts'
 
 type Options = {
   connectionsMax: number
@@ -22,6 +23,8 @@ type Thread = {
   freeSlots: number[]
   /** Messages of this turn of the event loop, which are posted together. */
   outgoing: ToThread[]
+  /** Passes the contents of a wording to the thread, if it does not have them. */
+  named: ReturnType<typeof createContentSender>
 }
 
 /** Hand-overs beyond the connections, such as tests of a mail server. */
@@ -45,6 +48,7 @@ export function createMailThread(options: Options): Mailer {
       begun: new Uint8Array(shared),
       freeSlots: Array.from({ length: slots }, (_, slot) => slot),
       outgoing: [],
+      named: createContentSender((message) => post(started, message)),
     }
     const { worker, pending } = started
     const end = () => {
@@ -92,7 +96,7 @@ export function createMailThread(options: Options): Mailer {
       }
       begun[slot] = 0
       pending.set(id, { slot, settle })
-      post(to, { kind: 'send', id, slot, width, job })
+      post(to, { kind: 'send', id, slot, width, job: threadJob(to, job) })
       signal.addEventListener('abort', onAbort)
       if (signal.aborted) onAbort()
     })
@@ -105,6 +109,10 @@ export function createMailThread(options: Options): Mailer {
       thread?.worker.terminate()
     },
   }
+}
+
+function threadJob({ named }: Thread, { mail, ...job }: MailJob): ThreadJob {
+  return { ...job, mail: { ...mail, wording: named(mail.wording) } }
 }
 
 /** A new thread opens a few files at once; connections may take others meanwhile. */

@@ -1,5 +1,6 @@
 import type { Queued } from '../../domain/ports.ts'
-import type { MailJob, Stop } from './mail-job.ts'
+import type { ContentMessage, NamedWording } from './contents.ts'
+import type { Mail, MailJob, Stop } from './mail-job.ts'
 
 /** The first message to the mail thread. */
 export type StartThread = { ca: string[]; connectionsMax: number; begun: SharedArrayBuffer }
@@ -10,8 +11,14 @@ export type StartThread = { ca: string[]; connectionsMax: number; begun: SharedA
  * does not wait for its turn.
  */
 export type ToThread =
-  | { kind: 'send'; id: number; slot: number; width: number | null; job: MailJob }
+  | { kind: 'send'; id: number; slot: number; width: number | null; job: ThreadJob }
   | { kind: 'stop'; id: number; stop: Stop }
+  | ContentMessage
+
+/** A job that names the contents of its wording. */
+export type ThreadJob = Omit<MailJob, 'mail'> & {
+  mail: Omit<Mail, 'wording'> & { wording: NamedWording }
+}
 
 /** Answers of the mail thread, also as JSON text. */
 export type FromThread = { id: number; answer: Queued | null }

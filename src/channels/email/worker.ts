@@ -1,5 +1,6 @@
 import { systemClock, systemTimers } from '../../system.ts'
 import { createEgress } from '../egress.ts'
+import { createContents } from './contents.ts'
 import { atOnce, type Mailer } from './mail-job.ts'
 import { createMailer } from './mailer.ts'
 import type { FromThread, StartThread, ToThread } from './thread-messages.ts'
@@ -10,6 +11,7 @@ type Started = { mailer: Mailer; begun: Uint8Array }
 
 const timers = systemTimers
 const stops = new Map<number, AbortController>()
+const contents = createContents()
 let started: Started | null = null
 let answers: FromThread[] = []
 
@@ -26,13 +28,15 @@ function start({ ca, connectionsMax, begun }: StartThread): Started {
 
 function take(to: Started, message: ToThread): void {
   if (message.kind === 'send') void send(to, message)
-  else stops.get(message.id)?.abort(message.stop)
+  else if (message.kind === 'stop') stops.get(message.id)?.abort(message.stop)
+  else contents.take(message)
 }
 
 async function send(
   { mailer, begun }: Started,
-  { id, slot, width, job }: Extract<ToThread, { kind: 'send' }>,
+  { id, slot, width, job: { mail, ...rest } }: Extract<ToThread, { kind: 'send' }>,
 ): Promise<void> {
+  const job = { ...rest, mail: { ...mail, wording: contents.wording(mail.wording) } }
   const stop = new AbortController()
   const { signal } = stop
   stops.set(id, stop)
