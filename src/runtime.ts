@@ -33,7 +33,7 @@ import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
 import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
-import { sendTestMail, testDns } from './runtime/test-delivery.ts'
+import { testDns, testEndpoint } from './runtime/test-delivery.ts'
 import { settingsAreWrong } from './startup-error.ts'
 import { systemClock } from './system.ts'
 import { version } from './version.ts'
@@ -157,7 +157,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     stopping: () => state.stopping,
     seeForwarded: health.seeForwarded,
     testDelivery: (app, endpoint, recipient) => {
-      return sendTestMail({ ...ports, egress, channels }, app, endpoint, recipient)
+      return testEndpoint({ ...ports, egress }, app, endpoint, recipient)
     },
     readBounce,
     testDns: (app) => testDns(ports, app),

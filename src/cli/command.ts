@@ -19,7 +19,8 @@ export type Command = {
   run(args: Args, io: Io): Promise<number>
 }
 
-export type Operand = { name: string; help: string; optional?: true }
+/** `many`: the last operand, which may be repeated. */
+export type Operand = { name: string; help: string; optional?: true; many?: true }
 
 /** `value` is the placeholder of the flag's value; a flag without one is a switch. */
 export type Flag = { help: string; value?: string }
@@ -28,6 +29,8 @@ export type Flags = Record<string, Flag>
 /** The arguments, checked against the command's operands and flags. */
 export type Args = {
   operand(index: number): string
+  /** That operand and those after it. */
+  operands(from: number): string[]
   text(flag: string): string | undefined
   has(flag: string): boolean
 }
@@ -67,6 +70,7 @@ export function readArgs(command: Command, argv: string[]): Args {
 
   return {
     operand: (index) => positionals[index] ?? '',
+    operands: (from) => positionals.slice(from),
     text: (flag) => {
       const value = values[flag]
       return typeof value === 'string' ? value : undefined
@@ -134,7 +138,7 @@ function checkOperands({ operands }: Command, positionals: string[]): void {
   const needed = operands.filter(({ optional }) => !optional)
   const missing = needed[positionals.length]
   if (missing) throw wrongUsage(`${missing.name} is missing: ${missing.help}`)
-  if (positionals.length > operands.length) {
+  if (positionals.length > operands.length && !operands.at(-1)?.many) {
     const most = operands.length === 0 ? 'no operands' : operands.map(({ name }) => name).join(' ')
     throw wrongUsage(`there are too many words; it takes ${most}`)
   }

@@ -6,7 +6,14 @@ import { bounce } from './bounce.ts'
 import type { Command } from './command.ts'
 import { dkimAdd, dkimCheck, dkimList, dkimRemove } from './dkim.ts'
 import { doctor } from './doctor.ts'
-import { endpointAdd, endpointList, endpointRemove, endpointUpdate } from './endpoint.ts'
+import {
+  endpointAdd,
+  endpointList,
+  endpointOrder,
+  endpointRemove,
+  endpointUpdate,
+} from './endpoint.ts'
+import { endpointTest } from './endpoint-test.ts'
 import { eventsCommand } from './event.ts'
 import { healthcheck } from './healthcheck.ts'
 import { createHelp } from './help.ts'
@@ -31,6 +38,8 @@ export const commands: Command[] = [
   endpointAdd,
   endpointList,
   endpointUpdate,
+  endpointOrder,
+  endpointTest,
   endpointRemove,
   dkimAdd,
   dkimList,

@@ -1,7 +1,7 @@
 import { type App, endpointsOf } from '../domain/app/app.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { OpenPorts } from '../runtime/open.ts'
-import { probeEndpoint, sendTestMail, type TestStep, testDns } from '../runtime/test-delivery.ts'
+import { probeEndpoint, type TestStep, testDns, testEndpoint } from '../runtime/test-delivery.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 /** Tests each mail server, with a recipient by a real mail. */
@@ -22,7 +22,7 @@ export async function checkMailServers(
       const check = `mail of ${app.name ?? `app ${app.id}`}`
       const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
       if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
-      const { status, detail, steps } = await sendTestMail(ports, app, server, recipient)
+      const { status, detail, steps } = await testEndpoint(ports, app, server, recipient)
       if (steps.some((step) => !step.ok)) return steps.map(place)
       const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
       const next = 'read what the mail server said; its log has more'
@@ -33,11 +33,11 @@ export async function checkMailServers(
   return findings.flat()
 }
 
-/** Splits a probe's sentence: the result and, after the semicolon, what to do. */
+/** Splits the sentence of a failure: the result and, after the semicolon, what to do. */
 function fromStep(check: string, server: string, { name, ok: isOk, detail }: TestStep): Finding {
+  if (isOk) return ok(check, `${server} ${name}: ${detail}`)
   const [found = '', ...next] = (detail ?? '').split('; ')
-  const text = `${server} ${name}: ${found}`
-  return isOk ? ok(check, text) : failed(check, text, next.join('; ') || 'try again')
+  return failed(check, `${server} ${name}: ${found}`, next.join('; ') || 'try again')
 }
 
 /** What the DNS says about the From domains, with the records to copy. */

@@ -1,6 +1,11 @@
 import { endpointsMax } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
-import { addEndpoint, removeEndpoint, updateEndpoint } from '../domain/app/endpoints.ts'
+import {
+  addEndpoint,
+  orderEndpoints,
+  removeEndpoint,
+  updateEndpoint,
+} from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
 import { presentEndpoint } from '../present.ts'
 import { type Args, type Command, type Flags, jsonFlag, type Operand } from './command.ts'
@@ -9,7 +14,7 @@ import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable } from './output.ts'
 import { leadsElsewhere, smtpFlags, smtpFrom, withSecrets } from './smtp.ts'
 
-const endpointOperand: Operand = {
+export const endpointOperand: Operand = {
   name: 'ENDPOINT_ID',
   help: 'the id of the mail server, as "endpoint list" shows it',
 }
@@ -70,6 +75,23 @@ export const endpointUpdate: Command = {
   },
 }
 
+export const endpointOrder: Command = {
+  name: 'endpoint order',
+  summary: 'Set the order in which the mail servers of an app are tried.',
+  about: 'Those that are named come first, in this order; the others keep theirs after them.',
+  operands: [appOperand, { ...endpointOperand, many: true }],
+  flags: { ...dataFlag, ...jsonFlag },
+  examples: [
+    'otpmint endpoint order 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN 4kT9wQ2nB7xV0mL5sR8yZ1',
+  ],
+  run: (args, io) =>
+    withPorts(args, io, async (ports) => {
+      const order = { appId: args.operand(0), ids: args.operands(1) }
+      showAll(await orderEndpoints(ports, cliActor, order), args, io)
+      return exitCodes.done
+    }),
+}
+
 export const endpointRemove: Command = {
   name: 'endpoint remove',
   summary: 'Remove a mail server from an app, with its password.',
@@ -96,14 +118,7 @@ export const endpointList: Command = {
   run: (args, io) =>
     withPorts(args, io, async (ports) => {
       const { endpoints } = await findApp(ports, args.operand(0))
-      if (args.has('json')) printJson(io, { items: endpoints.map(presentEndpoint) })
-      else {
-        const rows = endpoints.map((endpoint) => {
-          const { id, rank, settings } = endpoint
-          return [id, String(rank), endpointText(endpoint), loginText(settings), sender(endpoint)]
-        })
-        printTable(io, ['ID', 'RANK', 'MAIL SERVER', 'LOGIN', 'SENDER'], rows)
-      }
+      showAll(endpoints, args, io)
       return exitCodes.done
     }),
 }
@@ -132,6 +147,18 @@ function showEndpoint(endpoint: Endpoint, args: Args, io: Io): void {
     ['login', loginText(settings)],
     ['sender', sender(endpoint)],
   ])
+}
+
+function showAll(endpoints: Endpoint[], args: Args, io: Io): void {
+  if (args.has('json')) {
+    printJson(io, { items: endpoints.map(presentEndpoint) })
+    return
+  }
+  const rows = endpoints.map((endpoint) => {
+    const { id, rank, settings } = endpoint
+    return [id, String(rank), endpointText(endpoint), loginText(settings), sender(endpoint)]
+  })
+  printTable(io, ['ID', 'RANK', 'MAIL SERVER', 'LOGIN', 'SENDER'], rows)
 }
 
 function loginText({ user, auth }: Endpoint['settings']): string {

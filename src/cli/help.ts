@@ -81,7 +81,10 @@ export function helpFor(commands: Command[], name: string, paint: Paint): string
 }
 
 function usage({ name, operands }: Command): string {
-  const words = operands.map((operand) => (operand.optional ? `[${operand.name}]` : operand.name))
+  const words = operands.map((operand) => {
+    const word = operand.many ? `${operand.name}...` : operand.name
+    return operand.optional ? `[${word}]` : word
+  })
   return [name, ...words].join(' ')
 }
 

@@ -53,6 +53,6 @@ export function endpointText({ settings: { host, port, security } }: Endpoint): 
 }
 
 // Names and server replies must not move the cursor or forge a line.
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
 }

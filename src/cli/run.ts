@@ -4,6 +4,7 @@ import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, readArgs } from './command.ts'
 import { commands } from './commands.ts'
 import { helpFor } from './help.ts'
+import { appOperand } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { painter } from './output.ts'
 
@@ -41,13 +42,16 @@ async function runCommand(command: Command, rest: string[], io: Io): Promise<num
   }
 }
 
+/** A command that takes an app may be typed with `app` before it: `app endpoint list`. */
 function findCommand(argv: string[]): { command: Command; rest: string[] } | null {
   for (const count of [2, 1]) {
     const name = argv.slice(0, count).join(' ')
     const command = commands.find((candidate) => candidate.name === name)
     if (command) return { command, rest: argv.slice(count) }
   }
-  return null
+  const [first, ...rest] = argv
+  const found = first === 'app' ? findCommand(rest) : null
+  return found?.command.operands[0] === appOperand ? found : null
 }
 
 /** No command was found: shows a group's page, suggests the nearest command, or the overview. */

@@ -18,8 +18,8 @@ export type HttpPorts = DomainPorts & {
   ready(): Promise<boolean>
   /** True after SIGTERM: not ready any more, while running requests are finished. */
   stopping(): boolean
-  /** Sends a real message through one endpoint; a refusal is a result, not an exception. */
-  testDelivery(app: App, endpoint: Endpoint, recipient: Recipient): Promise<TestDelivery>
+  /** Tests an endpoint, and with a recipient sends a real message; a refusal is a result. */
+  testDelivery(app: App, endpoint: Endpoint, recipient: Recipient | null): Promise<TestDelivery>
   /** What the DNS says about the From domains of an app. */
   testDns(app: App): Promise<DnsFinding[]>
   /** Tests the login at an endpoint; null on success, else the reason. */
@@ -69,7 +69,8 @@ export type InboxMessage = {
 }
 
 export type TestDelivery = {
-  status: 'sent' | 'deferred' | 'refused'
+  /** Null when no message was to be sent. */
+  status: 'sent' | 'deferred' | 'refused' | null
   /** The server's words. */
   detail: string | null
   /** In order; the first that is not ok is where it ended. */

@@ -1,24 +1,22 @@
 import { createEgress } from '../channels/egress.ts'
 import type { MailNetwork } from '../channels/email/dial.ts'
-import { probeSmtp } from '../channels/email/probe.ts'
+import type { DialogueStep } from '../channels/email/dialogue.ts'
+import { probeMail, probeSmtp } from '../channels/email/probe.ts'
 import { adviseMailDns } from '../channels/mail-dns/advice.ts'
-import { createChannels } from '../channels/registry.ts'
+import { createWordingReader } from '../channels/wording.ts'
 import type { App } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
-import type { ChannelKind } from '../domain/delivery/channel.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import { newTimedId } from '../domain/id.ts'
-import type { Channel, DnsFinding, Ports } from '../domain/ports.ts'
+import type { DnsFinding, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 
-type ProbePorts = Pick<
-  Ports,
-  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'random' | 'timers'
-> &
+type ProbePorts = Pick<Ports, 'keyring' | 'apps' | 'templates' | 'clock' | 'random' | 'timers'> &
   Partial<Pick<MailNetwork, 'egress'>>
 
 export type TestDelivery = {
-  status: 'sent' | 'deferred' | 'refused'
+  /** Null when no message was to be sent. */
+  status: 'sent' | 'deferred' | 'refused' | null
   detail: string | null
   steps: TestStep[]
 }
@@ -32,8 +30,15 @@ export async function probeEndpoint(
   app: App,
   endpoint: Endpoint,
 ): Promise<TestStep[]> {
-  const steps = await probeSmtp({ ...ports, egress: ports.egress ?? createEgress() }, app, endpoint)
-  return steps.map(({ step, ok, says }) => ({ name: step, ok, detail: says }))
+  return (await probeSmtp(withEgress(ports), app, endpoint)).map(shown)
+}
+
+function withEgress(ports: ProbePorts) {
+  return { ...ports, egress: ports.egress ?? createEgress() }
+}
+
+function shown({ step, ok, says }: DialogueStep): TestStep {
+  return { name: step, ok, detail: says }
 }
 
 /** What the DNS says about the From domains of the app; sends nothing. */
@@ -41,40 +46,33 @@ export function testDns(ports: Pick<Ports, 'dns'>, app: App): Promise<DnsFinding
   return adviseMailDns(ports, app)
 }
 
-/**
- * Sends a real message with the usual layout, whose code belongs to no verification. Without
- * `channels` it opens its own connections.
- */
-export async function sendTestMail(
-  ports: ProbePorts & { channels?: Record<ChannelKind, Channel> },
+/** As `probeEndpoint`, and with a recipient a real message. */
+export async function testEndpoint(
+  ports: ProbePorts,
   app: App,
   endpoint: Endpoint,
-  recipient: Recipient,
+  recipient: Recipient | null,
 ): Promise<TestDelivery> {
   const steps = await probeEndpoint(ports, app, endpoint)
   const broken = steps.find(({ ok }) => !ok)
   if (broken) return { status: 'refused', detail: broken.detail, steps }
-
-  const own = ports.channels ? null : createChannels({ ...ports, connectionsMax: 1 })
-  const channel = (ports.channels ?? own)?.[endpoint.channel]
-  if (!channel) throw new Error('an endpoint without a channel')
-  try {
-    const handover = testMessage(ports, app, endpoint, recipient)
-    const { status, detail } = await channel.deliver(handover, new AbortController().signal)
-    return { status, detail, steps }
-  } finally {
-    for (const each of Object.values(own ?? {})) each.close()
-  }
+  if (recipient === null) return { status: null, detail: null, steps }
+  const handover = testMessage(ports, app, endpoint, recipient)
+  const wording = await createWordingReader(ports).read(handover)
+  const sent = await probeMail(withEgress(ports), { ...handover, wording })
+  const { status, detail } = sent.outcome
+  return { status, detail, steps: [...steps, ...sent.steps.map(shown)] }
 }
 
 const lifeMs = 600_000
 
+/** A message with the usual layout, whose code belongs to no verification. */
 function testMessage(
   { clock, random }: ProbePorts,
   app: App,
   endpoint: Endpoint,
   recipient: Recipient,
-): Handover {
+): Handover & { endpoint: Endpoint } {
   const now = clock.now()
   return {
     ...{ deliveryId: newTimedId(random, now), verificationId: newTimedId(random, now) },

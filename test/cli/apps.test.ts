@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { readApiKey } from '../../src/domain/app/api-key.ts'
 import { policyFieldList } from '../../src/domain/app/policy.ts'
 import { smtpFieldList } from '../../src/domain/app/smtp-fields.ts'
-import { makeCertificate } from '../support/smtp.ts'
+import { mailServer, makeCertificate } from '../support/smtp.ts'
 import { command, installation } from './terminal.ts'
 
 let place: Awaited<ReturnType<typeof installation>>
@@ -245,6 +245,55 @@ test('several mail servers are added, put in order, changed and removed', async 
   ])
   expect(seen.out).toMatch(/ID +RANK +MAIL SERVER +LOGIN +SENDER/)
   expect((await show(id)).endpoints.map((item: { id: string }) => item.id)).toEqual([second.id])
+})
+
+test('the order of mail servers is set at once, and an app before a command is optional', async () => {
+  const { id, endpoints } = await withPassword()
+  const other = ['--smtp-host', '127.0.0.1', '--smtp-port', '2525', '--smtp-no-login', ...from]
+  const add = async () => {
+    const { out } = await command(['app', 'endpoint', 'add', id, ...other, '--json', ...place.at])
+    return JSON.parse(out).id as string
+  }
+  const [first, second, third] = [endpoints[0].id as string, await add(), await add()]
+  const order = (...ids: string[]) =>
+    command(['app', 'endpoint', 'order', id, ...ids, '--json', ...place.at])
+  const idsOf = (out: string) => JSON.parse(out).items.map((item: { id: string }) => item.id)
+
+  expect(idsOf((await order(third, first)).out)).toEqual([third, first, second])
+  expect(idsOf((await order(second, second)).out)).toEqual([second, third, first])
+  const ranks = (await show(id)).endpoints.map((item: { rank: number }) => item.rank)
+  expect(ranks).toEqual([1, 2, 3])
+  expect((await order(first, 'x')).err).toBe('otpmint endpoint order: No such endpoint\n')
+  expect((await order()).err).toContain('ENDPOINT_ID is missing')
+  expect((await command(['app', 'key', 'generate'])).code).toBe(2)
+})
+
+test('a mail server is tested, with what it said, and nothing is sent unless that is asked', async () => {
+  const server = await mailServer({ login: { user: 'codes', password: 'hunter2' } })
+  const flags = ['--smtp-host', '127.0.0.1', '--smtp-port', String(server.port)]
+  const login = ['--smtp-user', 'codes', '--smtp-password-file', '-', '--smtp-security', 'none']
+  const { id, endpoints } = await create('Acme', [...flags, ...login, ...from], {
+    input: 'hunter2',
+  })
+  const run = (...more: string[]) =>
+    command(['endpoint', 'test', id, endpoints[0].id, ...more, ...place.at])
+
+  const tested = await run()
+  expect(tested.code).toBe(0)
+  expect(tested.out).toMatch(/^ok +greeting +It greets: 220 /m)
+  expect(tested.out).toMatch(/^ok +login +The login was accepted \(PLAIN\)\. It said: 235 /m)
+  expect(server.arrived).toEqual([])
+  const sent = JSON.parse((await run('--send-to', 'me@example.com', '--json')).out)
+  expect(sent.status).toBe('sent')
+  expect(sent.steps.at(-1)).toMatchObject({ name: 'message', ok: true })
+  expect(JSON.stringify(sent)).not.toContain('me@example.com')
+  expect(server.arrived.map(({ recipients }) => recipients)).toEqual([['me@example.com']])
+  await server.close()
+
+  const failed = await run()
+  expect(failed.code).toBe(1)
+  expect(failed.out).toMatch(/^failed +connect +Nothing listens/m)
+  expect((await run('--send-to', 'a, b')).err).toContain('--send-to must be one e-mail address')
 })
 
 test('a mail server that lacks something is refused by the names of the flags', async () => {

@@ -181,8 +181,9 @@ test('every change of an endpoint is in the audit log', async () => {
 test('a test message goes to one address, through the first endpoint or the named one', async () => {
   const used: string[] = []
   const { at, appId, add } = await bare({
-    testDelivery: async (_app, { settings }, { address }) => {
-      used.push(`${settings.host} ${address}`)
+    testDelivery: async (_app, { settings }, recipient) => {
+      used.push(`${settings.host} ${recipient?.address}`)
+      if (!recipient) return { status: null, detail: null, steps: [] }
       return { status: 'sent', detail: '250 ok', steps: [{ name: 'send', ok: true, detail: null }] }
     },
   })
@@ -196,10 +197,16 @@ test('a test message goes to one address, through the first endpoint or the name
   await send({ endpoint: second.json.id })
   const unknown = await send({ endpoint: 'x'.repeat(22) })
   const two = await send({ to: 'a@b.test, c@d.test' })
+  const tested = await send({ to: undefined })
 
   expect(none).toMatchObject({ status: 409, json: { code: 'channel_not_configured' } })
   expect(first.json).toMatchObject({ status: 'sent', detail: '250 ok' })
-  expect(used).toEqual(['smtp.example.com a@b.test', 'two.example.com a@b.test'])
+  expect(tested.json).toEqual({ status: null, detail: null, steps: [] })
+  expect(used).toEqual([
+    'smtp.example.com a@b.test',
+    'two.example.com a@b.test',
+    'smtp.example.com undefined',
+  ])
   expect(unknown.json.code).toBe('endpoint_not_found')
   expect(two.json.errors[0].field).toBe('to')
 })

@@ -4,12 +4,15 @@ import type { Timers } from '../../domain/ports.ts'
 import type { MailEgress } from '../egress.ts'
 import type { MailServer } from './mail-job.ts'
 import { notPublicCode } from './smtp-advice.ts'
+import type { Transcript } from './transcript.ts'
 
 export type MailNetwork = {
   egress: MailEgress
   timers: Timers
   /** PEM certificates trusted besides the system's and those of NODE_EXTRA_CA_CERTS. */
   ca?: string[]
+  /** Filled by the test of a mail server. */
+  transcript?: Transcript
 }
 
 /** nodemailer's own time limits are minutes, longer than a code may live. */

@@ -5,6 +5,7 @@ import { connectTimeoutMs, dial, failure, type MailNetwork } from './dial.ts'
 import type { MailServer } from './mail-job.ts'
 import { isTlsFault } from './smtp-words.ts'
 import { tokenLogins, tokenMethod } from './token-login.ts'
+import { beginTranscript, loggerOf, noteTls } from './transcript.ts'
 
 /** A connection to a mail server after greeting, encryption and login. */
 export type Session = {
@@ -63,6 +64,8 @@ async function connect(
   { plain, signal }: { plain: boolean; signal: AbortSignal },
 ): Promise<Session> {
   const socket = await dial(server, network, signal)
+  const { transcript } = network
+  if (transcript) beginTranscript(transcript, socket)
   const connection = new SMTPConnection(connectionOptions(server, { network, socket, plain }))
   // An idle connection may fail at any time; `isOpen` tells.
   connection.on('error', () => {})
@@ -71,6 +74,7 @@ async function connect(
   try {
     if (signal.aborted) throw failure('EABORT')
     await step<void>(connection, (done) => connection.connect((error) => done(error ?? null)))
+    if (transcript) noteTls(transcript, connection._socket)
     const { user } = server.settings
     if (user !== null && server.credential !== null && connection.allowsAuth) {
       const isToken = server.settings.auth !== 'password'
@@ -151,7 +155,7 @@ function step<Result>(
 
 /**
  * Requires TLS 1.2 or newer with a verified certificate unless `security` is `none`, and disables
- * nodemailer's log, because the dialogue has codes and passwords.
+ * nodemailer's log, because the dialogue has codes and passwords; a transcript has neither.
  */
 function connectionOptions(
   server: MailServer,
@@ -178,7 +182,7 @@ function connectionOptions(
     greetingTimeout: greetingTimeoutMs,
     socketTimeout: socketTimeoutMs,
     socketCloseTimeout: 0,
-    logger: false,
-    debug: false,
+    logger: network.transcript ? loggerOf(network.transcript) : false,
+    debug: network.transcript !== undefined,
   }
 }

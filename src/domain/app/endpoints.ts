@@ -66,6 +66,31 @@ export async function updateEndpoint(
   return found(app, id)
 }
 
+/**
+ * Ranks the named endpoints first, in this order, and the others of their channel after them. Throws
+ * `app_not_found`, `endpoint_not_found`.
+ */
+export async function orderEndpoints(
+  ports: ManagePorts,
+  actor: Actor,
+  { appId, ids }: { appId: string; ids: string[] },
+): Promise<Endpoint[]> {
+  const action = { id: appId, action: 'endpoint.update' } as const
+  const { endpoints } = await changeApp(ports, actor, action, (current) => {
+    const named = [...new Set(ids)].map((id) => found(current, id))
+    const others = current.endpoints.filter((endpoint) => !named.includes(endpoint))
+    const inOrder = [...named, ...others]
+    const channels = [...new Set(inOrder.map(({ channel }) => channel))]
+    const endpoints = channels.flatMap((channel) =>
+      inOrder
+        .filter((endpoint) => endpoint.channel === channel)
+        .map((endpoint, index) => ({ ...endpoint, rank: index + 1 })),
+    )
+    return { change: { endpoints }, detail: `order ${named.map(({ id }) => id).join(' ')}` }
+  })
+  return endpoints
+}
+
 /** Removes an endpoint with its secret. Throws `app_not_found`, `endpoint_not_found`. */
 export async function removeEndpoint(
   ports: ManagePorts,

@@ -65,11 +65,12 @@ const testSeconds = 60
 
 export async function test(
   ports: RoutePorts,
-  { params, body, patience }: OfApp & { body: { to: string; endpoint?: string } },
+  { params, body, patience }: OfApp & { body: { to?: string; endpoint?: string } },
 ): Promise<Reply> {
   const app = await findApp(ports, params.id)
   const endpoint = endpointFor(app, body.endpoint)
-  const recipient = readRecipient(channels[endpoint.channel].takes, body.to)
+  const { to } = body
+  const recipient = to === undefined ? null : readRecipient(channels[endpoint.channel].takes, to)
   patience(testSeconds)
   return json(await ports.testDelivery(app, endpoint, recipient))
 }

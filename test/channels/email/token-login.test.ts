@@ -218,7 +218,7 @@ test('a token server that is down defers the message and no mail server is asked
   expect(server.connections()).toBe(0)
   const steps = await probe()
   expect(steps.map(({ step, ok }) => `${step} ${ok}`)).toEqual([
-    ...['resolve true', 'connect true', 'token false'],
+    ...['resolve true', 'connect true', 'greeting true', 'offers true', 'token false'],
   ])
   close()
 })
@@ -254,7 +254,8 @@ test('a message that is stopped while it waits for a token is not begun', async 
 test('a probe tells of the token and the login', async () => {
   const good = await stage({})
   expect((await good.probe()).map(({ step, ok }) => `${step} ${ok}`)).toEqual([
-    ...['resolve true', 'connect true', 'token true', 'login true'],
+    ...['resolve true', 'connect true', 'greeting true', 'offers true'],
+    ...['token true', 'login true'],
   ])
   good.close()
   const bad = await stage(accepts())

@@ -149,11 +149,14 @@ export const appChange = input('AppChange', {
 })
 
 export const testDeliveryRequest = input('TestDeliveryRequest', {
-  to,
+  to: t.Optional({ ...to, description: 'Sends a real message to this address; none if absent.' }),
   endpoint: t.Optional(id('Through which endpoint; the first for email if absent.')),
 })
 export const testDeliverySchema = output('TestDelivery', {
-  status: oneOf(['sent', 'deferred', 'refused'], 'The end of it.'),
+  status: nullable(
+    oneOf(['sent', 'deferred', 'refused'], 'The end of it.'),
+    'The end of it; null when no message was to be sent.',
+  ),
   detail: nullable(t.String(), 'The mail server’s words.'),
   steps: t.Array(
     output('TestStep', {

@@ -222,7 +222,9 @@ export const removeEndpoint = {
 export const testDelivery = {
   id: 'testDelivery',
   tag,
-  summary: 'Send a real message through an endpoint',
+  summary: 'Test an endpoint, and send a real message through it',
+  description:
+    'Tells the dialogue with the mail server step by step. Nothing is sent without `to`.',
   params,
   body: testDeliveryRequest,
   example: { to: 'you@example.com' },
@@ -233,7 +235,9 @@ export const testDelivery = {
       example: {
         status: 'sent',
         detail: '250 2.0.0 Ok: queued',
-        steps: [{ name: 'connect', ok: true, detail: null }],
+        steps: [
+          { name: 'connect', ok: true, detail: 'A mail server answers at 192.0.2.7 port 587.' },
+        ],
       },
     },
   },

@@ -1,0 +1,47 @@
+import { found } from '../domain/app/endpoints.ts'
+import { findApp } from '../domain/app/manage.ts'
+import { readRecipient } from '../domain/verification/recipient.ts'
+import { type TestDelivery, testEndpoint } from '../runtime/test-delivery.ts'
+import { type Command, jsonFlag } from './command.ts'
+import { endpointOperand } from './endpoint.ts'
+import { appOperand, dataFlag, withPorts } from './installation.ts'
+import { exitCodes, type Io } from './io.ts'
+import { oneLine, painter, printJson } from './output.ts'
+
+export const endpointTest: Command = {
+  name: 'endpoint test',
+  summary: 'Test a mail server of an app, and tell the dialogue.',
+  about: [
+    'Resolves, connects, agrees on encryption and logs in, and tells each step with what the server',
+    'said. With --send-to also sends a real mail. Exit status 1 when a step failed.',
+  ].join('\n'),
+  operands: [appOperand, endpointOperand],
+  flags: {
+    'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
+    ...dataFlag,
+    ...jsonFlag,
+  },
+  examples: [
+    'otpmint endpoint test 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --send-to me@example.com',
+  ],
+  run: async (args, io) => {
+    const sendTo = args.text('send-to')
+    const recipient = sendTo === undefined ? null : readRecipient('email', sendTo, 'send-to')
+    return withPorts(args, io, async (ports) => {
+      const app = await findApp(ports, args.operand(0))
+      const tested = await testEndpoint(ports, app, found(app, args.operand(1)), recipient)
+      if (args.has('json')) printJson(io, tested)
+      else showSteps(tested, io)
+      return tested.steps.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+    })
+  },
+}
+
+function showSteps({ steps }: TestDelivery, io: Io): void {
+  const paint = painter(io, io.terminal.output)
+  const width = Math.max(...steps.map(({ name }) => name.length))
+  for (const { name, ok, detail } of steps) {
+    const mark = ok ? paint('green', 'ok    ') : paint('red', 'failed')
+    io.out(`${mark}  ${name.padEnd(width)}  ${oneLine(detail ?? '')}\n`)
+  }
+}
