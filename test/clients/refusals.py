@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import schemathesis
-from schemathesis import Case, HookContext
+from schemathesis import Case, HookContext, SerializationContext
 from schemathesis.core.transport import Response
 from schemathesis.checks import CheckContext
 from schemathesis.specs.openapi.checks import is_unexpected_http_status_case
@@ -56,6 +56,8 @@ FIELDS = {
     Refusal("GET /v1/apps/{id}/templates/{locale}/versions", "locale: must be a language tag"),
     # A logo is a whole picture in base64.
     Refusal("PATCH /v1/apps/{id}/brand", "logo: "),
+    # An empty text is a binary one too.
+    Refusal("POST /v1/inbound/dsn", "body: is missing"),
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),
@@ -76,6 +78,12 @@ TEXTS = {
 
 # The HTTP parser answers longer queries with 431 before the API sees them.
 QUERY_MAX = 4096
+
+
+@schemathesis.serializer("message/rfc822")
+def mail(ctx: SerializationContext, value: object) -> object:
+    data = getattr(value, "data", value)
+    return data if isinstance(data, bytes) else str(data).encode(errors="replace")
 
 
 @schemathesis.hook

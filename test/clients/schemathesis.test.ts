@@ -58,12 +58,13 @@ const limits: Environment = {
 const login = { user: 'codes@example.com', password: 'the mailbox password' }
 const secretKey = 'a-long-secret-of-your-own'
 
-test('every operation takes an app’s key, the admin token or no credential', () => {
-  const [app, admin] = [takenBy('app'), takenBy('admin')]
+test('every operation takes an app’s key, an inbound key, the admin token or no credential', () => {
+  const [app, admin, inbound] = [takenBy('app'), takenBy('admin'), takenBy('inbound')]
 
-  expect([...app, ...admin].sort()).toEqual(operations.map(nameOf).sort())
+  expect([...app, ...admin, ...inbound].sort()).toEqual(operations.map(nameOf).sort())
   expect(app).toContainEqual(expect.stringMatching(/verif/i))
   expect(admin).toContainEqual(expect.stringMatching(/app/i))
+  expect(inbound).toEqual(['reportBounce'])
 })
 
 test('schemathesis finds no failure with an app’s key', async () => {
@@ -88,14 +89,31 @@ test('schemathesis finds no failure with the admin token', async () => {
   expect(report.stdout).toContain('No issues found')
 })
 
-type Caller = 'app' | 'admin'
+test('schemathesis finds no failure with an inbound key', async () => {
+  const { base } = await server('inbound')
+  const { id } = await createApp({ base }, adminToken, { port: mail.port })
+  const keys = `${base}/v1/apps/${id}/keys`
+  const made = await call(keys, { mode: 'inbound' }, { token: adminToken })
+  const credential = String(made.json['key'])
+
+  const report = await schemathesis(base, { takes: 'inbound', scheme: 'inboundKey', credential })
+
+  expect(report.exitCode, report.stdout + report.stderr).toBe(0)
+  expect(report.stdout).toContain('No issues found')
+})
+
+type Caller = 'app' | 'admin' | 'inbound'
 
 const nameOf = ({ operationId }: Operation): string => operationId
 
 /** The operations that take this credential; those without one are tested with the app's key. */
 function takenBy(caller: Caller): string[] {
-  const forAdmin = ({ security = [] }: Operation) => security.some((one) => 'adminToken' in one)
-  return operations.filter((one) => forAdmin(one) === (caller === 'admin')).map(nameOf)
+  const callerOf = ({ security = [] }: Operation): Caller => {
+    const schemes = security.flatMap((one) => Object.keys(one))
+    if (schemes.includes('adminToken')) return 'admin'
+    return schemes.includes('inboundKey') ? 'inbound' : 'app'
+  }
+  return operations.filter((one) => callerOf(one) === caller).map(nameOf)
 }
 
 /**

@@ -227,6 +227,8 @@ test('404 and 405 are problems too, and 405 says what is allowed', async () => {
   expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST')
   expect(check.headers.get('allow')).toBe('POST')
   expect([search.status, search.headers.get('allow')]).toEqual([405, 'POST'])
+  const removal = await at.call('DELETE', `/v1/apps/${at.app.id}/suppressions/remove`)
+  expect([removal.status, removal.headers.get('allow')]).toEqual([405, 'POST'])
   expect(original.text).toBe('Error: This path does not answer that method')
 })
 

@@ -5,9 +5,10 @@ import type { Route } from './route.ts'
 export function methodsOf(routes: Route[], url: string): string[] {
   const path = pathOf(url)
   const matching = routes.filter((route) => matches(route.path, path))
-  // An exact path takes precedence over one with parameters.
-  const exact = matching.filter((route) => route.path === path)
-  const methods = new Set<string>((exact.length > 0 ? exact : matching).map(({ method }) => method))
+  // A word of a path takes precedence over a parameter.
+  const least = Math.min(...matching.map(parametersOf))
+  const exact = matching.filter((route) => parametersOf(route) === least)
+  const methods = new Set<string>(exact.map(({ method }) => method))
   if (methods.has('GET')) methods.add('HEAD')
   return [...methods].sort()
 }
@@ -17,17 +18,21 @@ export function unanswered(methods: string[]): Problem {
   return new Problem(methods.length > 0 ? 'method_not_allowed' : 'not_found')
 }
 
-/** Methods of routes with parameters that would wrongly answer for another route's exact path. */
+/** Methods of routes that would wrongly answer for the path of another with fewer parameters. */
 export function shadowed(routes: Route[]): { method: Route['method']; path: string }[] {
-  const exact = new Set(routes.map(({ path }) => path).filter((path) => !path.includes(':')))
+  const paths = new Map(routes.map((route) => [route.path, parametersOf(route)]))
   const isRouted = new Set(routes.map(({ method, path }) => `${method} ${path}`))
-  return routes
-    .filter(({ path }) => path.includes(':'))
-    .flatMap(({ method, path: pattern }) =>
-      [...exact]
-        .filter((path) => matches(pattern, path) && !isRouted.has(`${method} ${path}`))
-        .map((path) => ({ method, path })),
-    )
+  return routes.flatMap((route) => {
+    const { method, path: pattern } = route
+    return [...paths]
+      .filter(([path, count]) => count < parametersOf(route) && matches(pattern, path))
+      .filter(([path]) => !isRouted.has(`${method} ${path}`))
+      .map(([path]) => ({ method, path }))
+  })
+}
+
+function parametersOf({ path }: Pick<Route, 'path'>): number {
+  return path.split('/:').length - 1
 }
 
 export function pathOf(url: string): string {
