@@ -72,6 +72,7 @@ test('while the server does not answer or cannot take it, the mail server is ask
     { input: 'x' },
   )
   expect([gone.code, gone.err]).toEqual([75, expect.stringContaining('nothing answers at')])
+  const elsewhere = Bun.serve({ port: 0, fetch: () => new Response(null, { status: 204 }) })
   for (const [status, code] of [
     [503, 75],
     [429, 75],
@@ -79,12 +80,13 @@ test('while the server does not answer or cannot take it, the mail server is ask
     [404, 78],
     [302, 78],
   ] as const) {
-    const headers = { location: `${server.url}/` }
+    const headers = { location: elsewhere.url.href }
     const busy = Bun.serve({ port: 0, fetch: () => new Response('', { status, headers }) })
     const url = ['--public-url', `http://127.0.0.1:${busy.port}`]
     expect((await report('x', ...url)).code).toBe(code)
     await busy.stop(true)
   }
+  await elsewhere.stop(true)
 })
 
 test('a key that the server does not know is refused, and a wrong setting named', async () => {

@@ -11,7 +11,6 @@ export async function readRaw(
 ): Promise<Uint8Array> {
   const [type = ''] = (headers.get('content-type') ?? '').toLowerCase().split(';')
   if (type.trim() !== mediaType) throw wrongMediaType(mediaType)
-  if (Number(headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax)
 
   const chunks: Uint8Array[] = []
   let bytes = 0

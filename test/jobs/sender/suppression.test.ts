@@ -107,3 +107,18 @@ test('a suppression ends by itself, and being refused while suppressed does not 
 
   expect((await send('ada@example.com')).state).toMatchObject({ status: 'sent' })
 })
+
+test('a sent message does not end the alarm of too many refused recipients', async () => {
+  const endpointId = stage.app.endpoints[0]?.id ?? null
+  const place = { appId: stage.app.id, endpointId, now: stage.time.clock.now(), data: {} }
+  for (const kind of ['recipients_refused', 'policy_refused'] as const) {
+    await stage.time.until(stage.ports.alarms.raise({ ...place, kind, event: 'alarm.raised' }))
+  }
+  server().behave = takes(1)
+  await send('ada@example.com')
+  await stage.time.run(1_000)
+
+  const query = { appId: stage.app.id, open: true, limit: 9, cursor: null }
+  const { items } = await stage.time.until(stage.ports.alarms.list(query))
+  expect(items.map(({ kind }) => kind)).toEqual(['recipients_refused'])
+})
