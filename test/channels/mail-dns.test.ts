@@ -200,7 +200,7 @@ describe('the advice', () => {
     const app = appWith({ email: { from: 'codes@login.example.com', host: 'mail.example.net' } })
     const [first] = app.endpoints
     if (!first) throw new Error('the app has no endpoint')
-    const second = endpointOf(app, { ...first.settings, host: '10.0.0.1' }, undefined, 'second')
+    const second = endpointOf(app, { ...first.settings, host: 'mail.lan' }, undefined, 'second')
     const other = endpointOf(app, { ...first.settings, from: 'a@example.org' }, undefined, 'other')
     const zone = {
       'mx login.example.com': ['mx.example.com'],

@@ -50,7 +50,10 @@ test('what is no key is refused by name, without what was sent', async () => {
 })
 
 test('what the DNS says about the From domains is answered by domain', async () => {
-  const dns = dnsOf({ 'txt _dmarc.example.com': ['v=DMARC1; p=none'] })
+  const dns = dnsOf({
+    'txt _dmarc.example.com': ['v=DMARC1; p=none'],
+    'addresses mail.example.com': ['198.41.0.4'],
+  })
   const at = await site({ ports: { testDns: (app) => adviseMailDns({ dns }, app) } })
 
   const { status, json } = await at.call('GET', `/v1/apps/${at.app.id}/dns`, { token })

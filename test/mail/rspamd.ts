@@ -2,23 +2,23 @@ import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stubDns } from './stub-dns.ts'
+import { dnsServer } from '../support/dns.ts'
 
 /** The sender that the stub DNS knows: SPF and DMARC pass, and the names of its address agree. */
 const sender = { ip: '203.0.113.25', host: 'mail.acme.test', domain: 'acme.test' }
 
 // rspamd waits for five seconds where a host has no IPv6 address.
-const ip6 = '20010db8000000000000000000000025'
+const ip6 = '2001:db8::25'
 
 const zone = {
-  [`${sender.domain} A`]: sender.ip,
-  [`${sender.domain} AAAA`]: ip6,
-  [`${sender.domain} MX`]: sender.host,
-  [`${sender.domain} TXT`]: `v=spf1 ip4:${sender.ip} -all`,
-  [`_dmarc.${sender.domain} TXT`]: 'v=DMARC1; p=reject',
-  [`${sender.host} A`]: sender.ip,
-  [`${sender.host} AAAA`]: ip6,
-  [`${sender.ip.split('.').reverse().join('.')}.in-addr.arpa PTR`]: sender.host,
+  [`a ${sender.domain}`]: [sender.ip],
+  [`aaaa ${sender.domain}`]: [ip6],
+  [`mx ${sender.domain}`]: [`10 ${sender.host}`],
+  [`txt ${sender.domain}`]: [`v=spf1 ip4:${sender.ip} -all`],
+  [`txt _dmarc.${sender.domain}`]: ['v=DMARC1; p=reject'],
+  [`a ${sender.host}`]: [sender.ip],
+  [`aaaa ${sender.host}`]: [ip6],
+  [`ptr ${sender.ip.split('.').reverse().join('.')}.in-addr.arpa`]: [sender.host],
 }
 
 /** The score, and the rules that were not 0. */
@@ -31,7 +31,7 @@ export type Rspamd = { judge(raw: string): Promise<Verdict>; close(): Promise<vo
  * sender. Services of other hosts are off: lists of addresses, checksums and neighbours.
  */
 export async function startRspamd(): Promise<Rspamd> {
-  const dns = await stubDns(zone)
+  const dns = await dnsServer(zone)
   const folder = mkdtempSync(join(tmpdir(), 'otpmint-rspamd-'))
   const port = await freePort()
   configure(folder, { port, dnsPort: dns.port })

@@ -26,16 +26,16 @@ export function resolverOf(zone: Zone) {
   }
 }
 
-const types: Record<number, string> = { 1: 'a', 15: 'mx', 16: 'txt', 28: 'aaaa' }
+const types: Record<number, string> = { 1: 'a', 12: 'ptr', 15: 'mx', 16: 'txt', 28: 'aaaa' }
 
-export type DnsServer = { address: string; asked: string[]; close(): void }
+export type DnsServer = { address: string; port: number; asked: string[]; close(): void }
 
 /** The longest answer over UDP, as the question of our own client allows it. */
 const udpMax = 1_232
 
 /**
  * A name server on loopback (RFC 1035, over UDP and TCP). Names are looked up in the zone as `txt NAME`,
- * `mx NAME`, `a NAME` and `aaaa NAME`; null is never answered, and an unknown name does not exist.
+ * `mx NAME`, `a NAME`, `aaaa NAME` and `ptr NAME`; null is never answered, and an unknown name does not exist.
  */
 export async function dnsServer(
   zone: Zone,
@@ -80,6 +80,7 @@ export async function dnsServer(
   await new Promise<void>((done) => server.listen(bound, address, done))
   return {
     address: `${address}:${bound}`,
+    port: bound,
     asked,
     close: () => {
       socket.close()
@@ -119,10 +120,12 @@ function dataOf(type: number, text: string): Buffer {
   const strings = (list: string[]) =>
     Buffer.concat(list.map((part) => Buffer.from([part.length, ...Buffer.from(part, 'latin1')])))
   if (type === 16) return strings(text.match(/.{1,255}/g) ?? [''])
+  const domain = (name: string) =>
+    Buffer.concat([strings(name === '.' ? [] : name.split('.')), Buffer.from([0])])
+  if (type === 12) return domain(text)
   // `10 mail.example.com` of an MX record.
   const [preference = '0', host = ''] = text.split(' ')
   const number = Buffer.alloc(2)
   number.writeUInt16BE(Number(preference))
-  const labels = host === '.' ? [] : host.split('.')
-  return Buffer.concat([number, strings(labels), Buffer.from([0])])
+  return Buffer.concat([number, domain(host)])
 }

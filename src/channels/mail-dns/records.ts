@@ -56,8 +56,10 @@ export function readDomains(dns: Dns, app: App): Promise<DomainRecords[]> {
 async function readRelay(dns: Dns, host: string): Promise<Relay> {
   const isAddress = /^[\d.]+$|:/.test(host)
   const addresses = isAddress ? [host] : await dns.addresses(host)
-  const isLocal = !isAddress && !host.includes('.')
-  const isInside = isLocal || (addresses ?? []).some((address) => !isPublicAddress(address))
+  // A name without an address in the DNS is known in this network only.
+  const isInside =
+    addresses !== null &&
+    (addresses.length === 0 || addresses.some((address) => !isPublicAddress(address)))
   return { host, addresses, isInside }
 }
 
