@@ -156,8 +156,8 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     ready: () => health.ready(maintenance),
     stopping: () => state.stopping,
     seeForwarded: health.seeForwarded,
-    testDelivery: (app, endpoint, recipient) => {
-      return testEndpoint({ ...ports, egress }, app, endpoint, recipient)
+    testDelivery: (app, endpoint, message) => {
+      return testEndpoint({ ...ports, egress }, app, endpoint, message)
     },
     readBounce,
     testDns: (app) => testDns(ports, app),

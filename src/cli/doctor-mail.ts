@@ -22,7 +22,12 @@ export async function checkMailServers(
       const check = `mail of ${app.name ?? `app ${app.id}`}`
       const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
       if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
-      const { status, detail, steps } = await testEndpoint(ports, app, server, recipient)
+      const { status, detail, steps } = await testEndpoint(
+        ports,
+        app,
+        server,
+        recipient && { recipient },
+      )
       if (steps.some((step) => !step.ok)) return steps.map(place)
       const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
       const next = 'read what the mail server said; its log has more'

@@ -1,5 +1,6 @@
 import { found } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
+import { readLocale } from '../domain/language.ts'
 import { readRecipient } from '../domain/verification/recipient.ts'
 import { type TestDelivery, testEndpoint } from '../runtime/test-delivery.ts'
 import { type Command, jsonFlag } from './command.ts'
@@ -18,6 +19,7 @@ export const endpointTest: Command = {
   operands: [appOperand, endpointOperand],
   flags: {
     'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
+    locale: { value: 'TAG', help: 'The language of the test mail, such as de-AT.' },
     ...dataFlag,
     ...jsonFlag,
   },
@@ -27,9 +29,12 @@ export const endpointTest: Command = {
   run: async (args, io) => {
     const sendTo = args.text('send-to')
     const recipient = sendTo === undefined ? null : readRecipient('email', sendTo, 'send-to')
+    const tag = args.text('locale')
+    const locale = tag === undefined ? null : readLocale(tag)
     return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
-      const tested = await testEndpoint(ports, app, found(app, args.operand(1)), recipient)
+      const message = recipient && { recipient, locale }
+      const tested = await testEndpoint(ports, app, found(app, args.operand(1)), message)
       if (args.has('json')) printJson(io, tested)
       else showSteps(tested, io)
       return tested.steps.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed

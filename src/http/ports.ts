@@ -1,6 +1,7 @@
 import type { App } from '../domain/app/app.ts'
 import type { Endpoint } from '../domain/app/endpoint.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
+import type { Handover } from '../domain/delivery/delivery.ts'
 import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
@@ -19,7 +20,11 @@ export type HttpPorts = DomainPorts & {
   /** True after SIGTERM: not ready any more, while running requests are finished. */
   stopping(): boolean
   /** Tests an endpoint, and with a recipient sends a real message; a refusal is a result. */
-  testDelivery(app: App, endpoint: Endpoint, recipient: Recipient | null): Promise<TestDelivery>
+  testDelivery(
+    app: App,
+    endpoint: Endpoint,
+    message: ({ recipient: Recipient } & Pick<Handover, 'locale' | 'variables'>) | null,
+  ): Promise<TestDelivery>
   /** What the DNS says about the From domains of an app. */
   testDns(app: App): Promise<DnsFinding[]>
   /** Tests the login at an endpoint; null on success, else the reason. */

@@ -51,18 +51,21 @@ export async function testEndpoint(
   ports: ProbePorts,
   app: App,
   endpoint: Endpoint,
-  recipient: Recipient | null,
+  message: TestMessage | null,
 ): Promise<TestDelivery> {
   const steps = await probeEndpoint(ports, app, endpoint)
   const broken = steps.find(({ ok }) => !ok)
   if (broken) return { status: 'refused', detail: broken.detail, steps }
-  if (recipient === null) return { status: null, detail: null, steps }
-  const handover = testMessage(ports, app, endpoint, recipient)
+  if (message === null) return { status: null, detail: null, steps }
+  const handover = testMessage(ports, app, endpoint, message)
   const wording = await createWordingReader(ports).read(handover)
   const sent = await probeMail(withEgress(ports), { ...handover, wording })
   const { status, detail } = sent.outcome
   return { status, detail, steps: [...steps, ...sent.steps.map(shown)] }
 }
+
+/** Whom it is for; and in the app's language if no other is given. */
+type TestMessage = { recipient: Recipient } & Partial<Pick<Handover, 'locale' | 'variables'>>
 
 const lifeMs = 600_000
 
@@ -71,18 +74,16 @@ function testMessage(
   { clock, random }: ProbePorts,
   app: App,
   endpoint: Endpoint,
-  recipient: Recipient,
+  message: TestMessage,
 ): Handover & { endpoint: Endpoint } {
   const now = clock.now()
   return {
     ...{ deliveryId: newTimedId(random, now), verificationId: newTimedId(random, now) },
-    ...{ app, endpoint, recipient },
+    ...{ app, endpoint, locale: null, variables: null, ...message },
     mode: 'live',
     code: '000000',
     codeFormat: 'numeric',
     reference: 'TEST',
-    locale: null,
-    variables: null,
     createdAt: now,
     expiresAt: now + lifeMs,
   }

@@ -54,6 +54,15 @@ FIELDS = {
     Refusal("GET /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
     Refusal("DELETE /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
     Refusal("GET /v1/apps/{id}/templates/{locale}/versions", "locale: must be a language tag"),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "subject: "),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "text: "),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "html: "),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "variables: "),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "values"),
+    Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "locale: must be a language tag"),
+    Refusal("POST /v1/apps/{id}/test-delivery", "locale: must be a language tag"),
+    Refusal("POST /v1/apps/{id}/test-delivery", "variables"),
+    Refusal("POST /v1/verifications", "locale: must be a language tag"),
     # A logo is a whole picture in base64.
     Refusal("PATCH /v1/apps/{id}/brand", "logo: "),
     # An empty text is a binary one too.

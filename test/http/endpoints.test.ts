@@ -181,9 +181,9 @@ test('every change of an endpoint is in the audit log', async () => {
 test('a test message goes to one address, through the first endpoint or the named one', async () => {
   const used: string[] = []
   const { at, appId, add } = await bare({
-    testDelivery: async (_app, { settings }, recipient) => {
-      used.push(`${settings.host} ${recipient?.address}`)
-      if (!recipient) return { status: null, detail: null, steps: [] }
+    testDelivery: async (_app, { settings }, message) => {
+      used.push(`${settings.host} ${message?.recipient.address}`)
+      if (!message) return { status: null, detail: null, steps: [] }
       return { status: 'sent', detail: '250 ok', steps: [{ name: 'send', ok: true, detail: null }] }
     },
   })

@@ -331,3 +331,110 @@ function chunk(name: string, data: Buffer): Buffer {
   checksum.writeUInt32BE(Bun.hash.crc32(body))
   return Buffer.concat([length, body, checksum])
 }
+
+const preview = (body: object = {}, locale = 'en') =>
+  ({ body, path: `/templates/${locale}/preview` }) as const
+
+test('a preview shows the built-in words, the template in force, an older one or a new one', async () => {
+  const { admin, put } = await own()
+  const show = async (body?: object, locale?: string) => {
+    const { path, ...options } = preview(body, locale)
+    return (await admin('POST', path, options)).json
+  }
+
+  expect(await show({}, 'de')).toMatchObject({
+    language: 'de',
+    subject: '123456 ist Ihr Code für Acme',
+    advice: [],
+  })
+  await put('en')
+  await put('en', { ...template, subject: 'Second {{code}}' })
+  expect(await show()).toMatchObject({
+    language: 'en',
+    subject: 'Second 123456',
+    text: 'Your code is 123456, first name.',
+  })
+  expect((await show({}, 'en-GB')).subject).toBe('Second 123456')
+  expect((await show({ version: 1 })).subject).toBe('123456 is your code')
+  expect((await show({ version: 9 })).code).toBe('template_not_found')
+  const { subject, text, html } = template
+  const draft = { subject, text: `{{app}} ${text}`, html, variables: ['first_name'] }
+  const shown = await show({ ...draft, values: { first_name: 'Ada' } })
+  expect(shown.text).toBe('Acme Your code is 123456, Ada.')
+  expect((await admin('GET', '/templates/en/versions')).json.items).toHaveLength(2)
+})
+
+test('a preview is refused as the template would be, and its values as those of a start', async () => {
+  const { admin } = await own()
+  const fieldsOf = async (body: object) => {
+    const { path, ...options } = preview(body)
+    const { status, json } = await admin('POST', path, options)
+    return [status, json.errors.map(({ field }: { field: string }) => field)]
+  }
+
+  expect(await fieldsOf({ subject: 'x' })).toEqual([422, ['text', 'html']])
+  expect(await fieldsOf({ ...template, html: '<script>' })).toEqual([422, ['html', 'html']])
+  expect(await fieldsOf({ ...template, values: { first_name: 'www.evil' } })).toEqual([
+    422,
+    ['values.first_name'],
+  ])
+  expect(await fieldsOf({ ...template, values: { other: 'x' } })).toEqual([422, ['values.other']])
+  expect(await fieldsOf({ extra: 1 })).toEqual([422, ['extra']])
+})
+
+test('a preview shows the logo and gives advice that a good template does not need', async () => {
+  const { admin } = await own()
+  await admin('PATCH', '/brand', { body: { logo: png(24, 8).toString('base64') } })
+  const poor = {
+    subject: 'Hello',
+    text: 'Hello\n\n{{code}}',
+    html: '<table width="600"><tr><td style="color: #333">{{code}}</td></tr></table>',
+  }
+  const good = {
+    subject: '{{code}} is your code',
+    text: '{{code}} is your code.\n{{valid}}',
+    html:
+      '<html lang="en"><head><meta name="viewport" content="width=device-width">' +
+      '<meta name="color-scheme" content="light dark"></head><body>' +
+      '<p style="color: #000; background: #fff; max-width: 600px">{{code}} {{valid}}</p>' +
+      '{{#logo}}<img src="cid:logo" width="240">{{/logo}}</body></html>',
+  }
+  const advice = async (body: object) => {
+    const { path, ...options } = preview(body)
+    return (await admin('POST', path, options)).json
+  }
+
+  expect((await advice(poor)).advice).toHaveLength(9)
+  const shown = await advice(good)
+  expect(shown.advice).toEqual([])
+  expect(shown.html).toContain('<img src="data:image/png;base64,iVBOR')
+  expect((await advice({})).html).toContain('<img src="data:image/png;base64,iVBOR')
+})
+
+test('a test delivery takes the language and the variables of a start', async () => {
+  const messages: unknown[] = []
+  const at = await site({
+    ports: {
+      testDelivery: async (_app, _endpoint, message) => {
+        messages.push(message)
+        return { status: 'sent', detail: null, steps: [] }
+      },
+    },
+  })
+  const admin = { token: adminToken }
+  const base = `/v1/apps/${at.app.id}`
+  await at.call('PUT', `${base}/templates/de`, { ...admin, body: template })
+  const send = (body: object) =>
+    at.call('POST', `${base}/test-delivery`, { ...admin, body: { to: 'me@acme.test', ...body } })
+
+  await send({ locale: 'DE', variables: { first_name: 'Ada' } })
+  await send({})
+
+  const recipient = { kind: 'email', address: 'me@acme.test' }
+  expect(messages).toEqual([
+    { recipient, locale: 'de', variables: { first_name: 'Ada' } },
+    { recipient, locale: null, variables: null },
+  ])
+  expect((await send({ variables: { other: 'x' } })).json.errors[0].field).toBe('variables.other')
+  expect((await send({ locale: 'x' })).json.errors[0].field).toBe('locale')
+})

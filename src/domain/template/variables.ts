@@ -33,23 +33,24 @@ export function readNames(input: unknown, mistakes: FieldError[]): string[] {
  * Reads the variables of a start, of which each is declared by a template of the app. A value is
  * text of a person's or a place's name: no link, address, markup or number that could pass for a
  * code, because the caller may pass on what a stranger has typed. Throws `invalid_request` naming
- * `variables.<name>`.
+ * `variables.<name>`; `named` is the caller's name of them.
  */
 export function readVariables(
   input: Record<string, string> | undefined,
   templates: readonly Pick<TemplateRef, 'variables'>[],
+  named = 'variables',
 ): Variables | null {
   const given = Object.entries(input ?? {})
   if (given.length === 0) return null
   const declared = new Set(templates.flatMap(({ variables }) => variables))
   const errors: FieldError[] = []
   if (given.length > variablesMax) {
-    errors.push({ field: 'variables', reason: `must be at most ${variablesMax}` })
+    errors.push({ field: named, reason: `must be at most ${variablesMax}` })
   }
   const read: [string, string][] = []
   for (const [name, value] of given.slice(0, variablesMax)) {
     const reason = declared.has(name) ? refusalOf(value) : 'is in no template of this app'
-    const field = isName(name) ? `variables.${name}` : 'variables'
+    const field = isName(name) ? `${named}.${name}` : named
     if (reason !== null) errors.push({ field, reason })
     else if (value.trim() !== '') read.push([name, value.trim().normalize('NFC')])
   }

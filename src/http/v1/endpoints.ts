@@ -3,7 +3,9 @@ import { type Endpoint, isEndpointChannel } from '../../domain/app/endpoint.ts'
 import { addEndpoint, found, removeEndpoint, updateEndpoint } from '../../domain/app/endpoints.ts'
 import { findApp } from '../../domain/app/manage.ts'
 import { channels, endpointChannels } from '../../domain/delivery/channel.ts'
+import { readLocale } from '../../domain/language.ts'
 import { Problem } from '../../domain/problem.ts'
+import { readVariables } from '../../domain/template/variables.ts'
 import { readRecipient } from '../../domain/verification/recipient.ts'
 import { presentEndpoint } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
@@ -11,6 +13,7 @@ import { json, noContent } from '../core/pipeline.ts'
 import type { Draft } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
+import type { TestDeliveryRequest } from './components/app.ts'
 import { emailInput } from './input.ts'
 
 type OfApp = AdminCall & { params: { id: string } }
@@ -65,14 +68,17 @@ const testSeconds = 60
 
 export async function test(
   ports: RoutePorts,
-  { params, body, patience }: OfApp & { body: { to?: string; endpoint?: string } },
+  { params, body, patience }: OfApp & { body: TestDeliveryRequest },
 ): Promise<Reply> {
   const app = await findApp(ports, params.id)
   const endpoint = endpointFor(app, body.endpoint)
   const { to } = body
   const recipient = to === undefined ? null : readRecipient(channels[endpoint.channel].takes, to)
+  const locale = body.locale === undefined ? null : readLocale(body.locale)
+  const variables = readVariables(body.variables, app.templates)
+  const message = recipient && { recipient, locale, variables }
   patience(testSeconds)
-  return json(await ports.testDelivery(app, endpoint, recipient))
+  return json(await ports.testDelivery(app, endpoint, message))
 }
 
 function endpointFor(app: App, id: string | undefined): Endpoint {

@@ -113,6 +113,13 @@ export const v1Routes: Route[] = [
     templateDocs.listTemplateVersions,
     templates.versions,
   ),
+  route(
+    'POST',
+    '/v1/apps/:id/templates/:locale/preview',
+    'admin',
+    templateDocs.previewTemplate,
+    templates.preview,
+  ),
 
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),

@@ -5,12 +5,14 @@ import {
   saveTemplate,
   templateVersions,
 } from '../../domain/template/templates.ts'
+import { previewMessage } from '../../messages/preview.ts'
 import { presentTemplate, presentTemplateRef, presentTemplateVersion } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
 import type { Draft } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
+import type { PreviewRequest } from './components/template.ts'
 
 type OfApp = AdminCall & { params: { id: string } }
 type One = AdminCall & { params: { id: string; locale: string } }
@@ -40,6 +42,15 @@ export async function put(
 export async function reset(ports: RoutePorts, { actor, params }: One): Promise<Reply> {
   await resetTemplate(ports, actor, { appId: params.id, locale: params.locale })
   return noContent
+}
+
+export async function preview(
+  ports: RoutePorts,
+  { params, body: { version, values, ...input } }: One & { body: PreviewRequest },
+): Promise<Reply> {
+  const request = { appId: params.id, locale: params.locale, version, values }
+  const isGiven = Object.keys(input).length > 0
+  return json(await previewMessage(ports, { ...request, ...(isGiven && { input }) }))
 }
 
 export async function versions(ports: RoutePorts, { params }: One): Promise<Reply> {

@@ -1,4 +1,4 @@
-import { type TSchema, t } from 'elysia'
+import { type Static, type TSchema, t } from 'elysia'
 import { endpointsMax, keyModes } from '../../../domain/app/app.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
 import { type EndpointField, smtpFields, smtpShownList } from '../../../domain/app/smtp-fields.ts'
@@ -7,7 +7,7 @@ import { namePattern } from '../../core/patterns.ts'
 import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
 import { securityField, wireField, wireFieldOrNull } from '../../core/wire-field.ts'
 import { pageOf } from './page.ts'
-import { to } from './verification.ts'
+import { locale, to, variables } from './verification.ts'
 
 const policyShown = Object.fromEntries(
   policyFieldList.map(([, field]) => [field.wire, t.Optional(wireField(field))]),
@@ -151,7 +151,11 @@ export const appChange = input('AppChange', {
 export const testDeliveryRequest = input('TestDeliveryRequest', {
   to: t.Optional({ ...to, description: 'Sends a real message to this address; none if absent.' }),
   endpoint: t.Optional(id('Through which endpoint; the first for email if absent.')),
+  locale: t.Optional(locale),
+  variables: t.Optional(variables),
 })
+export type TestDeliveryRequest = Static<typeof testDeliveryRequest>
+
 export const testDeliverySchema = output('TestDelivery', {
   status: nullable(
     oneOf(['sent', 'deferred', 'refused'], 'The end of it.'),

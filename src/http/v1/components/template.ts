@@ -1,4 +1,4 @@
-import { t } from 'elysia'
+import { type Static, t } from 'elysia'
 import { brandFields, logoBytesMax, logoSideMax } from '../../../domain/brand/brand.ts'
 import { localeMust, localePattern } from '../../../domain/language.ts'
 import { partBytesMax, subjectMax, versionsMax } from '../../../domain/template/template.ts'
@@ -61,6 +61,34 @@ export const versionList = output('TemplateVersionList', {
     }),
     { description: `The newest ${versionsMax}, newest first.` },
   ),
+})
+
+const values = t.Record(t.String({ pattern: namePattern }), t.String(), {
+  maxProperties: variablesMax,
+  additionalProperties: false,
+  reason: `must be at most ${variablesMax} strings`,
+  description: 'Values of variables; one that is absent is its name.',
+})
+
+export const previewRequest = input('PreviewRequest', {
+  subject: t.Optional(subject),
+  text: t.Optional(text),
+  html: t.Optional(html),
+  variables: t.Optional(variables),
+  version: t.Optional(integer(1, 1_000_000_000, 'An older version; else the one in force.')),
+  values: t.Optional(values),
+})
+
+export type PreviewRequest = Static<typeof previewRequest>
+
+export const previewSchema = output('Preview', {
+  language: t.String({ description: 'The language of the message, a BCP 47 tag.' }),
+  subject: t.String({ description: 'The subject.' }),
+  text: t.String({ description: 'The plain text.' }),
+  html: t.String({ description: 'The HTML, with the logo in it.' }),
+  advice: t.Array(t.String(), {
+    description: 'What would make the template better; hints, not mistakes.',
+  }),
 })
 
 export const versionQuery = object({

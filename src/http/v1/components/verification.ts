@@ -97,6 +97,26 @@ export const to = t.String({
   shown: { pattern: emailPattern },
 })
 
+export const locale = shaped(
+  localePattern,
+  localeMust,
+  'The language of the message, a BCP 47 tag like `de-AT`; else the app’s `language`.',
+)
+
+export const variables = t.Record(
+  t.String({ pattern: namePattern }),
+  t.String({ shown: { maxLength: valueMax } }),
+  {
+    maxProperties: variablesMax,
+    additionalProperties: false,
+    reason: `must be at most ${variablesMax} strings of up to ${valueMax} characters`,
+    description:
+      `Values for the app’s template: up to ${variablesMax} strings of ${valueMax} characters, ` +
+      'each declared by a template of the app. No links, addresses, markup or numbers of 4 ' +
+      'digits.',
+  },
+)
+
 export const startRequest = input('StartRequest', {
   to,
   channel: t.Optional(
@@ -112,13 +132,7 @@ export const startRequest = input('StartRequest', {
       'What the code is for (default `default`): 1 to 64 of `a-z 0-9 _ . -`.',
     ),
   ),
-  locale: t.Optional(
-    shaped(
-      localePattern,
-      localeMust,
-      'The language of the message, a BCP 47 tag like `de-AT`; else the app’s `language`.',
-    ),
-  ),
+  locale: t.Optional(locale),
   code_length: t.Optional(
     integer(
       policyFields.codeLength.min,
@@ -133,17 +147,7 @@ export const startRequest = input('StartRequest', {
       'Seconds that the code is valid; else the app’s policy or the server’s setting.',
     ),
   ),
-  variables: t.Optional(
-    t.Record(t.String({ pattern: namePattern }), t.String({ shown: { maxLength: valueMax } }), {
-      maxProperties: variablesMax,
-      additionalProperties: false,
-      reason: `must be at most ${variablesMax} strings of up to ${valueMax} characters`,
-      description:
-        `Values for the app’s template: up to ${variablesMax} strings of ${valueMax} characters, ` +
-        'each declared by a template of the app. No links, addresses, markup or numbers of 4 ' +
-        'digits.',
-    }),
-  ),
+  variables: t.Optional(variables),
   client_ip: t.Optional(
     shaped(
       '^[0-9A-Fa-f:.]{2,45}$',

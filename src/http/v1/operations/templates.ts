@@ -4,6 +4,8 @@ import {
   brandChange,
   brandSchema,
   locale,
+  previewRequest,
+  previewSchema,
   templateInput,
   templateList,
   templateSchema,
@@ -103,6 +105,34 @@ export const listTemplateVersions = {
       description: 'Newest first.',
       schema: versionList,
       example: { items: [{ ...exampleRef, edited: true, created_at: '2026-11-22T09:00:00.000Z' }] },
+    },
+  },
+  problems: ['invalid_request', 'app_not_found', 'template_not_found'],
+} satisfies Operation
+
+export const previewTemplate = {
+  id: 'previewTemplate',
+  tag,
+  summary: 'See a message as a person would get it',
+  description:
+    'Of the template in the body, or else of what is in force: the template, or the built-in ' +
+    'words. Nothing is ' +
+    'stored or sent; the code belongs to nothing.',
+  params: localeParams,
+  body: previewRequest,
+  bodyBytesMax,
+  example: { ...example, values: { first_name: 'Ada' } },
+  answers: {
+    200: {
+      description: 'The message.',
+      schema: previewSchema,
+      example: {
+        language: 'en',
+        subject: '123456 is your Acme code',
+        text: '123456 is your code, Ada.\n\nIt is valid for 10 minutes.',
+        html: '<p>Your code is</p>…',
+        advice: ['The HTML names no language: lang="..." on its outer element.'],
+      },
     },
   },
   problems: ['invalid_request', 'app_not_found', 'template_not_found'],
