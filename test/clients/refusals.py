@@ -33,13 +33,6 @@ FIELDS = {
     Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
     # A resend uses the channel of the first message.
     Refusal("POST /v1/verifications/{id}/resend", "channel: must be the channel of the first"),
-    # A password and a user come together; a new mail server needs both, or `user: null`.
-    Refusal("POST /v1/apps", "email.password: needs a user"),
-    Refusal("POST /v1/apps", "email.password: is missing"),
-    Refusal("POST /v1/apps/{id}/endpoints", "email.password: needs a user"),
-    Refusal("POST /v1/apps/{id}/endpoints", "email.password: is missing"),
-    Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: needs a user"),
-    Refusal("PATCH /v1/apps/{id}/endpoints/{endpoint_id}", "email.password: is missing"),
     # No pattern describes PEM; and a selector is used once for a domain.
     Refusal("POST /v1/apps/{id}/dkim", "private_key: must be an RSA private key"),
     Refusal("POST /v1/apps/{id}/dkim", "selector: is in use"),
@@ -72,11 +65,32 @@ FIELDS = {
     Refusal("GET /v1/stats", "bucket: must be longer"),
 }
 
+# A kind of login has its fields and no others, and a new mail server needs all of them; a key file
+# and certificates have no pattern.
+ENDPOINTS = (
+    "POST /v1/apps",
+    "POST /v1/apps/{id}/endpoints",
+    "PATCH /v1/apps/{id}/endpoints/{endpoint_id}",
+)
+LOGIN_FIELDS = (
+    *("password", "tenant", "client_id"),
+    *("client_secret", "refresh_token", "service_account"),
+)
+LOGIN_WORDS = (
+    *(f"email.{field}: is missing" for field in LOGIN_FIELDS),
+    *(f"email.{field}: is not for auth" for field in LOGIN_FIELDS),
+    "email.password: needs a user",
+    "email.user: must be the mailbox",
+    "email.tenant: must be the id (GUID) or a domain",
+    "email.service_account: must be the JSON key",
+    "email.ca: must be certificates in PEM",
+)
+FIELDS |= {Refusal(operation, words) for operation in ENDPOINTS for words in LOGIN_WORDS}
+
 # The original API answers 400 for every refusal.
 TEXTS = {
     Refusal("POST /reg_secretkey", "Error: This secretKey is taken"),
     Refusal("POST /reg_secretkey", "Error: smtp_password needs a user"),
-    Refusal("POST /reg_secretkey", "Error: smtp_password cannot be empty while there is a user"),
     Refusal("POST /otp", "Error: This secretKey is not registered"),
     Refusal("POST /otp", "Error: This shareableKey is unknown, used or expired"),
     Refusal("POST /otp", "Error: The mail was not sent"),

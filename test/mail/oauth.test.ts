@@ -394,7 +394,7 @@ test('the doctor tells of the token and the login, and why there is none', async
 
     const told = await doctor(good.id)
     expect(told).toContain('An access token was given.')
-    expect(told).toContain('The login was accepted.')
+    expect(told).toContain('The login was accepted (XOAUTH2)')
     answer = (response) => {
       response.statusCode = 401
       response.body = { error: 'invalid_client', error_description: 'AADSTS7000222: expired' }
