@@ -31,6 +31,7 @@ const io: Io = {
   readInput,
   readMessage,
   askSecret,
+  ...editor(),
   onStopSignal,
   lostLines: () => sink?.lost() ?? 0,
 }
@@ -95,6 +96,19 @@ async function readMessage(bytesMax: number): Promise<Uint8Array | null> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+/** The person's editor, at a terminal; its name may have arguments, as in `code --wait`. */
+function editor(): Pick<Io, 'edit'> {
+  const command = process.env['VISUAL'] || process.env['EDITOR']
+  if (!command || !process.stdin.isTTY) return {}
+  return {
+    async edit(path) {
+      const args = ['sh', '-c', `${command} "$1"`, 'sh', path]
+      const child = Bun.spawn(args, { stdio: ['inherit', 'inherit', 'inherit'] })
+      return (await child.exited) === 0
+    },
+  }
 }
 
 /** Asks for a secret in raw mode, which turns the echo off; reads keys until Enter. */

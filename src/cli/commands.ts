@@ -3,6 +3,7 @@ import { appNewKey, appRevokeKey } from './app-key.ts'
 import { auditVerify } from './audit.ts'
 import { backup, restoreCommand } from './backup.ts'
 import { bounce } from './bounce.ts'
+import { brandShow, brandUpdate } from './brand.ts'
 import type { Command } from './command.ts'
 import { dkimAdd, dkimCheck, dkimList, dkimRemove } from './dkim.ts'
 import { doctor } from './doctor.ts'
@@ -22,6 +23,8 @@ import { openapi } from './openapi.ts'
 import { serve } from './serve.ts'
 import { statsCommand } from './stats.ts'
 import { suppressionList, suppressionRemove } from './suppression.ts'
+import { templateList, templatePreview, templateReset, templateShow } from './template.ts'
+import { templateEdit } from './template-edit.ts'
 import { verificationsCommand } from './verification.ts'
 import { versionCommand } from './version.ts'
 
@@ -48,6 +51,13 @@ export const commands: Command[] = [
   suppressionList,
   suppressionRemove,
   bounce,
+  brandShow,
+  brandUpdate,
+  templateList,
+  templateShow,
+  templateEdit,
+  templatePreview,
+  templateReset,
   verificationsCommand,
   eventsCommand,
   statsCommand,

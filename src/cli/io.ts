@@ -15,6 +15,8 @@ export type Io = {
   readMessage(bytesMax: number): Promise<Uint8Array | null>
   /** Asks for one line at the terminal without echo; null when it was interrupted. */
   askSecret(question: string): Promise<string | null>
+  /** Opens a file in the person's editor: whether it ended well. Absent without an editor. */
+  edit?(path: string): Promise<boolean>
   /** Calls back on every stop signal until the returned function is called. */
   onStopSignal(stop: () => void): () => void
   /** The number of lost log lines. */

@@ -22,6 +22,8 @@ type Given = {
   input?: string
   secret?: string | null
   dns?: Dns
+  /** What the person makes of the file in an editor; null when the editor fails. */
+  edited?: (text: string, path: string) => string | null
 }
 
 /** The input and output of a command: recorded streams, one answer at the prompt, its own DNS. */
@@ -53,6 +55,13 @@ export function terminal(given: Given = {}) {
       return message.length > bytesMax ? null : message
     },
     askSecret: async () => secret,
+    ...(given.edited && {
+      edit: async (path) => {
+        const text = given.edited?.(await Bun.file(path).text(), path) ?? null
+        if (text !== null) await Bun.write(path, text)
+        return text !== null
+      },
+    }),
     onStopSignal: (stop) => {
       stops.add(stop)
       return () => stops.delete(stop)

@@ -33,6 +33,7 @@ export const brandFields = {
   support: { says: 'An address that a person may write to, shown at the end of the mail.' },
   logo: {
     says: 'A PNG or JPEG of up to 20 kB and 1000 by 1000 pixels, in base64; sent with the mail.',
+    file: 'A PNG or JPEG of up to 20 kB and 1000 by 1000 pixels; sent with the mail.',
   },
 } as const
 
