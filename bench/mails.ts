@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { serve } from './executable.ts'
 import { flood, openClient, startLines, wrk } from './load.ts'
 import { sendMails } from './mail-client.ts'
@@ -21,12 +22,15 @@ export const mails: Measure = async (bench) => {
     rude: [] as Sustained[],
     patient: [] as Sustained[],
     waited: [] as number[],
+    signed: [] as number[],
   }
-  const alone = { raw: [] as number[], nodemailer: [] as number[] }
+  const alone = { raw: [] as number[], nodemailer: [] as number[], signatures: [] as number[] }
   for (let round = 1; round <= bench.rounds; round++) {
     bench.progress(`mails, round ${round} of ${bench.rounds}`)
     alone.nodemailer.push(await rates('nodemailer'))
     runs.waited.push(await waited(bench, sink))
+    alone.signatures.push(await signaturesPerSecond(bench.seconds))
+    runs.signed.push(await waited(bench, sink, { dkim: true }))
     // Half a minute each, so they are repeated least.
     if (round > 3) continue
     alone.raw.push(await rates('raw'))
@@ -36,12 +40,33 @@ export const mails: Measure = async (bench) => {
   sink.stop()
   const what = 'starts that are answered when the mail is taken (Prefer: wait)'
   const nodemailer = { what: 'nodemailer alone, a finished message', values: alone.nodemailer }
+  const signatures = { what: 'RSA-2048 signatures alone', values: alone.signatures }
+  const signed = 'the same, signed with DKIM (RSA-2048)'
   const rude = line('refused ones repeated at once', runs.rude, alone.raw)
   return [
     { ...rude, judged: { figure: rude.value, atLeast: 2_000 } },
     line('refused ones repeated after Retry-After', runs.patient, alone.raw),
     besides(finding(what, '/s', runs.waited), runs.waited, nodemailer, { atLeast: 0.7 }),
+    besides(finding(signed, '/s', runs.signed), runs.signed, signatures),
   ]
+}
+
+/** As the mail thread signs: outside of the thread, a few at once. */
+async function signaturesPerSecond(seconds: number): Promise<number> {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const text = Buffer.alloc(600, 'a')
+  const endAt = performance.now() + seconds * 1000
+  let made = 0
+  const worker = async () => {
+    while (performance.now() < endAt) {
+      await new Promise<void>((done, fail) => {
+        sign('sha256', text, privateKey, (error) => (error ? fail(error) : done()))
+      })
+      made++
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, worker))
+  return made / seconds
 }
 
 function line(how: string, runs: Sustained[], raw: number[]): Finding {
@@ -79,9 +104,9 @@ async function sustained(
   return { mails: mails / seconds, starts: accepted / seconds, refused: refused / seconds }
 }
 
-async function waited(bench: Bench, sink: Sink): Promise<number> {
+async function waited(bench: Bench, sink: Sink, { dkim = false } = {}): Promise<number> {
   const directory = bench.directory()
-  const { liveKey: authorization } = await seed(directory, { smtpPort: sink.port })
+  const { liveKey: authorization } = await seed(directory, { smtpPort: sink.port, dkim })
   const served = await serve('otpmint', directory)
   const { url } = served
   const job = { url, directory, authorization, connections: 64, header: 'Prefer: wait=20' }

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { createComposer } from '../src/channels/email/compose.ts'
 import { mailOf } from '../src/channels/email/email.ts'
 import { loadSettings } from '../src/config/load.ts'
+import { dkimRecord } from '../src/domain/app/dkim.ts'
+import { addDkimKey, checkDkimKeys } from '../src/domain/app/dkim-keys.ts'
 import { addEndpoint } from '../src/domain/app/endpoints.ts'
 import { createApp, newKey, revokeKey } from '../src/domain/app/manage.ts'
 import type { Handover } from '../src/domain/delivery/delivery.ts'
@@ -15,6 +17,8 @@ import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
 import { systemRandom } from '../src/system.ts'
 import { environment } from './executable.ts'
 
+const actor = { who: 'cli', requestId: null }
+
 /** A verification that waits for its code. */
 export type Pending = { id: string; code: string }
 
@@ -26,6 +30,8 @@ type Seed = {
   /** The port of a second mail server, for when the first one fails. */
   spareSmtpPort?: number
   connectionsMax?: number
+  /** Whether its mail is signed. */
+  dkim?: boolean
   /** How many verifications wait for their codes. */
   pending?: number
   startedBy?: 'v1' | 'original'
@@ -39,12 +45,12 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   const { smtpPort, connectionsMax = null, pending = 0, startedBy = 'v1' } = wanted
   const server = { host: '127.0.0.1', port: smtpPort ?? 25, security: 'none', user: null }
   const email = { ...server, from: 'codes@bench.example', connectionsMax }
-  const actor = { who: 'cli', requestId: null }
   const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
   if (wanted.spareSmtpPort !== undefined) {
     const spare = { ...email, port: wanted.spareSmtpPort }
     await addEndpoint(ports, actor, { appId: app.id, channel: 'email', email: spare })
   }
+  if (wanted.dkim) await addDkim(ports, app.id)
   const handovers = await start(ports, app.id, pending, startedBy)
   const revokedKeys: string[] = []
   for (let made = 0; made < (wanted.revokedKeys ?? 0); made++) {
@@ -61,12 +67,18 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   }
 }
 
+/** Adds a DKIM key, and a DNS that has it. */
+async function addDkim(ports: OpenPorts, appId: string): Promise<void> {
+  const key = await addDkimKey(ports, actor, { appId, domain: 'bench.example' })
+  const dns = { ...ports.dns, txt: async () => [dkimRecord(key).value] }
+  await checkDkimKeys({ ...ports, dns }, actor, appId)
+}
+
 /** Writes one message as OtpMint composes it; returns the file. */
 export async function writeSample(dataDir: string): Promise<string> {
   const { ports, close } = await openData(dataDir)
   const from = { from: 'codes@bench.example', fromName: null }
   const server = { host: '127.0.0.1', port: 25, security: 'none', user: null }
-  const actor = { who: 'cli', requestId: null }
   const email = { ...server, from: from.from }
   const { app } = await createApp(ports, actor, { name: 'Bench', email })
   const [handover] = await start(ports, app.id, 1, 'v1')

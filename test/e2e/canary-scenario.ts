@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { Canary } from '../support/canary.ts'
 import { type Environment, eventually, type Ran, run, type Server } from '../support/executable.ts'
 import { sendNonsense } from './canary-nonsense.ts'
@@ -87,9 +88,24 @@ async function makeApps({ canary, token, mail }: Stage, ask: Ask): Promise<Keys>
   await patch({ email: { host: '127.0.0.1', password: secrets.newPassword } })
   const second = await ask(`${path}/keys`, { mode: 'live' }, { token, allowed: ['second key'] })
   canary.guard('second key', String(second.json['key']))
+  await addDkimKeys(canary, (body) => ask(`${path}/dkim`, body, { token }))
+  await ask(`${path}/dkim`, undefined, { token })
   await ask(path, undefined, { token })
   await ask('/v1/apps', undefined, { token })
   return { app, live, test }
+}
+
+/** Adds a DKIM key that is given, and refuses what is left of it when it is cut. */
+async function addDkimKeys(canary: Canary, add: (body: unknown) => Promise<Answer>): Promise<void> {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const { d = '', p = '' } = privateKey.export({ format: 'jwk' })
+  canary.guard('DKIM exponent', Buffer.from(d, 'base64url'))
+  canary.guard('DKIM prime', Buffer.from(p, 'base64url'))
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const added = await add({ domain: 'acme.test', private_key: pem })
+  if (added.status !== 201) throw new Error(added.text)
+  await add({ domain: 'acme.test', private_key: pem.slice(0, -100) })
+  await add({ domain: pem, selector: pem, private_key: [pem] })
 }
 
 async function useOriginalApi({ token, mail, canary }: Stage, ask: Ask): Promise<void> {
