@@ -31,8 +31,11 @@ function unitPattern(whole: string[]): RegExp {
 function encodeLine(line: string, units: RegExp): string {
   let encoded = ''
   let length = 0
-  for (const [unit] of line.matchAll(units)) {
-    const piece = unit.replace(/[^\x20-\x3c\x3e-\x7e]/gu, inHex)
+  for (const { 0: unit, index } of line.matchAll(units)) {
+    const isLast = index + unit.length === line.length
+    const text = unit.replace(/[^\x20-\x3c\x3e-\x7e]/gu, inHex)
+    // A space at the end of a line would be lost.
+    const piece = isLast ? text.replace(/ $/, '=20') : text
     if (length + piece.length > lineMax - 1) {
       encoded += '=\r\n'
       length = 0
@@ -40,7 +43,7 @@ function encodeLine(line: string, units: RegExp): string {
     encoded += piece
     length += piece.length
   }
-  return encoded.endsWith(' ') ? `${encoded.slice(0, -1)}=20` : encoded
+  return encoded
 }
 
 function inHex(character: string): string {
