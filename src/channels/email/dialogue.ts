@@ -21,9 +21,10 @@ export function stepsSeen({ server, transcript, addresses }: Seen): DialogueStep
   const { settings, registeredBy, credential } = server
   const { host, port, security, user } = settings
   const shown = addresses.slice(0, addressesShown).join(', ')
+  const found = shown === host ? 'is an address' : shown === '' ? 'has an address' : `is ${shown}`
   const where = registeredBy === 'open' ? host : (transcript.address ?? host)
   const steps: DialogueStep[] = [
-    good('resolve', shown && shown !== host ? `${host} is ${shown}.` : `${host} has an address.`),
+    good('resolve', `${host} ${found}.`),
     good('connect', `A mail server answers at ${where} port ${port}.`),
   ]
   const greeting = replyTo(transcript, 'greeting')
