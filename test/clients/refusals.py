@@ -29,6 +29,8 @@ STATE_CODES = {
 FIELDS = {
     # OpenAPI 3.0 cannot limit the length of property names (1 to 40 characters).
     Refusal("POST /v1/verifications", "metadata."),
+    # The schema knows the form of a language tag, the runtime its parts.
+    Refusal("POST /v1/verifications", "locale: must be a language tag"),
     # The required length depends on the verification.
     Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
     # A resend uses the channel of the first message.
