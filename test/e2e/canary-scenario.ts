@@ -14,6 +14,7 @@ export const secrets = {
   metadata: 'canary-metadata-77',
   idempotencyKey: 'canary-idempotency-3',
   clientAddress: '203.0.113.77',
+  variable: 'Canary Qvzx Lovelace',
 }
 
 /** The mail servers: one that accepts mail, and others that quote what they refuse. */
@@ -63,6 +64,7 @@ export async function play(stage: Stage): Promise<void> {
   const keys = await makeApps(stage, ask)
   await useOriginalApi(stage, ask)
   await useVerifications(stage, ask, keys.live)
+  await useTemplates(stage, ask, keys)
   await meetRefusals(stage, ask, keys)
   await sendNonsense(stage, ask, keys.live)
   await useInbox(stage, ask, keys.test)
@@ -130,6 +132,41 @@ async function useOriginalApi({ token, mail, canary }: Stage, ask: Ask): Promise
   await ask('/verify-otp', { shareableKey: sent.text, otp: code })
 }
 
+/** Values for a template, which go into the mail and nowhere else. */
+async function useTemplates(stage: Stage, ask: Ask, { app, live, test }: Keys): Promise<void> {
+  const { canary, mail, token, env } = stage
+  const template = {
+    subject: '{{code}} is your code',
+    text: '{{code}} {{who}}',
+    html: '<p>{{code}} {{who}}</p>',
+    variables: ['who'],
+  }
+  const path = `/v1/apps/${app}/templates/de`
+  await ask(path, template, { token, method: 'PUT' })
+  await ask(path, { ...template, text: secrets.variable }, { token, method: 'PUT' })
+  await ask(`${path}/preview`, { values: { who: `${secrets.variable} www.` } }, { token })
+  const variables = { who: secrets.variable }
+  const to = person()
+  const headers = { 'idempotency-key': 'a-key-of-its-own' }
+  const start = (body: object) =>
+    ask('/v1/verifications', { to, locale: 'de', variables, ...body }, { token: live, headers })
+  const started = await start({})
+  await start({})
+  await start({ variables: { who: `${secrets.variable} ` } })
+  await start({ variables: { who: `<${secrets.variable}>` } })
+  await start({ variables: { other: secrets.variable } })
+  const code = await mailedCode(canary, mail.sink, to)
+  const one = `/v1/verifications/${started.json.id}`
+  await ask(one, undefined, { token: live })
+  await ask(`${one}/check`, { code }, { token: live })
+  const waits = { token: test, headers: { prefer: 'wait=5' } }
+  await ask('/v1/verifications', { to: person(), locale: 'de', variables }, waits)
+  if (env['OTPMINT_DEVELOPER_MODE'] !== 'true') return
+  const allowed = ['test code', 'address', 'variable']
+  const inbox = await ask('/dev/inbox.json', undefined, { allowed })
+  canary.guard('test code', inbox.json.items?.[0]?.code ?? '')
+}
+
 async function useVerifications({ canary, mail }: Stage, ask: Ask, token: string): Promise<void> {
   const path = '/v1/verifications'
   const headers = { 'idempotency-key': secrets.idempotencyKey, prefer: 'wait=5' }
@@ -192,7 +229,9 @@ async function useInbox({ canary, env }: Stage, ask: Ask, token: string): Promis
   const headers = { prefer: 'wait=5' }
   await ask('/v1/verifications', { to: person() }, { token, headers })
   if (env['OTPMINT_DEVELOPER_MODE'] !== 'true') return
-  const inbox = await ask('/dev/inbox.json', undefined, { allowed: ['test code', 'address'] })
+  const inbox = await ask('/dev/inbox.json', undefined, {
+    allowed: ['test code', 'address', 'variable'],
+  })
   canary.guard('test code', inbox.json.items?.[0]?.code ?? '')
 }
 

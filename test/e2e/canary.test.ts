@@ -75,7 +75,7 @@ test.each([
     guardAll(canary, token, readFileSync(join(dataDir, 'master.key'), 'utf8'))
     for (const { raw, code, headerTo } of [...sink.mails, ...quotesMessage.mails]) {
       const withoutItsOwn = raw.replaceAll(code, '').replaceAll(headerTo, '')
-      canary.see('a mail', withoutItsOwn, ['code'])
+      canary.see('a mail', withoutItsOwn, ['code', 'variable'])
     }
     await Promise.all([sink.close(), quotesMessage.close(), recipient.close(), login.close()])
 
@@ -130,6 +130,7 @@ function guardAll(canary: ReturnType<typeof createCanary>, token: string, master
   canary.guard('new password', secrets.newPassword)
   canary.guard('secretKey', secrets.secretKey)
   canary.guard('metadata', secrets.metadata)
+  canary.guard('variable', secrets.variable)
   canary.guard('idempotency key', secrets.idempotencyKey)
   canary.guard('client address', secrets.clientAddress)
   canary.guard('admin token', token)
