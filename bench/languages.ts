@@ -6,35 +6,43 @@ import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
 import { openSink, type Sink } from './sink.ts'
 
-type Mixture = { apps: number; languages: number }
+type Mixture = { apps: number; languages: number; edited: boolean }
 
-const one: Mixture = { apps: 1, languages: 1 }
-const many: Mixture = { apps: 10, languages: 20 }
+const one: Mixture = { apps: 1, languages: 1, edited: false }
+const many: Mixture = { apps: 10, languages: 20, edited: false }
 /** Over all apps. */
 const connections = 10
 
-/** Compares the mails of many languages and apps with those of one. */
+/** Compares the mails of many languages, templates and apps with those of one. */
 export const languages: Measure = async (bench) => {
   const sink = await openSink({ pipelining: bench.pipelining })
   const single: number[] = []
   const mixed: number[] = []
+  const edited: number[] = []
   for (let round = 1; round <= bench.rounds; round++) {
     bench.progress(`languages, round ${round} of ${bench.rounds}`)
     single.push(await waited(bench, sink, one))
     mixed.push(await waited(bench, sink, many))
+    edited.push(await waited(bench, sink, { ...many, edited: true }))
   }
   sink.stop()
   const what = 'starts that are answered when the mail is taken, 20 languages of 10 apps mixed'
   const beside = { what: 'one language of one app', values: single }
-  return [besides(finding(what, '/s', mixed), mixed, beside, { atLeast: 0.9 })]
+  const templates = `${what}, each with a template of its own`
+  return [
+    besides(finding(what, '/s', mixed), mixed, beside, { atLeast: 0.9 }),
+    besides(finding(templates, '/s', edited), edited, beside, { atLeast: 0.9 }),
+  ]
 }
 
-async function waited(bench: Bench, sink: Sink, { apps, languages }: Mixture): Promise<number> {
+async function waited(bench: Bench, sink: Sink, mixture: Mixture): Promise<number> {
+  const { apps, languages, edited } = mixture
   const directory = bench.directory()
   const connectionsMax = connections / apps
+  const templates = edited ? tags.slice(0, languages) : []
   const keys: string[] = []
   for (let app = 0; app < apps; app++) {
-    keys.push((await seed(directory, { smtpPort: sink.port, connectionsMax })).liveKey)
+    keys.push((await seed(directory, { smtpPort: sink.port, connectionsMax, templates })).liveKey)
   }
   // Every app in every language: the language changes once all apps had their turn.
   const lines = (name: string, count: number) =>

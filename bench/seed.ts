@@ -11,7 +11,9 @@ import type { Handover } from '../src/domain/delivery/delivery.ts'
 import { lifeLeft } from '../src/domain/delivery/life.ts'
 import { newTimedId } from '../src/domain/id.ts'
 import type { Outbox } from '../src/domain/ports.ts'
+import { saveTemplate } from '../src/domain/template/templates.ts'
 import { startVerification } from '../src/domain/verification/start.ts'
+import { starterTemplate } from '../src/messages/starter.ts'
 import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
 import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
 import { systemRandom } from '../src/system.ts'
@@ -32,6 +34,8 @@ type Seed = {
   connectionsMax?: number
   /** Whether its mail is signed. */
   dkim?: boolean
+  /** Languages in which the app has a template: the built-in message, edited. */
+  templates?: readonly string[]
   /** How many verifications wait for their codes. */
   pending?: number
   startedBy?: 'v1' | 'original'
@@ -51,6 +55,11 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
     await addEndpoint(ports, actor, { appId: app.id, channel: 'email', email: spare })
   }
   if (wanted.dkim) await addDkim(ports, app.id)
+  for (const locale of wanted.templates ?? []) {
+    const { text, ...template } = starterTemplate(app, locale)
+    const input = { ...template, text: `${text}\n{{app}}\n` }
+    await saveTemplate(ports, actor, { appId: app.id, locale, input })
+  }
   const handovers = await start(ports, app.id, pending, startedBy)
   const revokedKeys: string[] = []
   for (let made = 0; made < (wanted.revokedKeys ?? 0); made++) {

@@ -75,11 +75,12 @@ export const readInbox = {
 } satisfies Operation
 
 /**
- * The policy of a shown mail: its styles only, no script, no request, in the inbox's frame only.
+ * The policy of a shown mail: its styles and the logo in it, no script, no request, in the inbox's
+ * frame only.
  */
 const framed = {
   'content-security-policy':
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
 }
 
 export async function preview(
