@@ -17,39 +17,63 @@ export function textPart(type: 'text/plain' | 'text/html', text: string, whole: 
 }
 
 function quotedPrintable(lines: string[], whole: string[]): string {
-  const units = unitPattern(whole)
-  return lines.map((line) => encodeLine(line, units)).join('\r\n')
+  const words = wordPattern(whole)
+  return lines.map((line) => encodeLine(line, words)).join('\r\n')
 }
 
-/** Matches what is encoded together: a text of `whole`, or one character. */
-function unitPattern(whole: string[]): RegExp {
+/** Matches the texts of `whole` that a line end could come into, the longest first. */
+function wordPattern(whole: string[]): RegExp | null {
   const longestFirst = whole.filter((text) => text.length > 1).sort((a, b) => b.length - a.length)
   const words = longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-  return new RegExp([...words, '[^]'].join('|'), 'gu')
+  return words.length === 0 ? null : new RegExp(`(${words.join('|')})`)
 }
 
-function encodeLine(line: string, units: RegExp): string {
-  let encoded = ''
+function encodeLine(line: string, words: RegExp | null): string {
+  // A space at the end could get lost.
+  const last = line.endsWith(' ') ? '=20' : ''
+  const text = last ? line.slice(0, -1) : line
+  const encoded = encodeText(text) + last
+  if (encoded.length <= lineMax) return encoded
+  let wrapped = ''
   let length = 0
-  for (const { 0: unit, index } of line.matchAll(units)) {
-    const isLast = index + unit.length === line.length
-    const text = unit.replace(/[^\x20-\x3c\x3e-\x7e]/gu, inHex)
-    // A space at the end of a line would be lost.
-    const piece = isLast ? text.replace(/ $/, '=20') : text
-    if (length + piece.length > lineMax - 1) {
-      encoded += '=\r\n'
+  const put = (piece: string, isWord: boolean) => {
+    let rest = piece
+    while (length + rest.length >= lineMax) {
+      const cut = isWord && length > 0 ? 0 : wholeBytes(rest, lineMax - 1 - length)
+      wrapped += `${rest.slice(0, cut)}=\r\n`
+      rest = rest.slice(cut)
       length = 0
     }
-    encoded += piece
-    length += piece.length
+    wrapped += rest
+    length += rest.length
   }
-  return encoded
+  // Every other piece is one of the words.
+  for (const [index, piece] of (words ? text.split(words) : [text]).entries()) {
+    const isWord = index % 2 === 1
+    put(isWord ? piece : encodeText(piece), isWord)
+  }
+  if (last) put(last, true)
+  return wrapped
 }
 
-function inHex(character: string): string {
-  let hex = ''
-  for (const byte of Buffer.from(character)) hex += `=${byte.toString(16).padStart(2, '0')}`
-  return hex.toUpperCase()
+/** The greatest length up to `length` that cuts no `=XX`. */
+function wholeBytes(encoded: string, length: number): number {
+  const equals = encoded.lastIndexOf('=', length - 1)
+  return equals >= 0 && equals > length - 3 ? equals : length
+}
+
+function encodeText(text: string): string {
+  return text.replace(/[^\x20-\x3c\x3e-\x7e]+/g, inHex)
+}
+
+const hex = Array.from({ length: 256 }, (_, byte) => {
+  return `=${byte.toString(16).padStart(2, '0').toUpperCase()}`
+})
+
+function inHex(text: string): string {
+  let encoded = ''
+  for (const byte of Buffer.from(text)) encoded += hex[byte]
+  return encoded
 }
 
 /** Bytes of text in one encoded word, which has at most 75 characters (RFC 2047 section 2). */
@@ -79,18 +103,22 @@ export function encodeSubject(subject: string, whole: string[]): string {
 
 /** Cuts a text at those of `whole`, and what is between them into short pieces. */
 function chunks(text: string, whole: string[]): string[] {
-  const found: string[] = []
+  const words = wordPattern(whole)
+  return (words ? text.split(words) : [text]).flatMap((piece, index) => {
+    return index % 2 === 1 ? [piece] : shortPieces(piece)
+  })
+}
+
+/** Pieces of at most `wordBytesMax` bytes, which cut no character. */
+function shortPieces(text: string): string[] {
+  const pieces: string[] = []
   let piece = ''
-  const end = () => {
-    if (piece !== '') found.push(piece)
-    piece = ''
+  for (const character of text) {
+    if (Buffer.byteLength(piece + character) > wordBytesMax) {
+      pieces.push(piece)
+      piece = ''
+    }
+    piece += character
   }
-  for (const [unit] of text.matchAll(unitPattern(whole))) {
-    const isWhole = whole.includes(unit) && unit.length > 1
-    if (isWhole || Buffer.byteLength(piece + unit) > wordBytesMax) end()
-    if (isWhole) found.push(unit)
-    else piece += unit
-  }
-  end()
-  return found
+  return piece === '' ? pieces : [...pieces, piece]
 }

@@ -42,6 +42,17 @@ describe('a text part', () => {
     )
   })
 
+  test('keeps a space at the end of a line of any length', async () => {
+    for (let length = 70; length < 82; length++) {
+      const original = `${'x'.repeat(length)} \n${'x'.repeat(length)}é \n.`
+      const part = textPart('text/plain', original, whole)
+
+      expect((await simpleParser(part)).text.replaceAll('\r\n', '\n').trimEnd()).toBe(original)
+      expect(Math.max(...part.split('\r\n').map((each) => each.length))).toBeLessThanOrEqual(76)
+      expect(part).not.toMatch(/ \r\n/)
+    }
+  })
+
   test('of short lines of ASCII stays as it is', () => {
     expect(textPart('text/html', '<p style="a">\n1 = 1', [])).toEndWith(
       'Content-Transfer-Encoding: 7bit\r\n\r\n<p style="a">\r\n1 = 1\r\n',
