@@ -72,6 +72,7 @@ test('a message is shown in a frame without scripts and requests, and only on ou
     'sandbox',
     "default-src 'none'",
     "style-src 'unsafe-inline'",
+    'img-src data:',
     "frame-ancestors 'self'",
   ])
   expect(framed.text).toContain(code)
