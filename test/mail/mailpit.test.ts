@@ -13,7 +13,7 @@ let install: Awaited<ReturnType<typeof installed>>
 beforeAll(async () => {
   mailpit = await startMailpit()
   install = await installed()
-}, 420_000)
+}, 600_000)
 beforeEach(() => mailpit.refuse({}))
 afterAll(async () => {
   await killAll()

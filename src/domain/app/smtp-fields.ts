@@ -174,8 +174,8 @@ export const smtpFields = {
   ca: {
     type: 'text',
     min: 1,
-    max: 16_384,
-    must: 'certificates in PEM of at most 16,384 characters, and nothing else',
+    max: 8192,
+    must: 'certificates in PEM of at most 8,192 characters, and nothing else',
     lines: true,
     wire: 'ca',
     nullable: true,

@@ -19,8 +19,6 @@ import {
 import { pageQuery } from '../components/page.ts'
 
 const tag = 'Apps'
-/** Room for the certificates and the key of an endpoint. */
-const endpointBytesMax = 32 * 1024
 const params = { id: id('The app’s id.') }
 const endpointParams = { ...params, endpoint_id: id('The endpoint’s id.') }
 const keyParams = { ...params, key_id: id('The key’s id.') }
@@ -66,7 +64,6 @@ const exampleKey = {
 }
 
 export const createApp = {
-  bodyBytesMax: endpointBytesMax,
   id: 'createApp',
   tag,
   summary: 'Create an app with one live and one test key',
@@ -184,7 +181,6 @@ export const listEndpoints = {
 } satisfies Operation
 
 export const addEndpoint = {
-  bodyBytesMax: endpointBytesMax,
   id: 'addEndpoint',
   tag,
   summary: 'Add an endpoint',
@@ -197,7 +193,6 @@ export const addEndpoint = {
 } satisfies Operation
 
 export const updateEndpoint = {
-  bodyBytesMax: endpointBytesMax,
   id: 'updateEndpoint',
   tag,
   summary: 'Change an endpoint or its rank',
