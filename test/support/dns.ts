@@ -61,23 +61,8 @@ export async function dnsServer(
     header.writeUInt16BE(0, 6)
     return Buffer.concat([header, question.subarray(12, end)])
   }
-  const socket = createSocket('udp4')
-  socket.on('message', (question, from) => {
-    const answer = reply(question, true)
-    if (answer) socket.send(answer, from.port, from.address)
-  })
-  await new Promise<void>((done) => socket.bind(port, address, done))
+  const { socket, server } = await onOnePort(reply, address, port)
   const bound = socket.address().port
-  const server = createServer((client) => {
-    client.on('error', () => {})
-    client.on('data', (framed) => {
-      const answer = reply(Buffer.from(framed).subarray(2), false)
-      const length = Buffer.alloc(2)
-      length.writeUInt16BE(answer?.length ?? 0)
-      if (answer) client.write(Buffer.concat([length, answer]))
-    })
-  })
-  await new Promise<void>((done) => server.listen(bound, address, done))
   return {
     address: `${address}:${bound}`,
     port: bound,
@@ -86,6 +71,46 @@ export async function dnsServer(
       socket.close()
       server.close()
     },
+  }
+}
+
+const portsMax = 50
+
+/** Listens on one port over UDP and TCP; another port is chosen when one of the two is in use. */
+async function onOnePort(
+  reply: (question: Buffer, isShort: boolean) => Buffer | null,
+  address: string,
+  port: number,
+) {
+  for (let tries = 1; ; tries++) {
+    const socket = createSocket('udp4')
+    const server = createServer((client) => {
+      client.on('error', () => {})
+      client.on('data', (framed) => {
+        const answer = reply(Buffer.from(framed).subarray(2), false)
+        const length = Buffer.alloc(2)
+        length.writeUInt16BE(answer?.length ?? 0)
+        if (answer) client.write(Buffer.concat([length, answer]))
+      })
+    })
+    socket.on('message', (question, from) => {
+      const answer = reply(question, true)
+      if (answer) socket.send(answer, from.port, from.address)
+    })
+    try {
+      await new Promise<void>((done, fail) => {
+        socket.once('error', fail).bind(port, address, done)
+      })
+      const { port: bound } = socket.address()
+      await new Promise<void>((done, fail) => {
+        server.once('error', fail).listen(bound, address, done)
+      })
+      return { socket, server }
+    } catch (error) {
+      socket.close()
+      server.close()
+      if (port !== 0 || tries === portsMax) throw error
+    }
   }
 }
 
