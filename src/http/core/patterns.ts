@@ -9,14 +9,20 @@ const lastLabel = '[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
 const atom = "[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"
 const byte = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
 const group = '[0-9A-Fa-f]{1,4}'
+/** IPv6 in every length of `::`, without an IPv4 address at its end (RFC 4291 section 2.2). */
+const ipv6 = [
+  `(${group}:){7}${group}`,
+  ...[1, 2, 3, 4, 5, 6].map((before) => `(${group}:){${before}}(:${group}){1,${7 - before}}`),
+  `(${group}:){1,7}:`,
+  `:(:${group}){1,7}`,
+  '::',
+].join('|')
 const port = '(:([1-9][0-9]{3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?'
 
 /** At most 64 characters before the @. */
 export const emailPattern = `^(?![^@]{65})${atom}(\\.${atom})*@(${label}\\.)+${lastLabel}$`
 
-export const hostPattern =
-  `^((${label}\\.)*${lastLabel}|(${byte}\\.){3}${byte}` +
-  `|(${group}:){7}${group}|(${group}:){1,6}:${group}|::1)$`
+export const hostPattern = `^((${label}\\.)*${lastLabel}|(${byte}\\.){3}${byte}|${ipv6})$`
 
 export const domainPattern = `^(${label}\\.)+${lastLabel}$`
 
