@@ -1,6 +1,6 @@
 import type { App } from '../domain/app/app.ts'
 import { channels } from '../domain/delivery/channel.ts'
-import type { Handover } from '../domain/delivery/delivery.ts'
+import { deferredBy, type Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
 import type { SealPlace } from '../domain/keyring.ts'
@@ -54,9 +54,7 @@ export function createInboxChannel({
       try {
         await inbox.add({ row, keep: inboxMax })
       } catch {
-        const detail = 'the database cannot take writes now'
-        const outcome = { status: 'deferred', cause: 'busy', ambiguous: false } as const
-        return { ...outcome, retryAfterMs: null, code: null, detail }
+        return deferredBy('busy', 'the database cannot take writes now')
       }
       const detail = 'kept in the inbox of this server'
       return { status: 'sent', code: null, detail, remoteId: null }

@@ -1,4 +1,4 @@
-import type { DeliveryOutcome, Handover } from '../domain/delivery/delivery.ts'
+import { type DeliveryOutcome, deferredBy, type Handover } from '../domain/delivery/delivery.ts'
 import type { Channel, Queued, Turn } from '../domain/ports.ts'
 import type { Wording, WordingReader } from './wording.ts'
 
@@ -33,11 +33,4 @@ export function withWording({ read }: WordingReader, channel: WordedChannel): Ch
   }
 }
 
-const unreadable: DeliveryOutcome = {
-  status: 'deferred',
-  cause: 'busy',
-  ambiguous: false,
-  retryAfterMs: null,
-  code: null,
-  detail: 'the template of this message cannot be read now',
-}
+const unreadable = deferredBy('busy', 'the template of this message cannot be read now')

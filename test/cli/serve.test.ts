@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/cli/run.ts'
 import { readApiKey } from '../../src/domain/app/api-key.ts'
+import { freePort } from '../support/port.ts'
 import { command, installation, type Served, served, temporary, terminal } from './terminal.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -27,12 +28,6 @@ async function start(argv: string[], given = {}): Promise<Served> {
   const server = await served(argv, given)
   cleanups.push(server.stop)
   return server
-}
-
-async function freePort(): Promise<number> {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  listener.stop(true)
-  return listener.port
 }
 
 test('a server starts in an empty directory, answers, and ends with 0 when it is stopped', async () => {
@@ -176,7 +171,7 @@ test('healthcheck ends with 0 for a ready server and with 1 without one', async 
 })
 
 test('healthcheck --wait waits that long for a server that is starting', async () => {
-  const port = await freePort()
+  const port = freePort()
   const waiting = command(['healthcheck', '--port', String(port), '--wait', '20'])
   const server = terminal()
   const ended = run(['serve', '--port', String(port), '--data-dir', directory()], server)

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Environment, finished, type Ran, run } from '../support/executable.ts'
+import { cachedTool, succeeded } from '../support/tool-cache.ts'
 
 const here = import.meta.dir
 
@@ -31,8 +31,8 @@ export async function npmProgram(
 }
 
 /**
- * Makes a Python virtual environment with requirements.txt on first use, and returns its folder. It
- * lies outside the repository and is named by a hash of its contents, so that later runs reuse it.
+ * The folder of a Python virtual environment with requirements.txt, which is made on first use and
+ * named by a hash of its contents.
  */
 export async function pythonTools(): Promise<string> {
   const requirements = join(here, 'requirements.txt')
@@ -41,14 +41,7 @@ export async function pythonTools(): Promise<string> {
     throw new Error('python3 is missing: install the Debian packages python3 and python3-venv')
   }
   const hash = Bun.hash(python.stdout + readFileSync(requirements, 'utf8')).toString(16)
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'otpmint')
-  const folder = join(cache, `clients-${hash}`)
-  if (existsSync(folder)) return folder
-
-  // Renamed when complete, so that a stopped or a parallel run leaves no incomplete one.
-  const draft = `${folder}.${process.pid}`
-  mkdirSync(cache, { recursive: true })
-  try {
+  return cachedTool(`clients-${hash}`, async (draft) => {
     const make = ['python3', '-m', 'venv', draft]
     const made = await finished(make, environment())
     if (made.exitCode !== 0) {
@@ -57,11 +50,7 @@ export async function pythonTools(): Promise<string> {
     }
     const pip = [join(draft, 'bin/python'), '-m', 'pip', 'install', '--quiet', '-r', requirements]
     succeeded(pip, await finished(pip, environment({ PIP_DISABLE_PIP_VERSION_CHECK: '1' })))
-    if (!existsSync(folder)) renameSync(draft, folder)
-  } finally {
-    rmSync(draft, { recursive: true, force: true })
-  }
-  return folder
+  })
 }
 
 /**
@@ -79,12 +68,6 @@ export async function openApiText(): Promise<string> {
   const { exitCode, stdout, stderr } = await run(['openapi'], {})
   if (exitCode !== 0) throw new Error(`otpmint openapi: ${stderr}`)
   return stdout
-}
-
-/** Throws a program's output when it failed. */
-export function succeeded(command: string[], { exitCode, stdout, stderr }: Ran): void {
-  if (exitCode === 0) return
-  throw new Error(`${command.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`)
 }
 
 /** The environment of the tests, which names the package sources, but without colours. */

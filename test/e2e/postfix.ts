@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { eventually, finished, scratch } from '../support/executable.ts'
+import { freePort } from '../support/port.ts'
 import { type Certificate, type MailServer, mailServer } from '../support/smtp.ts'
 
 export type Postfix = {
@@ -36,7 +37,7 @@ export async function startPostfix(
   // Its processes run as other users, who need access to the folder.
   chmodSync(folder, 0o755)
   const relay = await mailServer()
-  const port = await freePort()
+  const port = freePort()
   const queue = join(folder, 'queue')
   for (const path of ['conf', 'data', 'queue', 'queue/private', 'queue/public', 'queue/pid']) {
     mkdirSync(join(folder, path))
@@ -174,14 +175,6 @@ async function startAuthenticator(path: string, { user, password }: Login): Prom
   await new Promise<void>((done) => server.listen(path, done))
   chmodSync(path, 0o666)
   return server
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
-  const address = probe.address()
-  probe.close()
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 function greets(port: number): Promise<boolean> {

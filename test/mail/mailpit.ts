@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { homedir } from 'node:os'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Environment, eventually, finished, scratch } from '../support/executable.ts'
+import { freePort } from '../support/port.ts'
+import { cachedTool, succeeded } from '../support/tool-cache.ts'
 
 const version = 'v1.27.11'
 /** From PyPI, because Debian's Go is too old for it. */
@@ -24,45 +24,36 @@ export type Mailpit = {
   close(): Promise<void>
 }
 
-/**
- * Builds Mailpit from its Go module on first use, and returns the program. It lies outside the
- * repository and is named by its version, so that later runs reuse it.
- */
-export async function buildMailpit(): Promise<string> {
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'otpmint')
-  const program = join(cache, `mailpit-${version}`)
-  if (existsSync(program)) return program
-  const { folder, remove } = scratch()
-  const inside = (name: string) => join(folder, name)
-  try {
-    await ran(['python3', '-m', 'venv', inside('venv')])
-    await ran([inside('venv/bin/pip'), 'install', '--quiet', go])
-    const places = { GOPATH: inside('path'), GOCACHE: inside('cache'), GOBIN: folder }
-    // -modcacherw, so that the modules can be removed again.
-    const flags = { GOFLAGS: '-buildvcs=false -modcacherw', GOTOOLCHAIN: 'local' }
-    const install = ['install', `github.com/axllent/mailpit@${version}`]
-    await ran([inside('venv/bin/go'), ...install], { ...places, ...flags })
-    mkdirSync(cache, { recursive: true })
-    await ran(['cp', inside('mailpit'), `${program}.${process.pid}`])
-    renameSync(`${program}.${process.pid}`, program)
-  } finally {
-    remove()
-  }
-  return program
+/** The program, which is built from its Go module on first use. */
+function buildMailpit(): Promise<string> {
+  return cachedTool(`mailpit-${version}`, async (draft) => {
+    const { folder, remove } = scratch()
+    const inside = (name: string) => join(folder, name)
+    try {
+      await ran(['python3', '-m', 'venv', inside('venv')])
+      await ran([inside('venv/bin/pip'), 'install', '--quiet', go])
+      const places = { GOPATH: inside('path'), GOCACHE: inside('cache'), GOBIN: folder }
+      // -modcacherw, so that the modules can be removed again.
+      const flags = { GOFLAGS: '-buildvcs=false -modcacherw', GOTOOLCHAIN: 'local' }
+      const install = ['install', `github.com/axllent/mailpit@${version}`]
+      await ran([inside('venv/bin/go'), ...install], { ...places, ...flags })
+      await copyFile(inside('mailpit'), draft)
+    } finally {
+      remove()
+    }
+  })
 }
 
 async function ran(command: string[], more: Environment = {}): Promise<void> {
   const env = { ...(process.env as Environment), PIP_DISABLE_PIP_VERSION_CHECK: '1', ...more }
-  const { exitCode, stdout, stderr } = await finished(command, env, {})
-  if (exitCode !== 0)
-    throw new Error(`${command.join(' ')} ended with ${exitCode}:\n${stdout}${stderr}`)
+  succeeded(command, await finished(command, env, {}))
 }
 
 /** Starts a Mailpit that takes any login in plain text, and whose replies can be chosen. */
 export async function startMailpit(): Promise<Mailpit> {
   const program = await buildMailpit()
   const { folder, remove } = scratch()
-  const [port, apiPort] = [await freePort(), await freePort()]
+  const [port, apiPort] = [freePort(), freePort()]
   const listen = ['--smtp', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${apiPort}`]
   const logins = ['--smtp-auth-accept-any', '--smtp-auth-allow-insecure']
   const quiet = ['--disable-version-check', '--quiet', '--database', join(folder, 'mail.db')]
@@ -104,12 +95,3 @@ export async function startMailpit(): Promise<Mailpit> {
 }
 
 type HtmlCheck = { Total: { Supported: number; Partial: number; Unsupported: number } }
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
-}

@@ -1,8 +1,8 @@
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { dnsServer } from '../support/dns.ts'
+import { freePort } from '../support/port.ts'
 
 /** The sender that the stub DNS knows: SPF and DMARC pass, and the names of its address agree. */
 const sender = { ip: '203.0.113.25', host: 'mail.acme.test', domain: 'acme.test' }
@@ -33,7 +33,7 @@ export type Rspamd = { judge(raw: string): Promise<Verdict>; close(): Promise<vo
 export async function startRspamd(): Promise<Rspamd> {
   const dns = await dnsServer(zone)
   const folder = mkdtempSync(join(tmpdir(), 'otpmint-rspamd-'))
-  const port = await freePort()
+  const port = freePort()
   configure(folder, { port, dnsPort: dns.port })
   const isRoot = process.getuid?.() === 0
   const variables = Object.entries({
@@ -125,13 +125,4 @@ async function answering(port: number, child: Bun.Subprocess, log: () => string)
   }
   child.kill('SIGKILL')
   throw new Error(`rspamd did not start (${child.exitCode}): ${log()}`)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

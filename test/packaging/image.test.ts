@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../support/port.ts'
 
 // Building, emulating and starting many processes takes longer than other tests do.
 setDefaultTimeout(120_000)
@@ -131,10 +132,4 @@ function quotedAll(words: string[]): string {
 
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  listener.stop(true)
-  return listener.port
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run, start } from '../support/executable.ts'
+import { freePort } from '../support/port.ts'
 
 // Building, emulating and starting many processes takes longer than other tests do.
 setDefaultTimeout(120_000)
@@ -80,12 +81,6 @@ test('the unit and docs/deployment.md name the same folder of documentation', ()
   expect(folder).not.toBe('')
   expect(guide).toContain(`install -D -m 644 -t ${folder} docs/*.md`)
 })
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  listener.stop(true)
-  return listener.port
-}
 
 async function analyze(text: string, ...command: string[]) {
   const file = join(directory, 'otpmint.service')

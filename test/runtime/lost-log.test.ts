@@ -1,6 +1,7 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from '../support/port.ts'
 import { scratch } from './fixture.ts'
 
 setDefaultTimeout(60_000)
@@ -8,12 +9,6 @@ const { newPath, remove } = scratch('lost-log')
 afterAll(remove)
 
 const main = join(import.meta.dir, '../../src/main.ts')
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  listener.stop(true)
-  return listener.port
-}
 
 /** Starts a server whose log goes to this file descriptor. */
 async function serve(stdout: number) {

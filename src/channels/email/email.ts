@@ -1,7 +1,7 @@
 import type { App } from '../../domain/app/app.ts'
 import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
 import type { Endpoint } from '../../domain/app/endpoint.ts'
-import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
+import { type DeliveryOutcome, deferredBy, type Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports, Queued, Turn } from '../../domain/ports.ts'
 import { plainWording, type Wording } from '../wording.ts'
 import { type Credential, type CredentialPorts, credentialOf } from './credential.ts'
@@ -162,14 +162,7 @@ const noServer: Extract<DeliveryOutcome, { status: 'refused' }> = {
   cause: 'server',
   detail: 'this app has no mail server',
 }
-const notBegun: DeliveryOutcome = {
-  status: 'deferred',
-  cause: 'network',
-  ambiguous: false,
-  retryAfterMs: null,
-  code: null,
-  detail: 'it was stopped before it began',
-}
+const notBegun = deferredBy('network', 'it was stopped before it began')
 
 export function mailOf(handover: Message): Mail {
   const { deliveryId, code, codeFormat, reference, locale, variables } = handover

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
 import type { Queued, Timers } from '../../domain/ports.ts'
 import { createContentSender } from './contents.ts'
 import { atOnce, type Mailer, type MailJob, stopOf } from './mail-job.ts'
@@ -138,23 +138,14 @@ function workerUrl(): string {
   return new URL(file, here).href
 }
 
-const deferred = { status: 'deferred', retryAfterMs: null, code: null } as const
+const tooMany = deferredBy('busy', 'too many messages are handed over at once')
 
-const tooMany: DeliveryOutcome = {
-  ...deferred,
-  cause: 'busy',
-  ambiguous: false,
-  detail: 'too many messages are handed over at once',
-}
-
-const noFiles: DeliveryOutcome = {
-  ...deferred,
-  cause: 'network',
-  ambiguous: false,
-  detail: 'too few files can be opened to start the thread that sends mail',
-}
+const noFiles = deferredBy(
+  'network',
+  'too few files can be opened to start the thread that sends mail',
+)
 
 function cutOff(ambiguous: boolean): DeliveryOutcome {
   const detail = 'the thread that sends mail ended before the mail server answered'
-  return { ...deferred, cause: 'network', ambiguous, detail }
+  return deferredBy('network', detail, { ambiguous })
 }

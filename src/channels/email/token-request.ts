@@ -1,7 +1,7 @@
 import { createSign } from 'node:crypto'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import { type OAuthSecret, readTenant } from '../../domain/app/smtp-login.ts'
-import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
 import type { Clock } from '../../domain/ports.ts'
 import type { HttpAnswer, HttpFault, PostForm } from '../http-out.ts'
 
@@ -194,8 +194,7 @@ function deferred(
   detail: string,
   retryAfterMs: number | null = null,
 ): Granted {
-  const outcome = { status: 'deferred', cause, ambiguous: false, retryAfterMs, code: null } as const
-  return { outcome: { ...outcome, detail } }
+  return { outcome: { ...deferredBy(cause, detail), retryAfterMs } }
 }
 
 function refused(cause: 'login' | 'server', detail: string): Granted {

@@ -70,6 +70,15 @@ export type DeliveryOutcome =
     }
   | { status: 'refused'; cause: RefusalCause; code: string | null; detail: string }
 
+/** A deferral for which no server gave a reply code or a wait. */
+export function deferredBy(
+  cause: DeferralCause,
+  detail: string,
+  { ambiguous = false } = {},
+): Extract<DeliveryOutcome, { status: 'deferred' }> {
+  return { status: 'deferred', cause, ambiguous, retryAfterMs: null, code: null, detail }
+}
+
 /** One hand-over through one endpoint, as it is stored. Numbers count up from 1. */
 export type Try = {
   number: number

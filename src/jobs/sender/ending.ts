@@ -93,11 +93,12 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
 /** What a reply counts for its endpoint, and the suppression of a recipient that was refused. */
 function consequencesOf(
   { random }: Pick<EndingPorts, 'random'>,
-  { endpointId, at, code, ...made }: Try,
+  made: Try,
   { next, status }: Next,
 ): Pick<SettleCommand, 'counted' | 'suppress'> {
+  const { endpointId, at, code } = made
   if (endpointId === null || code === null) return { counted: null, suppress: null }
-  const isRefusal = isRecipientRefused({ endpointId, at, code, ...made })
+  const isRefusal = isRecipientRefused(made)
   const isEnd = isRefusal && next === 'end' && status === 'refused'
   return {
     counted: { endpointId, isRefusal },

@@ -1,5 +1,10 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
-import type { DeliveryOutcome, Handover, Try } from '../../domain/delivery/delivery.ts'
+import {
+  type DeliveryOutcome,
+  deferredBy,
+  type Handover,
+  type Try,
+} from '../../domain/delivery/delivery.ts'
 import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
 import { isSuppressed, readHandover } from '../../domain/delivery/handover.ts'
 import { suppressedOutcome } from '../../domain/delivery/suppression.ts'
@@ -190,16 +195,9 @@ function isFresh({ handover, freshAt }: Item, now: number): boolean {
   return handover !== null && Math.abs(now - freshAt) <= freshMs
 }
 
-const untried = { status: 'deferred', ambiguous: false, retryAfterMs: null, code: null } as const
+const notTried = deferredBy(
+  'network',
+  'the mail server did not answer a moment ago, so it was not tried',
+)
 
-const notTried: DeliveryOutcome = {
-  ...untried,
-  cause: 'network',
-  detail: 'the mail server did not answer a moment ago, so it was not tried',
-}
-
-const rateUsed: DeliveryOutcome = {
-  ...untried,
-  cause: 'busy',
-  detail: 'the rate of this mail server is used up, so it was not tried',
-}
+const rateUsed = deferredBy('busy', 'the rate of this mail server is used up, so it was not tried')
