@@ -1,20 +1,33 @@
 import type { Timers } from '../domain/ports.ts'
 
+export type HttpRequest = {
+  method: 'GET' | 'POST'
+  url: string
+  headers?: Record<string, string>
+  body?: string
+  /** Ends the request; the answer is then the fault `timeout`. */
+  signal?: AbortSignal
+}
+
 export type HttpAnswer = {
   status: number
   body: string
+  headers: Headers
   /** The wait of a Retry-After header in seconds; null without one. */
   retryAfterMs: number | null
 }
 
-/** Why there was no answer. `certificate`: it is not trusted, or for another name. */
-export type HttpFault = 'timeout' | 'unreachable' | 'certificate' | 'too_long'
+/**
+ * Why there was no answer. `certificate`: it is not trusted, or for another name. `isSent`: the
+ * request may have reached the other side, so that a message may have been accepted.
+ */
+export type HttpFault = {
+  fault: 'timeout' | 'unreachable' | 'certificate' | 'too_long' | 'not_public' | 'unknown_host'
+  isSent: boolean
+}
 
-/** Posts a form to a URL of ours; never rejects. */
-export type PostForm = (
-  url: string,
-  form: Record<string, string>,
-) => Promise<HttpAnswer | HttpFault>
+/** Makes a request over HTTPS; never rejects. */
+export type HttpOut = (request: HttpRequest) => Promise<HttpAnswer | HttpFault>
 
 /** The longest time until the end of the answer, in ms. */
 export const httpMaxMs = 10_000
@@ -22,36 +35,41 @@ export const httpMaxMs = 10_000
 export const answerBytesMax = 64 * 1024
 
 /**
- * Posts forms over HTTPS: the certificate must be for the host, whatever the environment says;
+ * Requests over HTTPS: the certificate must be for the host, whatever the environment says;
  * redirects are not followed; an answer that is too long or too late ends the request.
  */
-export function createPostForm(timers: Pick<Timers, 'after'>): PostForm {
-  return async (url, form) => {
+export function createHttpOut({ timers }: { timers: Pick<Timers, 'after'> }): HttpOut {
+  return async ({ method, url, headers = {}, body, signal }) => {
     const controller = new AbortController()
     let isLate = false
-    const cancelLate = timers.after(httpMaxMs, () => {
+    const stop = () => {
       isLate = true
       controller.abort()
-    })
+    }
+    const cancelLate = timers.after(httpMaxMs, stop)
+    signal?.addEventListener('abort', stop)
+    if (signal?.aborted) stop()
     try {
       const response = await fetch(url, {
-        method: 'POST',
-        body: new URLSearchParams(form),
+        method,
+        ...(body !== undefined && { body }),
         // Without compression a short answer is short in memory too.
-        headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+        headers: { ...headers, 'accept-encoding': 'identity' },
         redirect: 'manual',
         keepalive: false,
         signal: controller.signal,
         tls: { rejectUnauthorized: true },
       })
-      const body = await readBody(response)
-      if (body === null) return 'too_long'
-      return { status: response.status, body, retryAfterMs: retryAfterOf(response.headers) }
+      const text = await readBody(response)
+      if (text === null) return { fault: 'too_long', isSent: true }
+      const retryAfterMs = retryAfterOf(response.headers)
+      return { status: response.status, body: text, headers: response.headers, retryAfterMs }
     } catch (error) {
-      if (isLate) return 'timeout'
-      return isCertificate(error) ? 'certificate' : 'unreachable'
+      if (isLate) return { fault: 'timeout', isSent: true }
+      return faultOf(error)
     } finally {
       cancelLate()
+      signal?.removeEventListener('abort', stop)
       controller.abort()
     }
   }
@@ -74,7 +92,10 @@ function retryAfterOf(headers: Headers): number | null {
   return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : null
 }
 
-function isCertificate(error: unknown): boolean {
+function faultOf(error: unknown): HttpFault {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return /CERT|^UNABLE_TO_|HOSTNAME_MISMATCH/.test(code)
+  if (/CERT|^UNABLE_TO_|HOSTNAME_MISMATCH/.test(code))
+    return { fault: 'certificate', isSent: false }
+  if (code === 'ENOTFOUND') return { fault: 'unknown_host', isSent: false }
+  return { fault: 'unreachable', isSent: code !== 'ECONNREFUSED' }
 }

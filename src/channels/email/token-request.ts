@@ -3,7 +3,8 @@ import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import { type OAuthSecret, readTenant } from '../../domain/app/smtp-login.ts'
 import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
 import type { Clock } from '../../domain/ports.ts'
-import type { HttpAnswer, HttpFault, PostForm } from '../http-out.ts'
+import type { HttpAnswer, HttpFault, HttpOut } from '../http-out.ts'
+import { outcomeOfFault } from '../http-outcome.ts'
 
 /** An access token, or why there is none. */
 export type Granted =
@@ -24,15 +25,19 @@ const googleScope = 'https://mail.google.com/'
 
 /** Asks the provider of a mailbox for an access token (RFC 6749, RFC 7523); never rejects. */
 export async function requestToken(
-  { clock, postForm }: { clock: Clock; postForm: PostForm },
+  { clock, http }: { clock: Clock; http: HttpOut },
   settings: SmtpSettings,
   secret: OAuthSecret,
 ): Promise<Granted> {
   const request = requestOf(settings, secret, clock.now())
   if (request === null) return refused('server', 'the login of the mail server is not complete')
-  const answer = await postForm(request.url, request.form)
-  const host = new URL(request.url).host
-  return typeof answer === 'string' ? faultOf(answer, host) : granted(answer, settings, host)
+  const { url, form } = request
+  const type = 'application/x-www-form-urlencoded'
+  const headers = { accept: 'application/json', 'content-type': type }
+  const body = new URLSearchParams(form).toString()
+  const answer = await http({ method: 'POST', url, headers, body })
+  const host = new URL(url).host
+  return 'fault' in answer ? withoutAnswer(answer, host) : granted(answer, settings, host)
 }
 
 function requestOf(settings: SmtpSettings, secret: OAuthSecret, now: number): Request | null {
@@ -134,16 +139,9 @@ function lifeOf(seconds: unknown): number {
   return (Number.isFinite(life) && life > 0 ? Math.min(life, 86_400) : 3600) * 1000
 }
 
-const faultWords: Record<HttpFault, string> = {
-  timeout: 'did not answer in time',
-  unreachable: 'could not be reached',
-  certificate: 'has a certificate that is not trusted',
-  too_long: 'does not answer as one: the answer is too long',
-}
-
-function faultOf(fault: HttpFault, host: string): Granted {
-  const says = `the token server ${host} ${faultWords[fault]}`
-  return fault === 'certificate' ? refused('server', says) : deferred('network', says)
+/** No message was sent yet, so nothing is ambiguous. */
+function withoutAnswer({ fault }: HttpFault, host: string): Granted {
+  return { outcome: outcomeOfFault({ fault, isSent: false }, `the token server ${host}`) }
 }
 
 /** Errors of RFC 6749 section 5.2 and of providers; others are not repeated. */

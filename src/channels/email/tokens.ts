@@ -3,7 +3,7 @@ import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { OAuthSecret } from '../../domain/app/smtp-login.ts'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
 import type { Ports } from '../../domain/ports.ts'
-import { createPostForm, type PostForm } from '../http-out.ts'
+import { createHttpOut, type HttpOut } from '../http-out.ts'
 import { type Granted, requestToken } from './token-request.ts'
 
 export type Refused = Exclude<DeliveryOutcome, { status: 'sent' }>
@@ -26,7 +26,7 @@ export type Token = { credential: string } | { outcome: Refused }
 export type TokenPorts = Pick<Ports, 'keyring' | 'clock' | 'timers'> & {
   apps: Pick<Ports['apps'], 'renewSecret'>
   /** How providers are asked; over HTTPS if absent. */
-  postForm?: PostForm
+  http?: HttpOut
 }
 
 type Entry = {
@@ -53,8 +53,8 @@ const failedPauseMs = 1_000
 const pauseMaxMs = 900_000
 export const entriesMax = 1_000
 
-export function createTokens({ postForm, ...given }: TokenPorts): Tokens {
-  const ports = { ...given, postForm: postForm ?? createPostForm(given.timers) }
+export function createTokens({ http, ...given }: TokenPorts): Tokens {
+  const ports = { ...given, http: http ?? createHttpOut(given) }
   const { timers } = ports
   const entries = new Map<string, Entry>()
 

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { createPostForm, type PostForm } from '../../../src/channels/http-out.ts'
+import { createHttpOut, type HttpOut } from '../../../src/channels/http-out.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import type { SmtpSettings } from '../../../src/domain/app/smtp-fields.ts'
 import type { OAuthSecret } from '../../../src/domain/app/smtp-login.ts'
@@ -38,7 +38,7 @@ export function tokenApp(
 type Reply = Response | Promise<Response>
 
 /**
- * A token server on loopback, and `postForm` that reaches it in place of the provider's. `reply`
+ * A token server on loopback, and `http` that reaches it in place of the provider's. `reply`
  * may be replaced; by default it gives `token-1`, `token-2` and so on for an hour.
  */
 export function tokenServer() {
@@ -47,12 +47,13 @@ export function tokenServer() {
     reply: (number: number): Reply => Response.json(grant(`token-${number}`)),
   }
   const listener = Bun.serve({ port: 0, fetch: () => server.reply(asked.length) })
-  const post = createPostForm(systemTimers)
-  const postForm: PostForm = (url, form) => {
-    asked.push({ url, form })
-    return post(`http://127.0.0.1:${listener.port}/`, form)
+  const out = createHttpOut({ timers: systemTimers })
+  const http: HttpOut = (request) => {
+    const form = Object.fromEntries(new URLSearchParams(request.body))
+    asked.push({ url: request.url, form })
+    return out({ ...request, url: `http://127.0.0.1:${listener.port}/` })
   }
-  return Object.assign(server, { asked, postForm, stop: () => listener.stop(true) })
+  return Object.assign(server, { asked, http, stop: () => listener.stop(true) })
 }
 
 export function grant(token: string, more: Record<string, unknown> = {}) {

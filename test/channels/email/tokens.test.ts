@@ -17,8 +17,8 @@ afterEach(() => server.stop())
 function open(renewSecret: (renewal: SecretRenewal) => Promise<boolean> = async () => true) {
   const timers = movableTimers()
   const clock = { now: () => noon }
-  const { postForm } = server
-  const tokens = createTokens({ keyring, clock, timers, apps: { renewSecret }, postForm })
+  const { http } = server
+  const tokens = createTokens({ keyring, clock, timers, apps: { renewSecret }, http })
   const get = async (app: App) => tokens.get(app, only(app))
   return { tokens, get, advance: timers.advance }
 }
