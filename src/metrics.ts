@@ -6,7 +6,9 @@ import { limitNames } from './domain/verification/limits.ts'
 
 type Family = { help: string; label: string; values: readonly string[] }
 
-const outcomes = deliveryStatuses.filter((status) => status !== 'queued' && status !== 'bounced')
+/** Not counted: what is no outcome of a try. */
+const reported = ['queued', 'bounced', 'delivered', 'failed']
+const outcomes = deliveryStatuses.filter((status) => !reported.includes(status))
 const classes = ['2xx', '3xx', '4xx', '5xx']
 
 // Closed sets of labels: other values are counted as `other`, so that no address or id becomes a

@@ -303,6 +303,8 @@ export const counterNames = [
   'refused',
   'undeliverable',
   'bounced',
+  'delivered',
+  'failed',
 ] as const
 export type CounterName = (typeof counterNames)[number]
 

@@ -43,7 +43,16 @@ function stats(open: OpenStores): void {
     await verifications.cancel(cancelCommand(canceled, noon + hourMs))
 
     const none = { approvals: 0, cancels: 0, resends: 0, sent: 0, refused: 0, deferred: 0 }
-    const counts = { ...none, starts: 1, checks: 0, failures: 0, undeliverable: 0, bounced: 0 }
+    const counts = {
+      ...none,
+      starts: 1,
+      checks: 0,
+      failures: 0,
+      undeliverable: 0,
+      bounced: 0,
+      delivered: 0,
+      failed: 0,
+    }
     const first = { ...counts, checks: 2, failures: 1, approvals: 1, resends: 1, sent: 1 }
     const query = { appId: 'app', from: noon, to: noon + 2 * hourMs, bucketMs: hourMs }
     expect(await stats.read(query)).toEqual([

@@ -9,7 +9,8 @@ import type { ChannelKind } from './channel.ts'
 /**
  * queued: not tried yet. sent: the mail server accepted it. deferred: it is tried again. refused:
  * refused for good, with the server's reply. undeliverable: given up, because the code has expired
- * or no try is left. bounced: accepted, and then returned.
+ * or no try is left. bounced: accepted, and then returned. delivered, failed: accepted, and then the
+ * gateway said that it has arrived, or that it has not.
  */
 export const deliveryStatuses = [
   'queued',
@@ -18,6 +19,8 @@ export const deliveryStatuses = [
   'refused',
   'undeliverable',
   'bounced',
+  'delivered',
+  'failed',
 ] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 

@@ -125,7 +125,7 @@ export function overBeforeItLeft(
   }
 }
 
-/** A try never leaves a delivery queued or bounced. */
+/** A try leaves a delivery neither queued nor in a state that somebody reports later. */
 const eventOf: Record<DeliveryStatus, EventType> = {
   queued: 'delivery.deferred',
   sent: 'delivery.sent',
@@ -133,6 +133,8 @@ const eventOf: Record<DeliveryStatus, EventType> = {
   refused: 'delivery.refused',
   undeliverable: 'delivery.undeliverable',
   bounced: 'delivery.bounced',
+  delivered: 'delivery.delivered',
+  failed: 'delivery.failed',
 }
 
 function mayBeTaken({ status, ambiguous }: Try): boolean {

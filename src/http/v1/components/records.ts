@@ -19,6 +19,8 @@ const says: Record<(typeof counterNames)[number], string> = {
   refused: 'Messages that the mail server refused.',
   undeliverable: 'Messages that were given up.',
   bounced: 'Messages that came back after the mail server had accepted them.',
+  delivered: 'Messages that have arrived, as the gateway says.',
+  failed: 'Messages that have not arrived after the gateway had accepted them.',
 }
 
 const statsRow = output('StatsRow', {

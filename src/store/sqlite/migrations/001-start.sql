@@ -95,6 +95,7 @@ create table verifications (
   variables_sealed blob,
   -- The id of the recipient's previous verification, which may have been deleted.
   earlier_id text,
+  -- Of the latest delivery.
   channel text not null,
   purpose text not null,
   locale text,
@@ -114,6 +115,16 @@ create table verifications (
   created_at integer not null,
   expires_at integer not null,
   resend_at integer not null,
+  -- JSON: the channels that it may use, in order, each with the number of its recipient (0 is the one
+  -- above, others are in verification_recipients) and the masked address. Null where there is one.
+  route text check (json_valid(route)),
+  -- When the next channel follows by itself, and the wait before that; null where none does.
+  fall_back_at integer,
+  fall_back_ms integer,
+  -- JSON: the waits before each check, in ms; null without any. The next one is judged from
+  -- check_at on.
+  check_delays text check (json_valid(check_delays)),
+  check_at integer,
   -- The id of its latest delivery, and a copy of that one's status and detail.
   delivery_id text not null,
   delivery_status text not null,
@@ -121,6 +132,23 @@ create table verifications (
 ) strict, without rowid;
 create index verifications_by_app on verifications (app_id, mode);
 create index verifications_to_forget on verifications (expires_at) where code_digest is not null;
+
+create index verifications_to_fall_back on verifications (fall_back_at)
+  where fall_back_at is not null;
+create index verifications_fall_back_from on verifications (fall_back_at - fall_back_ms)
+  where fall_back_at is not null;
+
+-- The recipients of a verification besides its first one, with the same columns.
+create table verification_recipients (
+  verification_id text not null,
+  number integer not null check (number > 0),
+  recipient_key blob not null,
+  recipient_index blob not null,
+  recipient_masked text not null,
+  recipient_sealed blob,
+  earlier_id text,
+  primary key (verification_id, number)
+) strict, without rowid;
 
 create table deliveries (
   id text primary key,
@@ -132,7 +160,7 @@ create table deliveries (
   endpoint_id text not null,
   status text not null
     check (status in
-      ('queued', 'sent', 'deferred', 'refused', 'undeliverable', 'bounced')),
+      ('queued', 'sent', 'deferred', 'refused', 'undeliverable', 'bounced', 'delivered', 'failed')),
   detail text,
   tries integer not null default 0,
   created_at integer not null,
@@ -239,6 +267,8 @@ create table app_minutes (
   refused integer not null,
   undeliverable integer not null,
   bounced integer not null,
+  delivered integer not null,
+  failed integer not null,
   primary key (app_id, minute)
 ) strict, without rowid;
 create index app_minutes_by_minute on app_minutes (minute);
