@@ -27,6 +27,7 @@ export type AuditAction =
   | 'endpoint.update'
   | 'endpoint.remove'
   | 'suppression.remove'
+  | 'binding.remove'
   | 'dkim.add'
   | 'dkim.check'
   | 'dkim.remove'

@@ -9,6 +9,7 @@ import type { ChannelKind } from './delivery/channel.ts'
 import type { DeliveryStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { CodeDigest, WrappedKey } from './keyring.ts'
+import type { BindingStore } from './telegram/store.ts'
 import type { TemplateChange, TemplateStore } from './template/store.ts'
 import type { CodeFormat } from './verification/code.ts'
 import type { BudgetWindow, LimitName, LimitRow } from './verification/limits.ts'
@@ -25,6 +26,7 @@ export type Stores = {
   verifications: VerificationStore
   deliveries: DeliveryStore
   suppressions: SuppressionStore
+  bindings: BindingStore
   apps: AppStore
   templates: TemplateStore
   limits: LimitStore
@@ -373,6 +375,8 @@ export type SweepCommand = {
   idempotencyBefore: number
   /** For suppressions that ended before it. */
   suppressionsBefore: number
+  /** For bindings that ended before it, and for bots that had no update since then. */
+  bindingsBefore: number
   /** For tries and refusals of endpoints. */
   refusalsBefore: number
   /** The key of the limit row to continue after; empty to begin again. */

@@ -1,6 +1,7 @@
 import { auditHead, cutAudit } from '../domain/audit.ts'
 import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
+import { endedKeptMs } from '../domain/telegram/binding.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { type Job, periodic } from './periodic.ts'
 
@@ -90,6 +91,7 @@ function rowSweep(
       failuresBefore: now - retention.limitsMs,
       idempotencyBefore: now - idempotencyMs,
       suppressionsBefore: now - rememberedMs,
+      bindingsBefore: now - endedKeptMs,
       refusalsBefore: now - refusalWindowMs,
       limitsAfter: cursor.limitsAfter,
       limit: batchRows,

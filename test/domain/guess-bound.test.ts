@@ -170,6 +170,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       verificationsBefore: now - 7 * dayMs,
       eventsBefore: now - 31 * dayMs,
       failuresBefore: now - 31 * dayMs,
+      bindingsBefore: 0,
       idempotencyBefore: now - dayMs,
       suppressionsBefore: now - 30 * dayMs,
       refusalsBefore: now - dayMs,

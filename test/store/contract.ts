@@ -2,6 +2,7 @@ import { describe } from 'bun:test'
 import type { Stores } from '../../src/domain/stores.ts'
 import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
+import { bindingContract } from './contract-bindings.ts'
 import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
@@ -25,6 +26,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: deliveries`, () => deliveryContract(open))
   describe(`${name}: bounces`, () => bounceContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
+  describe(`${name}: bindings`, () => bindingContract(open))
   describe(`${name}: apps`, () => appContract(open))
   describe(`${name}: templates`, () => templateContract(open))
   describe(`${name}: audit`, () => auditContract(open))

@@ -273,6 +273,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     failuresBefore: 0,
     idempotencyBefore: 0,
     suppressionsBefore: 0,
+    bindingsBefore: 0,
     refusalsBefore: 0,
     limitsAfter: new Uint8Array(0),
     limit: 100,

@@ -15,6 +15,8 @@ const owned = {
   alarms: 'id in (select id from alarms where app_id = $appId limit $limit)',
   events: 'id in (select id from events where app_id = $appId limit $limit)',
   suppressions: 'id in (select id from suppressions where app_id = $appId limit $limit)',
+  bindings: 'id in (select id from bindings where app_id = $appId limit $limit)',
+  bots: '(app_id, bot) in (select app_id, bot from bots where app_id = $appId limit $limit)',
   endpoint_minutes: `(app_id, endpoint_id, minute) in
     (select app_id, endpoint_id, minute from endpoint_minutes where app_id = $appId limit $limit)`,
   app_minutes: `(app_id, minute) in

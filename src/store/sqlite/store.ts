@@ -5,6 +5,7 @@ import { createAlarmStore } from './alarms.ts'
 import { createAppCache, createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { backUp } from './backup.ts'
+import { createBindingStore } from './bindings.ts'
 import { openDatabase } from './database.ts'
 import { createDeliveryStore, createEnqueue } from './deliveries.ts'
 import { createAddEvent, createEventStore } from './events.ts'
@@ -57,6 +58,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     verifications: createVerificationStore({ ...parts, ...inTransaction, timers }),
     deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
+    bindings: createBindingStore({ ...parts, audit }),
     apps: createAppStore({ ...parts, audit, cache }),
     templates: createTemplateStore(parts),
     limits: createLimitStore(parts, limits),

@@ -37,6 +37,8 @@ export function createSweep(
       steps.events.run(events),
       steps.minutes.run({ before: Math.floor(eventsBefore / 60_000), limit }),
       steps.suppressions.run({ before: command.suppressionsBefore, limit }),
+      steps.bindings.run({ before: command.bindingsBefore, limit }),
+      steps.bots.run({ before: command.bindingsBefore, limit }),
       steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
@@ -108,6 +110,12 @@ function prepareSteps(database: Database) {
     suppressions: prepare(`
       delete from suppressions where id in (
         select id from suppressions where until < $before limit $limit)`),
+    bindings: prepare(`
+      delete from bindings where id in (
+        select id from bindings where expires_at < $before limit $limit)`),
+    bots: prepare(`
+      delete from bots where (app_id, bot) in (
+        select app_id, bot from bots where at < $before limit $limit)`),
     endpointMinutes: prepare(`
       delete from endpoint_minutes where (app_id, endpoint_id, minute) in (
         select app_id, endpoint_id, minute from endpoint_minutes

@@ -221,6 +221,41 @@ create table endpoint_minutes (
 create index endpoint_minutes_by_minute on endpoint_minutes (minute);
 create index endpoint_minutes_refused on endpoint_minutes (minute) where refusals > 0;
 
+-- Telegram chats that persons let an app write to.
+create table bindings (
+  id text primary key,
+  app_id text not null,
+  mode text not null check (mode in ('live', 'test')),
+  -- The number of the bot, which is a part of its token.
+  bot text not null,
+  status text not null check (status in ('waiting', 'asked', 'answered', 'active', 'declined')),
+  -- SHA-256 of the payload of the link; null for a test binding.
+  link_hash blob unique check (length(link_hash) = 32),
+  -- The update that followed the link; null before.
+  update_id integer,
+  chat_index blob,
+  chat_sealed blob,
+  -- The id of the app's data key that `chat_sealed` was made with.
+  key_id text,
+  name text,
+  created_at integer not null,
+  expires_at integer
+) strict, without rowid;
+create index bindings_by_app on bindings (app_id, id);
+create index bindings_with_end on bindings (app_id, mode, expires_at) where expires_at is not null;
+create index bindings_by_end on bindings (expires_at) where expires_at is not null;
+create index bindings_by_chat on bindings (app_id, chat_index) where chat_index is not null;
+
+-- How far the updates of Telegram bots were handled.
+create table bots (
+  app_id text not null,
+  bot text not null,
+  next_update integer not null,
+  at integer not null,
+  primary key (app_id, bot)
+) strict, without rowid;
+create index bots_by_age on bots (at);
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key blob primary key,
