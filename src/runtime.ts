@@ -141,7 +141,7 @@ type Assembly = ReturnType<typeof assemble>
 function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHash: Uint8Array) {
   const { keyring, node, nodes, clock, maintenance } = ports
   const metrics = createMetrics()
-  const egress = createEgress({ timers: ports.timers })
+  const egress = createEgress(ports)
   const { connectionsMax } = settings
   const channels = createChannels({ ...ports, connectionsMax })
   const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax })

@@ -1,11 +1,6 @@
-import { promises as dns } from 'node:dns'
-import ipaddr from 'ipaddr.js'
-import type { Egress, Timers } from '../domain/ports.ts'
+import type { Dns, Egress } from '../domain/ports.ts'
 import { readDomain } from '../domain/verification/recipient.ts'
-import { systemTimers } from '../system.ts'
-import { answer } from './dns.ts'
-
-type Resolve = (host: string) => Promise<string[]>
+import { isPublicAddress } from './public-address.ts'
 
 export type Reached =
   | { reach: 'public'; addresses: string[] }
@@ -17,27 +12,18 @@ export type MailEgress = Egress & {
   publicAddresses(host: string): Promise<Reached>
 }
 
-const dnsTimeoutMs = 4_000
-
 /**
  * Limits where mail of an openly registered app may go: to a name in the public DNS all of whose
  * addresses are global. An address in place of a name is never public here.
  */
-export function createEgress(
-  options: { resolve4?: Resolve; resolve6?: Resolve; timers?: Timers } = {},
-): MailEgress {
-  const { resolve4 = dns.resolve4, resolve6 = dns.resolve6, timers = systemTimers } = options
-
+export function createEgress({ dns }: { dns: Pick<Dns, 'addresses'> }): MailEgress {
   const publicAddresses = async (host: string): Promise<Reached> => {
     const name = readDomain(host)
     if (name === null || isLocalName(name)) return { reach: 'not_public' }
-    const found = await Promise.all(
-      [resolve4, resolve6].map((resolve) => answer(() => resolve(name), timers, dnsTimeoutMs)),
-    )
-    const addresses = found.flatMap((list) => list ?? [])
-    if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
+    const addresses = await dns.addresses(name)
     // A missing answer might have a private address, so it is not public.
-    if (found.includes(null) || addresses.length === 0) return { reach: 'unknown' }
+    if (addresses === null || addresses.length === 0) return { reach: 'unknown' }
+    if (!addresses.every(isPublicAddress)) return { reach: 'not_public' }
     return { reach: 'public', addresses }
   }
   return {
@@ -51,51 +37,4 @@ function isLocalName(name: string): boolean {
   return /(^|\.)(localhost|local|internal|localdomain|lan|intranet|corp|home|home\.arpa)$/.test(
     name,
   )
-}
-
-/** IANA's special-purpose registries, and what tunnels or translates to an IPv4 address. */
-const notPublic = [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.0.2.0/24',
-  '192.88.99.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '198.51.100.0/24',
-  '203.0.113.0/24',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
-  '::/128',
-  '::1/128',
-  '::ffff:0:0/96',
-  '64:ff9b::/96',
-  '64:ff9b:1::/48',
-  '100::/64',
-  '2001::/23',
-  '2001:db8::/32',
-  '2002::/16',
-  '3fff::/20',
-  'fc00::/7',
-  'fe80::/10',
-  'fec0::/10',
-  'ff00::/8',
-].map((range) => ipaddr.parseCIDR(range))
-
-/** The only block that global IPv6 unicast is given from (RFC 4291 section 2.4). */
-const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3')
-
-export function isPublicAddress(text: string): boolean {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return false
-  if (text.includes('%')) return false
-  const address = ipaddr.parse(text)
-  const denied = notPublic.some(
-    ([range, bits]) => range.kind() === address.kind() && address.match(range, bits),
-  )
-  if (denied) return false
-  return address instanceof ipaddr.IPv4 || address.match(globalUnicast)
 }

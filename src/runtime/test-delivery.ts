@@ -1,3 +1,4 @@
+import { createDns } from '../channels/dns.ts'
 import { createEgress } from '../channels/egress.ts'
 import type { MailNetwork } from '../channels/email/dial.ts'
 import type { DialogueStep } from '../channels/email/dialogue.ts'
@@ -34,7 +35,7 @@ export async function probeEndpoint(
 }
 
 function withEgress(ports: ProbePorts) {
-  return { ...ports, egress: ports.egress ?? createEgress() }
+  return { ...ports, egress: ports.egress ?? createEgress({ dns: createDns(ports) }) }
 }
 
 function shown({ step, ok, says }: DialogueStep): TestStep {

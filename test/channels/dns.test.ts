@@ -96,3 +96,42 @@ test('answers of another question, failures and nonsense count as none, and the 
   expect(await both.txt('key.example.com')).toEqual([long])
   liar.close()
 })
+
+test('a server whose port is closed is passed over at once, and takes no core meanwhile', async () => {
+  const gone = await dnsServer({})
+  gone.close()
+  const spent = process.cpuUsage()
+  const startedAt = performance.now()
+
+  const beside = createDns({ timers: systemTimers, servers: [gone.address, server.address] })
+  expect(await beside.txt('key.example.com')).toEqual([long])
+  const alone = createDns({ timers: systemTimers, servers: [gone.address] })
+  expect(await alone.addresses('mail.example.com')).toBeNull()
+
+  // The runtime's own resolver takes two seconds here, and two seconds of a core.
+  const { user, system } = process.cpuUsage(spent)
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  expect((user + system) / 1_000).toBeLessThan(500)
+})
+
+test('a server that does not know long answers over UDP is asked without them', async () => {
+  const plain: boolean[] = []
+  const old = createSocket('udp4')
+  old.on('message', (question, from) => {
+    const isPlain = question.readUInt16BE(10) === 0
+    plain.push(isPlain)
+    const head = Buffer.from(question.subarray(0, 12))
+    head.writeUInt16BE(isPlain ? 0x8180 : 0x8181, 2)
+    head.writeUInt16BE(isPlain ? 1 : 0, 6)
+    head.writeUInt16BE(0, 10)
+    const record = Buffer.from([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 9, 0, 3, 2, 111, 107])
+    const asked = question.subarray(12, 12 + 21)
+    old.send(Buffer.concat([head, asked, ...(isPlain ? [record] : [])]), from.port, from.address)
+  })
+  await new Promise<void>((done) => old.bind(0, '127.0.0.1', done))
+  const only = createDns({ timers: systemTimers, servers: [`127.0.0.1:${old.address().port}`] })
+
+  expect(await only.txt('key.example.com')).toEqual(['ok'])
+  expect(plain).toEqual([false, true])
+  old.close()
+})

@@ -13,6 +13,7 @@ import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { systemClock, systemRandom, systemTimers } from '../../src/system.ts'
 import { smtpSettings } from '../support/commands.ts'
+import { dnsOf } from '../support/dns.ts'
 
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -127,7 +128,13 @@ export function quickTimers(times: number): Timers {
 export function openChannel(network: Partial<MailNetwork & { connectionsMax: number }> = {}) {
   const timers = movableTimers()
   const clock = systemClock
-  const options = { egress: createEgress(), clock, timers, connectionsMax: 100, ...network }
+  const options = {
+    egress: createEgress({ dns: dnsOf() }),
+    clock,
+    timers,
+    connectionsMax: 100,
+    ...network,
+  }
   const channel: Channel = createEmailChannel(tokenPorts, createMailer(options))
   return {
     advance: timers.advance,

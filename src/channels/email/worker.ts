@@ -1,4 +1,5 @@
 import { systemClock, systemTimers } from '../../system.ts'
+import { createDns } from '../dns.ts'
 import { createEgress } from '../egress.ts'
 import { createContents } from './contents.ts'
 import { atOnce, type Mailer } from './mail-job.ts'
@@ -21,7 +22,12 @@ addEventListener('message', ({ data }: MessageEvent<StartThread | string>) => {
 })
 
 function start({ ca, connectionsMax, begun }: StartThread): Started {
-  const network = { egress: createEgress({ timers }), clock: systemClock, timers, ca }
+  const network = {
+    egress: createEgress({ dns: createDns({ timers }) }),
+    clock: systemClock,
+    timers,
+    ca,
+  }
   const mailer = createMailer({ ...network, connectionsMax })
   return { mailer, begun: new Uint8Array(begun) }
 }

@@ -1,7 +1,7 @@
 import type { App } from '../../domain/app/app.ts'
 import { type DkimKey, dkimRecord, type InDns, inDns, signingKey } from '../../domain/app/dkim.ts'
 import type { Dns } from '../../domain/ports.ts'
-import { isPublicAddress } from '../egress.ts'
+import { isPublicAddress } from '../public-address.ts'
 import { readSpf, type SpfResult } from './spf.ts'
 
 /** A mail server that sends from the domain. */

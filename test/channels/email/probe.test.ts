@@ -5,6 +5,7 @@ import { probeMail, probeSmtp, tryLogin } from '../../../src/channels/email/prob
 import type { App } from '../../../src/domain/app/app.ts'
 import type { Endpoint } from '../../../src/domain/app/endpoint.ts'
 import { systemClock, systemTimers } from '../../../src/system.ts'
+import { dnsOf } from '../../support/dns.ts'
 import { mailServer, makeCertificate, scriptedServer } from '../../support/smtp.ts'
 import { appWith, handoverOf, tokenPorts } from '../mail-fixtures.ts'
 
@@ -287,12 +288,12 @@ function messageOf(app: App) {
 }
 
 function mail(app: App) {
-  const ports = { ...tokenPorts, egress: createEgress(), timers: systemTimers }
+  const ports = { ...tokenPorts, egress: createEgress({ dns: dnsOf() }), timers: systemTimers }
   return probeMail({ ...ports, clock: systemClock }, messageOf(app))
 }
 
 function probe(app: App, ca = [certificate.ca]): Promise<DialogueStep[]> {
-  const ports = { ...tokenPorts, egress: createEgress(), timers: systemTimers, ca }
+  const ports = { ...tokenPorts, egress: createEgress({ dns: dnsOf() }), timers: systemTimers, ca }
   return probeSmtp(ports, app, firstOf(app))
 }
 

@@ -4,6 +4,7 @@ import { createEmailChannel } from '../../../src/channels/email/email.ts'
 import { createMailer } from '../../../src/channels/email/mailer.ts'
 import { probeSmtp } from '../../../src/channels/email/probe.ts'
 import type { App } from '../../../src/domain/app/app.ts'
+import { dnsOf } from '../../support/dns.ts'
 import { type Script, scriptedServer } from '../../support/smtp.ts'
 import { handoverOf, movableTimers, tokenPorts } from '../mail-fixtures.ts'
 import { grant, tokenApp, tokenServer } from './token-fixtures.ts'
@@ -29,7 +30,7 @@ async function stage(script: Script, mechanisms = 'XOAUTH2') {
   const server = await scriptedServer({ EHLO: ehlo(mechanisms), ...script })
   const timers = movableTimers()
   const ports = { ...tokenPorts, timers, http: tokens.http }
-  const network = { egress: createEgress(), clock: tokenPorts.clock, timers }
+  const network = { egress: createEgress({ dns: dnsOf() }), clock: tokenPorts.clock, timers }
   const channel = createEmailChannel(ports, createMailer({ ...network, connectionsMax: 10 }))
   const app = tokenApp('google', { port: server.port })
   const queue = (one: App = app, width = 1, signal = new AbortController().signal) => {

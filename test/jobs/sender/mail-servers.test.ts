@@ -11,6 +11,7 @@ import { startVerification } from '../../../src/domain/verification/start.ts'
 import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { quickTimers } from '../../channels/mail-fixtures.ts'
+import { dnsOf } from '../../support/dns.ts'
 import { type Script, type ScriptedServer, scriptedServer, until } from '../../support/smtp.ts'
 import { addApp, type World, world } from '../../support/world.ts'
 
@@ -50,7 +51,7 @@ function open({ email, timers = w.timers }: { email: Channel; timers?: Timers })
 function hurried(times: number): Channel {
   const timers = quickTimers(times)
   const mailer = createMailer({
-    egress: createEgress(),
+    egress: createEgress({ dns: dnsOf() }),
     clock: w.clock,
     timers,
     connectionsMax: 100,
