@@ -1,35 +1,7 @@
+import type { HttpFault, HttpOut } from '../domain/http-out.ts'
 import type { Timers } from '../domain/ports.ts'
 
-export type HttpRequest = {
-  method: 'GET' | 'POST'
-  url: string
-  headers?: Record<string, string>
-  body?: string
-  /** Ends the request; the answer is then the fault `timeout`. */
-  signal?: AbortSignal
-}
-
-export type HttpAnswer = {
-  status: number
-  body: string
-  headers: Headers
-  /** The wait of a Retry-After header in seconds; null without one. */
-  retryAfterMs: number | null
-}
-
-/**
- * Why there was no answer. `certificate`: it is not trusted, or for another name. `isSent`: the
- * request may have reached the other side, so that a message may have been accepted.
- */
-export type HttpFault = {
-  fault: 'timeout' | 'unreachable' | 'certificate' | 'too_long' | 'not_public' | 'unknown_host'
-  isSent: boolean
-}
-
-/** Makes a request over HTTPS; never rejects. */
-export type HttpOut = (request: HttpRequest) => Promise<HttpAnswer | HttpFault>
-
-/** The longest time until the end of the answer, in ms. */
+/** The longest time until the end of the answer where a request says nothing, in ms. */
 export const httpMaxMs = 10_000
 /** The longest answer that is read, in bytes. */
 export const answerBytesMax = 64 * 1024
@@ -39,14 +11,14 @@ export const answerBytesMax = 64 * 1024
  * redirects are not followed; an answer that is too long or too late ends the request.
  */
 export function createHttpOut({ timers }: { timers: Pick<Timers, 'after'> }): HttpOut {
-  return async ({ method, url, headers = {}, body, signal }) => {
+  return async ({ method, url, headers = {}, body, signal, maxMs = httpMaxMs }) => {
     const controller = new AbortController()
     let isLate = false
     const stop = () => {
       isLate = true
       controller.abort()
     }
-    const cancelLate = timers.after(httpMaxMs, stop)
+    const cancelLate = timers.after(maxMs, stop)
     signal?.addEventListener('abort', stop)
     if (signal?.aborted) stop()
     try {

@@ -1,5 +1,5 @@
 import { type DeliveryOutcome, deferredBy } from '../domain/delivery/delivery.ts'
-import type { HttpFault } from './http-out.ts'
+import type { HttpFault } from '../domain/http-out.ts'
 
 const words: Record<HttpFault['fault'], string> = {
   timeout: 'did not answer in time',

@@ -2,8 +2,8 @@ import { createSign } from 'node:crypto'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import { type OAuthSecret, readTenant } from '../../domain/app/smtp-login.ts'
 import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
+import type { HttpAnswer, HttpFault, HttpOut } from '../../domain/http-out.ts'
 import type { Clock } from '../../domain/ports.ts'
-import type { HttpAnswer, HttpFault, HttpOut } from '../http-out.ts'
 import { outcomeOfFault } from '../http-outcome.ts'
 
 /** An access token, or why there is none. */

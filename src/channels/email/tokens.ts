@@ -2,8 +2,9 @@ import type { App } from '../../domain/app/app.ts'
 import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { OAuthSecret } from '../../domain/app/smtp-login.ts'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import type { HttpOut } from '../../domain/http-out.ts'
 import type { Ports } from '../../domain/ports.ts'
-import { createHttpOut, type HttpOut } from '../http-out.ts'
+import { createHttpOut } from '../http-out.ts'
 import { type Granted, requestToken } from './token-request.ts'
 
 export type Refused = Exclude<DeliveryOutcome, { status: 'sent' }>

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { createHttpOut, type HttpOut } from '../../../src/channels/http-out.ts'
+import { createHttpOut } from '../../../src/channels/http-out.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import type { SmtpSettings } from '../../../src/domain/app/smtp-fields.ts'
 import type { OAuthSecret } from '../../../src/domain/app/smtp-login.ts'
+import type { HttpOut } from '../../../src/domain/http-out.ts'
 import { systemTimers } from '../../../src/system.ts'
 import { appWith } from '../mail-fixtures.ts'
 
