@@ -100,7 +100,9 @@ export function presentApp({ id, name, registeredBy, policy, endpoints, ...app }
   }
 }
 
-function presentPolicy(policy: App['policy']): Record<string, string | number | boolean> {
+function presentPolicy(
+  policy: App['policy'],
+): Record<string, string | number | boolean | string[]> {
   return Object.fromEntries(
     policyFieldList.flatMap(([name, { wire }]) => {
       const value = policy[name]

@@ -29,12 +29,17 @@ export function flagOf(field: Field & { file?: true }): Flag {
   if (field.type === 'integer') return { value: 'N', help: `${says} ${field.min} to ${field.max}.` }
   if (field.type === 'boolean') return { value: 'YES|NO', help: says }
   if (field.type === 'choice') return { value: 'KIND', help: `${says} (${field.of.join(', ')})` }
+  if (field.type === 'list') {
+    const words = field.must ?? field.of.join(', ')
+    return { value: 'A,B', help: `${says} Separated by commas: ${words}.` }
+  }
   return { value: 'TEXT', help: says }
 }
 
 /** Parses numbers and switches; other text is left to the domain, which refuses it by name. */
 export function fieldValue(field: Field, text: string): unknown {
-  if (field.type === 'integer') return /^\d{1,10}$/.test(text) ? Number(text) : text
+  if (field.type === 'integer') return /^\d{1,15}$/.test(text) ? Number(text) : text
+  if (field.type === 'list') return text.split(',').map((word) => word.trim())
   if (field.type !== 'boolean') return text
   if (text === 'yes' || text === 'true') return true
   return text === 'no' || text === 'false' ? false : text

@@ -39,7 +39,7 @@ export function integer(about: About<number> & { min: number; max: number }): Op
     allowed: `a whole number from ${min} to ${max}`,
     ...rest,
     parse(text) {
-      const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN
+      const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
       return value >= min && value <= max ? value : undefined
     },
   }

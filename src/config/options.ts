@@ -118,6 +118,9 @@ const limits = numbers('Limits', {
   appStartsPerMinute: 'OTPMINT_LIMIT_APP_STARTS_PER_MINUTE',
   appStartsPerDay: 'OTPMINT_LIMIT_APP_STARTS_PER_DAY',
   ipFailuresPerMinute: 'OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE',
+  phonePrefixPerHour: 'OTPMINT_LIMIT_PHONE_PREFIX_PER_HOUR',
+  phoneCountryPerHour: 'OTPMINT_LIMIT_PHONE_COUNTRY_PER_HOUR',
+  costPerDay: 'OTPMINT_LIMIT_COST_PER_DAY',
   guessBudgetPerDay: 'OTPMINT_GUESS_BUDGET_PER_DAY',
   guessBudgetPerMonth: 'OTPMINT_GUESS_BUDGET_PER_MONTH',
 })

@@ -8,6 +8,8 @@ type FieldType =
   | { type: 'integer'; min: number; max: number }
   | { type: 'boolean' }
   | { type: 'choice'; of: readonly string[] }
+  /** Different words, in order; `must` says which ones, where there are too many to name. */
+  | { type: 'list'; of: readonly string[]; min: number; max: number; must?: string }
   /**
    * `must` completes "must be ..." where the lengths alone do not say it; `lines`: it may have line
    * breaks.
@@ -19,6 +21,10 @@ export function mustBe(field: Field): string {
   if (field.type === 'integer') return `must be a whole number from ${field.min} to ${field.max}`
   if (field.type === 'boolean') return 'must be true or false'
   if (field.type === 'choice') return `must be ${oneOf(field.of)}`
+  if (field.type === 'list') {
+    const words = field.must ?? field.of.join(', ')
+    return `must be a list of ${field.min} to ${field.max} different ones of: ${words}`
+  }
   return `must be ${field.must ?? `${field.min} to ${field.max} characters`}`
 }
 
@@ -35,8 +41,17 @@ export function isWithin(field: Field, value: unknown): boolean {
     return Number.isInteger(value) && Number(value) >= field.min && Number(value) <= field.max
   }
   if (field.type === 'boolean') return typeof value === 'boolean'
+  if (field.type === 'list') return isListWithin(field, value)
   if (typeof value !== 'string') return false
   if (field.type === 'choice') return field.of.includes(value)
   const control = field.lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u
   return value.length >= field.min && value.length <= field.max && !control.test(value)
+}
+
+function isListWithin(
+  { of, min, max }: Extract<Field, { type: 'list' }>,
+  value: unknown,
+): value is string[] {
+  if (!Array.isArray(value) || value.length < min || value.length > max) return false
+  return value.every((word) => of.includes(word)) && new Set(value).size === value.length
 }

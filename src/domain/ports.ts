@@ -5,6 +5,7 @@ import type { Keyring } from './keyring.ts'
 import type { DomainSettings } from './settings.ts'
 import type { Stores } from './stores.ts'
 import type { ParseTemplate } from './template/token.ts'
+import type { PhoneNumber } from './verification/phone.ts'
 
 /** Everything the domain needs from the world. A use case takes `Pick<Ports, ...>`. */
 export type Ports = Stores & {
@@ -13,6 +14,7 @@ export type Ports = Stores & {
   random: Random
   keyring: Keyring
   pem: Pem
+  phones: Phones
   outbox: Outbox
   egress: Egress
   dns: Dns
@@ -47,6 +49,12 @@ export type Pem = {
   areCertificates(text: string): boolean
   /** The length of an RSA private key in bits; 0 for anything else. */
   rsaKeyBits(text: string): number
+}
+
+/** Knows the numbering plans of the world. */
+export type Phones = {
+  /** The number that the text is, with its country code; null for anything else. */
+  read(text: string): PhoneNumber | null
 }
 
 /** The sender, as the use cases see it. */

@@ -62,6 +62,24 @@ export const settingFields = {
     76,
     'Wrong codes for one recipient of an app in 30 days before codes become long.',
   ),
+  phonePrefixPerHour: whole(
+    1,
+    10_000,
+    30,
+    'Messages of an app in an hour to telephone numbers that differ in their last four digits only.',
+  ),
+  phoneCountryPerHour: whole(
+    1,
+    1_000_000,
+    500,
+    'Messages of an app in an hour to telephone numbers of one country.',
+  ),
+  costPerDay: whole(
+    0,
+    1_000_000_000_000,
+    50_000_000,
+    'Cost of an app’s messages in a day, in millionths, where the app does not say.',
+  ),
 } satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settingFields

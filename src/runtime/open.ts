@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createDns } from '../channels/dns.ts'
+import { createPhones } from '../channels/phones.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
 import { finishKilledRotation } from '../keys/data-dir-key.ts'
@@ -72,6 +73,7 @@ export async function openDirectory(
       node: localNode,
       keyring: createKeyring(keyset, systemRandom),
       pem,
+      phones: createPhones(),
       dns: createDns({ timers: systemTimers }),
       dkimPairs,
       templating,

@@ -41,6 +41,7 @@ const packageHomes: Record<string, string[]> = {
   'swagger-ui-dist': ['http'],
   nodemailer: ['channels'],
   'postal-mime': ['channels'],
+  'libphonenumber-js': ['channels'],
   '@formatjs/intl-localematcher': ['messages'],
   mustache: ['messages'],
   'bun:sqlite': ['store'],

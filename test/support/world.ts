@@ -1,3 +1,4 @@
+import { createPhones } from '../../src/channels/phones.ts'
 import { newApiKey } from '../../src/domain/app/api-key.ts'
 import type { App } from '../../src/domain/app/app.ts'
 import { createApp, type ManagePorts } from '../../src/domain/app/manage.ts'
@@ -75,6 +76,7 @@ export async function world(
     timers: systemTimers,
     keyring,
     pem,
+    phones: createPhones(),
     random: systemRandom,
     node: 'local',
     outbox: {

@@ -3,6 +3,8 @@ import { type Language, languages } from '../language.ts'
 import type { FieldError } from '../problem.ts'
 import type { DomainSettings, SettingName } from '../settings.ts'
 import { settingFields } from '../settings.ts'
+import { countries } from '../verification/countries.ts'
+import { type PhoneType, phoneTypes } from '../verification/phone.ts'
 
 /** What an app sets for itself; absent fields follow the server's settings. */
 export type Policy = {
@@ -18,6 +20,12 @@ export type Policy = {
   startsPerDay?: number
   recipientStartsPerDay?: number
   paused?: boolean
+  phoneCountries?: string[]
+  phoneTypes?: PhoneType[]
+  phonePrefixPerHour?: number
+  phoneCountryPerHour?: number
+  costPerDay?: number
+  conversionAlarmPercent?: number
 }
 
 export type PolicyField = Field & {
@@ -28,7 +36,7 @@ export type PolicyField = Field & {
 }
 
 const { codeLength, ttlSeconds, attemptsMax, appStartsPerMinute, appStartsPerDay } = settingFields
-const { recipientStartsPerDay } = settingFields
+const { recipientStartsPerDay, phonePrefixPerHour, phoneCountryPerHour, costPerDay } = settingFields
 
 /** Every field of a policy: wire name, type, bounds and description. */
 export const policyFields = {
@@ -90,6 +98,51 @@ export const policyFields = {
     says: 'Verifications for one recipient in 24 hours.',
   },
   paused: { type: 'boolean', wire: 'paused', says: 'Nothing is started while this is true.' },
+  phoneCountries: {
+    type: 'list',
+    of: countries,
+    min: 1,
+    max: countries.length,
+    must: 'ISO 3166 codes in capitals, like DE and GB',
+    wire: 'phone_countries',
+    says: 'Countries whose telephone numbers may get messages; none if absent.',
+  },
+  phoneTypes: {
+    type: 'list',
+    of: phoneTypes,
+    min: 1,
+    max: phoneTypes.length,
+    wire: 'phone_types',
+    says: 'Types of telephone numbers that may get messages (default the first two).',
+  },
+  phonePrefixPerHour: {
+    ...phonePrefixPerHour,
+    wire: 'phone_prefix_per_hour',
+    ceiling: 'phonePrefixPerHour',
+    says: 'Messages in an hour to telephone numbers that differ in their last four digits only.',
+  },
+  phoneCountryPerHour: {
+    ...phoneCountryPerHour,
+    wire: 'phone_country_per_hour',
+    ceiling: 'phoneCountryPerHour',
+    says: 'Messages in an hour to telephone numbers of one country.',
+  },
+  costPerDay: {
+    ...costPerDay,
+    wire: 'cost_per_day',
+    says:
+      'The most that messages may cost in a day (UTC), in millionths of your currency; then ' +
+      'endpoints with a cost send nothing until the next day.',
+  },
+  conversionAlarmPercent: {
+    type: 'integer',
+    min: 0,
+    max: 100,
+    wire: 'conversion_alarm_percent',
+    says:
+      'An alarm where a smaller share of a country’s verifications by telephone number is ' +
+      'approved in 24 hours (default 20; 0 for none).',
+  },
 } as const satisfies Record<keyof Policy, PolicyField>
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
@@ -139,6 +192,12 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     startsPerDay: stricter(policy.startsPerDay, settings.appStartsPerDay),
     recipientStartsPerDay: stricter(policy.recipientStartsPerDay, settings.recipientStartsPerDay),
     paused: policy.paused ?? false,
+    phoneCountries: policy.phoneCountries ?? [],
+    phoneTypes: policy.phoneTypes ?? ['mobile', 'fixed_line_or_mobile'],
+    phonePrefixPerHour: stricter(policy.phonePrefixPerHour, settings.phonePrefixPerHour),
+    phoneCountryPerHour: stricter(policy.phoneCountryPerHour, settings.phoneCountryPerHour),
+    costPerDay: policy.costPerDay ?? settings.costPerDay,
+    conversionAlarmPercent: policy.conversionAlarmPercent ?? 20,
   }
 }
 

@@ -74,6 +74,14 @@ export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): 
   if (field.type === 'integer') return { ...integer(field.min, field.max, says), shown }
   if (field.type === 'boolean') return t.Boolean({ description: says })
   if (field.type === 'choice') return oneOf(field.of, says)
+  if (field.type === 'list') return listOf(field)
   const { min: minLength, max: maxLength } = field
   return t.String({ minLength, maxLength, reason: mustBe(field), description: says, shown })
+}
+
+function listOf(field: Extract<Field, { type: 'list' }>): TSchema {
+  const { of, min: minItems, max: maxItems, says } = field
+  const shown = { minItems, maxItems, uniqueItems: true }
+  const item = oneOf(of, field.must ?? 'One of them.')
+  return t.Array(item, { reason: mustBe(field), description: says, shown })
 }

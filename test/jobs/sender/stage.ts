@@ -1,3 +1,4 @@
+import { createPhones } from '../../../src/channels/phones.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import { addEndpoint, updateEndpoint } from '../../../src/domain/app/endpoints.ts'
 import type { Delivery } from '../../../src/domain/delivery/delivery.ts'
@@ -68,7 +69,17 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
   const doors = { egress, dns: dnsOf(), dkimPairs }
-  const own = { clock, timers, random, keyring, pem, templating, settings, node: 'a' }
+  const own = {
+    clock,
+    timers,
+    random,
+    keyring,
+    pem,
+    phones: createPhones(),
+    templating,
+    settings,
+    node: 'a',
+  }
   const ports = { ...store, ...doors, ...own }
   const servers = simulatedServers(time)
   const lines: Stage['lines'] = []
