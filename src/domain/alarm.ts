@@ -1,12 +1,15 @@
 import type { Event } from './event.ts'
 import type { Log, LogFields, Ports } from './ports.ts'
+import type { AlarmChange } from './stores.ts'
 
 /**
  * A state that an admin should end. `spray`: an app's failures are too many for mistypings.
  * `login_refused`, `server_refused`, `policy_refused`: an endpoint takes no mail of this app.
  * `message_refused`: a server refuses the message itself. `recipients_refused`: an endpoint refuses
  * so many recipients that none is suppressed. `unknown_credentials`: one client address
- * presents many unknown keys. `clock_stepped`: the clock jumped. `database_damaged`: see doctor.
+ * presents many unknown keys. `webhook_off`: a webhook is told nothing, because its receiver failed for
+ * days or wants nothing. `webhook_backlog`: so many messages wait for a webhook that new ones are not
+ * sent. `clock_stepped`: the clock jumped. `database_damaged`: see doctor.
  */
 export const alarmKinds = [
   'spray',
@@ -16,13 +19,15 @@ export const alarmKinds = [
   'message_refused',
   'recipients_refused',
   'unknown_credentials',
+  'webhook_off',
+  'webhook_backlog',
   'clock_stepped',
   'database_damaged',
 ] as const
 
 export type AlarmKind = (typeof alarmKinds)[number]
 
-/** What an alarm is about; at most one alarm of a place is on. */
+/** What an alarm is about; at most one alarm of a place is on. `endpointId` may be a webhook's id. */
 export type AlarmPlace = { kind: AlarmKind; appId: string | null; endpointId: string | null }
 
 export type Alarm = AlarmPlace & {
@@ -52,8 +57,7 @@ export async function raiseAlarm(
   data: Event['data'] = {},
   fields: LogFields = {},
 ): Promise<void> {
-  const event = { event: 'alarm.raised', data: { kind: place.kind, ...data } } as const
-  if (await alarms.raise({ ...place, now: clock.now(), ...event })) {
+  if (await alarms.raise(alarmChange('raised', place, clock.now(), data))) {
     log.warn('alarm_raised', { ...logFields(place), ...fields })
   }
 }
@@ -63,10 +67,21 @@ export async function clearAlarm(
   { alarms, clock, log }: AlarmPorts,
   place: AlarmPlace,
 ): Promise<void> {
-  const event = { event: 'alarm.cleared', data: { kind: place.kind } } as const
-  if (await alarms.clear({ ...place, now: clock.now(), ...event })) {
+  if (await alarms.clear(alarmChange('cleared', place, clock.now()))) {
     log.info('alarm_cleared', logFields(place))
   }
+}
+
+/** The change that turns an alarm on or off, with its event. */
+export function alarmChange(
+  change: 'raised' | 'cleared',
+  place: AlarmPlace,
+  now: number,
+  data: Event['data'] = {},
+): AlarmChange {
+  const { kind, endpointId } = place
+  const about = { kind, ...(endpointId !== null && { endpoint: endpointId }), ...data }
+  return { ...place, now, event: `alarm.${change}`, data: about }
 }
 
 function logFields({ kind, appId, endpointId }: AlarmPlace): LogFields {

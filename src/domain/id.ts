@@ -37,7 +37,7 @@ function base62(bytes: Uint8Array, length: number): string {
   return text
 }
 
-function base62Digits(value: number, length: number): string {
+export function base62Digits(value: number, length: number): string {
   let rest = value
   let text = ''
   for (let i = 0; i < length; i++) {

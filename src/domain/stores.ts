@@ -14,6 +14,8 @@ import type { TemplateChange, TemplateStore } from './template/store.ts'
 import type { CodeFormat } from './verification/code.ts'
 import type { BudgetWindow, LimitName, LimitRow } from './verification/limits.ts'
 import type { Mode, Status, Verification, VerificationKey } from './verification/verification.ts'
+import type { WebhookStore } from './webhook/stores.ts'
+import type { Webhook } from './webhook/webhook.ts'
 
 /**
  * Every method of a store is atomic and durable: when the promise resolves, the change is on disk.
@@ -27,6 +29,7 @@ export type Stores = {
   deliveries: DeliveryStore
   suppressions: SuppressionStore
   bindings: BindingStore
+  webhooks: WebhookStore
   apps: AppStore
   templates: TemplateStore
   limits: LimitStore
@@ -210,6 +213,7 @@ export type KeyRenewal = {
   dataKey: WrappedKey
   secrets: { endpointId: string; sealed: Uint8Array }[]
   dkim: { id: string; sealed: Uint8Array }[]
+  webhooks: { id: string; sealed: Uint8Array; formerSealed: Uint8Array | null }[]
 }
 
 export type SecretRenewal = { appId: string; endpointId: string; from: Uint8Array; to: Uint8Array }
@@ -229,13 +233,19 @@ export type NewApp = {
   registeredFrom: Uint8Array | null
 }
 
-/** Absent fields stay. `endpoints` and `dkim` are all of the app's. */
+/**
+ * Absent fields stay. `endpoints`, `dkim` and `webhooks` are all of the app's; a webhook that stays
+ * keeps its messages, and one that is switched on has those due that wait.
+ */
 export type AppChange = {
   expectedVersion: number
   name?: string
   policy?: Policy
   endpoints?: Endpoint[]
   dkim?: DkimKey[]
+  webhooks?: Webhook[]
+  /** Alarms that end with it. */
+  clears?: AlarmChange[]
   brand?: BrandChange
   template?: TemplateChange
   updatedAt: number
@@ -370,6 +380,8 @@ export type SweepCommand = {
   now: number
   verificationsBefore: number
   eventsBefore: number
+  /** For messages of webhooks, those that wait too. */
+  messagesBefore: number
   /** For failures of swept verifications and for answers to Idempotency-Keys. */
   failuresBefore: number
   idempotencyBefore: number

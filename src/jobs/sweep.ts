@@ -3,6 +3,7 @@ import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { endedKeptMs } from '../domain/telegram/binding.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
+import { messagesKeptMs } from '../domain/webhook/message.ts'
 import { type Job, periodic } from './periodic.ts'
 
 /** Keeping times, in ms. */
@@ -88,6 +89,7 @@ function rowSweep(
       now,
       verificationsBefore: now - retention.verificationsMs,
       eventsBefore: now - retention.eventsMs,
+      messagesBefore: now - messagesKeptMs,
       failuresBefore: now - retention.limitsMs,
       idempotencyBefore: now - idempotencyMs,
       suppressionsBefore: now - rememberedMs,

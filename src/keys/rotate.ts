@@ -2,8 +2,10 @@ import type { App } from '../domain/app/app.ts'
 import { dkimPlace } from '../domain/app/dkim.ts'
 import { secretPlace } from '../domain/app/endpoint.ts'
 import { type AuditEntry, linkAudit } from '../domain/audit.ts'
+import type { SealPlace } from '../domain/keyring.ts'
 import type { Ports } from '../domain/ports.ts'
 import type { KeyRenewal, MetaStore } from '../domain/stores.ts'
+import { webhookPlace } from '../domain/webhook/webhook.ts'
 import { cannotStart } from '../startup-error.ts'
 import { openBytes, sealBytes } from './envelope.ts'
 import { createKeyring, type LiveKeyring, renewDataKey } from './keyring.ts'
@@ -170,17 +172,23 @@ function renewal({ random, clock }: RotationPorts, keyset: Keyset, app: App): Ke
   try {
     const renewing = { keyset, random, now: clock.now() }
     const dataKey = renewDataKey(renewing, appId, app.dataKey)
+    const again = (place: SealPlace, sealed: Uint8Array) =>
+      keyring.seal(appId, dataKey, place, keyring.open(appId, app.dataKey, place, sealed))
     const secrets = app.endpoints.flatMap((endpoint) => {
       if (!endpoint.secretSealed) return []
-      const place = secretPlace(endpoint)
-      const secret = keyring.open(appId, app.dataKey, place, endpoint.secretSealed)
-      return [{ endpointId: endpoint.id, sealed: keyring.seal(appId, dataKey, place, secret) }]
+      const sealed = again(secretPlace(endpoint), endpoint.secretSealed)
+      return [{ endpointId: endpoint.id, sealed }]
     })
     const dkim = app.dkim.map((key) => {
-      const secret = keyring.open(appId, app.dataKey, dkimPlace(key), key.privateSealed)
-      return { id: key.id, sealed: keyring.seal(appId, dataKey, dkimPlace(key), secret) }
+      return { id: key.id, sealed: again(dkimPlace(key), key.privateSealed) }
     })
-    return { appId, expectedVersion, dataKey, secrets, dkim }
+    const webhooks = app.webhooks.map((webhook) => ({
+      id: webhook.id,
+      sealed: again(webhookPlace(webhook, 'secret_sealed'), webhook.secretSealed),
+      formerSealed:
+        webhook.formerSealed && again(webhookPlace(webhook, 'former_sealed'), webhook.formerSealed),
+    }))
+    return { appId, expectedVersion, dataKey, secrets, dkim, webhooks }
   } catch {
     throw cannotStart(`the secrets of app ${appId} cannot be opened: restore or delete the app`)
   }

@@ -42,7 +42,18 @@ export function appWith(parts: AppParts = {}): App {
   const dataKey = keyring.newDataKey(id)
   const times = { createdAt: noon, updatedAt: noon }
   const app: App = {
-    ...{ id, name, registeredBy, policy, endpoints: [], dkim: [], dataKey, version, ...times },
+    ...{
+      id,
+      name,
+      registeredBy,
+      policy,
+      endpoints: [],
+      dkim: [],
+      webhooks: [],
+      dataKey,
+      version,
+      ...times,
+    },
     hasSecretKey: false,
     brand: null,
     templates: [],

@@ -169,6 +169,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       now,
       verificationsBefore: now - 7 * dayMs,
       eventsBefore: now - 31 * dayMs,
+      messagesBefore: 0,
       failuresBefore: now - 31 * dayMs,
       bindingsBefore: 0,
       idempotencyBefore: now - dayMs,

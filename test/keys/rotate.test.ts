@@ -5,6 +5,7 @@ import { secretPlace } from '../../src/domain/app/endpoint.ts'
 import { addEndpoint } from '../../src/domain/app/endpoints.ts'
 import { verifyAudit } from '../../src/domain/audit.ts'
 import type { Ports } from '../../src/domain/ports.ts'
+import { addWebhook, rotateWebhookSecret, secretsOf } from '../../src/domain/webhook/webhooks.ts'
 import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
 import { isFinished, keyIdOf, loadKeyset, retiredKeepingMs } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
@@ -34,6 +35,7 @@ const passphrase: MasterKey = { kind: 'passphrase', passphrase: 'correct horse b
 const note = { table: 't', row: 'r', column: 'c' }
 const actor = { who: 'cli', requestId: null }
 const password = 'hunter2 of the mail server'
+const secrets = [1, 2].map((byte) => `whsec_${Buffer.alloc(32, byte).toString('base64')}`)
 const pair = { publicKey: 'its public half', privateKey: 'the private half of a DKIM key' }
 
 /** The number of apps of an installation, and of the writes of its rotation. */
@@ -70,6 +72,11 @@ async function addSealed(place: Omit<Installation, 'keyring'>, keyring: LiveKeyr
   await addEndpoint({ ...ports, ...settings }, actor, { appId: app.id, channel: 'email', email })
   const dkimPairs = { make: async () => pair, read: () => pair }
   await addDkimKey({ ...ports, ...settings, dkimPairs }, actor, { appId: app.id, domain: 'b.test' })
+  const all = { ...ports, ...settings }
+  const webhook = { url: 'https://app.test/events', secret: secrets[0] }
+  const added = await addWebhook(all, actor, { appId: app.id, ...webhook })
+  const renewal = { appId: app.id, id: added.webhook.id, secret: secrets[1] }
+  await rotateWebhookSecret(all, actor, renewal)
   const value = keyring.seal(app.id, app.dataKey, note, `value ${app.id}`)
   place.sealed.set(app.id, value)
   return app.id
@@ -93,15 +100,17 @@ async function expectEverythingOpens(place: Omit<Installation, 'keyring'>, keyri
     const app = await place.apps.get(id)
     if (!app) throw new Error('the app is gone')
     expect(keyring.open(id, app.dataKey, note, bytes)).toBe(`value ${id}`)
-    const secrets = app.endpoints.flatMap((endpoint) => {
+    const passwords = app.endpoints.flatMap((endpoint) => {
       const { secretSealed: secret } = endpoint
       return secret ? [keyring.open(id, app.dataKey, secretPlace(endpoint), secret)] : []
     })
-    expect(secrets).toEqual([password])
+    expect(passwords).toEqual([password])
     const opened = app.dkim.map((key) =>
       keyring.open(id, app.dataKey, dkimPlace(key), key.privateSealed),
     )
     expect(opened).toEqual([pair.privateKey])
+    const [webhook] = app.webhooks
+    expect(webhook && secretsOf({ keyring }, app, webhook, noon)).toEqual(secrets.toReversed())
   }
 }
 

@@ -14,6 +14,7 @@ import {
   settleCommand,
   startCommand,
   times,
+  webhook,
   withAudit,
 } from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
@@ -316,7 +317,9 @@ function rotating(open: OpenStores): void {
     const id = plainApp().id
     const endpoints = [emailEndpoint(id, 1), { ...emailEndpoint(id, 2), secretSealed: null }]
     const keys = [dkimKey(), dkimKey({ createdAt: noon + 1 })]
-    const old = await addPlainApp(stores, plainApp({ id, endpoints, dkim: keys }))
+    const hooks = [webhook(), webhook({ createdAt: noon + 1, formerSealed: bytes(60) })]
+    const app = plainApp({ id, endpoints, dkim: keys, webhooks: hooks })
+    const old = await addPlainApp(stores, app)
     const recent = await addPlainApp(
       stores,
       plainApp({ dataKey: { keyId: 'new', bytes: bytes(61) } }),
@@ -327,14 +330,25 @@ function rotating(open: OpenStores): void {
     const [sealed, dataKey] = [bytes(50), { keyId: 'new', bytes: bytes(61) }]
     const secrets = [{ endpointId: endpoints[0]?.id ?? '', sealed }]
     const dkim = keys.map((key) => ({ id: key.id, sealed: bytes(60) }))
-    const renewal = { appId: id, expectedVersion: 1, dataKey, secrets, dkim }
+    const webhooks = hooks.map(({ id, formerSealed }) => {
+      return { id, sealed: bytes(60), formerSealed: formerSealed && bytes(60) }
+    })
+    const renewal = { appId: id, expectedVersion: 1, dataKey, secrets, dkim, webhooks }
     const late = { ...renewal, dataKey: { keyId: 'new', bytes: bytes(61) } }
-    await apps.renewKeys([renewal, { ...late, dkim: [] }, { ...renewal, appId: 'unknown' }])
+    await apps.renewKeys([
+      renewal,
+      { ...late, dkim: [], webhooks: [] },
+      { ...renewal, appId: 'unknown' },
+    ])
 
     expect(await apps.get(id)).toEqual({
       ...{ ...old, dataKey, version: 2 },
       endpoints: [{ ...endpoints[0], secretSealed: sealed }, endpoints[1]] as never,
       dkim: keys.map((key, index) => ({ ...key, privateSealed: dkim[index]?.sealed })) as never,
+      webhooks: hooks.map((hook, index) => {
+        const { sealed: secretSealed, formerSealed } = webhooks[index] ?? {}
+        return { ...hook, secretSealed, formerSealed }
+      }) as never,
     })
     expect(await apps.get(recent.id)).toEqual(recent)
     expect(await apps.wrappedOtherwise('new', 9)).toEqual([])

@@ -13,6 +13,7 @@ import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
 import { templateContract } from './contract-templates.ts'
 import { verificationContract } from './contract-verifications.ts'
+import { webhookContract } from './contract-webhooks.ts'
 
 /** Opens a new, empty store. */
 export type OpenStores = () => Promise<Stores>
@@ -27,6 +28,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: bounces`, () => bounceContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: bindings`, () => bindingContract(open))
+  describe(`${name}: webhooks`, () => webhookContract(open))
   describe(`${name}: apps`, () => appContract(open))
   describe(`${name}: templates`, () => templateContract(open))
   describe(`${name}: audit`, () => auditContract(open))

@@ -18,6 +18,7 @@ import type {
 } from '../../src/domain/stores.ts'
 import { type BudgetWindow, dayMs, type LimitRow } from '../../src/domain/verification/limits.ts'
 import type { Mode, VerificationKey } from '../../src/domain/verification/verification.ts'
+import { type Webhook, webhookTypes } from '../../src/domain/webhook/webhook.ts'
 import { systemRandom } from '../../src/system.ts'
 
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -65,6 +66,7 @@ export function plainApp(change: Partial<App> = {}): App {
     createdAt: noon,
     updatedAt: noon,
     dkim: [],
+    webhooks: [],
     sprayAlarmSince: null,
     hasSuppressions: false,
     ...change,
@@ -108,6 +110,24 @@ export function dkimKey(parts: Partial<DkimKey> = {}): DkimKey {
   const id = newId(systemRandom)
   const names = { domain: 'example.com', selector: `s${id.toLowerCase()}`, publicKey: `p${id}` }
   return { id, ...names, privateSealed: bytes(60), foundAt: null, createdAt: noon, ...parts }
+}
+
+/** A webhook that is told of everything but what test keys do. */
+export function webhook(parts: Partial<Webhook> = {}): Webhook {
+  return {
+    id: newId(systemRandom),
+    url: 'https://app.example.com/events',
+    types: [...webhookTypes],
+    testEvents: false,
+    secretSealed: bytes(80),
+    formerSealed: null,
+    formerUntil: null,
+    offSince: null,
+    offCause: null,
+    createdAt: noon,
+    updatedAt: noon,
+    ...parts,
+  }
 }
 
 export function appKey(appId: string, mode: Mode = 'live'): AppKey {
@@ -270,6 +290,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     now,
     verificationsBefore: 0,
     eventsBefore: 0,
+    messagesBefore: 0,
     failuresBefore: 0,
     idempotencyBefore: 0,
     suppressionsBefore: 0,

@@ -3,6 +3,7 @@ import type { WrappedKey } from '../keyring.ts'
 import { Problem } from '../problem.ts'
 import type { TemplateRef } from '../template/template.ts'
 import { modes } from '../verification/verification.ts'
+import type { Webhook } from '../webhook/webhook.ts'
 import type { DkimKey } from './dkim.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Policy } from './policy.ts'
@@ -20,12 +21,14 @@ export type App = {
   endpoints: Endpoint[]
   /** Oldest first. */
   dkim: DkimKey[]
+  /** Oldest first. */
+  webhooks: Webhook[]
   /** What the messages show of the app; null for nothing but its name. */
   brand: Brand | null
   /** The templates in force, by language; their texts are read where they are needed. */
   templates: TemplateRef[]
   dataKey: WrappedKey
-  /** Counts up with every change of the app, its endpoints, DKIM keys, brand or templates. */
+  /** Counts up with every change of the app, its endpoints, DKIM keys, webhooks, brand or templates. */
   version: number
   createdAt: number
   updatedAt: number

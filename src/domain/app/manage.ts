@@ -165,6 +165,7 @@ export function draftApp(
     policy: {},
     endpoints: [],
     dkim: [],
+    webhooks: [],
     brand: null,
     templates: [],
     dataKey: keyring.newDataKey(id),

@@ -5,6 +5,7 @@ import type { AuditAppend, HeadMoved } from '../../domain/audit.ts'
 import type { WrappedKey } from '../../domain/keyring.ts'
 import type { Timers } from '../../domain/ports.ts'
 import type { AppChange, AppStore, KeyRenewal, NewApp, SecretRenewal } from '../../domain/stores.ts'
+import type { AlarmRows } from './alarms.ts'
 import { createApiKeys } from './api-keys.ts'
 import type { AuditChain } from './audit.ts'
 import { createBrands } from './brands.ts'
@@ -13,6 +14,7 @@ import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { createRemoval } from './removal.ts'
 import { createTemplateRows } from './templates.ts'
+import { createWebhookRows, type WebhookRows } from './webhooks.ts'
 
 export type AppCache = {
   /** The cached value of this name, or that of `load`, which is then cached unless it is null. */
@@ -21,18 +23,18 @@ export type AppCache = {
   forget(): void
 }
 
-/** The most entries; an app has one for its id and one for each key and secretKey in use. */
-export const cachedMax = 3000
+/** The most entries; an app has one for its id, its webhooks, and each key and secretKey in use. */
+export const cachedMax = 4000
 
-type Deps = Parts & { audit: AuditChain; cache: AppCache }
+type Deps = Parts & { audit: AuditChain; cache: AppCache; alarms: Pick<AlarmRows, 'clear'> }
 
 export function createAppStore(deps: Deps): AppStore {
-  const { database, read, write, audit, cache } = deps
-  const dkim = createDkimRows(database)
-  const reader = createReads(database, dkim)
+  const { database, read, write, audit, cache, alarms } = deps
+  const rows = { dkim: createDkimRows(database), webhooks: createWebhookRows(database) }
+  const reader = createReads(database, rows)
   const keys = createApiKeys({ ...deps, reader })
-  const changes = createWrites(database, reader, dkim)
-  const renew = createRenewal(database, dkim)
+  const changes = createWrites(database, reader, { ...rows, alarms })
+  const renew = createRenewal(database, rows)
   const removal = createRemoval(deps)
 
   /** A write that changes an app, with its audit record where there is one to append. */
@@ -142,8 +144,11 @@ function freeze<Value extends object>(value: Value): Value {
   return Object.freeze(value)
 }
 
+/** Parts of an app that have tables of their own. */
+type Rows = { dkim: DkimRows; webhooks: WebhookRows }
+
 /** Reads apps with all that belongs to them, as the database has them now. */
-function createReads(database: Database, dkim: DkimRows) {
+function createReads(database: Database, { dkim, webhooks }: Rows) {
   const brands = createBrands(database)
   const templates = createTemplateRows(database)
   const columns = `
@@ -181,6 +186,7 @@ function createReads(database: Database, dkim: DkimRows) {
       policy: JSON.parse(policy),
       endpoints: endpoints.all({ appId: row.id }).map(toEndpoint),
       dkim: dkim.of(row.id),
+      webhooks: webhooks.of(row.id),
       brand: brands.of(row.id),
       templates: templates.of(row.id),
       dataKey: { keyId, bytes },
@@ -208,14 +214,18 @@ type AppRow = Omit<App, Flag | Derived | 'policy' | 'dataKey'> & {
 }
 type Flag = 'hasSecretKey' | 'hasSuppressions'
 /** Read from other tables. */
-type Derived = 'endpoints' | 'dkim' | 'brand' | 'templates'
+type Derived = 'endpoints' | 'dkim' | 'webhooks' | 'brand' | 'templates'
 type EndpointRow = Omit<Endpoint, 'settings'> & { settings: string }
 
 function toEndpoint({ settings, ...row }: EndpointRow): Endpoint {
   return { ...row, settings: JSON.parse(settings) }
 }
 
-function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
+function createWrites(
+  database: Database,
+  reader: Reads,
+  { dkim, webhooks, alarms }: Rows & Pick<Deps, 'alarms'>,
+) {
   const brands = createBrands(database)
   const templates = createTemplateRows(database)
   const insert = database.prepare<null, InsertApp>(`
@@ -253,6 +263,7 @@ function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
       insert.run({ ...app, policy, dataKeyId, dataKey, secretKeyIndex, registeredFrom })
       writeEndpoints(app.id, app.endpoints)
       dkim.replace(app.id, app.dkim)
+      webhooks.replace(app.id, app.webhooks)
       keys.forEach(insertKey)
       return 'created'
     },
@@ -263,6 +274,8 @@ function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
       if (changes === 0) return reader.get(id) && 'changed'
       if (endpoints) writeEndpoints(id, endpoints)
       if (change.dkim) dkim.replace(id, change.dkim)
+      if (change.webhooks) webhooks.replace(id, change.webhooks)
+      for (const clear of change.clears ?? []) alarms.clear(clear)
       if (brand) brands.write(id, brand)
       if (template) templates.write(id, template, updatedAt)
       return reader.get(id)
@@ -271,7 +284,7 @@ function createWrites(database: Database, reader: Reads, dkim: DkimRows) {
 }
 
 /** Replaces sealed secrets of an app, if they are those that were read. */
-function createRenewal(database: Database, dkim: DkimRows) {
+function createRenewal(database: Database, { dkim, webhooks }: Rows) {
   const setKey = database.prepare<null, RenewedKey>(`
     update apps set data_key_id = $keyId, data_key = $bytes, version = version + 1
     where id = $appId and version = $expectedVersion`)
@@ -293,6 +306,7 @@ function createRenewal(database: Database, dkim: DkimRows) {
       if (changes === 0) return
       for (const secret of secrets) setSecret.run({ ...secret, appId })
       dkim.seal(appId, renewal.dkim)
+      webhooks.seal(appId, renewal.webhooks)
     },
     secret(renewal: SecretRenewal): boolean {
       if (replaceSecret.run(renewal).changes === 0) return false

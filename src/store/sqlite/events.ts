@@ -3,15 +3,22 @@ import type { Event } from '../../domain/event.ts'
 import type { EventStore } from '../../domain/stores.ts'
 import { readCursor, toPage } from './page.ts'
 import type { Parts } from './parts.ts'
+import type { Tell } from './tell.ts'
 
 /** Writes an event inside another noun's transaction. */
 export type AddEvent = (event: Omit<Event, 'id'>) => void
 
-export function createAddEvent(database: Database): AddEvent {
+/** `tell` writes what webhooks are told of it. */
+export function createAddEvent(database: Database, tell: Tell): AddEvent {
   const insert = database.prepare<null, Omit<Event, 'id' | 'data'> & { data: string }>(`
     insert into events (at, app_id, type, verification_id, data)
     values ($at, $appId, $type, $verificationId, $data)`)
-  return (event) => void insert.run({ ...event, data: JSON.stringify(event.data) })
+  return (event) => {
+    const { at, appId, type, verificationId } = event
+    const data = JSON.stringify(event.data)
+    const { lastInsertRowid } = insert.run({ at, appId, type, verificationId, data })
+    tell(event, Number(lastInsertRowid))
+  }
 }
 
 export function createEventStore({ database, read, write }: Parts, addEvent: AddEvent): EventStore {

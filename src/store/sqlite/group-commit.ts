@@ -39,6 +39,8 @@ export type TransactionOptions = {
   timers: Timers
   failures: Failures
   collected?: Collected
+  /** Called when writes were undone, to drop what was read of them. */
+  onRollBack?: () => void
   /** Off commits every operation alone. */
   grouped?: boolean
 }
@@ -174,7 +176,10 @@ function runAll(group: Iterable<Waiting>, taken: Waiting[]): Answer[] {
   return answers
 }
 
-function prepareTransactions(database: Database, { collected }: TransactionOptions) {
+function prepareTransactions(
+  database: Database,
+  { collected, onRollBack = () => {} }: TransactionOptions,
+) {
   const begin = database.prepare('begin immediate')
   const commit = database.prepare('commit')
   const savepoint = database.prepare('savepoint operation')
@@ -193,6 +198,7 @@ function prepareTransactions(database: Database, { collected }: TransactionOptio
     },
     rollBack(): void {
       rewind(0)
+      onRollBack()
       // A full disk has ended the transaction already.
       if (database.inTransaction) database.run('rollback')
     },
@@ -208,6 +214,7 @@ function prepareTransactions(database: Database, { collected }: TransactionOptio
         rollBackTo.run()
         release.run()
         rewind(mark)
+        onRollBack()
         return () => waiting.reject(error)
       }
     },

@@ -14,6 +14,8 @@ const owned = {
   verifications: `id in (${some})`,
   alarms: 'id in (select id from alarms where app_id = $appId limit $limit)',
   events: 'id in (select id from events where app_id = $appId limit $limit)',
+  webhook_messages:
+    'number in (select number from webhook_messages where app_id = $appId limit $limit)',
   suppressions: 'id in (select id from suppressions where app_id = $appId limit $limit)',
   bindings: 'id in (select id from bindings where app_id = $appId limit $limit)',
   bots: '(app_id, bot) in (select app_id, bot from bots where app_id = $appId limit $limit)',

@@ -1,7 +1,7 @@
 import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Stores } from '../../domain/stores.ts'
-import { createAlarmStore } from './alarms.ts'
+import { type AlarmRows, createAlarmRows, createAlarmStore } from './alarms.ts'
 import { createAppCache, createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { backUp } from './backup.ts'
@@ -19,8 +19,10 @@ import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
+import { createTell } from './tell.ts'
 import { createTemplateStore } from './templates.ts'
 import { createVerificationStore } from './verifications.ts'
+import { createWebhookStore } from './webhook-messages.ts'
 
 export type SqliteStore = Stores & {
   /** Writes a consistent copy, readable by its owner only; fails if `file` exists. */
@@ -44,12 +46,20 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
   const database = openDatabase(path)
   const failures = createFailures(onDamage)
   const counters = createCounters(database)
-  const commits = createGroupCommit(database, { timers, failures, collected: counters, grouped })
+  const cache = createAppCache(database, timers)
+  const commits = createGroupCommit(database, {
+    ...{ timers, failures, collected: counters, grouped },
+    onRollBack: cache.forget,
+  })
   const parts: Parts = { database, read: commits.read, write: commits.write }
   const limits = createLimitRows(database)
   const audit = createAuditChain(database)
-  const cache = createAppCache(database, timers)
-  const addEvent = createAddEvent(database)
+  const alarms: AlarmRows = createAlarmRows({
+    ...{ database, cache },
+    addEvent: (event) => addEvent(event),
+  })
+  const tell = createTell({ database, cache, timers, alarms })
+  const addEvent = createAddEvent(database, tell.event)
   const enqueue = createEnqueue(database)
   const suppressions = createSuppressions({ database, cache })
   const inTransaction = { limits, enqueue, addEvent, counters, suppressions }
@@ -59,11 +69,12 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
     bindings: createBindingStore({ ...parts, audit }),
-    apps: createAppStore({ ...parts, audit, cache }),
+    webhooks: createWebhookStore({ ...parts, alarms, cache, tell }),
+    apps: createAppStore({ ...parts, audit, cache, alarms }),
     templates: createTemplateStore(parts),
     limits: createLimitStore(parts, limits),
     events: createEventStore(parts, addEvent),
-    alarms: createAlarmStore({ ...parts, addEvent, cache }),
+    alarms: createAlarmStore(parts, alarms),
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),

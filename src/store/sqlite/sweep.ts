@@ -3,6 +3,7 @@ import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { pragma } from './database.ts'
 import { forgotten } from './verification-row.ts'
+import { createMessageSweep } from './webhook-messages.ts'
 
 /** The keeping time of inbox messages and of nodes that are gone. */
 const inboxKeptMs = dayMs
@@ -19,6 +20,7 @@ export function createSweep(
 ): (command: SweepCommand) => { rows: number; limitsAfter: Uint8Array } {
   const steps = prepareSteps(database)
   const sweepLimits = createLimitSweep(database)
+  const messages = createMessageSweep(database)
 
   return (command) => {
     const { now, limit, verificationsBefore, eventsBefore, failuresBefore } = command
@@ -35,6 +37,7 @@ export function createSweep(
       steps.failures.run({ before: Math.floor(failuresBefore / hourMs), limit }),
       steps.answers.run({ before: command.idempotencyBefore, limit }),
       steps.events.run(events),
+      messages({ before: command.messagesBefore, limit }),
       steps.minutes.run({ before: Math.floor(eventsBefore / 60_000), limit }),
       steps.suppressions.run({ before: command.suppressionsBefore, limit }),
       steps.bindings.run({ before: command.bindingsBefore, limit }),

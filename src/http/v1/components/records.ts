@@ -75,7 +75,7 @@ export const alarmPage = pageOf(
     id: count('Counts up.'),
     kind: oneOf(alarmKinds, 'What is wrong.'),
     app: nullable(id('The app; null for the whole server.')),
-    endpoint: nullable(id('The endpoint, where it concerns one.')),
+    endpoint: nullable(id('The endpoint or webhook, where it concerns one.')),
     since: time('When it went on.'),
     until: nullable(time('When it went off; null while it is on.')),
   }),

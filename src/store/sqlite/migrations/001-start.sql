@@ -43,6 +43,57 @@ create table dkim_keys (
 ) strict, without rowid;
 create unique index dkim_keys_by_name on dkim_keys (app_id, domain, selector);
 
+-- URLs that are told of the events of an app.
+create table webhooks (
+  id text primary key,
+  app_id text not null references apps (id) on delete cascade,
+  url text not null,
+  types text not null check (json_valid(types)),
+  test_events integer not null check (test_events in (0, 1)),
+  secret_sealed blob not null,
+  -- The secret before, which signs too until that time.
+  former_sealed blob,
+  former_until integer,
+  off_since integer,
+  off_cause text check (off_cause in ('admin', 'gone', 'failing')),
+  -- When the first try failed since one succeeded.
+  failing_since integer,
+  -- How many of its messages wait.
+  waiting integer not null default 0 check (waiting >= 0),
+  -- When the first of them is due; null where none waits, and while it is off.
+  due_at integer,
+  -- The node that sends its messages; empty where none does.
+  leased_by text not null default '',
+  leased_until integer not null default 0,
+  created_at integer not null,
+  updated_at integer not null
+) strict;
+create index webhooks_by_app on webhooks (app_id);
+create index webhooks_due on webhooks (due_at) where due_at is not null;
+
+-- What webhooks are told; numbers count up with time.
+create table webhook_messages (
+  number integer primary key,
+  app_id text not null,
+  webhook_id text not null,
+  id text not null,
+  type text not null,
+  verification_id text,
+  body text not null check (json_valid(body)),
+  status text not null check (status in ('waiting', 'delivered', 'dead')),
+  -- Since it was written or replayed, and what the latest one came to.
+  tries integer not null default 0,
+  code integer,
+  detail text,
+  -- The time of the next try; null once it has ended.
+  due_at integer,
+  created_at integer not null,
+  check ((status = 'waiting') = (due_at is not null))
+) strict;
+create unique index webhook_messages_by_id on webhook_messages (app_id, webhook_id, id);
+create index webhook_messages_due on webhook_messages (webhook_id, due_at) where due_at is not null;
+create index webhook_messages_dead on webhook_messages (webhook_id, id) where status = 'dead';
+
 -- What the messages of an app show of it.
 create table brands (
   app_id text primary key references apps (id) on delete cascade,
