@@ -33,7 +33,7 @@ export function createEgress({ dns }: { dns: Pick<Dns, 'addresses'> }): MailEgre
 }
 
 /** Names that are answered inside a network (RFC 6761, RFC 8375, ICANN's `internal`). */
-function isLocalName(name: string): boolean {
+export function isLocalName(name: string): boolean {
   return /(^|\.)(localhost|local|internal|localdomain|lan|intranet|corp|home|home\.arpa)$/.test(
     name,
   )

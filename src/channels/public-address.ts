@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 
 /** IANA's special-purpose registries, and what tunnels or translates to an IPv4 address. */
-const notPublic = [
+const isSpecial = createRanges([
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -31,18 +31,30 @@ const notPublic = [
   'fe80::/10',
   'fec0::/10',
   'ff00::/8',
-].map((range) => ipaddr.parseCIDR(range))
+])
 
-/** The only block that global IPv6 unicast is given from (RFC 4291 section 2.4). */
-const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3')
+/** All of IPv4, and the only block that global IPv6 unicast is given from (RFC 4291 section 2.4). */
+const isUnicast = createRanges(['0.0.0.0/0', '2000::/3'])
 
+/** Whether an address can be reached from the whole internet; false for any other text. */
 export function isPublicAddress(text: string): boolean {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) return false
+  return isUnicast(text) && !isSpecial(text)
+}
+
+/** Tells whether an address is in one of these CIDR ranges. Another spelling of it is another one. */
+export function createRanges(cidrs: string[]): (text: string) => boolean {
+  const ranges = cidrs.map((cidr) => ipaddr.parseCIDR(cidr))
+  return (text) => {
+    if (!isAddress(text)) return false
+    const address = ipaddr.parse(text)
+    return ranges.some(
+      ([range, bits]) => range.kind() === address.kind() && address.match(range, bits),
+    )
+  }
+}
+
+/** One of the usual spellings: four decimal parts, or IPv6 without a zone. */
+function isAddress(text: string): boolean {
   if (text.includes('%')) return false
-  const address = ipaddr.parse(text)
-  const denied = notPublic.some(
-    ([range, bits]) => range.kind() === address.kind() && address.match(range, bits),
-  )
-  if (denied) return false
-  return address instanceof ipaddr.IPv4 || address.match(globalUnicast)
+  return ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text)
 }

@@ -8,7 +8,7 @@ import { createWordingReader } from './wording.ts'
 
 export type ChannelPorts = Pick<
   Ports,
-  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'timers'
+  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'timers' | 'httpOut'
 > & {
   /** Connections at a time over all endpoints. */
   connectionsMax: number

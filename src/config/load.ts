@@ -23,6 +23,8 @@ export type Settings = {
   developerMode: boolean
   /** CIDR ranges in canonical form. */
   trustedProxies: string[]
+  /** CIDR ranges in canonical form. */
+  egressAllow: string[]
   /** Connections to mail servers at a time. */
   connectionsMax: number
   metricsListen: { host: string; port: number } | null
@@ -161,6 +163,7 @@ function assemble(values: Values, environment: Environment, adminToken: string |
     openRegistration: values.OTPMINT_OPEN_REGISTRATION,
     developerMode: values.OTPMINT_DEVELOPER_MODE,
     trustedProxies: values.OTPMINT_TRUSTED_PROXIES,
+    egressAllow: values.OTPMINT_EGRESS_ALLOW,
     connectionsMax: values.OTPMINT_CONNECTIONS_MAX,
     metricsListen: values.OTPMINT_METRICS_LISTEN,
     logLevel: values.OTPMINT_LOG_LEVEL,

@@ -100,6 +100,12 @@ const access = {
     default: [],
     defaultText: 'none',
   }),
+  OTPMINT_EGRESS_ALLOW: ranges({
+    section: 'Access',
+    description: 'Addresses that are not public and that webhooks and gateways may have.',
+    default: [],
+    defaultText: 'none',
+  }),
 }
 
 const codes = numbers('Codes', {

@@ -1,6 +1,7 @@
 import type { DkimPair } from './app/dkim.ts'
 import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery/delivery.ts'
 import type { Lane } from './delivery/handover.ts'
+import type { HttpOut } from './http-out.ts'
 import type { Keyring } from './keyring.ts'
 import type { DomainSettings } from './settings.ts'
 import type { Stores } from './stores.ts'
@@ -18,6 +19,7 @@ export type Ports = Stores & {
   outbox: Outbox
   egress: Egress
   dns: Dns
+  httpOut: HttpOut
   dkimPairs: DkimPairs
   templating: Templating
   settings: DomainSettings

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createDns } from '../channels/dns.ts'
+import { createHttpOut } from '../channels/http-out.ts'
 import { createPhones } from '../channels/phones.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
@@ -60,7 +61,8 @@ export async function openDirectory(
     random: systemRandom,
   })
   const store = await openStore(path, options)
-  const world = { clock: systemClock, timers: systemTimers, random: systemRandom }
+  const dns = createDns({ timers: systemTimers })
+  const world = { clock: systemClock, timers: systemTimers, random: systemRandom, dns }
   try {
     const keysetPorts = { meta: store.meta, ...world }
     const keyset = await loadKeyset(keysetPorts, found.masterKey).catch((error: unknown) =>
@@ -74,7 +76,7 @@ export async function openDirectory(
       keyring: createKeyring(keyset, systemRandom),
       pem,
       phones: createPhones(),
-      dns: createDns({ timers: systemTimers }),
+      httpOut: createHttpOut({ ...world, egressAllow: settings.egressAllow }),
       dkimPairs,
       templating,
       ...{ store, directory, found },

@@ -12,7 +12,10 @@ import { newTimedId } from '../domain/id.ts'
 import type { DnsFinding, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 
-type ProbePorts = Pick<Ports, 'keyring' | 'apps' | 'templates' | 'clock' | 'random' | 'timers'> &
+type ProbePorts = Pick<
+  Ports,
+  'keyring' | 'apps' | 'templates' | 'clock' | 'random' | 'timers' | 'httpOut'
+> &
   Partial<Pick<MailNetwork, 'egress'>>
 
 export type TestDelivery = {

@@ -14,6 +14,7 @@ import { firstKeyset } from '../../src/keys/keyset.ts'
 import { systemClock, systemRandom, systemTimers } from '../../src/system.ts'
 import { smtpSettings } from '../support/commands.ts'
 import { dnsOf } from '../support/dns.ts'
+import { noHttpOut } from '../support/http.ts'
 
 export const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), systemRandom)
 export const noon = Date.UTC(2026, 5, 15, 12)
@@ -24,6 +25,7 @@ export const tokenPorts = {
   clock: systemClock,
   timers: systemTimers,
   apps: { renewSecret: async () => true },
+  httpOut: noHttpOut,
 }
 
 type AppParts = {

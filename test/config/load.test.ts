@@ -45,6 +45,7 @@ describe('settings', () => {
       openRegistration: false,
       developerMode: false,
       trustedProxies: [],
+      egressAllow: [],
       connectionsMax: 500,
       metricsListen: { host: '127.0.0.1', port: 9464 },
       logLevel: 'info',

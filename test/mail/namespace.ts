@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Zone } from '../support/dns.ts'
 import { eventually, scratch } from '../support/executable.ts'
 
 /**
@@ -10,8 +11,10 @@ import { eventually, scratch } from '../support/executable.ts'
 export type Namespace = {
   /** Put before a command, runs it inside. */
   through: string[]
-  /** The address of a name. */
+  /** The address of a name; it looks public. */
   addressOf(name: string): string
+  /** Replaces what the DNS has besides the addresses of the names. */
+  publish(zone: Zone): Promise<void>
   /** Makes a server that listens on a loopback port outside reachable inside. */
   lead(name: string, port: number, outsidePort: number): Promise<void>
   /** A loopback port outside that leads to one inside. */
@@ -20,29 +23,31 @@ export type Namespace = {
 }
 
 /**
- * Opens a network namespace where these names have addresses, by its own /etc/hosts; there is no
- * DNS, unless `resolver` is the address of one. Needs root.
+ * Opens a network namespace where these names have addresses, in the DNS and for programs that read
+ * /etc/hosts. Needs root.
  */
-export async function openNamespace(
-  names: string[],
-  { resolver = '127.0.0.1' }: { resolver?: string } = {},
-): Promise<Namespace> {
+export async function openNamespace(names: string[]): Promise<Namespace> {
   if (process.getuid?.() !== 0) throw new Error('a network namespace opens as root only')
   const { folder, remove } = scratch()
   const file = (name: string) => join(folder, name)
-  const addressOf = (name: string) => `127.7.0.${names.indexOf(name) + 1}`
+  const addressOf = (name: string) => `9.9.7.${names.indexOf(name) + 1}`
   const hosts = ['127.0.0.1 localhost', ...names.map((name) => `${addressOf(name)} ${name}`)]
   writeFileSync(file('hosts'), `${hosts.join('\n')}\n`)
-  writeFileSync(file('resolv.conf'), `nameserver ${resolver}\noptions timeout:1 attempts:1\n`)
+  writeFileSync(file('resolv.conf'), 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n')
   const setUp = [
     'ip link set lo up',
+    'ip route add local 9.9.7.0/24 dev lo',
     ...['hosts', 'resolv.conf'].map((name) => `mount --bind ${file(name)} /etc/${name}`),
     'echo ready; exec sleep infinity',
   ].join(' && ')
   const holder = spawn(['unshare', '--net', '--mount', 'sh', '-c', setUp])
   await isReady(holder)
   const through = ['nsenter', '--target', String(holder.pid), '--net', '--mount', '--']
-  const children = [holder]
+  const nameServer = await startNameServer(through)
+  const known = names.map((name) => [`a ${name}`, [addressOf(name)]])
+  const publish = (zone: Zone) => nameServer.publish({ ...Object.fromEntries(known), ...zone })
+  await publish({})
+  const children = [holder, nameServer.child]
   const servers: { close(): void }[] = []
   let sockets = 0
 
@@ -55,6 +60,7 @@ export async function openNamespace(
   return {
     through,
     addressOf,
+    publish,
     async lead(name, port, outsidePort) {
       const path = file(`socket-${sockets++}`)
       await listen(path, { host: '127.0.0.1', port: outsidePort })
@@ -91,20 +97,38 @@ export async function openNamespace(
   }
 }
 
+/** `publish` waits until the name server answers with what is in the zone. */
+async function startNameServer(through: string[]) {
+  const script = join(import.meta.dir, 'name-server.ts')
+  const child = spawn([...through, process.execPath, script, '127.0.0.1', '53'])
+  const heard = await isReady(child)
+  let changes = 0
+  return {
+    child,
+    async publish(zone: Zone) {
+      child.stdin.write(`${JSON.stringify(zone)}\n`)
+      await child.stdin.flush()
+      changes++
+      await eventually(() => heard().split('changed').length > changes)
+    },
+  }
+}
+
 function spawn(command: string[]) {
   return Bun.spawn(command, {
     env: { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
 }
 
-async function isReady(child: ReturnType<typeof spawn>): Promise<void> {
+/** Returns what it has said so far, once it is ready. */
+async function isReady(child: ReturnType<typeof spawn>): Promise<() => string> {
   let said = ''
   const read = async () => {
     for await (const chunk of child.stdout) said += Buffer.from(chunk).toString()
   }
   void read()
   await eventually(() => said.includes('ready') || child.exitCode !== null)
-  if (said.includes('ready')) return
+  if (said.includes('ready')) return () => said
   throw new Error(`it did not start: ${await new Response(child.stderr).text()}`)
 }

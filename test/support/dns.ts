@@ -26,7 +26,14 @@ export function resolverOf(zone: Zone) {
   }
 }
 
-const types: Record<number, string> = { 1: 'a', 12: 'ptr', 15: 'mx', 16: 'txt', 28: 'aaaa' }
+const types: Record<number, string> = {
+  1: 'a',
+  5: 'cname',
+  12: 'ptr',
+  15: 'mx',
+  16: 'txt',
+  28: 'aaaa',
+}
 
 export type DnsServer = { address: string; port: number; asked: string[]; close(): void }
 
@@ -35,7 +42,8 @@ const udpMax = 1_232
 
 /**
  * A name server on loopback (RFC 1035, over UDP and TCP). Names are looked up in the zone as `txt NAME`,
- * `mx NAME`, `a NAME`, `aaaa NAME` and `ptr NAME`; null is never answered, and an unknown name does not exist.
+ * `mx NAME`, `a NAME`, `aaaa NAME` and `ptr NAME`, where `cname NAME` has no other name; null is never
+ * answered, and an unknown name does not exist.
  */
 export async function dnsServer(
   zone: Zone,
@@ -46,9 +54,11 @@ export async function dnsServer(
     const { name, type, end } = readQuestion(question)
     const key = `${types[type] ?? type} ${name}`
     asked.push(key)
-    const records = zone[key]
+    const [alias] = zone[`cname ${name}`] ?? []
+    const records = zone[alias === undefined ? key : `${types[type]} ${alias}`]
     if (records === null) return null
     const answers = (records ?? []).map((text) => answerOf(type, text))
+    if (alias !== undefined) answers.unshift(answerOf(5, alias))
     const isKnown = Object.keys(zone).some((known) => known.endsWith(` ${name}`))
     const header = Buffer.alloc(12)
     question.copy(header, 0, 0, 2)
@@ -147,7 +157,7 @@ function dataOf(type: number, text: string): Buffer {
   if (type === 16) return strings(text.match(/.{1,255}/g) ?? [''])
   const domain = (name: string) =>
     Buffer.concat([strings(name === '.' ? [] : name.split('.')), Buffer.from([0])])
-  if (type === 12) return domain(text)
+  if (type === 12 || type === 5) return domain(text)
   // `10 mail.example.com` of an MX record.
   const [preference = '0', host = ''] = text.split(' ')
   const number = Buffer.alloc(2)

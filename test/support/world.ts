@@ -15,6 +15,7 @@ import { templating } from '../../src/messages/templating.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { dnsOf } from './dns.ts'
+import { noHttpOut } from './http.ts'
 
 export { defaultSettings }
 
@@ -96,6 +97,7 @@ export async function world(
     },
     egress: { reach: async () => 'public' },
     dns,
+    httpOut: noHttpOut,
     dkimPairs,
     templating,
     settings: { ...defaultSettings, ...options.settings },

@@ -1,5 +1,5 @@
 import type SMTPConnection from 'nodemailer/lib/smtp-connection'
-import { failure } from './dial.ts'
+import { failure } from '../connect.ts'
 import type { MailServer } from './mail-job.ts'
 
 type Options = NonNullable<ConstructorParameters<typeof SMTPConnection>[0]>

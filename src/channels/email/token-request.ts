@@ -2,8 +2,8 @@ import { createSign } from 'node:crypto'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import { type OAuthSecret, readTenant } from '../../domain/app/smtp-login.ts'
 import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
-import type { HttpAnswer, HttpFault, HttpOut } from '../../domain/http-out.ts'
-import type { Clock } from '../../domain/ports.ts'
+import type { HttpAnswer, HttpFault } from '../../domain/http-out.ts'
+import type { Ports } from '../../domain/ports.ts'
 import { outcomeOfFault } from '../http-outcome.ts'
 
 /** An access token, or why there is none. */
@@ -25,7 +25,7 @@ const googleScope = 'https://mail.google.com/'
 
 /** Asks the provider of a mailbox for an access token (RFC 6749, RFC 7523); never rejects. */
 export async function requestToken(
-  { clock, http }: { clock: Clock; http: HttpOut },
+  { clock, httpOut }: Pick<Ports, 'clock' | 'httpOut'>,
   settings: SmtpSettings,
   secret: OAuthSecret,
 ): Promise<Granted> {
@@ -35,7 +35,7 @@ export async function requestToken(
   const type = 'application/x-www-form-urlencoded'
   const headers = { accept: 'application/json', 'content-type': type }
   const body = new URLSearchParams(form).toString()
-  const answer = await http({ method: 'POST', url, headers, body })
+  const answer = await httpOut({ method: 'POST', url, headers, body })
   const host = new URL(url).host
   return 'fault' in answer ? withoutAnswer(answer, host) : granted(answer, settings, host)
 }

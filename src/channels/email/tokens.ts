@@ -2,9 +2,7 @@ import type { App } from '../../domain/app/app.ts'
 import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { OAuthSecret } from '../../domain/app/smtp-login.ts'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
-import type { HttpOut } from '../../domain/http-out.ts'
 import type { Ports } from '../../domain/ports.ts'
-import { createHttpOut } from '../http-out.ts'
 import { type Granted, requestToken } from './token-request.ts'
 
 export type Refused = Exclude<DeliveryOutcome, { status: 'sent' }>
@@ -24,10 +22,8 @@ export type Tokens = {
 
 export type Token = { credential: string } | { outcome: Refused }
 
-export type TokenPorts = Pick<Ports, 'keyring' | 'clock' | 'timers'> & {
+export type TokenPorts = Pick<Ports, 'keyring' | 'clock' | 'timers' | 'httpOut'> & {
   apps: Pick<Ports['apps'], 'renewSecret'>
-  /** How providers are asked; over HTTPS if absent. */
-  http?: HttpOut
 }
 
 type Entry = {
@@ -54,8 +50,7 @@ const failedPauseMs = 1_000
 const pauseMaxMs = 900_000
 export const entriesMax = 1_000
 
-export function createTokens({ http, ...given }: TokenPorts): Tokens {
-  const ports = { ...given, http: http ?? createHttpOut(given) }
+export function createTokens(ports: TokenPorts): Tokens {
   const { timers } = ports
   const entries = new Map<string, Entry>()
 
@@ -111,12 +106,7 @@ export function createTokens({ http, ...given }: TokenPorts): Tokens {
 }
 
 /** Asks for a token and notes it, or until when none is asked for. */
-async function ask(
-  ports: Required<TokenPorts>,
-  app: App,
-  endpoint: Endpoint,
-  entry: Entry,
-): Promise<Token> {
+async function ask(ports: TokenPorts, app: App, endpoint: Endpoint, entry: Entry): Promise<Token> {
   const { timers } = ports
   const secret = openSecret(ports, app, endpoint)
   if (!secret) return { outcome: notOpened }

@@ -1,10 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { createHttpOut } from '../../../src/channels/http-out.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import type { SmtpSettings } from '../../../src/domain/app/smtp-fields.ts'
 import type { OAuthSecret } from '../../../src/domain/app/smtp-login.ts'
 import type { HttpOut } from '../../../src/domain/http-out.ts'
-import { systemTimers } from '../../../src/system.ts'
+import { loopbackHttpOut } from '../../support/http.ts'
 import { appWith } from '../mail-fixtures.ts'
 
 /** One key for all, because making one takes long. */
@@ -39,7 +38,7 @@ export function tokenApp(
 type Reply = Response | Promise<Response>
 
 /**
- * A token server on loopback, and `http` that reaches it in place of the provider's. `reply`
+ * A token server on loopback, and `httpOut` that reaches it in place of the provider's. `reply`
  * may be replaced; by default it gives `token-1`, `token-2` and so on for an hour.
  */
 export function tokenServer() {
@@ -48,13 +47,13 @@ export function tokenServer() {
     reply: (number: number): Reply => Response.json(grant(`token-${number}`)),
   }
   const listener = Bun.serve({ port: 0, fetch: () => server.reply(asked.length) })
-  const out = createHttpOut({ timers: systemTimers })
-  const http: HttpOut = (request) => {
+  const out = loopbackHttpOut()
+  const httpOut: HttpOut = (request) => {
     const form = Object.fromEntries(new URLSearchParams(request.body))
     asked.push({ url: request.url, form })
     return out({ ...request, url: `http://127.0.0.1:${listener.port}/` })
   }
-  return Object.assign(server, { asked, http, stop: () => listener.stop(true) })
+  return Object.assign(server, { asked, httpOut, stop: () => listener.stop(true) })
 }
 
 export function grant(token: string, more: Record<string, unknown> = {}) {

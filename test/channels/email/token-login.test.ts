@@ -29,7 +29,7 @@ const accepts = (...numbers: number[]) => ({
 async function stage(script: Script, mechanisms = 'XOAUTH2') {
   const server = await scriptedServer({ EHLO: ehlo(mechanisms), ...script })
   const timers = movableTimers()
-  const ports = { ...tokenPorts, timers, http: tokens.http }
+  const ports = { ...tokenPorts, timers, httpOut: tokens.httpOut }
   const network = { egress: createEgress({ dns: dnsOf() }), clock: tokenPorts.clock, timers }
   const channel = createEmailChannel(ports, createMailer({ ...network, connectionsMax: 10 }))
   const app = tokenApp('google', { port: server.port })

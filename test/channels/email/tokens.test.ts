@@ -17,8 +17,8 @@ afterEach(() => server.stop())
 function open(renewSecret: (renewal: SecretRenewal) => Promise<boolean> = async () => true) {
   const timers = movableTimers()
   const clock = { now: () => noon }
-  const { http } = server
-  const tokens = createTokens({ keyring, clock, timers, apps: { renewSecret }, http })
+  const { httpOut } = server
+  const tokens = createTokens({ keyring, clock, timers, apps: { renewSecret }, httpOut })
   const get = async (app: App) => tokens.get(app, only(app))
   return { tokens, get, advance: timers.advance }
 }

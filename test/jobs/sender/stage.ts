@@ -16,6 +16,7 @@ import { templating } from '../../../src/messages/templating.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
 import { dnsOf } from '../../support/dns.ts'
+import { noHttpOut } from '../../support/http.ts'
 import { addApp, type SqliteStore } from '../../support/world.ts'
 import { simulatedServers } from './simulated-servers.ts'
 import { type SimulatedTime, seededRandom, simulatedTime } from './simulated-time.ts'
@@ -68,7 +69,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const store = await time.until(opening)
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
-  const doors = { egress, dns: dnsOf(), dkimPairs }
+  const doors = { egress, dns: dnsOf(), httpOut: noHttpOut, dkimPairs }
   const own = {
     clock,
     timers,
