@@ -8,6 +8,7 @@ import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
+import { reportContract } from './contract-reports.ts'
 import { startContract } from './contract-starts.ts'
 import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
@@ -26,6 +27,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: limits`, () => limitContract(open))
   describe(`${name}: deliveries`, () => deliveryContract(open))
   describe(`${name}: bounces`, () => bounceContract(open))
+  describe(`${name}: reports`, () => reportContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: bindings`, () => bindingContract(open))
   describe(`${name}: webhooks`, () => webhookContract(open))

@@ -4,6 +4,7 @@ import type { NewDelivery, Page } from '../stores.ts'
 import type { Mode, VerificationKey } from '../verification/verification.ts'
 import type { Cause, Delivery, DeliveryStatus, Try } from './delivery.ts'
 import type { Lane } from './handover.ts'
+import type { afterReport, Report } from './report.ts'
 import type { EndpointTries, Suppression } from './suppression.ts'
 
 /** The outbox. A delivery is due at its time, or when the lease of its node is no longer valid. */
@@ -23,6 +24,11 @@ export type DeliveryStore = {
    * approved; false when there is none.
    */
   bounce(command: BounceCommand): Promise<boolean>
+  /**
+   * Applies a report of a gateway to a delivery of its app and endpoint, as `afterReport` decides,
+   * and ends it. `unknown` where there is no such delivery.
+   */
+  report(command: ReportCommand): Promise<ReportResult>
   /** An app's deliveries with ids from `from` up to `to`, without `to`. */
   between(query: {
     appId: string
@@ -73,6 +79,18 @@ export type BounceCommand = Pick<SettleCommand, 'delivery' | 'event' | 'suppress
   cause: Cause | null
   code: string | null
 }
+
+export type ReportCommand = {
+  appId: string
+  endpointId: string
+  report: Report
+  /** By what is reported. */
+  events: Record<Report['status'], EventType>
+  now: number
+}
+
+/** What the report changed. */
+export type ReportResult = ReturnType<typeof afterReport> | 'unknown'
 
 /** A suppression of the recipient of a verification, from now on; the domain says until when. */
 export type NewSuppression = Pick<Suppression, 'id' | 'cause' | 'code'> & {

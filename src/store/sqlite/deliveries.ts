@@ -6,6 +6,7 @@ import type { NewDelivery } from '../../domain/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
 import { createBounce } from './bounces.ts'
 import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
+import { createReport } from './reports.ts'
 import { createSettle, createTries, type TryDeps } from './tries.ts'
 
 /** Queues a delivery in the transaction of a start, a resend or a try. */
@@ -42,6 +43,7 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
   return {
     ...createLanes(deps),
     bounce: createBounce(deps),
+    report: createReport(deps),
     between: (query) => read(() => reads.between(query)),
     settle: (command) => write(() => settle(command), 'start'),
     expire: (command) => write(() => expire(command)),

@@ -49,7 +49,8 @@ export function createSettle(deps: TryDeps, tries: Tries): (command: SettleComma
     const ended = statements.ended.get({ id: delivery.id, ...keyOf(delivery) })
     if (!ended || !made) return
     tries.add(delivery.id, made)
-    const isNews = command.status === 'sent' && ended.status !== 'sent'
+    // A gateway may have reported that it arrived before its answer was written.
+    const isNews = command.status === 'sent' && !['sent', 'delivered'].includes(ended.status)
     const { status, detail } = isNews ? command : ended
     statements.count.run({ id: delivery.id, status, detail })
     if (isNews) tell(command)
