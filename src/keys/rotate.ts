@@ -25,10 +25,11 @@ import {
 } from './keyset.ts'
 import type { MasterKey } from './master-key.ts'
 import { saltLength } from './passphrase.ts'
+import { resealBindings } from './reseal-bindings.ts'
 
 export type RotationPorts = Pick<
   Ports,
-  'meta' | 'nodes' | 'apps' | 'audit' | 'random' | 'clock' | 'timers'
+  'meta' | 'nodes' | 'apps' | 'bindings' | 'audit' | 'random' | 'clock' | 'timers'
 >
 
 export type Rotation = {
@@ -149,7 +150,7 @@ async function untilFollowed(
   throw cannotStart('a running server has not taken up the new key: run it again, or stop it')
 }
 
-/** Renews every data key under another KEK; returns how many, added to `count`. */
+/** Renews every data key under another KEK, and the bindings; returns how many keys, added to `count`. */
 async function renewAll(
   ports: RotationPorts,
   { onProgress }: Rotation,
@@ -159,7 +160,10 @@ async function renewAll(
   let renewed = count
   for (;;) {
     const apps = await ports.apps.wrappedOtherwise(keyset.currentId, batchSize)
-    if (apps.length === 0) return renewed
+    if (apps.length === 0) {
+      await resealBindings(ports, keyset)
+      return renewed
+    }
     await ports.apps.renewKeys(apps.map((app) => renewal(ports, keyset, app)))
     renewed += apps.length
     onProgress?.(renewed)
