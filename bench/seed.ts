@@ -52,7 +52,7 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
   if (wanted.spareSmtpPort !== undefined) {
     const spare = { ...email, port: wanted.spareSmtpPort }
-    await addEndpoint(ports, actor, { appId: app.id, channel: 'email', email: spare })
+    await addEndpoint(ports, actor, { appId: app.id, kind: 'email', input: spare })
   }
   if (wanted.dkim) await addDkim(ports, app.id)
   for (const locale of wanted.templates ?? []) {

@@ -2,9 +2,8 @@ import type { Alarm } from './domain/alarm.ts'
 import type { App, AppKey } from './domain/app/app.ts'
 import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
 import type { CheckedKey } from './domain/app/dkim-keys.ts'
-import type { Endpoint } from './domain/app/endpoint.ts'
+import { type Endpoint, shownFields } from './domain/app/endpoint.ts'
 import { policyFieldList } from './domain/app/policy.ts'
-import { smtpShownList } from './domain/app/smtp-fields.ts'
 import type { AuditRecord } from './domain/audit.ts'
 import { type Brand, noBrand } from './domain/brand/brand.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
@@ -112,13 +111,16 @@ function presentPolicy(
 }
 
 export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: Endpoint) {
-  const shown = smtpShownList.map(([name, { wire }]) => [wire, settings[name]] as const)
-  const email: Record<string, string | number | boolean | null> = Object.fromEntries(shown)
+  const values: Record<string, unknown> = settings
+  const shown = shownFields(settings.kind).map(([name, wire]) => [wire, values[name]])
   return {
     id,
     channel,
     rank,
-    email: { ...email, has_secret: endpoint.secretSealed !== null },
+    [settings.kind]: {
+      ...Object.fromEntries(shown),
+      has_secret: endpoint.secretSealed !== null,
+    },
     created_at: timestamp(endpoint.createdAt),
     updated_at: timestamp(endpoint.updatedAt),
   }

@@ -1,5 +1,4 @@
 import type { App } from '../domain/app/app.ts'
-import { channels } from '../domain/delivery/channel.ts'
 import { deferredBy, type Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
@@ -7,7 +6,7 @@ import type { SealPlace } from '../domain/keyring.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import type { InboxRow } from '../domain/stores.ts'
 import type { Variables } from '../domain/template/variables.ts'
-import type { Recipient } from '../domain/verification/recipient.ts'
+import { recipientOf } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
 import { renderMessage } from '../messages/render.ts'
 import { createWordingReader, type Picture, type WordingReader } from './wording.ts'
@@ -112,7 +111,7 @@ function readHandover(
   try {
     const address = open('recipient_sealed', recipientSealed)
     const given = variablesSealed && open('variables_sealed', variablesSealed)
-    const recipient: Recipient = { kind: channels.inbox.takes, address }
+    const recipient = recipientOf(address)
     const delivery = { id, endpointId: null, createdAt }
     const variables: Variables | null = given && JSON.parse(given)
     return handover(ports, { app, verification, delivery, recipient, variables })

@@ -3,6 +3,7 @@ import type { Channel, Ports } from '../domain/ports.ts'
 import { createEmailChannel } from './email/email.ts'
 import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
+import { createWebhookChannel } from './webhook.ts'
 import { withWording } from './worded.ts'
 import { createWordingReader } from './wording.ts'
 
@@ -14,10 +15,15 @@ export type ChannelPorts = Pick<
   connectionsMax: number
 }
 
+/** The channels that are requests over HTTP, by the kind of endpoint. */
+export const httpChannels = { webhook: createWebhookChannel }
+export type HttpKind = keyof typeof httpChannels
+
 /** The implementation of each channel; domain/delivery/channel.ts has their rules. */
 const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   email: (ports) =>
     withWording(createWordingReader(ports), createEmailChannel(ports, createMailThread(ports))),
+  webhook: httpChannels.webhook,
   inbox: createInboxChannel,
 }
 

@@ -1,19 +1,22 @@
-import { type App, type AppKey, endpointsOf } from '../domain/app/app.ts'
-import { readSmtpSettings } from '../domain/app/endpoint.ts'
+import { type App, type AppKey, mailServersOf } from '../domain/app/app.ts'
+import { endpointKinds } from '../domain/app/endpoint.ts'
+import type { EndpointInput } from '../domain/app/endpoint-fields.ts'
 import { addEndpoint, updateEndpoint } from '../domain/app/endpoints.ts'
 import { createApp, deleteApp, findApp, updateApp } from '../domain/app/manage.ts'
 import { policyFieldList } from '../domain/app/policy.ts'
-import { emailNames, type SmtpInput } from '../domain/app/smtp-fields.ts'
+import { emailNames } from '../domain/app/smtp-fields.ts'
+import { readSmtpSettings } from '../domain/app/smtp-settings.ts'
 import type { Ports } from '../domain/ports.ts'
 import type { FieldError } from '../domain/problem.ts'
 import { presentApp, presentKey } from '../present.ts'
 import { keyText } from './app-key.ts'
 import { type Command, jsonFlag, wrongUsage } from './command.ts'
+import { endpointFrom, kindFlags } from './endpoint-flags.ts'
+import { leadsElsewhere, withSecrets } from './endpoint-secrets.ts'
 import { policyFlags, policyFrom } from './fields.ts'
 import { allApps, appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable, timeText } from './output.ts'
-import { leadsElsewhere, smtpFlags, smtpFrom, withSecrets } from './smtp.ts'
 
 export const appCreate: Command = {
   name: 'app create',
@@ -24,14 +27,14 @@ export const appCreate: Command = {
     'are shown this once. Works while the server runs.',
   ].join('\n'),
   operands: [{ name: 'NAME', help: 'the name that the mails show, such as "Acme"' }],
-  flags: { ...smtpFlags, ...policyFlags, ...dataFlag, ...jsonFlag },
+  flags: { ...kindFlags('email'), ...policyFlags, ...dataFlag, ...jsonFlag },
   examples: [
     'otpmint app create Acme --smtp-host smtp.example.com --smtp-port 465 \\',
     '  --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
   async run(args, io) {
-    const input = await smtpFrom(args, io)
-    const email = input && (await withSecrets(args, io, input, async () => undefined))
+    const input = await endpointFrom('email', args, io)
+    const email = input && (await withSecrets(args, io, { kind: 'email', input }))
     return withPorts(args, io, async (ports) => {
       const fields = { name: args.operand(0), policy: policyFrom(args), email }
       const { app, keys, liveKey, testKey } = await createApp(ports, cliActor, fields)
@@ -98,7 +101,7 @@ export const appUpdate: Command = {
   operands: [appOperand],
   flags: {
     name: { value: 'NAME', help: 'The new name.' },
-    ...smtpFlags,
+    ...kindFlags('email'),
     ...policyFlags,
     ...dataFlag,
     ...jsonFlag,
@@ -108,10 +111,10 @@ export const appUpdate: Command = {
     'otpmint app update 3kTMd0Pz0a6uYxQWtqGmVb --smtp-password-file - < password',
   ],
   async run(args, io) {
-    const input = await smtpFrom(args, io)
-    const isMoved = input !== undefined && leadsElsewhere(input)
-    const first = async () => endpointsOf(await readApp(args, io), 'email')[0]
-    const email = isMoved ? await withSecrets(args, io, input, first) : input
+    const input = await endpointFrom('email', args, io)
+    const isMoved = input !== undefined && leadsElsewhere('email', input)
+    const current = async () => mailServersOf(await readApp(args, io))[0]
+    const email = isMoved ? await withSecrets(args, io, { kind: 'email', input, current }) : input
     return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
       await changeApp(ports, app, { name: args.text('name'), policy: policyFrom(args), email })
@@ -146,17 +149,18 @@ export const appDelete: Command = {
 type Change = {
   name: string | undefined
   policy: ReturnType<typeof policyFrom>
-  email: SmtpInput | undefined
+  email: EndpointInput | undefined
 }
 
 /** Changes nothing when anything is wrong; reports all mistakes, also those of the mail server. */
 async function changeApp(
   ports: Parameters<typeof updateApp>[0],
-  { id, registeredBy, ...app }: App,
+  app: App,
   { name, policy, email }: Change,
 ): Promise<void> {
+  const { id, registeredBy } = app
   const mistakes: FieldError[] = []
-  const [current = null] = app.endpoints.filter(({ channel }) => channel === 'email')
+  const [current = null] = mailServersOf(app)
   if (email) {
     readSmtpSettings(ports, { input: email, names: emailNames, current, registeredBy, mistakes })
   }
@@ -164,8 +168,8 @@ async function changeApp(
     await updateApp(ports, cliActor, { id, name, policy, mistakes })
   }
   if (!email) return
-  if (current) await updateEndpoint(ports, cliActor, { appId: id, id: current.id, email })
-  else await addEndpoint(ports, cliActor, { appId: id, channel: 'email', email })
+  if (current) await updateEndpoint(ports, cliActor, { appId: id, id: current.id, input: email })
+  else await addEndpoint(ports, cliActor, { appId: id, kind: 'email', input: email })
 }
 
 async function showApp(
@@ -190,7 +194,10 @@ function appFacts(app: App, keys: AppKey[]): [string, string][] {
   return [
     ['id', app.id],
     ['name', app.name ?? '-'],
-    ...endpoints.map((endpoint): [string, string] => ['mail server', endpointText(endpoint)]),
+    ...endpoints.map((endpoint): [string, string] => [
+      endpointKinds[endpoint.settings.kind].noun,
+      endpointText(endpoint),
+    ]),
     ...policyFieldList
       .filter(([field]) => policy[field] !== undefined)
       .map(([field, { wire }]): [string, string] => [wire, String(policy[field])]),
@@ -204,6 +211,6 @@ function appFacts(app: App, keys: AppKey[]): [string, string][] {
 }
 
 function mailServer(app: App): string {
-  const [first] = endpointsOf(app, 'email')
+  const [first] = mailServersOf(app)
   return first ? endpointText(first) : '-'
 }

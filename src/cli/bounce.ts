@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readApiKey } from '../domain/app/api-key.ts'
-import { isLoopback } from '../domain/app/endpoint.ts'
+import { isLoopback } from '../domain/app/host.ts'
 import { settingsAreWrong } from '../startup-error.ts'
 import type { Args, Command } from './command.ts'
 import { reachable } from './healthcheck.ts'

@@ -1,4 +1,4 @@
-import { type App, endpointsOf } from '../domain/app/app.ts'
+import { type App, mailServersOf } from '../domain/app/app.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { OpenPorts } from '../runtime/open.ts'
 import { probeEndpoint, type TestStep, testDns, testEndpoint } from '../runtime/test-delivery.ts'
@@ -10,7 +10,7 @@ export async function checkMailServers(
   apps: App[],
   recipient: Recipient | null,
 ): Promise<Finding[]> {
-  const routes = apps.flatMap((app) => endpointsOf(app, 'email').map((server) => ({ app, server })))
+  const routes = apps.flatMap((app) => mailServersOf(app).map((server) => ({ app, server })))
   if (routes.length === 0) {
     const detail = 'no app has a mail server, so there is none to test'
     const next = 'name one: "otpmint help app update" has the --smtp flags'

@@ -54,7 +54,7 @@ export const doctor: Command = {
 async function examine(args: Args, io: Io): Promise<Finding[]> {
   const own = settingsFor(args, io)
   const sendTo = args.text('send-to')
-  const recipient = sendTo === undefined ? null : readRecipient('email', sendTo, 'send-to')
+  const recipient = sendTo === undefined ? null : readRecipient(['email'], sendTo, 'send-to')
   const server = await askServer(own.dataDir)
   const settings = server ? settingsBeside(server.settings, own) : own
   const { root, adminToken, database } = dataDirectory(settings.dataDir)

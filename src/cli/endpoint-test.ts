@@ -28,7 +28,7 @@ export const endpointTest: Command = {
   ],
   run: async (args, io) => {
     const sendTo = args.text('send-to')
-    const recipient = sendTo === undefined ? null : readRecipient('email', sendTo, 'send-to')
+    const recipient = sendTo === undefined ? null : readRecipient(['email'], sendTo, 'send-to')
     const tag = args.text('locale')
     const locale = tag === undefined ? null : readLocale(tag)
     return withPorts(args, io, async (ports) => {

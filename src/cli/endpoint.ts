@@ -1,22 +1,31 @@
 import { endpointsMax } from '../domain/app/app.ts'
-import type { Endpoint } from '../domain/app/endpoint.ts'
+import { type EmailEndpoint, type Endpoint, isEmail, shownFields } from '../domain/app/endpoint.ts'
 import {
   addEndpoint,
+  found,
   orderEndpoints,
   removeEndpoint,
   updateEndpoint,
 } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
 import { presentEndpoint } from '../present.ts'
-import { type Args, type Command, type Flags, jsonFlag, type Operand } from './command.ts'
+import {
+  type Args,
+  type Command,
+  type Flags,
+  jsonFlag,
+  type Operand,
+  wrongUsage,
+} from './command.ts'
+import { endpointFlags, endpointFrom, kindNamed } from './endpoint-flags.ts'
+import { leadsElsewhere, withSecrets } from './endpoint-secrets.ts'
 import { appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable } from './output.ts'
-import { leadsElsewhere, smtpFlags, smtpFrom, withSecrets } from './smtp.ts'
 
 export const endpointOperand: Operand = {
   name: 'ENDPOINT_ID',
-  help: 'the id of the mail server, as "endpoint list" shows it',
+  help: 'the id of the endpoint, as "endpoint list" shows it',
 }
 
 const rankFlag: Flags = {
@@ -25,27 +34,23 @@ const rankFlag: Flags = {
 
 export const endpointAdd: Command = {
   name: 'endpoint add',
-  summary: 'Add a mail server to an app.',
+  summary: 'Add a mail server, or another endpoint, to an app.',
   about: [
-    'Adds a mail server that is tried when those before it do not answer or refuse. It is the last',
-    'one unless --rank is given.',
+    'Adds an endpoint that is tried when those before it do not answer or refuse. It is the last',
+    'one of its channel unless --rank is given. The flags say of which kind it is.',
   ].join('\n'),
   operands: [appOperand],
-  flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
+  flags: { ...endpointFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
   examples: [
     'otpmint endpoint add 3kTMd0Pz0a6uYxQWtqGmVb --smtp-host smtp.example.net \\',
     '  --smtp-port 587 --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
   ],
   async run(args, io) {
-    const input = (await smtpFrom(args, io)) ?? {}
-    const email = await withSecrets(args, io, input, async () => undefined)
+    const kind = kindNamed(args) ?? 'email'
+    const named = (await endpointFrom(kind, args, io)) ?? {}
+    const input = await withSecrets(args, io, { kind, input: named })
     return withPorts(args, io, async (ports) => {
-      const fields = {
-        appId: args.operand(0),
-        channel: 'email',
-        rank: rankOf(args),
-        email,
-      } as const
+      const fields = { appId: args.operand(0), kind, rank: rankOf(args), input }
       showEndpoint(await addEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
     })
@@ -54,21 +59,27 @@ export const endpointAdd: Command = {
 
 export const endpointUpdate: Command = {
   name: 'endpoint update',
-  summary: 'Change a mail server of an app, or its place in the order.',
+  summary: 'Change an endpoint of an app, or its place in the order.',
   about: [
-    'Changes what is given and leaves the rest. What says where the secret goes (host, port, security,',
-    'user, auth, tenant, client id, ca) needs it again: it is never carried to another server.',
+    'Changes what is given and leaves the rest. What says where the secret goes, such as a host or',
+    'a URL, needs it again: it is never carried to another server.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
-  flags: { ...smtpFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
+  flags: { ...endpointFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
   examples: ['otpmint endpoint update 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --rank 1'],
   async run(args, io) {
-    const input = await smtpFrom(args, io)
-    const isMoved = input !== undefined && leadsElsewhere(input)
-    const email = isMoved ? await withSecrets(args, io, input, () => current(args, io)) : input
+    const kind = kindNamed(args)
+    const named = kind && (await endpointFrom(kind, args, io))
+    const isMoved = kind && named && leadsElsewhere(kind, named)
+    const input = isMoved
+      ? await withSecrets(args, io, { kind, input: named, current: () => current(args, io) })
+      : named
     return withPorts(args, io, async (ports) => {
       const [appId, id] = [args.operand(0), args.operand(1)]
-      const fields = { appId, id, rank: rankOf(args), email }
+      if (kind && found(await findApp(ports, appId), id).settings.kind !== kind) {
+        throw wrongUsage(`endpoint ${id} is of another kind`)
+      }
+      const fields = { appId, id, rank: rankOf(args), input }
       showEndpoint(await updateEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
     })
@@ -77,7 +88,7 @@ export const endpointUpdate: Command = {
 
 export const endpointOrder: Command = {
   name: 'endpoint order',
-  summary: 'Set the order in which the mail servers of an app are tried.',
+  summary: 'Set the order in which the endpoints of each channel are tried.',
   about: 'Those that are named come first, in this order; the others keep theirs after them.',
   operands: [appOperand, { ...endpointOperand, many: true }],
   flags: { ...dataFlag, ...jsonFlag },
@@ -94,8 +105,8 @@ export const endpointOrder: Command = {
 
 export const endpointRemove: Command = {
   name: 'endpoint remove',
-  summary: 'Remove a mail server from an app, with its password.',
-  about: 'Without any mail server the live keys of the app send nothing.',
+  summary: 'Remove an endpoint from an app, with its secret.',
+  about: 'Without any endpoint the live keys of the app send nothing.',
   operands: [appOperand, endpointOperand],
   flags: dataFlag,
   examples: ['otpmint endpoint remove 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN'],
@@ -110,7 +121,7 @@ export const endpointRemove: Command = {
 
 export const endpointList: Command = {
   name: 'endpoint list',
-  summary: 'List the mail servers of an app, first to last.',
+  summary: 'List the endpoints of an app, by channel, first to last.',
   about: 'In the order in which they are tried. In a pipe: tab-separated, without a heading.',
   operands: [appOperand],
   flags: { ...dataFlag, ...jsonFlag },
@@ -139,13 +150,16 @@ function showEndpoint(endpoint: Endpoint, args: Args, io: Io): void {
     printJson(io, presentEndpoint(endpoint))
     return
   }
-  const { settings } = endpoint
+  const { kind } = endpoint.settings
+  const values: Record<string, unknown> = endpoint.settings
+  const shown = shownFields(kind).filter(([name]) => values[name] !== null)
   printFacts(io, [
     ['id', endpoint.id],
+    ['channel', endpoint.channel],
+    ['kind', kind],
     ['rank', String(endpoint.rank)],
-    ['mail server', endpointText(endpoint)],
-    ['login', loginText(settings)],
-    ['sender', sender(endpoint)],
+    ...shown.map(([name, wire]): [string, string] => [wire, String(values[name])]),
+    ['secret', endpoint.secretSealed === null ? 'none' : 'stored'],
   ])
 }
 
@@ -155,16 +169,18 @@ function showAll(endpoints: Endpoint[], args: Args, io: Io): void {
     return
   }
   const rows = endpoints.map((endpoint) => {
-    const { id, rank, settings } = endpoint
-    return [id, String(rank), endpointText(endpoint), loginText(settings), sender(endpoint)]
+    const { id, channel, rank } = endpoint
+    const login = isEmail(endpoint) ? loginText(endpoint) : '-'
+    const sender = isEmail(endpoint) ? senderText(endpoint) : '-'
+    return [id, channel, String(rank), endpointText(endpoint), login, sender]
   })
-  printTable(io, ['ID', 'RANK', 'MAIL SERVER', 'LOGIN', 'SENDER'], rows)
+  printTable(io, ['ID', 'CHANNEL', 'RANK', 'LEADS TO', 'LOGIN', 'SENDER'], rows)
 }
 
-function loginText({ user, auth }: Endpoint['settings']): string {
+function loginText({ settings: { user, auth } }: EmailEndpoint): string {
   return auth === 'password' ? (user ?? '-') : `${user} (${auth})`
 }
 
-function sender({ settings: { from, fromName } }: Endpoint): string {
+function senderText({ settings: { from, fromName } }: EmailEndpoint): string {
   return fromName ? `${fromName} <${from}>` : from
 }

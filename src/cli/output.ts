@@ -47,9 +47,10 @@ export function timeText(at: number | null): string {
   return at === null ? '-' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
-/** A mail server in one line. */
-export function endpointText({ settings: { host, port, security } }: Endpoint): string {
-  return `${host}:${port} (${security})`
+/** Where an endpoint leads, in one line. */
+export function endpointText({ settings }: Endpoint): string {
+  if (settings.kind === 'email') return `${settings.host}:${settings.port} (${settings.security})`
+  return settings.url
 }
 
 // Names and server replies must not move the cursor or forge a line.

@@ -52,7 +52,7 @@ export const suppressionRemove: Command = {
   run: (args, io) =>
     withPorts(args, io, async (ports) => {
       const [appId, text] = [args.operand(0), args.operand(1)]
-      const which = isTimedId(text) ? { id: text } : { to: { kind: 'email' as const, text } }
+      const which = isTimedId(text) ? { id: text } : { to: text }
       await removeSuppression(ports, cliActor, { appId, ...which })
       io.out('removed\n')
       return exitCodes.done

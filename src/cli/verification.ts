@@ -34,8 +34,7 @@ export const verificationsCommand: Command = {
   run: async (args, io) => {
     const mode = oneOf(args, 'mode', modes) ?? 'live'
     const status = oneOf(args, 'status', statuses)
-    const text = args.text('to')
-    const to = text === undefined ? undefined : { kind: 'email' as const, text }
+    const to = args.text('to')
     const paging = pageOf(args, 'timedId')
     return withPorts(args, io, async (ports) => {
       const { id: appId } = await findApp(ports, args.operand(0))

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { isLoopback } from '../domain/app/endpoint.ts'
+import { isLoopback } from '../domain/app/host.ts'
 import type { DomainSettings } from '../domain/settings.ts'
 import type { LogLevel } from '../log.ts'
 import { nearest } from '../nearest.ts'

@@ -1,4 +1,4 @@
-import { isLoopback } from '../domain/app/endpoint.ts'
+import { isLoopback } from '../domain/app/host.ts'
 import type { Metrics } from '../domain/ports.ts'
 import { hostOf, isLoopbackHost } from './core/host.ts'
 

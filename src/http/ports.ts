@@ -1,5 +1,5 @@
 import type { App } from '../domain/app/app.ts'
-import type { Endpoint } from '../domain/app/endpoint.ts'
+import type { EmailEndpoint, Endpoint } from '../domain/app/endpoint.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
@@ -28,7 +28,7 @@ export type HttpPorts = DomainPorts & {
   /** What the DNS says about the From domains of an app. */
   testDns(app: App): Promise<DnsFinding[]>
   /** Tests the login at an endpoint; null on success, else the reason. */
-  tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
+  tryLogin(app: App, endpoint: EmailEndpoint): Promise<string | null>
   /** What a returned message says; null for any other. */
   readBounce(raw: Uint8Array): Promise<BounceReport | null>
   /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */

@@ -4,9 +4,11 @@ import type { MailNetwork } from '../channels/email/dial.ts'
 import type { DialogueStep } from '../channels/email/dialogue.ts'
 import { probeMail, probeSmtp } from '../channels/email/probe.ts'
 import { adviseMailDns } from '../channels/mail-dns/advice.ts'
+import { type HttpKind, httpChannels } from '../channels/registry.ts'
+import { probeWebhook } from '../channels/webhook.ts'
 import { createWordingReader } from '../channels/wording.ts'
 import type { App } from '../domain/app/app.ts'
-import type { Endpoint } from '../domain/app/endpoint.ts'
+import { type Endpoint, isEmail } from '../domain/app/endpoint.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import { newTimedId } from '../domain/id.ts'
 import type { DnsFinding, Ports } from '../domain/ports.ts'
@@ -28,17 +30,20 @@ export type TestDelivery = {
 /** One step of the test; `detail` is a sentence, after a failure with what to do. */
 export type TestStep = { name: string; ok: boolean; detail: string | null }
 
-/** Tests connection, encryption and login of an endpoint; sends nothing. */
+/** Tests connection, encryption and login of an endpoint; sends no message. */
 export async function probeEndpoint(
-  ports: ProbePorts,
+  given: ProbePorts,
   app: App,
   endpoint: Endpoint,
 ): Promise<TestStep[]> {
-  return (await probeSmtp(withEgress(ports), app, endpoint)).map(shown)
+  const ports = withNetwork(given)
+  if (isEmail(endpoint)) return (await probeSmtp(ports, app, endpoint)).map(shown)
+  return [await probeWebhook(ports, app, endpoint)]
 }
 
-function withEgress(ports: ProbePorts) {
-  return { ...ports, egress: ports.egress ?? createEgress({ dns: createDns(ports) }) }
+function withNetwork(ports: ProbePorts) {
+  const { egress = createEgress({ dns: createDns(ports) }) } = ports
+  return { ...ports, egress }
 }
 
 function shown({ step, ok, says }: DialogueStep): TestStep {
@@ -62,8 +67,14 @@ export async function testEndpoint(
   if (broken) return { status: 'refused', detail: broken.detail, steps }
   if (message === null) return { status: null, detail: null, steps }
   const handover = testMessage(ports, app, endpoint, message)
+  if (!isEmail(endpoint)) {
+    const channel = httpChannels[endpoint.settings.kind as HttpKind](withNetwork(ports))
+    const { status, detail } = await channel.deliver(handover, AbortSignal.timeout(testMaxMs))
+    channel.close()
+    return { status, detail, steps: [...steps, { name: 'message', ok: status === 'sent', detail }] }
+  }
   const wording = await createWordingReader(ports).read(handover)
-  const sent = await probeMail(withEgress(ports), { ...handover, wording })
+  const sent = await probeMail(withNetwork(ports), { ...handover, endpoint, wording })
   const { status, detail } = sent.outcome
   return { status, detail, steps: [...steps, ...sent.steps.map(shown)] }
 }
@@ -72,6 +83,8 @@ export async function testEndpoint(
 type TestMessage = { recipient: Recipient } & Partial<Pick<Handover, 'locale' | 'variables'>>
 
 const lifeMs = 600_000
+/** The longest hand-over of a test message, in ms. */
+const testMaxMs = 40_000
 
 /** A message with the usual layout, whose code belongs to no verification. */
 function testMessage(

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { adviseDomain, adviseMailDns } from '../../src/channels/mail-dns/advice.ts'
 import type { DomainRecords } from '../../src/channels/mail-dns/records.ts'
 import { allows, readSpf } from '../../src/channels/mail-dns/spf.ts'
+import { mailServersOf } from '../../src/domain/app/app.ts'
 import { dkimRecord } from '../../src/domain/app/dkim.ts'
 import { dkimKey } from '../support/commands.ts'
 import { dnsOf, type Zone } from '../support/dns.ts'
@@ -198,7 +199,7 @@ describe('the advice', () => {
 
   test('reads each From domain once, and its policy from the domain above it', async () => {
     const app = appWith({ email: { from: 'codes@login.example.com', host: 'mail.example.net' } })
-    const [first] = app.endpoints
+    const [first] = mailServersOf(app)
     if (!first) throw new Error('the app has no endpoint')
     const second = endpointOf(app, { ...first.settings, host: 'mail.lan' }, undefined, 'second')
     const other = endpointOf(app, { ...first.settings, from: 'a@example.org' }, undefined, 'other')

@@ -87,7 +87,15 @@ LOGIN_WORDS = (
     "email.service_account: must be the JSON key",
     "email.ca: must be certificates in PEM",
 )
-FIELDS |= {Refusal(operation, words) for operation in ENDPOINTS for words in LOGIN_WORDS}
+# A kind of endpoint has its settings, and they are those of its channel.
+KINDS = ("email", "webhook")
+KIND_WORDS = tuple(f"{kind}: {reason}" for kind in KINDS for reason in (
+    "is missing",
+    "is not for this endpoint",
+))
+WEBHOOK_WORDS = ("webhook.url: must be an https URL", 'webhook.secret: must be "whsec_"')
+SETTINGS_WORDS = LOGIN_WORDS + KIND_WORDS + WEBHOOK_WORDS
+FIELDS |= {Refusal(operation, words) for operation in ENDPOINTS for words in SETTINGS_WORDS}
 
 # The original API answers 400 for every refusal.
 TEXTS = {

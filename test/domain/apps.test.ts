@@ -2,13 +2,15 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { authenticate } from '../../src/domain/app/api-key.ts'
 import type { App } from '../../src/domain/app/app.ts'
-import { readHost, secretPlace } from '../../src/domain/app/endpoint.ts'
+import { secretPlace } from '../../src/domain/app/endpoint.ts'
 import { addEndpoint, removeEndpoint, updateEndpoint } from '../../src/domain/app/endpoints.ts'
+import { readHost } from '../../src/domain/app/host.ts'
 import { createApp } from '../../src/domain/app/manage.ts'
 import { effectivePolicy, type PolicyInput } from '../../src/domain/app/policy.ts'
 import { readSecretKey, registerApp } from '../../src/domain/app/register.ts'
-import { emailNames, type SmtpInput } from '../../src/domain/app/smtp-fields.ts'
+import { emailNames, type SmtpInput, type SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import { Problem } from '../../src/domain/problem.ts'
+import { smtpOf } from '../support/commands.ts'
 import { defaultSettings, type World, world } from '../support/world.ts'
 
 const actor = { who: 'cli', requestId: null }
@@ -45,8 +47,8 @@ test('a password opens for the endpoint and destination that it was sealed for o
   const endpoint = first(app)
   const sealed = endpoint.secretSealed
   if (!sealed) throw new Error('no password was sealed')
-  const open = (changed: Partial<typeof endpoint.settings>, id = endpoint.id) => {
-    const place = secretPlace({ id, settings: { ...endpoint.settings, ...changed } })
+  const open = (changed: Partial<SmtpSettings>, id = endpoint.id) => {
+    const place = secretPlace({ id, settings: { ...smtpOf(endpoint), ...changed } })
     return at.keyring.open(app.id, app.dataKey, place, sealed)
   }
 
@@ -62,8 +64,7 @@ test('a change of an endpoint’s destination needs the password again', async (
   const at = await world()
   const { app } = await createApp(at, actor, { name: 'Acme', email })
   const { id } = first(app)
-  const change = (input: SmtpInput) =>
-    updateEndpoint(at, actor, { appId: app.id, id, email: input })
+  const change = (input: SmtpInput) => updateEndpoint(at, actor, { appId: app.id, id, input })
 
   for (const moved of [{ host: 'b.example' }, { port: 465 }, { security: 'tls' }, { user: 'u' }]) {
     expect((await refusal(change(moved))).code).toBe('secret_required')
@@ -72,7 +73,7 @@ test('a change of an endpoint’s destination needs the password again', async (
   expect(renamed.secretSealed).toEqual(first(app).secretSealed)
   const moved = await change({ port: 465, password: 'new' })
   if (!moved.secretSealed) throw new Error('no password was sealed')
-  expect(moved.settings.security).toBe('tls')
+  expect(smtpOf(moved).security).toBe('tls')
   const place = secretPlace(moved)
   expect(at.keyring.open(app.id, app.dataKey, place, moved.secretSealed)).toBe('new')
 })
@@ -81,13 +82,13 @@ test('endpoints keep ranks from one on, however they are added, moved and remove
   const at = await world()
   const { app } = await createApp(at, actor, { name: 'Acme' })
   const add = (host: string, rank?: number) => {
-    const fields = { email: { ...email, host }, rank }
-    return addEndpoint(at, actor, { appId: app.id, channel: 'email', ...fields })
+    const fields = { input: { ...email, host }, rank }
+    return addEndpoint(at, actor, { appId: app.id, kind: 'email', ...fields })
   }
   const hosts = async () => {
     const endpoints = (await at.apps.get(app.id))?.endpoints ?? []
     expect(endpoints.map(({ rank }) => rank)).toEqual(endpoints.map((_, index) => index + 1))
-    return endpoints.map(({ settings }) => settings.host)
+    return endpoints.map((endpoint) => smtpOf(endpoint).host)
   }
   const a = await add('a.example')
   await add('b.example')
@@ -105,7 +106,7 @@ test('endpoints keep ranks from one on, however they are added, moved and remove
 test('an app has at most ten endpoints of a channel, however many are added at once', async () => {
   const at = await world()
   const { app } = await createApp(at, actor, { name: 'Acme' })
-  const add = () => addEndpoint(at, actor, { appId: app.id, channel: 'email', email })
+  const add = () => addEndpoint(at, actor, { appId: app.id, kind: 'email', input: email })
   const outcomes = await Promise.allSettled(Array.from({ length: 14 }, add))
 
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(10)
@@ -137,7 +138,7 @@ test('the kind of TLS follows from the port, and plain text must be asked for', 
     [{ port: 25, security: 'none' }, 'none'],
   ] as const) {
     const { app } = await createApp(at, actor, { name: 'Acme', email: { ...email, ...input } })
-    expect(first(app).settings.security).toBe(security)
+    expect(smtpOf(first(app)).security).toBe(security)
   }
   expect(await fieldsRefused(at, { email: { ...email, security: 'opportunistic' } })).toEqual([
     'email.security',
@@ -302,7 +303,7 @@ test('a registered secretKey finds its app, and registering it again changes not
   expect(again.code).toBe('secret_key_taken')
   expect(found?.id).toBe(app.id)
   expect(found?.registeredBy).toBe('open')
-  expect(found && first(found).settings.host).toBe('smtp.example.com')
+  expect(found && smtpOf(first(found)).host).toBe('smtp.example.com')
   expect(await at.apps.findBySecretKey(at.keyring.secretKeyIndex('correct-hors3'))).toBeNull()
 })
 

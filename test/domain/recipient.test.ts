@@ -7,7 +7,7 @@ import {
   readRecipient,
 } from '../../src/domain/verification/recipient.ts'
 
-const readAddress = (input: unknown) => readRecipient('email', input).address
+const readAddress = (input: unknown) => readRecipient(['email'], input).address
 const fold = (address: string) => foldRecipient({ kind: 'email', address })
 
 describe('a recipient', () => {

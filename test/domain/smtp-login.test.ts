@@ -6,6 +6,7 @@ import { addEndpoint, updateEndpoint } from '../../src/domain/app/endpoints.ts'
 import type { SmtpInput } from '../../src/domain/app/smtp-fields.ts'
 import { readTenant } from '../../src/domain/app/smtp-login.ts'
 import { Problem } from '../../src/domain/problem.ts'
+import { smtpOf } from '../support/commands.ts'
 import { type World, world } from '../support/world.ts'
 
 const actor = { who: 'cli', requestId: null } as const
@@ -43,9 +44,9 @@ beforeAll(async () => {
 })
 
 const add = (email: SmtpInput) =>
-  addEndpoint(at, actor, { appId: at.app.id, channel: 'email', email: { ...server, ...email } })
+  addEndpoint(at, actor, { appId: at.app.id, kind: 'email', input: { ...server, ...email } })
 const update = (id: string, email: SmtpInput) =>
-  updateEndpoint(at, actor, { appId: at.app.id, id, email })
+  updateEndpoint(at, actor, { appId: at.app.id, id, input: email })
 
 /** The fields that a change was refused for, or the code of the refusal. */
 async function refusal(work: Promise<unknown>): Promise<string[] | string> {
@@ -73,7 +74,7 @@ describe('a login', () => {
     const seen: unknown[] = []
     for (const kind of kinds) {
       const endpoint = await add(logins[kind])
-      const { auth, user, tenant, clientId } = endpoint.settings
+      const { auth, user, tenant, clientId } = smtpOf(endpoint)
       seen.push([auth, user, tenant, clientId, await opened(endpoint)])
     }
     const user = 'codes@example.com'

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { HttpPorts } from '../../src/http/ports.ts'
+import { smtpOf } from '../support/commands.ts'
 import { makeCertificate } from '../support/smtp.ts'
 import { type Answer, adminToken, type CallOptions, type Site, site } from './fixture.ts'
 
@@ -9,7 +10,7 @@ const email = {
   from: 'codes@example.com',
   password: 'hunter2',
 }
-const newEndpoint = { channel: 'email', email }
+const newEndpoint = { channel: 'email', email: email }
 
 const admin = (at: Site, method: string, path: string, options: CallOptions = {}) =>
   at.call(method, path, { token: adminToken, ...options })
@@ -83,6 +84,37 @@ test('a change of an endpoint’s destination needs its password again', async (
   expect(moved.json.email.host).toBe('mx.example.net')
 })
 
+test('an endpoint of another kind has its own settings, and its secret goes nowhere else', async () => {
+  const { add, patch } = await bare()
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+  const url = 'https://gateway.example.com/otp'
+  const { status, json, text } = await add({ channel: 'webhook', webhook: { url, secret } })
+  expect([status, json.channel, json.webhook.url]).toEqual([201, 'webhook', url])
+  expect(json.webhook.has_secret).toBe(true)
+  expect(text).not.toContain(secret)
+
+  const moved = await patch(json.id, { webhook: { url: 'https://evil.example/' } })
+  expect(moved).toMatchObject({ status: 409, json: { code: 'secret_required' } })
+  const slowed = await patch(json.id, { webhook: { rate_per_minute: 60 } })
+  expect(slowed.json.webhook).toMatchObject({ url, rate_per_minute: 60, has_secret: true })
+
+  const wrong = [
+    [{ channel: 'webhook' }, 'webhook'],
+    [{ channel: 'webhook', email: newEndpoint.email }, 'email,webhook'],
+    [{ channel: 'webhook', webhook: { url: 'ftp://a.example/', secret } }, 'webhook.url'],
+    [{ channel: 'webhook', webhook: { url: 'https://u:p@a.example/', secret } }, 'webhook.url'],
+    [{ channel: 'webhook', webhook: { url, secret: 'whsec_short' } }, 'webhook.secret'],
+    [{ channel: 'webhook', webhook: { url } }, 'webhook.secret'],
+  ] as const
+  for (const [body, named] of wrong) {
+    const { status, json } = await add(body as never)
+    const fields = json.errors.map(({ field }: { field: string }) => field)
+    expect([status, fields.sort().join()]).toEqual([422, named])
+  }
+  const other = await patch(json.id, { email: { host: 'mx.example.net' } })
+  expect(other.json.errors).toEqual([{ field: 'email', reason: 'is not for this endpoint' }])
+})
+
 test('numbers of an endpoint are within their bounds, and null takes them back', async () => {
   const { add, patch } = await bare()
   const numbers = { connections_max: 50, rate_per_minute: 10_000 }
@@ -135,7 +167,7 @@ test('every mistake of an endpoint is named at once, by its path in the body', a
   expect(fields(odd)).toEqual([
     ...['channel', 'email.from', 'email.host', 'email.port', 'email.secure', 'rank', 'x'],
   ])
-  expect(fields(absent)).toEqual(['channel', 'email.from', 'email.host', 'email.port'])
+  expect(fields(absent)).toEqual(['channel', 'email'])
   expect(fields(text)).toContain('email')
   expect(fields(change)).toEqual(['channel', 'email.password', 'rank'])
 })
@@ -181,8 +213,8 @@ test('every change of an endpoint is in the audit log', async () => {
 test('a test message goes to one address, through the first endpoint or the named one', async () => {
   const used: string[] = []
   const { at, appId, add } = await bare({
-    testDelivery: async (_app, { settings }, message) => {
-      used.push(`${settings.host} ${message?.recipient.address}`)
+    testDelivery: async (_app, endpoint, message) => {
+      used.push(`${smtpOf(endpoint).host} ${message?.recipient.address}`)
       if (!message) return { status: null, detail: null, steps: [] }
       return { status: 'sent', detail: '250 ok', steps: [{ name: 'send', ok: true, detail: null }] }
     },

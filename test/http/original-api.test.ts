@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { startVerification } from '../../src/domain/verification/start.ts'
+import { smtpOf } from '../support/commands.ts'
 import { codeOf, noon, wrongCode } from '../support/world.ts'
 import { adminToken, type CallOptions, type Json, type Site, site } from './fixture.ts'
 
@@ -143,7 +144,7 @@ test('a secretKey that is taken is never overwritten', async () => {
 
   expect([again.status, again.text]).toEqual([400, 'Error: This secretKey is taken'])
   await mailed(at)
-  expect(at.sent[0]?.handover.endpoint?.settings.host).toBe('smtp.example.com')
+  expect(smtpOf(at.sent[0]?.handover.endpoint).host).toBe('smtp.example.com')
 })
 
 test('a registration without the token may name public mail servers only', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { readHost } from '../../src/domain/app/endpoint.ts'
+import { readHost } from '../../src/domain/app/host.ts'
 import { hostPattern } from '../../src/http/core/patterns.ts'
 
 const pattern = new RegExp(hostPattern)

@@ -69,7 +69,11 @@ async function addSealed(place: Omit<Installation, 'keyring'>, keyring: LiveKeyr
   const { app } = await addApp(ports)
   const email = { host: 'mx.test', port: 465, user: 'u', password, from: 'a@b.test' }
   const settings = { settings: {} as Ports['settings'] }
-  await addEndpoint({ ...ports, ...settings }, actor, { appId: app.id, channel: 'email', email })
+  await addEndpoint({ ...ports, ...settings }, actor, {
+    appId: app.id,
+    kind: 'email',
+    input: email,
+  })
   const dkimPairs = { make: async () => pair, read: () => pair }
   await addDkimKey({ ...ports, ...settings, dkimPairs }, actor, { appId: app.id, domain: 'b.test' })
   const all = { ...ports, ...settings }
@@ -398,7 +402,7 @@ describe('a rotation', () => {
             const email = { host: 'mx2.test', port: 465, user: 'u', password, from: 'a@b.test' }
             const settings = { settings: {} as Ports['settings'] }
             const ports = { ...place, keyring, ...settings }
-            await addEndpoint(ports, actor, { appId: id, channel: 'email', email })
+            await addEndpoint(ports, actor, { appId: id, kind: 'email', input: email })
           }
           await apps.renewKeys(renewals)
         },

@@ -4,6 +4,7 @@ import { mailOf } from '../../src/channels/email/email.ts'
 import { lifeLeft } from '../../src/domain/delivery/life.ts'
 import { languages } from '../../src/domain/language.ts'
 import { appWith, handoverOf } from '../channels/mail-fixtures.ts'
+import { smtpOf } from '../support/commands.ts'
 import { type Rspamd, startRspamd, type Verdict } from './rspamd.ts'
 import { spamAssassin } from './spamassassin.ts'
 
@@ -26,7 +27,7 @@ async function inEveryLanguage(
       const { endpoint, ...handover } = handoverOf(app, { locale, code: '568464', ...times })
       if (!endpoint) throw new Error('the app has no mail server')
       const mail = mailOf({ ...handover, endpoint })
-      const raw = await createComposer().compose(mail, endpoint.settings, lifeLeft(leftMs, 0))
+      const raw = await createComposer().compose(mail, smtpOf(endpoint), lifeLeft(leftMs, 0))
       return { label: `${locale} ${what}`, raw }
     }),
   )

@@ -80,7 +80,7 @@ export async function startMachine(parts: MachineParts) {
       return queue.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
     },
   }
-  const channels = { email, inbox: watchedInbox }
+  const channels = { email, webhook: email, inbox: watchedInbox }
   const outbox = createSender({ ...base, channels, log, metrics })
   const state = { isStopping: false }
   const keys = { right: true }

@@ -1,6 +1,6 @@
 import type { App, AppKey } from '../../src/domain/app/app.ts'
 import type { DkimKey } from '../../src/domain/app/dkim.ts'
-import type { Endpoint } from '../../src/domain/app/endpoint.ts'
+import { type Endpoint, isEmail } from '../../src/domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../src/domain/app/smtp-fields.ts'
 import type { AuditAppend } from '../../src/domain/audit.ts'
 import { type AuditEntry, audited, type HeadMoved } from '../../src/domain/audit.ts'
@@ -73,10 +73,16 @@ export function plainApp(change: Partial<App> = {}): App {
   }
 }
 
+/** The settings of an endpoint that is a mail server. */
+export function smtpOf(endpoint: Endpoint | null | undefined): SmtpSettings {
+  if (!endpoint || !isEmail(endpoint)) throw new Error('this endpoint is no mail server')
+  return endpoint.settings
+}
+
 /** An SMTP server without login, with no optional field set. */
 export function smtpSettings(change: Partial<SmtpSettings> = {}): SmtpSettings {
   return {
-    channel: 'email',
+    kind: 'email',
     host: 'mail.example.com',
     port: 587,
     security: 'starttls',

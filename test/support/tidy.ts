@@ -44,6 +44,7 @@ const packageHomes: Record<string, string[]> = {
   'libphonenumber-js': ['channels'],
   '@formatjs/intl-localematcher': ['messages'],
   mustache: ['messages'],
+  standardwebhooks: ['channels'],
   'bun:sqlite': ['store'],
   '@node-rs/argon2': ['keys'],
   'ipaddr.js': ['channels', 'http', 'config'],

@@ -1,5 +1,5 @@
 import type { App } from '../../domain/app/app.ts'
-import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
+import { type EmailEndpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { Keyring } from '../../domain/keyring.ts'
 import { notOpened, type Refused, type Tokens } from './tokens.ts'
 
@@ -12,7 +12,7 @@ export type Credential = { credential: string | null } | { outcome: Refused }
 export function credentialOf(
   { keyring, tokens }: CredentialPorts,
   app: App,
-  endpoint: Endpoint,
+  endpoint: EmailEndpoint,
 ): Credential | Promise<Credential> {
   const { settings, secretSealed } = endpoint
   if (settings.auth !== 'password') return tokens.get(app, endpoint)

@@ -1,6 +1,6 @@
 import type { App } from '../../domain/app/app.ts'
 import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
-import type { Endpoint } from '../../domain/app/endpoint.ts'
+import { type EmailEndpoint, isEmail } from '../../domain/app/endpoint.ts'
 import { type DeliveryOutcome, deferredBy, type Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports, Queued, Turn } from '../../domain/ports.ts'
 import { plainWording, type Wording } from '../wording.ts'
@@ -80,10 +80,11 @@ export function createEmailChannel(given: TokenPorts, mailer: Mailer): MailChann
 
   /** Notes whether the mail server took the token. `again`: another token may do. */
   function learn(
-    { endpoint }: Handover,
+    handover: Handover,
     { credential }: { credential: string | null },
     outcome: DeliveryOutcome,
   ): 'done' | 'again' {
+    const endpoint = serverOf(handover)
     if (!endpoint || endpoint.settings.auth === 'password' || credential === null) return 'done'
     if (outcome.status === 'refused' && outcome.cause === 'login') {
       return tokens.refused(endpoint.id, credential, outcome) === 'again' ? 'again' : 'done'
@@ -98,13 +99,19 @@ const loginsMax = 3
 /** A message that waited longer for a token, in ms, goes back to its lane. */
 const tokenWaitMaxMs = 2_000
 
-function refusalOf({ endpoint, recipient }: Handover): DeliveryOutcome | null {
-  if (!endpoint) return noServer
-  return oneAddress.test(recipient.address) ? null : notAnAddress
+/** The mail server of a hand-over; null without one. */
+function serverOf({ endpoint }: Handover): EmailEndpoint | null {
+  return endpoint && isEmail(endpoint) ? endpoint : null
 }
 
-function credentialFor(ports: CredentialPorts, { app, endpoint }: Handover) {
-  return endpoint ? credentialOf(ports, app, endpoint) : { outcome: noServer }
+function refusalOf(handover: Handover): DeliveryOutcome | null {
+  if (!serverOf(handover)) return noServer
+  return oneAddress.test(handover.recipient.address) ? null : notAnAddress
+}
+
+function credentialFor(ports: CredentialPorts, handover: Handover) {
+  const endpoint = serverOf(handover)
+  return endpoint ? credentialOf(ports, handover.app, endpoint) : { outcome: noServer }
 }
 
 function jobOf(
@@ -112,7 +119,8 @@ function jobOf(
   handover: Message,
   { credential }: { credential: string | null },
 ): MailJob {
-  const { app, endpoint } = handover
+  const { app } = handover
+  const endpoint = serverOf(handover)
   if (!endpoint) throw new Error('a hand-over without an endpoint')
   const server = mailServer(app, endpoint, credential)
   return { server, mail: mailOf(handover), dkim: dkimSigner(keyring, app, endpoint) }
@@ -137,7 +145,7 @@ function orStopped<Value>(value: Value | Promise<Value>, signal: AbortSignal) {
 export function dkimSigner(
   keyring: Ports['keyring'],
   app: App,
-  { settings }: Endpoint,
+  { settings }: EmailEndpoint,
 ): DkimSigner | null {
   const key = signingKey(app, settings.from)
   if (key === null) return null

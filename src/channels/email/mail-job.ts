@@ -1,5 +1,5 @@
 import type { App } from '../../domain/app/app.ts'
-import type { Endpoint } from '../../domain/app/endpoint.ts'
+import type { EmailEndpoint } from '../../domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Queued, Turn } from '../../domain/ports.ts'
@@ -49,7 +49,7 @@ export type Mailer = {
 /** The server of an endpoint, to log in at with this credential. */
 export function mailServer(
   { version: appVersion, registeredBy }: App,
-  { id: endpointId, settings }: Endpoint,
+  { id: endpointId, settings }: EmailEndpoint,
   credential: string | null,
 ): MailServer {
   return { endpointId, appVersion, settings, registeredBy, credential }

@@ -1,5 +1,5 @@
 import type { App } from '../../domain/app/app.ts'
-import type { Endpoint } from '../../domain/app/endpoint.ts'
+import type { EmailEndpoint } from '../../domain/app/endpoint.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Clock } from '../../domain/ports.ts'
 import type { Wording } from '../wording.ts'
@@ -27,7 +27,7 @@ type ProbePorts = TokenPorts & MailNetwork
 export async function probeSmtp(
   ports: ProbePorts,
   app: App,
-  endpoint: Endpoint,
+  endpoint: EmailEndpoint,
 ): Promise<DialogueStep[]> {
   // With a token of its own, so that the token server is tested too.
   const found = await credentialOf({ ...ports, tokens: createTokens(ports) }, app, endpoint)
@@ -45,7 +45,7 @@ export async function probeSmtp(
 export async function tryLogin(
   ports: ProbePorts,
   app: App,
-  endpoint: Endpoint,
+  endpoint: EmailEndpoint,
 ): Promise<string | null> {
   const steps = await probeSmtp(ports, app, endpoint)
   return steps.find(({ ok }) => !ok)?.says ?? null
@@ -91,7 +91,7 @@ function stepsTo(
 /** Hands over one message on a connection of its own, and tells what was said. */
 export async function probeMail(
   ports: ProbePorts & { clock: Clock },
-  handover: Handover & { endpoint: Endpoint; wording?: Wording },
+  handover: Handover & { endpoint: EmailEndpoint; wording?: Wording },
 ): Promise<{ outcome: DeliveryOutcome; steps: DialogueStep[] }> {
   const transcript = createTranscript()
   const mailer = createMailer({ ...ports, transcript, connectionsMax: 1 })

@@ -1,5 +1,5 @@
 import type { App } from '../../domain/app/app.ts'
-import { type Endpoint, secretPlace } from '../../domain/app/endpoint.ts'
+import { type EmailEndpoint, secretPlace } from '../../domain/app/endpoint.ts'
 import type { OAuthSecret } from '../../domain/app/smtp-login.ts'
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
 import type { Ports } from '../../domain/ports.ts'
@@ -10,7 +10,7 @@ export type Refused = Exclude<DeliveryOutcome, { status: 'sent' }>
 /** The access tokens of every endpoint that logs in with OAuth; in memory only. */
 export type Tokens = {
   /** A token, at once where one is known; or why there is none. */
-  get(app: App, endpoint: Endpoint): Token | Promise<Token>
+  get(app: App, endpoint: EmailEndpoint): Token | Promise<Token>
   /** The mail server accepted a login with this token. */
   accepted(endpointId: string, token: string): void
   /**
@@ -66,7 +66,7 @@ export function createTokens(ports: TokenPorts): Tokens {
     if (entries.size > entriesMax && oldest !== undefined) entries.delete(oldest)
     return entry
   }
-  const request = (app: App, endpoint: Endpoint, entry: Entry): Promise<Token> => {
+  const request = (app: App, endpoint: EmailEndpoint, entry: Entry): Promise<Token> => {
     entry.running ??= ask(ports, app, endpoint, entry).finally(() => {
       entry.running = null
     })
@@ -106,7 +106,12 @@ export function createTokens(ports: TokenPorts): Tokens {
 }
 
 /** Asks for a token and notes it, or until when none is asked for. */
-async function ask(ports: TokenPorts, app: App, endpoint: Endpoint, entry: Entry): Promise<Token> {
+async function ask(
+  ports: TokenPorts,
+  app: App,
+  endpoint: EmailEndpoint,
+  entry: Entry,
+): Promise<Token> {
   const { timers } = ports
   const secret = openSecret(ports, app, endpoint)
   if (!secret) return { outcome: notOpened }
@@ -128,7 +133,7 @@ function pauseOf(outcome: Refused): number {
   return Math.min(outcome.retryAfterMs ?? failedPauseMs, pauseMaxMs)
 }
 
-type Renewal = { app: App; endpoint: Endpoint; entry: Entry; secret: OAuthSecret }
+type Renewal = { app: App; endpoint: EmailEndpoint; entry: Entry; secret: OAuthSecret }
 
 /**
  * Stores the refresh token that Microsoft gives in place of the one used: each ends 90 days after it
@@ -152,7 +157,7 @@ async function keepRefreshToken(
 function openSecret(
   { keyring }: Pick<Ports, 'keyring'>,
   app: App,
-  { id, settings, secretSealed }: Endpoint,
+  { id, settings, secretSealed }: EmailEndpoint,
 ): OAuthSecret | null {
   if (!secretSealed) return null
   try {

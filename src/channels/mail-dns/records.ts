@@ -1,4 +1,4 @@
-import type { App } from '../../domain/app/app.ts'
+import { type App, mailServersOf } from '../../domain/app/app.ts'
 import { type DkimKey, dkimRecord, type InDns, inDns, signingKey } from '../../domain/app/dkim.ts'
 import type { Dns } from '../../domain/ports.ts'
 import { isPublicAddress } from '../public-address.ts'
@@ -34,7 +34,7 @@ export type DomainRecords = {
 /** Reads the records of every From domain of the app. */
 export function readDomains(dns: Dns, app: App): Promise<DomainRecords[]> {
   const hosts = new Map<string, Set<string>>()
-  for (const { settings } of app.endpoints) {
+  for (const { settings } of mailServersOf(app)) {
     const domain = settings.from.slice(settings.from.lastIndexOf('@') + 1)
     hosts.set(domain, (hosts.get(domain) ?? new Set()).add(settings.host))
   }

@@ -5,7 +5,7 @@ import type { TemplateRef } from '../template/template.ts'
 import { modes } from '../verification/verification.ts'
 import type { Webhook } from '../webhook/webhook.ts'
 import type { DkimKey } from './dkim.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { EmailEndpoint, Endpoint } from './endpoint.ts'
 import type { Policy } from './policy.ts'
 
 export type App = {
@@ -61,6 +61,11 @@ export const endpointsMax = 10
 /** The app's endpoints of one channel, by rank. */
 export function endpointsOf({ endpoints }: App, channel: string): Endpoint[] {
   return endpoints.filter((endpoint) => endpoint.channel === channel)
+}
+
+/** The app's mail servers, by rank. */
+export function mailServersOf(app: App): EmailEndpoint[] {
+  return endpointsOf(app, 'email') as EmailEndpoint[]
 }
 
 /** The place that a verification's sealed address is bound to. */

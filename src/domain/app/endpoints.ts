@@ -3,14 +3,15 @@ import type { EndpointChannel } from '../delivery/channel.ts'
 import { newId } from '../id.ts'
 import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import { type App, endpointsMax, endpointsOf } from './app.ts'
-import { draftEndpoint, type Endpoint, given } from './endpoint.ts'
+import { draftEndpoint, type Endpoint, type EndpointKind } from './endpoint.ts'
+import { type EndpointInput, given } from './endpoint-fields.ts'
 import { changeApp, type ManagePorts } from './manage.ts'
-import { emailNames, type SmtpInput } from './smtp-fields.ts'
 
 export type EndpointFields = {
   /** 1 is tried first; by default a new one is last. */
   rank?: unknown
-  email?: SmtpInput | undefined
+  /** Of its kind. */
+  input?: EndpointInput | undefined
   mistakes?: FieldError[]
 }
 
@@ -21,18 +22,17 @@ export type EndpointFields = {
 export async function addEndpoint(
   ports: ManagePorts,
   actor: Actor,
-  { appId, channel, ...fields }: EndpointFields & { appId: string; channel: EndpointChannel },
+  { appId, kind, ...fields }: EndpointFields & { appId: string; kind: EndpointKind },
 ): Promise<Endpoint> {
   const id = newId(ports.random)
   const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.add' }, (current) => {
     const mistakes = [...(fields.mistakes ?? [])]
-    const input = fields.email ?? {}
-    const request = { input, names: emailNames, current: null, mistakes, id }
+    const request = { kind, input: fields.input ?? {}, current: null, mistakes, id }
     const endpoint = draftEndpoint(ports, current, request)
     const rank = readRank(fields.rank, mistakes)
     refuseIfAny(mistakes)
     if (!endpoint) throw new Problem('invalid_request')
-    const siblings = endpointsOf(current, channel)
+    const siblings = endpointsOf(current, endpoint.channel)
     if (siblings.length >= endpointsMax) throw new Problem('too_many_endpoints')
     const endpoints = ranked(current, placed(siblings, endpoint, rank ?? endpointsMax))
     return { change: { endpoints }, detail: `endpoint ${id}` }
@@ -52,8 +52,9 @@ export async function updateEndpoint(
   const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.update' }, (current) => {
     const before = found(current, id)
     const mistakes = [...(fields.mistakes ?? [])]
-    const input = fields.email
-    const request = { input: input ?? {}, names: emailNames, current: before, mistakes }
+    const { input } = fields
+    const { kind } = before.settings
+    const request = { kind, input: input ?? {}, current: before, mistakes }
     const endpoint = input ? draftEndpoint(ports, current, request) : before
     const rank = readRank(fields.rank, mistakes) ?? before.rank
     refuseIfAny(mistakes)

@@ -7,7 +7,7 @@ import { hashKey, newApiKey } from './api-key.ts'
 import { type App, type AppKey, activeKeysMax, type KeyMode, readName } from './app.ts'
 import { draftEndpoint } from './endpoint.ts'
 import { type PolicyInput, readPolicy } from './policy.ts'
-import { emailNames, type SmtpInput } from './smtp-fields.ts'
+import type { SmtpInput } from './smtp-fields.ts'
 
 export type AppFields = {
   name?: unknown
@@ -36,7 +36,7 @@ export async function createApp(
   const policy = readPolicy(ports.settings, { current: {}, input: fields.policy ?? {}, mistakes })
   const email =
     fields.email &&
-    draftEndpoint(ports, draft, { input: fields.email, names: emailNames, current: null, mistakes })
+    draftEndpoint(ports, draft, { kind: 'email', input: fields.email, current: null, mistakes })
   refuseIfAny(mistakes)
 
   const app: App = { ...draft, name, policy, endpoints: email ? [email] : [] }

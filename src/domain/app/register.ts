@@ -3,7 +3,7 @@ import type { Ports } from '../ports.ts'
 import { collected, type FieldError, Problem, refuseIfAny, secondsUntil } from '../problem.ts'
 import { hourMs, type Rate } from '../verification/limits.ts'
 import { type App, readName, readStrangersName } from './app.ts'
-import { draftEndpoint, type Endpoint } from './endpoint.ts'
+import { draftEndpoint, type EmailEndpoint, isEmail } from './endpoint.ts'
 import { draftApp, entry, type ManagePorts } from './manage.ts'
 import type { SmtpInput, SmtpNames } from './smtp-fields.ts'
 
@@ -28,7 +28,7 @@ const serverLogins: Rate = { name: 'server_logins', max: 30, windowMs: hourMs }
 type RegisterPorts = ManagePorts &
   Pick<Ports, 'egress' | 'limits'> & {
     /** Tests the login at the endpoint; null on success, else the reason. */
-    tryLogin(app: App, endpoint: Endpoint): Promise<string | null>
+    tryLogin(app: App, endpoint: EmailEndpoint): Promise<string | null>
   }
 
 /**
@@ -49,8 +49,10 @@ export async function registerApp(
   const name = readAppName(registration, mistakes)
   const { names } = registration
   const endpoint =
-    mail && draftEndpoint(ports, draft, { input: mail, names, current: null, mistakes })
-  if (registeredBy === 'open' && endpoint) refuseForeignFrom(endpoint, names, mistakes)
+    mail &&
+    draftEndpoint(ports, draft, { kind: 'email', input: mail, names, current: null, mistakes })
+  const server = endpoint && isEmail(endpoint) ? endpoint : null
+  if (registeredBy === 'open' && server) refuseForeignFrom(server, names, mistakes)
   refuseIfAny(mistakes)
   if (secretKey === null) throw new Problem('invalid_request')
 
@@ -58,7 +60,7 @@ export async function registerApp(
   const app: App = { ...draft, name, hasSecretKey: true, endpoints }
   const registeredFrom =
     address === null ? null : ports.keyring.limitIndex('registered_from', address)
-  if (registeredFrom && endpoint) await refuseStranger(ports, app, endpoint, registeredFrom)
+  if (registeredFrom && server) await refuseStranger(ports, app, server, registeredFrom)
 
   const secretKeyIndex = ports.keyring.secretKeyIndex(secretKey)
   const command = { app, keys: [], secretKeyIndex, registeredFrom }
@@ -92,7 +94,7 @@ function readAppName(
 
 /** Requires that an open registration sends from the login's domain or from the login itself. */
 function refuseForeignFrom(
-  { settings: { from, user } }: Endpoint,
+  { settings: { from, user } }: EmailEndpoint,
   names: SmtpNames,
   mistakes: FieldError[],
 ): void {
@@ -104,7 +106,7 @@ function refuseForeignFrom(
 async function refuseStranger(
   ports: RegisterPorts,
   app: App,
-  endpoint: Endpoint,
+  endpoint: EmailEndpoint,
   registeredFrom: Uint8Array,
 ): Promise<void> {
   const { all, fromAddress } = await ports.apps.countOpen(registeredFrom)

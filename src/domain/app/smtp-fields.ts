@@ -1,5 +1,5 @@
-import type { Field } from '../field.ts'
 import { addressMax } from '../verification/recipient.ts'
+import { type EndpointField, namesOf, type Pace, paceFields } from './endpoint-fields.ts'
 
 export const smtpSecurities = ['tls', 'starttls', 'opportunistic', 'none'] as const
 export type SmtpSecurity = (typeof smtpSecurities)[number]
@@ -17,8 +17,8 @@ export const smtpAuths = [
 ] as const
 export type SmtpAuth = (typeof smtpAuths)[number]
 
-export type SmtpSettings = {
-  channel: 'email'
+export type SmtpSettings = Pace & {
+  kind: 'email'
   host: string
   port: number
   security: SmtpSecurity
@@ -33,19 +33,6 @@ export type SmtpSettings = {
   fromName: string | null
   /** PEM certificates that are trusted besides the system's; null for none. */
   ca: string | null
-  /** Connections at a time; null follows the server's default of 10. */
-  connectionsMax: number | null
-  /** Messages in any 60 s; null for as many as the server takes. */
-  ratePerMinute: number | null
-}
-
-export type EndpointField = Field & {
-  wire: string
-  required?: true
-  secret?: true
-  nullable?: true
-  /** On the command line it is read from a file. */
-  file?: true
 }
 
 /** Every field of an SMTP endpoint: wire name, type, bounds and description. */
@@ -56,6 +43,7 @@ export const smtpFields = {
     max: 253,
     must: 'a host name or an IP address',
     wire: 'host',
+    destination: true,
     required: true,
     says: 'Host name or IP address of the mail server.',
   },
@@ -64,6 +52,7 @@ export const smtpFields = {
     min: 1,
     max: 65_535,
     wire: 'port',
+    destination: true,
     required: true,
     says: 'Its port: 587 (STARTTLS) or 465 (implicit TLS) with most providers.',
   },
@@ -71,6 +60,7 @@ export const smtpFields = {
     type: 'choice',
     of: smtpSecurities,
     wire: 'security',
+    destination: true,
     says:
       'tls: implicit TLS (default on 465). starttls: required (default elsewhere). ' +
       'opportunistic: STARTTLS if it is offered and trusted, else plain (default on loopback). ' +
@@ -82,6 +72,7 @@ export const smtpFields = {
     max: 256,
     must: '1 to 256 characters without control characters',
     wire: 'user',
+    destination: true,
     nullable: true,
     says: 'The login or mailbox; the From address if absent, null for no login.',
   },
@@ -89,6 +80,7 @@ export const smtpFields = {
     type: 'choice',
     of: smtpAuths,
     wire: 'auth',
+    destination: true,
     says:
       'password: the default. google, google_service_account: a token of Google for a refresh token ' +
       'or a service account. microsoft, microsoft_app: a token of Microsoft for a refresh token or ' +
@@ -100,6 +92,7 @@ export const smtpFields = {
     max: 253,
     must: 'the id (GUID) or a domain of the tenant',
     wire: 'tenant',
+    destination: true,
     nullable: true,
     says: 'The Microsoft tenant: its id or a domain of it.',
   },
@@ -109,6 +102,7 @@ export const smtpFields = {
     max: 256,
     must: '1 to 256 characters without control characters',
     wire: 'client_id',
+    destination: true,
     nullable: true,
     says: 'The OAuth client. For a service account its address is shown here.',
   },
@@ -119,6 +113,7 @@ export const smtpFields = {
     must: '1 to 1024 characters without control characters',
     wire: 'password',
     secret: true,
+    asks: 'Password of the mail server',
     file: true,
     says: 'Write-only. Needed again when anything changes that says where it goes.',
   },
@@ -129,6 +124,7 @@ export const smtpFields = {
     must: '1 to 1024 characters without control characters',
     wire: 'client_secret',
     secret: true,
+    asks: 'Secret of the OAuth client',
     file: true,
     says: 'Write-only. The secret of the OAuth client; with auth microsoft it may be absent.',
   },
@@ -139,6 +135,7 @@ export const smtpFields = {
     must: '1 to 8192 characters without control characters',
     wire: 'refresh_token',
     secret: true,
+    asks: 'Refresh token',
     file: true,
     says: 'Write-only. What the owner of the mailbox consented to.',
   },
@@ -178,38 +175,18 @@ export const smtpFields = {
     must: 'certificates in PEM of at most 8,192 characters, and nothing else',
     lines: true,
     wire: 'ca',
+    destination: true,
     nullable: true,
     file: true,
     says:
       'Certificates (PEM) of an authority of your own, trusted for this server besides the ' +
       'system’s; none if absent or null.',
   },
-  connectionsMax: {
-    type: 'integer',
-    min: 1,
-    max: 50,
-    wire: 'connections_max',
-    nullable: true,
-    says: 'Connections to this server at a time; 10 if absent or null.',
-  },
-  ratePerMinute: {
-    type: 'integer',
-    min: 1,
-    max: 10_000,
-    wire: 'rate_per_minute',
-    nullable: true,
-    says: 'Messages to this server in any 60 seconds; as many as it takes if absent or null.',
-  },
+  ...paceFields,
 } as const satisfies Record<string, EndpointField>
 
 export type SmtpField = keyof typeof smtpFields
 export const smtpFieldList = Object.entries(smtpFields) as [SmtpField, EndpointField][]
-
-/** The fields that may be shown: all but secrets. */
-export const smtpShownList = smtpFieldList.filter(([, { secret }]) => !secret) as [
-  Exclude<keyof SmtpSettings, 'channel'>,
-  EndpointField,
-][]
 
 /** An endpoint's settings as received, not validated. */
 export type SmtpInput = { [Name in SmtpField]?: unknown }
@@ -217,6 +194,4 @@ export type SmtpInput = { [Name in SmtpField]?: unknown }
 /** The caller's names of the fields, for reporting mistakes. */
 export type SmtpNames = Record<SmtpField, string>
 
-export const emailNames = Object.fromEntries(
-  smtpFieldList.map(([name, { wire }]) => [name, `email.${wire}`]),
-) as SmtpNames
+export const emailNames = namesOf('email', smtpFields)

@@ -2,7 +2,7 @@ import { isWithin, mustBe } from '../field.ts'
 import type { Pem } from '../ports.ts'
 import { type FieldError, Problem } from '../problem.ts'
 import { readDomain } from '../verification/recipient.ts'
-import type { Endpoint } from './endpoint.ts'
+import { destinationOf, type NewSecret } from './endpoint-fields.ts'
 import {
   type SmtpAuth,
   type SmtpField,
@@ -39,13 +39,13 @@ export type OAuthSecret = {
   serviceAccount: { keyId: string | null; privateKey: string } | null
 }
 
-/** What is to be sealed; `keep` keeps what is. */
-export type NewSecret = { set: string } | 'keep' | 'none'
+/** The settings of an endpoint that is changed, and its sealed secret. */
+export type SmtpCurrent = { settings: SmtpSettings; secretSealed: Uint8Array | null }
 
 type Reading = {
   input: SmtpInput
   names: SmtpNames
-  current: Endpoint | null
+  current: SmtpCurrent | null
   mistakes: FieldError[]
 }
 type Refuse = (field: SmtpField, reason: string) => void
@@ -79,16 +79,9 @@ export function readLogin(
     for (const field of secretsOf(logins[auth].needs)) refuse(field, 'is missing')
     return null
   }
-  if (destination(settings) !== destination(kept.settings)) throw new Problem('secret_required')
+  if (destinationOf(smtpFields, settings) !== destinationOf(smtpFields, kept.settings))
+    throw new Problem('secret_required')
   return { settings, secret: 'keep' }
-}
-
-/** Every field of the destination in one text, for comparing and for binding the secret. */
-export function destination(settings: SmtpSettings): string {
-  const { channel, host, port, security, user, ca, auth, tenant, clientId } = settings
-  return [channel, host, port, security, user, ca, auth, tenant, clientId]
-    .map((field) => field ?? '')
-    .join('\0')
 }
 
 function refuseOthers(input: SmtpInput, auth: SmtpAuth, refuse: Refuse): void {

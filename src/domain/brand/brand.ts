@@ -68,7 +68,7 @@ function readBrandColor(value: unknown, mistakes: FieldError[]): string | null {
 
 function readSupport(value: unknown, mistakes: FieldError[]): string | null {
   if (value === null) return null
-  return collected(mistakes, () => readRecipient('email', value, 'support').address)
+  return collected(mistakes, () => readRecipient(['email'], value, 'support').address)
 }
 
 function readLogo(value: unknown, mistakes: FieldError[]): Logo | null {

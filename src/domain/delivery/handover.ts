@@ -3,7 +3,7 @@ import type { Ports } from '../ports.ts'
 import type { NewDelivery, Sealed } from '../stores.ts'
 import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
-import type { Recipient } from '../verification/recipient.ts'
+import { type Recipient, recipientOf } from '../verification/recipient.ts'
 import { statusOf, type Verification } from '../verification/verification.ts'
 import type { Route } from './after-try.ts'
 import { type ChannelKind, channels } from './channel.ts'
@@ -101,11 +101,11 @@ export async function readHandover(
   if (!app || !verification || !sealed) return null
   if (statusOf(verification, clock.now()) !== 'pending') return null
   if (!keyring.hasCodeKey(verification.codeKeyId)) return null
-  const opened = openSealed(ports, { app, id, sealed, channel: delivery.channel })
+  const opened = openSealed(ports, { app, id, sealed })
   return opened && handover(ports, { app, verification, delivery, ...opened })
 }
 
-type Sealing = { app: App; id: string; sealed: Sealed; channel: ChannelKind }
+type Sealing = { app: App; id: string; sealed: Sealed }
 
 /**
  * Opens the address and the variables of a verification; null where their key is gone, because the
@@ -113,14 +113,13 @@ type Sealing = { app: App; id: string; sealed: Sealed; channel: ChannelKind }
  */
 export function openSealed(
   { keyring }: Pick<Ports, 'keyring'>,
-  { app, id, sealed, channel }: Sealing,
+  { app, id, sealed }: Sealing,
 ): { recipient: Recipient; variables: Variables | null } | null {
   try {
     const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed.recipient)
     const variables =
       sealed.variables && keyring.open(app.id, app.dataKey, variablesPlace(id), sealed.variables)
-    const recipient = { kind: channels[channel].takes, address }
-    return { recipient, variables: variables && JSON.parse(variables) }
+    return { recipient: recipientOf(address), variables: variables && JSON.parse(variables) }
   } catch {
     return null
   }

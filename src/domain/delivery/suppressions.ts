@@ -3,7 +3,7 @@ import { type Actor, audited } from '../audit.ts'
 import type { Ports } from '../ports.ts'
 import { Problem } from '../problem.ts'
 import type { Page } from '../stores.ts'
-import { type RecipientKind, readRecipient } from '../verification/recipient.ts'
+import { readRecipient, recipientKinds } from '../verification/recipient.ts'
 import type { Suppression } from './suppression.ts'
 
 /** An app's suppressions in force, the newest first. Throws `app_not_found`. */
@@ -16,7 +16,7 @@ export async function listSuppressions(
 }
 
 type RemovePorts = Pick<Ports, 'apps' | 'suppressions' | 'audit' | 'keyring' | 'clock'>
-type Which = { id: string } | { to: { kind: RecipientKind; text: unknown } }
+type Which = { id: string } | { to: unknown }
 
 /**
  * Ends a suppression, by its id or by its exact address, and forgets that there was one. Throws
@@ -42,7 +42,7 @@ export async function removeSuppression(
 function indexOf(
   keyring: Pick<Ports['keyring'], 'recipientIndex'>,
   appId: string,
-  { kind, text }: Extract<Which, { to: unknown }>['to'],
+  to: unknown,
 ): Uint8Array {
-  return keyring.recipientIndex(appId, readRecipient(kind, text).address)
+  return keyring.recipientIndex(appId, readRecipient(recipientKinds, to).address)
 }

@@ -1,14 +1,14 @@
 import type { Ports } from '../ports.ts'
 import type { Page } from '../stores.ts'
 import { recipientKey } from './limits.ts'
-import { foldRecipient, type RecipientKind, readRecipient } from './recipient.ts'
+import { foldRecipient, readRecipient, recipientKinds } from './recipient.ts'
 import type { Mode, Status, Verification } from './verification.ts'
 
 export type ListRequest = {
   appId: string
   mode: Mode
   /** Only those of exactly this address. */
-  to?: { kind: RecipientKind; text: unknown } | undefined
+  to?: unknown
   status?: Status | undefined
   /** 1 to 100. */
   limit: number
@@ -24,7 +24,7 @@ export async function listVerifications(
   const query = { appId, mode, now, limit, cursor, ...(status && { status }) }
   if (to === undefined) return verifications.list(query)
 
-  const recipient = readRecipient(to.kind, to.text)
+  const recipient = readRecipient(recipientKinds, to)
   return verifications.list({
     ...query,
     recipient: {

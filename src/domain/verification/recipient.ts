@@ -5,6 +5,8 @@ export type Recipient = { kind: RecipientKind; address: string }
 
 /** How addresses of a kind are read, folded into one mailbox, and masked. */
 type Kind = {
+  /** What only addresses of this kind match, so that an address tells its kind. */
+  form: RegExp
   /** Completes "must be ...". */
   must: string
   read(input: string): string | null
@@ -14,6 +16,7 @@ type Kind = {
 
 const kinds = {
   email: {
+    form: /@/,
     must: 'one e-mail address like ada@example.com',
     read: readEmail,
     fold: foldEmail,
@@ -22,14 +25,28 @@ const kinds = {
 } satisfies Record<string, Kind>
 
 export type RecipientKind = keyof typeof kinds
+export const recipientKinds = Object.keys(kinds) as RecipientKind[]
 
 /**
  * The one recipient that the text names, normalised. Throws `invalid_request` naming `field` for
- * anything that is not exactly one address of this kind.
+ * anything that is not exactly one address of one of these kinds.
  */
-export function readRecipient(kind: RecipientKind, input: unknown, field = 'to'): Recipient {
-  const address = typeof input === 'string' ? kinds[kind].read(input) : null
-  if (address === null) throw invalidField(field, `must be ${kinds[kind].must}`)
+export function readRecipient(
+  takes: readonly RecipientKind[],
+  input: unknown,
+  field = 'to',
+): Recipient {
+  const kind = takes.find((each) => kinds[each].form.test(String(input))) ?? takes[0]
+  const address = kind && typeof input === 'string' ? kinds[kind].read(input) : null
+  if (!kind || address === null) {
+    throw invalidField(field, `must be ${takes.map((each) => kinds[each].must).join(' or ')}`)
+  }
+  return { kind, address }
+}
+
+/** The recipient of a stored address. */
+export function recipientOf(address: string): Recipient {
+  const kind = recipientKinds.find((each) => kinds[each].form.test(address)) ?? 'email'
   return { kind, address }
 }
 

@@ -60,7 +60,7 @@ async function offer(
   const { id, mode } = verification
   const sealed = await verifications.sealed({ appId: app.id, mode, id })
   if (!sealed) return false
-  const opened = openSealed(ports, { app, id, sealed, channel: queued.channel })
+  const opened = openSealed(ports, { app, id, sealed })
   if (!opened) return false
   const delivery = queuedDelivery(verification, queued)
   outbox.offer(delivery, handover(ports, { app, verification, delivery, ...opened }))

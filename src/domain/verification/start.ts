@@ -66,7 +66,11 @@ export async function startVerification(
   const { app } = request
   const now = clock.now()
   const channel = channelFor(request)
-  const recipient = readRecipient(channels[channel].takes, request.to, request.toField)
+  const recipient = readRecipient(
+    channels[request.channel ?? 'email'].takes,
+    request.to,
+    request.toField,
+  )
   const variables = request.variables ? readVariables(request.variables, app.templates) : null
   const policy = effectivePolicy(app.policy, settings)
   if (policy.paused) throw new Problem('app_paused')

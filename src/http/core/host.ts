@@ -1,4 +1,4 @@
-import { isLoopback } from '../../domain/app/endpoint.ts'
+import { isLoopback } from '../../domain/app/host.ts'
 
 /**
  * The host name of a request, without port and brackets; null when there is none or two. A foreign

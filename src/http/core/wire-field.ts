@@ -1,5 +1,6 @@
 import type { TSchema } from 'elysia'
-import { type EndpointField, smtpFields, smtpSecurities } from '../../domain/app/smtp-fields.ts'
+import type { EndpointField } from '../../domain/app/endpoint-fields.ts'
+import { smtpFields, smtpSecurities } from '../../domain/app/smtp-fields.ts'
 import type { Field } from '../../domain/field.ts'
 import {
   domainPattern,

@@ -1,5 +1,6 @@
 import { type TSchema, t } from 'elysia'
-import { type EndpointField, smtpFields } from '../../domain/app/smtp-fields.ts'
+import type { EndpointField } from '../../domain/app/endpoint-fields.ts'
+import { smtpFields } from '../../domain/app/smtp-fields.ts'
 import { emailPattern, namePattern, portPattern, textPattern } from '../core/patterns.ts'
 import type { Operation } from '../core/route.ts'
 import { securityField, wireFieldOrNull } from '../core/wire-field.ts'

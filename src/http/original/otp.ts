@@ -68,7 +68,7 @@ async function resend(
   { shareableKey: id, mail }: Record<string, unknown>,
 ): Promise<Reply> {
   if (typeof id !== 'string') throw invalidField('shareableKey', 'must be a string')
-  const { address } = readRecipient('email', mail, 'mail')
+  const { address } = readRecipient(['email'], mail, 'mail')
   const mode = modeOf(ports, app)
   const key: VerificationKey = { appId: app.id, mode, id }
   const verification = await ports.verifications.get(key)
@@ -77,7 +77,7 @@ async function resend(
   if (!isLive || !sealed || verification.startedBy !== 'original') {
     throw new Problem('verification_not_found')
   }
-  const opened = openSealed(ports, { app, id, sealed, channel: verification.channel })
+  const opened = openSealed(ports, { app, id, sealed })
   if (opened?.recipient.address !== address) {
     throw new Problem('verification_not_found')
   }

@@ -6,7 +6,7 @@ import type { Draft } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
 import { presentPage } from './components/page.ts'
-import { emailInput, policyInput } from './input.ts'
+import { policyInput, settingsInput } from './input.ts'
 
 export async function create(
   ports: RoutePorts,
@@ -15,7 +15,7 @@ export async function create(
   const { app, keys, liveKey, testKey } = await createApp(ports, actor, {
     name: fields['name'],
     policy: policyInput(fields['policy']),
-    email: emailInput(fields['email'], mistakes),
+    email: settingsInput('email', fields['email'], mistakes),
     mistakes,
   })
   const secrets = { live_key: liveKey, test_key: testKey }

@@ -1,10 +1,10 @@
 import { type App, endpointsOf } from '../../domain/app/app.ts'
-import { type Endpoint, isEndpointChannel } from '../../domain/app/endpoint.ts'
+import { type Endpoint, type EndpointKind, kindsOf } from '../../domain/app/endpoint.ts'
 import { addEndpoint, found, removeEndpoint, updateEndpoint } from '../../domain/app/endpoints.ts'
 import { findApp } from '../../domain/app/manage.ts'
-import { channels, endpointChannels } from '../../domain/delivery/channel.ts'
+import { channels, type EndpointChannel, endpointChannels } from '../../domain/delivery/channel.ts'
 import { readLocale } from '../../domain/language.ts'
-import { Problem } from '../../domain/problem.ts'
+import { type FieldError, Problem } from '../../domain/problem.ts'
 import { readVariables } from '../../domain/template/variables.ts'
 import { readRecipient } from '../../domain/verification/recipient.ts'
 import { presentEndpoint } from '../../present.ts'
@@ -14,7 +14,7 @@ import type { Draft } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { AdminCall } from './api.ts'
 import type { TestDeliveryRequest } from './components/app.ts'
-import { emailInput } from './input.ts'
+import { kindsGiven, settingsInput } from './input.ts'
 
 type OfApp = AdminCall & { params: { id: string } }
 type One = AdminCall & { params: { id: string; endpoint_id: string } }
@@ -28,34 +28,42 @@ export async function add(
   ports: RoutePorts,
   { actor, params, draft: { fields, mistakes } }: OfApp & { draft: Draft },
 ): Promise<Reply> {
-  const { channel, rank } = fields
-  const isChannel = isEndpointChannel(channel)
+  const kind = kindOf(fields, mistakes)
+  const input = settingsInput(kind, fields[kind], mistakes)
+  const place = { appId: params.id, kind, rank: fields['rank'] }
+  return json(presentEndpoint(await addEndpoint(ports, actor, { ...place, input, mistakes })), 201)
+}
+
+/** The kind of a new endpoint, by the settings that it has; adds what is wrong to `mistakes`. */
+function kindOf({ channel, ...fields }: Draft['fields'], mistakes: FieldError[]): EndpointKind {
+  const isChannel = endpointChannels.some((name) => name === channel)
   if (!isChannel) {
-    const reason = channel === undefined ? 'is missing' : `must be ${endpointChannels.join(' or ')}`
+    const reason = channel === undefined ? 'is missing' : `must be ${endpointChannels.join(', ')}`
     mistakes.push({ field: 'channel', reason })
   }
-  const endpoint = await addEndpoint(ports, actor, {
-    appId: params.id,
-    channel: isChannel ? channel : 'email',
-    rank,
-    email: emailInput(fields['email'], mistakes),
-    mistakes,
-  })
-  return json(presentEndpoint(endpoint), 201)
+  const kinds = isChannel ? kindsOf(channel as EndpointChannel) : kindsGiven(fields)
+  const given = kindsGiven(fields)
+  const kind = given.find((each) => kinds.includes(each))
+  for (const other of given.filter((each) => each !== kind)) {
+    mistakes.push({ field: other, reason: 'is not for this endpoint' })
+  }
+  if (kind !== undefined) return kind
+  mistakes.push({ field: kinds.join(' or ') || 'email', reason: 'is missing' })
+  throw new Problem('invalid_request', { errors: mistakes })
 }
 
 export async function update(
   ports: RoutePorts,
   { actor, params, draft: { fields, mistakes } }: One & { draft: Draft },
 ): Promise<Reply> {
-  const endpoint = await updateEndpoint(ports, actor, {
-    appId: params.id,
-    id: params.endpoint_id,
-    rank: fields['rank'],
-    email: emailInput(fields['email'], mistakes),
-    mistakes,
-  })
-  return json(presentEndpoint(endpoint))
+  const { id: appId, endpoint_id: id } = params
+  const { kind } = found(await findApp(ports, appId), id).settings
+  for (const other of kindsGiven(fields).filter((given) => given !== kind)) {
+    mistakes.push({ field: other, reason: 'is not for this endpoint' })
+  }
+  const input = settingsInput(kind, fields[kind], mistakes)
+  const change = { appId, id, rank: fields['rank'], input, mistakes }
+  return json(presentEndpoint(await updateEndpoint(ports, actor, change)))
 }
 
 export async function remove(ports: RoutePorts, { actor, params }: One): Promise<Reply> {

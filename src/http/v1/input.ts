@@ -1,5 +1,6 @@
+import { type EndpointKind, endpointKindList, endpointKinds } from '../../domain/app/endpoint.ts'
+import type { EndpointInput } from '../../domain/app/endpoint-fields.ts'
 import { type PolicyInput, policyFieldList } from '../../domain/app/policy.ts'
-import { emailNames, type SmtpInput, smtpFieldList } from '../../domain/app/smtp-fields.ts'
 import { mustBe } from '../../domain/field.ts'
 import type { FieldError } from '../../domain/problem.ts'
 
@@ -10,18 +11,27 @@ export function policyInput(value: unknown): PolicyInput | undefined {
   return Object.fromEntries(policyFieldList.map(([name, { wire }]) => [name, fields[wire]]))
 }
 
-/** The fields of an email endpoint by the domain's names; a secret is never null. */
-export function emailInput(value: unknown, mistakes: FieldError[]): SmtpInput | undefined {
+/** The fields of an endpoint by the domain's names; a secret is never null. */
+export function settingsInput(
+  kind: EndpointKind,
+  value: unknown,
+  mistakes: FieldError[],
+): EndpointInput | undefined {
   const fields = asObject(value)
   if (!fields) return undefined
-  const input: SmtpInput = {}
-  for (const [name, field] of smtpFieldList) {
+  const input: EndpointInput = {}
+  for (const [name, field] of Object.entries(endpointKinds[kind].fields)) {
     const value = fields[field.wire]
     if (field.secret && value === null) {
-      mistakes.push({ field: emailNames[name], reason: mustBe(field) })
+      mistakes.push({ field: `${kind}.${field.wire}`, reason: mustBe(field) })
     } else input[name] = value
   }
   return input
+}
+
+/** The kinds whose settings a body has. */
+export function kindsGiven(fields: Record<string, unknown>): EndpointKind[] {
+  return endpointKindList.map(([kind]) => kind).filter((kind) => fields[kind] !== undefined)
 }
 
 function asObject(value: unknown): Record<string, unknown> | undefined {

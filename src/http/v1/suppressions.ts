@@ -30,7 +30,7 @@ export async function removeAddress(
   ports: RoutePorts,
   { actor, params, body }: OfApp & { body: { to: string } },
 ): Promise<Reply> {
-  const to = { kind: 'email', text: body.to } as const
+  const { to } = body
   await removeSuppression(ports, actor, { appId: params.id, to })
   return noContent
 }

@@ -60,7 +60,7 @@ export async function search(
   { app, key, body }: AppCall & { body: Search },
 ): Promise<Reply> {
   const { limit = 20, cursor = null, status } = body
-  const to = { kind: 'email', text: body.to } as const
+  const { to } = body
   const request = { appId: app.id, mode: key.mode, limit, cursor, status, to }
   const page = await listVerifications(ports, request)
   return json(presentPage(page, presenter(ports)))

@@ -8,6 +8,7 @@ import type { Handover } from '../../../src/domain/delivery/delivery.ts'
 import { lifeLeft } from '../../../src/domain/delivery/life.ts'
 import { languages } from '../../../src/domain/language.ts'
 import { renderMessage } from '../../../src/messages/render.ts'
+import { smtpOf } from '../../support/commands.ts'
 import { appWith, handoverOf, messageOf, noon } from '../mail-fixtures.ts'
 
 const second: Parameters<typeof handoverOf>[1] = {
@@ -221,9 +222,7 @@ describe('the headers', () => {
 })
 
 function compose(composer: Composer, handover: Handover, leftMs = 600_000) {
-  const { endpoint } = handover
-  if (!endpoint) throw new Error('the app has no mail server')
-  return composer.compose(mailOf(handover), endpoint.settings, lifeLeft(leftMs, 0))
+  return composer.compose(mailOf(handover), smtpOf(handover.endpoint), lifeLeft(leftMs, 0))
 }
 
 async function parsed(composer: Composer, app: App) {
@@ -239,7 +238,7 @@ async function expectReads(raw: string, app: App, handover: Handover): Promise<v
   expect(lines(mail.text)).toBe(message.text)
   expect(lines(mail.html)).toBe(message.html)
   expect(mail.to.value).toEqual([{ name: '', address: handover.recipient.address }])
-  const { from = '', fromName = null } = app.endpoints[0]?.settings ?? {}
+  const { from, fromName } = smtpOf(app.endpoints[0])
   expect(mail.from.value).toEqual([
     { name: (fromName ?? app.name ?? '').replaceAll('=?', '= ?'), address: from },
   ])

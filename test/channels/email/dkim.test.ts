@@ -9,6 +9,7 @@ import { type DkimKey, dkimPlace, dkimRecord } from '../../../src/domain/app/dki
 import { lifeLeft } from '../../../src/domain/delivery/life.ts'
 import { languages } from '../../../src/domain/language.ts'
 import { dkimPairs } from '../../../src/keys/dkim-pair.ts'
+import { smtpOf } from '../../support/commands.ts'
 import { dnsOf, resolverOf } from '../../support/dns.ts'
 import { mailServer } from '../../support/smtp.ts'
 import { appWith, handoverOf, keyring, noon, openChannel } from '../mail-fixtures.ts'
@@ -30,8 +31,7 @@ function compose(
   message: Parameters<typeof handoverOf>[1] = {},
 ): Promise<string> {
   const app = appWith(parts)
-  const { settings } = app.endpoints[0] ?? {}
-  if (!settings) throw new Error('the app has no endpoint')
+  const settings = smtpOf(app.endpoints[0])
   return createComposer().compose(mailOf(handoverOf(app, message)), settings, lifeLeft(600_000, 0))
 }
 

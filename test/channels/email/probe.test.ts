@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { createEgress, type MailEgress } from '../../../src/channels/egress.ts'
 import type { DialogueStep } from '../../../src/channels/email/dialogue.ts'
 import { probeMail, probeSmtp, tryLogin } from '../../../src/channels/email/probe.ts'
-import type { App } from '../../../src/domain/app/app.ts'
-import type { Endpoint } from '../../../src/domain/app/endpoint.ts'
+import { type App, mailServersOf } from '../../../src/domain/app/app.ts'
+import type { EmailEndpoint } from '../../../src/domain/app/endpoint.ts'
 import { systemClock, systemTimers } from '../../../src/system.ts'
 import { dnsOf } from '../../support/dns.ts'
 import { mailServer, makeCertificate, scriptedServer } from '../../support/smtp.ts'
@@ -297,8 +297,8 @@ function probe(app: App, ca = [certificate.ca]): Promise<DialogueStep[]> {
   return probeSmtp(ports, app, firstOf(app))
 }
 
-function firstOf({ endpoints }: App): Endpoint {
-  const [endpoint] = endpoints
+function firstOf(app: App): EmailEndpoint {
+  const [endpoint] = mailServersOf(app)
   if (!endpoint) throw new Error('the app has no mail server')
   return endpoint
 }

@@ -5,6 +5,7 @@ import {
   sentOutcome,
 } from '../../../src/channels/email/smtp-outcome.ts'
 import { wordsOf } from '../../../src/channels/email/smtp-words.ts'
+import { smtpOf } from '../../support/commands.ts'
 import { type Script, scriptedServer, until } from '../../support/smtp.ts'
 import { appWith, handoverOf, openChannel } from '../mail-fixtures.ts'
 
@@ -371,7 +372,6 @@ const secrets = { recipient: 'ada@example.com', code: '483920' }
 
 function server(registeredBy: 'admin' | 'open' = 'admin') {
   const email = { host: 'mail.acme.test', port: 587, security: 'starttls' as const, user: 'codes' }
-  const settings = appWith({ email }).endpoints[0]?.settings
-  if (!settings) throw new Error('the app has no mail server')
+  const settings = smtpOf(appWith({ email }).endpoints[0])
   return { settings, credential: null, registeredBy }
 }

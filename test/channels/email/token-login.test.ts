@@ -3,7 +3,7 @@ import { createEgress } from '../../../src/channels/egress.ts'
 import { createEmailChannel } from '../../../src/channels/email/email.ts'
 import { createMailer } from '../../../src/channels/email/mailer.ts'
 import { probeSmtp } from '../../../src/channels/email/probe.ts'
-import type { App } from '../../../src/domain/app/app.ts'
+import { type App, mailServersOf } from '../../../src/domain/app/app.ts'
 import { dnsOf } from '../../support/dns.ts'
 import { type Script, scriptedServer } from '../../support/smtp.ts'
 import { handoverOf, movableTimers, tokenPorts } from '../mail-fixtures.ts'
@@ -39,7 +39,7 @@ async function stage(script: Script, mechanisms = 'XOAUTH2') {
   }
   const send = (one = app) => channel.deliver(handoverOf(one), new AbortController().signal)
   const probe = () => {
-    const [endpoint] = app.endpoints
+    const [endpoint] = mailServersOf(app)
     if (!endpoint) throw new Error('no endpoint')
     return probeSmtp({ ...ports, ...network }, app, endpoint)
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { createVerify } from 'node:crypto'
 import { createTokens, entriesMax, type Refused } from '../../../src/channels/email/tokens.ts'
-import type { App } from '../../../src/domain/app/app.ts'
+import { type App, mailServersOf } from '../../../src/domain/app/app.ts'
 import { secretPlace } from '../../../src/domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../../src/domain/app/smtp-fields.ts'
 import type { SecretRenewal } from '../../../src/domain/stores.ts'
@@ -23,7 +23,8 @@ function open(renewSecret: (renewal: SecretRenewal) => Promise<boolean> = async 
   return { tokens, get, advance: timers.advance }
 }
 
-function only({ endpoints: [endpoint] }: App) {
+function only(app: App) {
+  const [endpoint] = mailServersOf(app)
   if (!endpoint) throw new Error('an app without an endpoint')
   return endpoint
 }

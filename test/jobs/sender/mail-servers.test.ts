@@ -71,9 +71,9 @@ async function appOn(...scripts: Servers): Promise<{ app: App; own: ScriptedServ
     own.push(server)
     const email = { host: '127.0.0.1', port: server.port, security: 'none', user: null }
     const id = app.endpoints[0]?.id ?? ''
-    const change = { appId: app.id, email: { ...email, from: 'codes@acme.test' } }
+    const change = { appId: app.id, input: { ...email, from: 'codes@acme.test' } }
     if (index === 0) await updateEndpoint(w, actor, { ...change, id })
-    else await addEndpoint(w, actor, { ...change, channel: 'email' })
+    else await addEndpoint(w, actor, { ...change, kind: 'email' })
   }
   servers.push(...own)
   const ready = await w.apps.get(app.id)
@@ -208,7 +208,7 @@ describe('a server that', () => {
     const actor = { who: 'cli', requestId: null }
     const id = app.endpoints[0]?.id ?? ''
     const email = { user: 'codes', password: 'wrong' }
-    await updateEndpoint(w, actor, { appId: app.id, id, email })
+    await updateEndpoint(w, actor, { appId: app.id, id, input: email })
     const ready = await w.apps.get(app.id)
     if (!ready) throw new Error('the app is gone')
 

@@ -98,7 +98,7 @@ test('a rate that is taken back holds until the next message, and not longer', a
   await stage.time.run(31_000)
   await stage.start(1, { app })
   const [endpoint] = app.endpoints
-  const change = { appId: app.id, id: endpoint?.id ?? '', email: { ratePerMinute: null } }
+  const change = { appId: app.id, id: endpoint?.id ?? '', input: { ratePerMinute: null } }
   await stage.time.until(updateEndpoint(stage.ports, { who: 'cli', requestId: null }, change))
   await stage.time.run(31_000)
   const changed = await stage.time.until(stage.ports.apps.get(app.id))

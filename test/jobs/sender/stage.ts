@@ -93,7 +93,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     channel = servers.newChannel(),
     ...rest
   } = {}) => {
-    const channels = { email: channel, inbox: channel }
+    const channels = { email: channel, webhook: channel, inbox: channel }
     const { connectionsMax = 500 } = options
     const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
@@ -102,13 +102,13 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     const { app } = await time.until(addApp(ports))
     const [first] = app.endpoints
     if (first) {
-      const command = { appId: app.id, id: first.id, email: limits }
+      const command = { appId: app.id, id: first.id, input: limits }
       await time.until(updateEndpoint(ports, actor, command))
     }
     const fields = { host: 'mail.example.com', port: 587, user: null, from: 'codes@example.com' }
     const email = { ...fields, ...limits }
     for (let count = 1; count < endpoints; count++) {
-      const command = { appId: app.id, channel: 'email', email } as const
+      const command = { appId: app.id, kind: 'email', input: email } as const
       await time.until(addEndpoint(ports, actor, command))
     }
     const ready = await time.until(ports.apps.get(app.id))

@@ -1,7 +1,8 @@
 import { type Static, type TSchema, t } from 'elysia'
 import { endpointsMax, keyModes } from '../../../domain/app/app.ts'
+import { type EndpointKind, endpointKindList } from '../../../domain/app/endpoint.ts'
+import type { EndpointField, FieldTable } from '../../../domain/app/endpoint-fields.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
-import { type EndpointField, smtpFields, smtpShownList } from '../../../domain/app/smtp-fields.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
 import { namePattern } from '../../core/patterns.ts'
 import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
@@ -31,31 +32,61 @@ function policyField({ ceiling, ...field }: PolicyField): TSchema {
   return { ...wireField({ ...field, says }), ceiling }
 }
 
-const emailSettings = output(
-  'EmailSettings',
-  {
-    ...Object.fromEntries(smtpShownList.map(([, field]) => [field.wire, wireFieldOrNull(field)])),
-    has_secret: t.Boolean({ description: 'A password, or what OAuth needs, is stored.' }),
-  },
-  { description: 'An SMTP server, without its secrets.' },
+/** The component of a kind of endpoint: `EmailSettings`, `NewEmailSettings`. */
+function componentOf(kind: string, before = '', after = ''): string {
+  const words = kind.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+  return `${before}${words.join('')}Settings${after}`
+}
+
+/** The settings as they are shown, by kind. */
+const settingsShown = Object.fromEntries(
+  endpointKindList.map(([kind, { fields, noun }]) => {
+    const shown = Object.values<EndpointField>(fields).filter(({ secret }) => !secret)
+    const schemas = shown.map((field) => [field.wire, wireFieldOrNull(field)])
+    const settings = output(
+      componentOf(kind),
+      {
+        ...Object.fromEntries(schemas),
+        has_secret: t.Boolean({ description: 'What it needs to log in is stored.' }),
+      },
+      { description: `A ${noun}, without its secrets.` },
+    )
+    return [kind, t.Optional(settings)]
+  }),
 )
 
+const emailInputSays =
+  'An SMTP server: with a password, with what OAuth needs, or with `user: null`.'
+
 /** What an endpoint is made or changed with; in a change every field is optional. */
-function settingsInput(isChange: boolean): Record<string, TSchema> {
-  const entries = Object.values(smtpFields).map((field: EndpointField) => {
+function settingsInput(fields: FieldTable, isChange: boolean): Record<string, TSchema> {
+  const entries = Object.values(fields).map((field: EndpointField) => {
     const schema = field.wire === 'security' ? securityField : wireFieldOrNull(field)
     return [field.wire, field.required && !isChange ? schema : t.Optional(schema)] as const
   })
   return Object.fromEntries(entries)
 }
 
-const newEmailSettings = input('NewEmailSettings', settingsInput(false), {
-  description: 'An SMTP server: with a password, with what OAuth needs, or with `user: null`.',
-})
+const newSettings = Object.fromEntries(
+  endpointKindList.map(([kind, { fields, noun }]) => {
+    const description = kind === 'email' ? emailInputSays : `A ${noun}.`
+    return [kind, input(componentOf(kind, 'New'), settingsInput(fields, false), { description })]
+  }),
+) as unknown as Record<EndpointKind, TSchema>
 
-const emailChange = input('EmailSettingsChange', settingsInput(true), {
-  description: 'Only what changes.',
-})
+const settingsChanges = Object.fromEntries(
+  endpointKindList.map(([kind, { fields }]) => {
+    const description = 'Only what changes.'
+    const schema = input(componentOf(kind, '', 'Change'), settingsInput(fields, true), {
+      description,
+    })
+    return [kind, t.Optional(schema)]
+  }),
+)
+
+const newSettingsOrNone = Object.fromEntries(
+  Object.entries(newSettings).map(([kind, schema]) => [kind, t.Optional(schema)]),
+)
 
 const rank = integer(1, endpointsMax, '1 is tried first.')
 const channel = oneOf(endpointChannels, 'The channel whose messages it takes.')
@@ -64,7 +95,7 @@ export const endpointSchema = output('Endpoint', {
   id: id('Names the endpoint in the routes, in tries and in the audit.'),
   channel,
   rank,
-  email: emailSettings,
+  ...settingsShown,
   created_at: time('When it was added.'),
   updated_at: time('When it was last changed.'),
 })
@@ -76,12 +107,12 @@ export const endpointList = output('EndpointList', {
 export const newEndpoint = input('NewEndpoint', {
   channel,
   rank: t.Optional({ ...rank, description: '1 is tried first; last if absent.' }),
-  email: newEmailSettings,
+  ...newSettingsOrNone,
 })
 
 export const endpointChange = input('EndpointChange', {
   rank: t.Optional({ ...rank, description: 'The new rank; the others move.' }),
-  email: t.Optional(emailChange),
+  ...settingsChanges,
 })
 
 const keyFields = {
@@ -141,7 +172,7 @@ const name = t.String({
 export const newApp = input('NewApp', {
   name,
   policy: t.Optional(policyInput),
-  email: t.Optional(newEmailSettings),
+  email: t.Optional(newSettings.email),
 })
 export const appChange = input('AppChange', {
   name: t.Optional(name),
