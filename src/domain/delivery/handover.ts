@@ -75,12 +75,20 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
   }
 }
 
-/** True when the recipient of a live message is suppressed; reads nothing for an app without any. */
+/**
+ * True when the recipient of a live message is suppressed. Asks the app as it is now, since the first
+ * suppression may be younger than the message; an app without any needs no further look.
+ */
 export async function isSuppressed(
-  { suppressions, keyring, clock }: Pick<Ports, 'suppressions' | 'keyring' | 'clock'>,
+  {
+    apps,
+    suppressions,
+    keyring,
+    clock,
+  }: Pick<Ports, 'apps' | 'suppressions' | 'keyring' | 'clock'>,
   { app, mode, recipient }: Handover,
 ): Promise<boolean> {
-  if (!app.hasSuppressions || mode !== 'live') return false
+  if (mode !== 'live' || !(await apps.get(app.id))?.hasSuppressions) return false
   const recipientIndex = keyring.recipientIndex(app.id, recipient.address)
   return suppressions.has({ appId: app.id, recipientIndex, now: clock.now() })
 }

@@ -46,16 +46,31 @@ test('after a refusal for good the next message is refused without asking the se
   ])
 })
 
+test('it also holds for a message that began before the first suppression of its app', async () => {
+  server().behave = says(refusedBy('recipient'))
+  await send('ada@example.com')
+  server().behave = takes(1)
+  await stage.time.run(60_000)
+
+  const app = { ...stage.app, hasSuppressions: false }
+  const [started] = await stage.start(1, { app, to: 'ada@example.com' })
+  if (!started) throw new Error('nothing was started')
+  await stage.time.run(2_000)
+
+  expect(await onlyTry(started)).toMatchObject({ detail: 'suppressed' })
+  expect(server().got).toHaveLength(1)
+})
+
 test('it also holds for a message that another process queued', async () => {
   server().behave = says(refusedBy('recipient'))
   await send('ada@example.com')
   server().behave = takes(1)
   await stage.time.run(60_000)
   // Queued by a process that ends before it hands anything over.
-  stage.restart({ channel: { deliver: () => new Promise(() => {}), close: () => {} } })
-  const app = (await stage.time.until(stage.ports.apps.get(stage.app.id))) ?? stage.app
-  const blocked = { ...app, hasSuppressions: false }
-  const [started] = await stage.start(1, { app: blocked, to: 'ada@example.com' })
+  const apps = { ...stage.ports.apps, get: async () => stage.app }
+  const channel = { deliver: () => new Promise<never>(() => {}), close: () => {} }
+  stage.restart({ ports: { apps }, channel })
+  const [started] = await stage.start(1, { to: 'ada@example.com' })
   if (!started) throw new Error('nothing was started')
   await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
 
