@@ -9,6 +9,7 @@ const fieldNames: Record<keyof LogFields, string> = {
   appId: 'app_id',
   keyId: 'key_id',
   endpointId: 'endpoint_id',
+  webhookId: 'webhook_id',
   verificationId: 'verification_id',
   deliveryId: 'delivery_id',
   method: 'method',

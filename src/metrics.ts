@@ -39,6 +39,11 @@ const counters: Record<CounterMetric, Family> = {
     label: 'result',
     values: bounceResults,
   },
+  otpmint_webhook_tries_total: {
+    help: 'Posts of messages to webhooks: delivered, failed to be tried again, or dead.',
+    label: 'outcome',
+    values: ['delivered', 'failed', 'dead'],
+  },
   otpmint_limited_total: {
     help: 'Requests refused by a limit, by its name.',
     label: 'limit',
@@ -66,6 +71,11 @@ const gauges: Record<GaugeMetric, Family> = {
     help: 'The outbox: messages waiting, the age of the oldest, connections, messages a second.',
     label: 'what',
     values: ['waiting', 'oldest_seconds', 'connections', 'rate'],
+  },
+  otpmint_webhook_messages: {
+    help: 'Messages that wait for webhooks.',
+    label: 'what',
+    values: ['waiting'],
   },
 }
 

@@ -1,6 +1,7 @@
 import { createEgress } from './channels/egress.ts'
 import { readBounce } from './channels/email/bounce.ts'
 import { tryLogin } from './channels/email/probe.ts'
+import { createPostMessage } from './channels/event-post.ts'
 import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
 import { redactedSettings, type Settings } from './config/load.ts'
@@ -18,6 +19,7 @@ import {
   createRotationWatch,
   createSprayWatch,
 } from './jobs/watches.ts'
+import { createWebhooks } from './jobs/webhooks/webhooks.ts'
 import { followRotation } from './keys/rotate.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -113,6 +115,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
   const admin = { token: settings.adminToken, log, tell: io.tell }
   const tokenHash = await adminTokenHash(ports, admin)
   await ports.deliveries.releaseLeases(ports.node)
+  await ports.webhooks.releaseLeases(ports.node)
 
   const assembly = assemble(settings, base, tokenHash)
   await assembly.beat()
@@ -169,6 +172,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   }
   const shared = { ...ports, log, metrics, beat }
   const watches = [
+    createWebhooks({ ...shared, post: createPostMessage(ports) }),
     createSweeper(shared, retentionOf(settings)),
     createSprayWatch(shared),
     createRefusalWatch(shared),

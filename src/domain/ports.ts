@@ -173,6 +173,7 @@ export type LogFields = {
   appId?: string
   keyId?: string
   endpointId?: string
+  webhookId?: string
   verificationId?: string
   deliveryId?: string
   method?: string
@@ -209,10 +210,11 @@ export type CounterMetric =
   | 'otpmint_checks_total'
   | 'otpmint_deliveries_total'
   | 'otpmint_bounces_total'
+  | 'otpmint_webhook_tries_total'
   | 'otpmint_limited_total'
   | 'otpmint_swept_rows_total'
   | 'otpmint_log_lost_total'
 
-export type GaugeMetric = 'otpmint_alarms' | 'otpmint_outbox'
+export type GaugeMetric = 'otpmint_alarms' | 'otpmint_outbox' | 'otpmint_webhook_messages'
 
 export type HistogramMetric = 'otpmint_http_request_seconds' | 'otpmint_delivery_seconds'

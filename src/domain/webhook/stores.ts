@@ -13,9 +13,11 @@ export type WebhookStore = {
   /** How each webhook of an app stands. */
   states(appId: string): Promise<WebhookState[]>
   /** The webhooks that are on and have due messages, unless another node works on them; by id. */
-  due(query: DueQuery & { after: string | null; limit: number }): Promise<DueWebhook[]>
-  /** Leases a webhook to a node; false while another one works on it. */
-  lease(command: DueQuery & WebhookPlace & { until: number }): Promise<boolean>
+  due(query: DueQuery & { after: string | null; limit: number }): Promise<WebhookPlace[]>
+  /** Leases a webhook to a node; null while another one works on it, and while it is off. */
+  lease(
+    command: DueQuery & WebhookPlace & { until: number },
+  ): Promise<Pick<WebhookState, 'failingSince'> | null>
   /** Gives up all leases of a node. */
   releaseLeases(node: string): Promise<void>
   /** The due messages of a webhook, the longest due first. */
@@ -49,12 +51,6 @@ export type DueQuery = {
   dueWithinMs: number
   /** Leases of nodes that were last seen before this time are free. */
   silentSince: number
-}
-
-export type DueWebhook = WebhookPlace & {
-  failingSince: number | null
-  /** Until when it is leased to the node that asks; null when it is not. */
-  leasedUntil: number | null
 }
 
 export type SettleWebhooks = { now: number; webhooks: SettledWebhook[] }

@@ -7,7 +7,6 @@ import {
 } from '../../domain/webhook/message.ts'
 import type {
   DueQuery,
-  DueWebhook,
   MessageQuery,
   MessageResult,
   ReplayCommand,
@@ -40,8 +39,8 @@ export function createWebhookStore(deps: Deps): WebhookStore {
 
   return {
     ...{ states: (appId) => read(() => lists.states.all({ appId })) },
-    due: (query) => read(() => leases.due(query)),
-    lease: (command) => write(() => leases.take.run(command).changes > 0),
+    due: ({ after, ...query }) => read(() => leases.due.all({ ...query, after: after ?? '' })),
+    lease: (command) => write(() => leases.take.get(command)),
     releaseLeases: (node) => write(() => void leases.release.run({ node })),
     dueMessages: (query) => read(() => lists.due.all(query)),
     settle: ({ now, webhooks }) =>
@@ -62,25 +61,17 @@ const isDue = '(due_at <= $now or due_at > $now + $dueWithinMs)'
 function createLeases(database: Database) {
   const isFree = `off_since is null and (leased_by in ('', $node) or leased_until <= $now
     or leased_by not in (select id from nodes where seen_at >= $silentSince))`
-  const due = database.prepare<
-    WebhookPlace & { failingSince: number | null; leasedBy: string; leasedUntil: number },
-    DueQuery & { after: string; limit: number }
-  >(`
-    select app_id as appId, id as webhookId, failing_since as failingSince,
-      leased_by as leasedBy, leased_until as leasedUntil
-    from webhooks where ${isDue} and id > $after and ${isFree} order by id limit $limit`)
-
   return {
-    due({ after, ...query }: Parameters<WebhookStore['due']>[0]): DueWebhook[] {
-      const rows = due.all({ ...query, after: after ?? '' })
-      return rows.map(({ leasedBy, leasedUntil, ...webhook }) => {
-        const isOwn = leasedBy === query.node && leasedUntil > query.now
-        return { ...webhook, leasedUntil: isOwn ? leasedUntil : null }
-      })
-    },
-    take: database.prepare<null, DueQuery & WebhookPlace & { until: number }>(`
+    due: database.prepare<WebhookPlace, DueQuery & { after: string; limit: number }>(`
+      select app_id as appId, id as webhookId from webhooks
+      where ${isDue} and id > $after and ${isFree} order by id limit $limit`),
+    take: database.prepare<
+      Pick<WebhookState, 'failingSince'>,
+      DueQuery & WebhookPlace & { until: number }
+    >(`
       update webhooks set leased_by = $node, leased_until = $until
-      where id = $webhookId and app_id = $appId and ${isFree}`),
+      where id = $webhookId and app_id = $appId and ${isFree}
+      returning failing_since as failingSince`),
     release: database.prepare<null, { node: string }>(
       "update webhooks set leased_by = '', leased_until = 0 where leased_by = $node",
     ),
