@@ -12,7 +12,13 @@ import type { Event } from './domain/event.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
 import type { StoredTemplate } from './domain/template/templates.ts'
-import { attemptsLeft, statusOf, type Verification } from './domain/verification/verification.ts'
+import {
+  attemptsLeft,
+  type NextSteps,
+  nextSteps,
+  statusOf,
+  type Verification,
+} from './domain/verification/verification.ts'
 
 /** The JSON of the API and of the command line: wire names, RFC 3339 times, no secrets. */
 
@@ -24,6 +30,7 @@ export function presentVerification(verification: Verification, now: number) {
     mode: verification.mode,
     to: verification.to,
     channel: verification.channel,
+    route: verification.route.map(({ channel, to }) => ({ channel, to })),
     purpose: verification.purpose,
     ...(locale !== null && { locale }),
     ...(metadata !== null && { metadata }),
@@ -33,9 +40,15 @@ export function presentVerification(verification: Verification, now: number) {
     created_at: timestamp(verification.createdAt),
     expires_at: timestamp(verification.expiresAt),
     attempts_left: attemptsLeft(verification),
-    resend_at: timestamp(verification.resendAt),
-    sends_left: Math.max(0, verification.resendsMax - verification.resendsSpent),
+    next: presentNext(nextSteps(verification, now)),
     delivery: { status: delivery.status, ...withDetail(delivery.detail) },
+  }
+}
+
+function presentNext({ checkAt, resend }: NextSteps) {
+  return {
+    check: checkAt === null ? null : timestamp(checkAt),
+    resend: resend && { at: timestamp(resend.at), channels: resend.channels },
   }
 }
 
@@ -99,9 +112,7 @@ export function presentApp({ id, name, registeredBy, policy, endpoints, ...app }
   }
 }
 
-function presentPolicy(
-  policy: App['policy'],
-): Record<string, string | number | boolean | string[]> {
+function presentPolicy(policy: App['policy']): Record<string, PolicyValue> {
   return Object.fromEntries(
     policyFieldList.flatMap(([name, { wire }]) => {
       const value = policy[name]
@@ -109,6 +120,8 @@ function presentPolicy(
     }),
   )
 }
+
+type PolicyValue = string | number | boolean | string[] | number[]
 
 export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: Endpoint) {
   const values: Record<string, unknown> = settings

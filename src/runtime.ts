@@ -10,6 +10,7 @@ import type { Log } from './domain/ports.ts'
 import { dayMs } from './domain/verification/limits.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
+import { createFallBacks } from './jobs/fall-backs.ts'
 import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
 import {
@@ -173,6 +174,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const shared = { ...ports, log, metrics, beat }
   const watches = [
     createWebhooks({ ...shared, post: createPostMessage(ports) }),
+    createFallBacks({ ...shared, outbox }),
     createSweeper(shared, retentionOf(settings)),
     createSprayWatch(shared),
     createRefusalWatch(shared),

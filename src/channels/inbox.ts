@@ -112,7 +112,7 @@ function readHandover(
     const address = open('recipient_sealed', recipientSealed)
     const given = variablesSealed && open('variables_sealed', variablesSealed)
     const recipient = recipientOf(address)
-    const delivery = { id, endpointId: null, createdAt }
+    const delivery = { id, channel: 'inbox', endpointId: null, createdAt } as const
     const variables: Variables | null = given && JSON.parse(given)
     return handover(ports, { app, verification, delivery, recipient, variables })
   } catch {

@@ -33,6 +33,9 @@ export function flagOf(field: Field & { file?: true }): Flag {
     const words = field.must ?? field.of.join(', ')
     return { value: 'A,B', help: `${says} Separated by commas: ${words}.` }
   }
+  if (field.type === 'integers') {
+    return { value: 'N,M', help: `${says} Separated by commas: ${field.min} to ${field.max}.` }
+  }
   return { value: 'TEXT', help: says }
 }
 
@@ -40,6 +43,9 @@ export function flagOf(field: Field & { file?: true }): Flag {
 export function fieldValue(field: Field, text: string): unknown {
   if (field.type === 'integer') return /^\d{1,15}$/.test(text) ? Number(text) : text
   if (field.type === 'list') return text.split(',').map((word) => word.trim())
+  if (field.type === 'integers') {
+    return text.split(',').map((word) => fieldValue({ ...field, type: 'integer' }, word.trim()))
+  }
   if (field.type !== 'boolean') return text
   if (text === 'yes' || text === 'true') return true
   return text === 'no' || text === 'false' ? false : text

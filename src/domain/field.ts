@@ -10,6 +10,8 @@ type FieldType =
   | { type: 'choice'; of: readonly string[] }
   /** Different words, in order; `must` says which ones, where there are too many to name. */
   | { type: 'list'; of: readonly string[]; min: number; max: number; must?: string }
+  /** One number or more, in order, each from `min` to `max`. */
+  | { type: 'integers'; min: number; max: number; most: number }
   /**
    * `must` completes "must be ..." where the lengths alone do not say it; `lines`: it may have line
    * breaks.
@@ -24,6 +26,10 @@ export function mustBe(field: Field): string {
   if (field.type === 'list') {
     const words = field.must ?? field.of.join(', ')
     return `must be a list of ${field.min} to ${field.max} different ones of: ${words}`
+  }
+  if (field.type === 'integers') {
+    const { most, min, max } = field
+    return `must be a list of 1 to ${most} whole numbers from ${min} to ${max}`
   }
   return `must be ${field.must ?? `${field.min} to ${field.max} characters`}`
 }
@@ -42,6 +48,10 @@ export function isWithin(field: Field, value: unknown): boolean {
   }
   if (field.type === 'boolean') return typeof value === 'boolean'
   if (field.type === 'list') return isListWithin(field, value)
+  if (field.type === 'integers') {
+    if (!Array.isArray(value) || value.length < 1 || value.length > field.most) return false
+    return value.every((each) => isWithin({ ...field, type: 'integer' }, each))
+  }
   if (typeof value !== 'string') return false
   if (field.type === 'choice') return field.of.includes(value)
   const control = field.lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u

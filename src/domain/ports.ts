@@ -73,8 +73,11 @@ export type Outbox = {
   offer(delivery: Delivery, handover: Handover): void
   /** Looks for what is due in this lane, because it was queued without a lease. */
   wake(lane: Lane): void
-  /** Drops the waiting messages of this verification. */
-  withdraw(verificationId: string): void
+  /**
+   * Drops the waiting messages of this verification, and stops those that are being handed over.
+   * With `deliveryIds` only these, because the verification has moved on to another message.
+   */
+  withdraw(verificationId: string, deliveryIds?: string[]): void
   /**
    * The state of the verification's message once a try has ended and no other endpoint is tried
    * at once; null when the wait ends first. With `isEnough` the first state of which it is true.

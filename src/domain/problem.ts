@@ -40,6 +40,7 @@ export const problemTitles = {
   rate_limited: 'Too many requests',
   budget_exhausted: 'Too many wrong codes for this recipient',
   delivery_backlog: 'Messages cannot be sent in time now',
+  check_too_early: 'It is too early to check again',
   resend_too_early: 'It is too early to send again',
   sends_exhausted: 'No further message can be sent for this verification',
   idempotency_key_reused: 'This Idempotency-Key was used with another request',

@@ -5,15 +5,13 @@ import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
 import type { BrandChange } from './brand/brand.ts'
-import type { ChannelKind } from './delivery/channel.ts'
 import type { DeliveryStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
-import type { CodeDigest, WrappedKey } from './keyring.ts'
+import type { WrappedKey } from './keyring.ts'
 import type { BindingStore } from './telegram/store.ts'
 import type { TemplateChange, TemplateStore } from './template/store.ts'
-import type { CodeFormat } from './verification/code.ts'
-import type { BudgetWindow, LimitName, LimitRow } from './verification/limits.ts'
-import type { Mode, Status, Verification, VerificationKey } from './verification/verification.ts'
+import type { LimitName, LimitRow } from './verification/limits.ts'
+import type { VerificationStore } from './verification/stores.ts'
 import type { WebhookStore } from './webhook/stores.ts'
 import type { Webhook } from './webhook/webhook.ts'
 
@@ -41,134 +39,6 @@ export type Stores = {
   nodes: NodeStore
   meta: MetaStore
   maintenance: MaintenanceStore
-}
-
-export type VerificationStore = {
-  /**
-   * In one transaction: replays a stored Idempotency-Key, else takes every limit, reserves the budget
-   * and stores verification and delivery. A refusal by a limit changes nothing; a refusal by the
-   * budget takes the limits and writes an event.
-   */
-  start(command: StartCommand): Promise<StartResult>
-  /**
-   * Spends one attempt and judges it in one statement, or spends none and answers `refused` with
-   * the verification as it was then: unknown (null), not pending, expired, exhausted, forgotten, a
-   * code of another length or format, or none of `digests` under the key that the row names. A
-   * stored Idempotency-Key spends nothing. An approval also clears digest and address.
-   */
-  chargeAttempt(command: AttemptCommand): Promise<AttemptResult>
-  /** Counts a resend and queues its delivery, if one is due; null when none is. */
-  claimResend(command: ResendCommand): Promise<Verification | null>
-  /** Ends a pending, unexpired verification and its deliveries; null when there is none. */
-  cancel(command: VerificationKey & { now: number; event: EventType }): Promise<Verification | null>
-  get(key: VerificationKey): Promise<Verification | null>
-  /** The verification of a shareable key, if `/otp` started it; the original API names no app. */
-  findShareable(id: string): Promise<VerificationKey | null>
-  /** Newest first, by id. */
-  list(query: VerificationQuery): Promise<Page<Verification>>
-  /** The sealed address, and the variables if there are any; null once cleared. */
-  sealed(key: VerificationKey): Promise<Sealed | null>
-  /** Expires every pending verification of every app, and clears digests and addresses; how many. */
-  expirePending(now: number): Promise<number>
-}
-
-/** What is sealed of a verification until it ends. */
-export type Sealed = { recipient: Uint8Array; variables: Uint8Array | null }
-
-export type CodeVariant = {
-  format: CodeFormat
-  length: number
-  generation: number
-  digest: Uint8Array
-}
-
-/** The fields that differ, or are always the same, at a start. */
-type Begun =
-  | ('status' | 'forgotten' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
-  | ('codeFormat' | 'codeLength' | 'generation')
-
-export type NewVerification = Omit<Verification, Begun>
-
-export type StartCommand = {
-  verification: NewVerification
-  recipientIndex: Uint8Array
-  recipientSealed: Uint8Array
-  variablesSealed: Uint8Array | null
-  /** Stored if the budget allows it; else the long one, or nothing where that is null. */
-  short: CodeVariant
-  /** `ask`: it is made only when it is needed. Then nothing is written: `long_needed`. */
-  long: CodeVariant | null | 'ask'
-  /** The first is the recipient's, whose row also names its latest verification. */
-  limits: LimitRow[]
-  /** How long the recipient's row is kept after its latest verification. */
-  recipientKeptMs: number
-  budget: BudgetWindow[]
-  /** The event to write when the budget is spent. */
-  budgetEvent: { type: EventType; data: Event['data'] }
-  delivery: NewDelivery
-  idempotency: KeptRequest | null
-}
-
-/** An Idempotency-Key: the same fingerprint gets the same answer, another one is refused. */
-export type KeptRequest = {
-  key: Uint8Array
-  fingerprint: Uint8Array
-  /** Keys that were stored before this time are ignored. */
-  since: number
-}
-
-export type NewDelivery = {
-  id: string
-  channel: ChannelKind
-  endpointId: string | null
-  createdAt: number
-  /** Leased to this node until then; null where no lane has room, so that any node may claim it. */
-  lease: { node: string; until: number } | null
-}
-
-export type StartResult =
-  | { outcome: 'started'; verification: Verification }
-  | { outcome: 'limited'; limit: LimitName; retryAt: number }
-  | { outcome: 'budget_exhausted' }
-  | { outcome: 'long_needed' }
-  /** `verification` as it was right after its start. */
-  | { outcome: 'replayed'; verification: Verification }
-  | { outcome: 'key_reused' }
-
-export type AttemptCommand = VerificationKey & {
-  format: CodeFormat
-  length: number
-  /** The code's digest under every live key. */
-  digests: CodeDigest[]
-  now: number
-  events: { approved: EventType; exhausted: EventType }
-  idempotency: KeptRequest | null
-}
-
-export type AttemptResult =
-  | { outcome: 'judged'; verification: Verification }
-  /** `verification` as it was right after the attempt, which was at `at`. */
-  | { outcome: 'replayed'; verification: Verification; at: number }
-  | { outcome: 'key_reused' }
-  | { outcome: 'refused'; verification: Verification | null }
-
-export type ResendCommand = VerificationKey & {
-  now: number
-  /** The wait between two; a `resend_at` beyond it was written by a wrong clock. */
-  resendAfterMs: number
-  delivery: NewDelivery
-}
-
-export type VerificationQuery = {
-  appId: string
-  mode: Mode
-  /** Only one recipient's; `key` names their limit row, `index` the exact address. */
-  recipient?: { index: Uint8Array; key: Uint8Array }
-  status?: Status
-  now: number
-  limit: number
-  /** The last id of the previous page. */
-  cursor: string | null
 }
 
 export type Page<T> = { items: T[]; nextCursor: string | null }
@@ -378,6 +248,8 @@ export type MaintenanceStore = {
 
 export type SweepCommand = {
   now: number
+  /** Written for each verification whose code is forgotten while it is pending. */
+  expiredEvent: EventType
   verificationsBefore: number
   eventsBefore: number
   /** For messages of webhooks, those that wait too. */

@@ -87,6 +87,7 @@ function rowSweep(
     const now = clock.now()
     const { rows, limitsAfter } = await maintenance.sweep({
       now,
+      expiredEvent: 'verification.expired',
       verificationsBefore: now - retention.verificationsMs,
       eventsBefore: now - retention.eventsMs,
       messagesBefore: now - messagesKeptMs,

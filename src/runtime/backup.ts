@@ -196,7 +196,10 @@ type Drafted = Pick<Restored, 'expired' | 'revoked' | 'paused' | 'activeKeys'>
 /** Makes every change to the restored database before it gets its place. */
 async function prepareDraft(ports: OpenPorts, old: Stores | null): Promise<Drafted> {
   const now = systemClock.now()
-  const expired = await ports.verifications.expirePending(now)
+  const expired = await ports.verifications.expirePending({
+    now,
+    event: 'verification.expired',
+  })
   const deleted = old ? await deletedApps(old) : new Set<string>()
   const revoked = old ? await carryRevocations(ports, old, deleted) : 0
   const paused = await pauseDeleted(ports, deleted)

@@ -52,7 +52,7 @@ export async function expirePending(
 ): Promise<number> {
   const { verifications, audit, clock } = ports
   const now = clock.now()
-  const expired = await verifications.expirePending(now)
+  const expired = await verifications.expirePending({ now, event: 'verification.expired' })
   const detail = `expired ${expired}`
   const entry = { at: now, who, action: 'store.expire_pending', object: 'database' } as const
   await audited(ports, { ...entry, detail, requestId }, audit.append)

@@ -98,6 +98,8 @@ function testMessage(
     ...{ deliveryId: newTimedId(random, now), verificationId: newTimedId(random, now) },
     ...{ app, endpoint, locale: null, variables: null, ...message },
     mode: 'live',
+    channel: endpoint.channel,
+    route: [endpoint.channel],
     code: '000000',
     codeFormat: 'numeric',
     reference: 'TEST',

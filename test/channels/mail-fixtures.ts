@@ -99,6 +99,8 @@ export function handoverOf(app: App, parts: Partial<Handover> & { to?: string } 
     endpoint: app.endpoints[0] ?? null,
     verificationId: 'verification-1',
     mode: 'live',
+    channel: 'email',
+    route: ['email'],
     recipient: { kind: 'email', address: to },
     code: '483920',
     codeFormat: 'numeric',

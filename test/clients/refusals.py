@@ -33,8 +33,11 @@ FIELDS = {
     Refusal("POST /v1/verifications", "locale: must be a language tag"),
     # The required length depends on the verification.
     Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
-    # A resend uses the channel of the first message.
-    Refusal("POST /v1/verifications/{id}/resend", "channel: must be the channel of the first"),
+    # A resend uses a channel of the verification's route.
+    Refusal("POST /v1/verifications/{id}/resend", "channel: must be of the verification"),
+    # One recipient for each channel that `channel` names, and each spelt in one way.
+    Refusal("POST /v1/verifications", "to: must name only channels of the route"),
+    Refusal("POST /v1/verifications", "to."),
     # No pattern describes PEM; and a selector is used once for a domain.
     Refusal("POST /v1/apps/{id}/dkim", "private_key: must be an RSA private key"),
     Refusal("POST /v1/apps/{id}/dkim", "selector: is in use"),

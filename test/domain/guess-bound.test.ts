@@ -167,6 +167,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
   for (let rounds = 0; rounds < 50; rounds++) {
     const swept = await maintenance.sweep({
       now,
+      expiredEvent: 'verification.expired',
       verificationsBefore: now - 7 * dayMs,
       eventsBefore: now - 31 * dayMs,
       messagesBefore: 0,

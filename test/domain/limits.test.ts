@@ -97,25 +97,26 @@ describe('a row of rates', () => {
 describe('the limits of a start', () => {
   const limitsOf = (registeredBy: 'admin' | 'open', mode: 'live' | 'test') => {
     const limitIndex = (kind: string, text: string) => Buffer.from(`${kind}: ${text}`)
-    const subject = { app: plainApp({ id: 'app', registeredBy }), mode, folded: 'ada' }
+    const subject = { app: plainApp({ id: 'app', registeredBy }), mode }
     const [settings, policy] = [defaultSettings, { startsPerDay: 9, recipientStartsPerDay: 8 }]
     const numbers = { settings, policy: effectivePolicy(policy, settings) }
-    return startLimits({ limitIndex }, subject, numbers).map(({ key, rates }) => {
+    const { ofApp, ofRecipient } = startLimits({ limitIndex }, subject, numbers)
+    return [ofApp, ...ofRecipient('ada')].map(({ key, rates }) => {
       return [String(key), ...rates.map(({ name, max, windowMs }) => [name, max, windowMs])]
     })
   }
   const own = (mode: string) => [
+    [`app: app\0${mode}`, ['app_minute', 600, 60_000], ['app_day', 9, 86_400_000]],
     [
       `recipient: app\0${mode}\0ada`,
       ['recipient_spacing', 1, 30_000],
       ['recipient_quarter_hour', 5, 900_000],
       ['recipient_day', 8, 86_400_000],
     ],
-    [`app: app\0${mode}`, ['app_minute', 600, 60_000], ['app_day', 9, 86_400_000]],
   ]
   const acrossApps = ['recipient_day', 30, 86_400_000]
 
-  test('are those of the recipient in the app, of the app, and of the recipient in all apps', () => {
+  test('are those of the app, of the recipient in the app, and of the recipient in all apps', () => {
     const all = [...own('live'), ['recipient_all_apps: ada', acrossApps]]
     expect<unknown>(limitsOf('admin', 'live')).toEqual(all)
   })

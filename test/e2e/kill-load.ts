@@ -61,7 +61,7 @@ export function createLoad(key: string, sink: MailSink): Load {
     if (!answer) return
     if (answer.status !== 201) return broken(known, `a start answers ${answer.text}`)
     known.id = answer.json.id ?? ''
-    known.resendAt = Date.parse(String(answer.json['resend_at']))
+    known.resendAt = resendAtOf(answer.json)
     mine.push(known)
   }
 
@@ -116,7 +116,7 @@ export function createLoad(key: string, sink: MailSink): Load {
     if (answer.status !== 200) known.resendAt = Number.POSITIVE_INFINITY
     if (answer.status !== 200) return
     known.resends++
-    known.resendAt = Date.parse(String(answer.json['resend_at']))
+    known.resendAt = resendAtOf(answer.json)
   }
 
   async function step(base: string, mine: Known[]): Promise<void> {
@@ -162,4 +162,10 @@ export function createLoad(key: string, sink: MailSink): Load {
       if (known.approved === 'no' && status === 'approved') broken(known, 'approved by nobody')
     },
   }
+}
+
+/** When the next resend is allowed; never where none is left. */
+function resendAtOf({ next }: Record<string, unknown>): number {
+  const resend = (next as { resend: { at: string } | null } | undefined)?.resend
+  return resend ? Date.parse(resend.at) : Number.POSITIVE_INFINITY
 }

@@ -92,7 +92,10 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   expect(await snapshot(at, app)).toEqual(before[0])
   expect(await snapshot(at, other.app.id)).toEqual(before[1])
   const mine = await at.call('GET', `/v1/verifications/${id}`)
-  expect(mine.json).toMatchObject({ attempts_left: 5, sends_left: 3 })
+  expect(mine.json).toMatchObject({
+    attempts_left: 5,
+    next: { resend: { channels: ['email'] } },
+  })
 })
 
 /** The world's app with a verification, an endpoint and a key, for requests with other credentials. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { addApp, codeOf, wrongCode } from '../support/world.ts'
+import { timestamp } from '../../src/present.ts'
+import { addApp, codeOf, noon, wrongCode } from '../support/world.ts'
 import { type Site, site } from './fixture.ts'
 
 const loose = {
@@ -42,8 +43,13 @@ test('a start is answered with a masked address and without the code', async () 
     to: 'a***@example.com',
     purpose: 'sign-in',
     metadata: { order: '7' },
+    channel: 'email',
+    route: [{ channel: 'email', to: 'a***@example.com' }],
     attempts_left: 5,
-    sends_left: 3,
+    next: {
+      check: timestamp(noon),
+      resend: { at: timestamp(noon + 30_000), channels: ['email'] },
+    },
     delivery: { status: 'queued' },
   })
   expect(answer.text).not.toContain(codeOf(at.sent[0]))
@@ -295,7 +301,10 @@ test('a resend has the same code, and is refused before its time', async () => {
   expect(early).toMatchObject({ status: 429, json: { code: 'resend_too_early' } })
   expect(early.headers.get('retry-after')).toBe('30')
   expect(other.json.errors[0].field).toBe('channel')
-  expect(answer.json).toMatchObject({ sends_left: 2, attempts_left: 5 })
+  expect(answer.json).toMatchObject({
+    attempts_left: 5,
+    next: { resend: { at: timestamp(noon + 60_000) } },
+  })
   expect(codeOf(at.sent.at(-1))).toBe(code)
 })
 

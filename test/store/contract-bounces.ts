@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import type { BounceCommand } from '../../src/domain/delivery/stores.ts'
 import { newTimedId } from '../../src/domain/id.ts'
-import type { StartCommand } from '../../src/domain/stores.ts'
 import { hourMs } from '../../src/domain/verification/limits.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import { systemRandom } from '../../src/system.ts'
 import {
   attempt,
@@ -109,7 +109,7 @@ export function bounceContract(open: OpenStores): void {
 
     await deliveries.bounce(bounceOf(command, { suppress: { ...suppress, cause: 'bounced' } }))
 
-    const { recipientIndex } = command
+    const recipientIndex = command.recipients[0]?.index ?? new Uint8Array()
     expect(await suppressions.has({ appId: 'app', recipientIndex, now })).toBe(true)
     const page = await suppressions.list({ appId: 'app', now, limit: 9, cursor: null })
     expect(page.items).toMatchObject([{ cause: 'bounced', code: '550', since: now }])

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { AttemptResult } from '../../src/domain/stores.ts'
+import type { AttemptResult } from '../../src/domain/verification/stores.ts'
 import {
   attempt,
   bytes,
@@ -62,7 +62,7 @@ export function checkContract(open: OpenStores): void {
       outcome: 'judged',
       verification: (await verifications.get(keyOf(command))) as never,
     })
-    expect(await verifications.sealed(keyOf(command))).toBeNull()
+    expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).toBeNull()
     expect((await deliveries.backlog()).waiting).toBe(0)
     const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
     expect(items).toMatchObject([
@@ -86,7 +86,7 @@ export function checkContract(open: OpenStores): void {
     await verifications.chargeAttempt(attempt(command, false))
 
     expect((await events.list(list)).items).toMatchObject([{ type: 'verification.exhausted' }])
-    expect(await verifications.sealed(keyOf(command))).not.toBeNull()
+    expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).not.toBeNull()
     expect((await deliveries.backlog()).waiting).toBe(1)
   })
 
@@ -242,7 +242,7 @@ function refusals(open: OpenStores): void {
 
     const verification = { forgotten: true, attemptsSpent: 0, status: 'pending' }
     expect(result).toMatchObject({ outcome: 'refused', verification })
-    expect(await verifications.sealed(keyOf(command))).toBeNull()
+    expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).toBeNull()
   })
 }
 

@@ -2,8 +2,9 @@ import { expect, test } from 'bun:test'
 import type { Delivery } from '../../src/domain/delivery/delivery.ts'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
 import type { Due } from '../../src/domain/delivery/stores.ts'
-import type { StartCommand, Stores } from '../../src/domain/stores.ts'
+import type { Stores } from '../../src/domain/stores.ts'
 import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import {
   attempt,
   cancelCommand,
@@ -337,7 +338,9 @@ function settling(open: OpenStores): void {
     } as const
     const refused = { status: 'refused', event: 'delivery.refused' } as const
 
-    await deliveries.settle(settleCommand(command, { ...refused, follow }))
+    await deliveries.settle(
+      settleCommand(command, { ...refused, follow: { delivery: follow, hasNext: false } }),
+    )
 
     expect((await verifications.get(keyOf(command)))?.delivery).toEqual({
       ...{ status: 'queued', detail: null },
@@ -360,7 +363,7 @@ function ended(open: OpenStores): void {
     const command = await started(stores)
     await verifications.cancel(cancelCommand(command))
     const again = { endpointId: 'endpoint', at: noon, lease: null }
-    const follow = newDelivery()
+    const follow = { delivery: newDelivery(), hasNext: false }
 
     const made = tryOf({ status: 'deferred', cause: 'busy' })
     await deliveries.settle(settleCommand(command, { made, status: 'deferred', again, follow }))
@@ -397,7 +400,9 @@ function ended(open: OpenStores): void {
     const { deliveries, events } = await open()
     const command = startCommand()
 
-    await deliveries.settle(settleCommand(command, { follow: newDelivery() }))
+    await deliveries.settle(
+      settleCommand(command, { follow: { delivery: newDelivery(), hasNext: false } }),
+    )
 
     expect(await deliveries.tries(command.delivery.id)).toEqual([])
     expect((await deliveries.backlog()).waiting).toBe(0)

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Report } from '../../src/domain/delivery/report.ts'
 import type { ReportCommand } from '../../src/domain/delivery/stores.ts'
-import type { StartCommand } from '../../src/domain/stores.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import {
   attempt,
   cancelCommand,

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
-import type { StartCommand, Stores } from '../../src/domain/stores.ts'
+import type { Stores } from '../../src/domain/stores.ts'
 import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import {
   attempt,
   bytes,
@@ -38,6 +39,8 @@ export function startContract(open: OpenStores): void {
       outcome: 'started',
       verification: {
         ...command.verification,
+        ...{ channel: 'email', to: 'a***@example.com', fallBackAt: null, checkAt: null },
+        route: [{ channel: 'email', to: 'a***@example.com', recipient: 0 }],
         ...{ codeFormat, codeLength, generation },
         status: 'pending',
         forgotten: false,
@@ -48,8 +51,8 @@ export function startContract(open: OpenStores): void {
     })
     const stored = await stores.verifications.get(keyOf(command))
     expect({ outcome: 'started', verification: stored }).toEqual(result as never)
-    expect(await stores.verifications.sealed(keyOf(command))).toEqual({
-      recipient: command.recipientSealed,
+    expect(await stores.verifications.sealed({ ...keyOf(command), recipient: 0 })).toEqual({
+      recipient: command.recipients[0]?.sealed as Uint8Array,
       variables: command.variablesSealed,
     })
     expect(await stores.deliveries.history(keyOf(command))).toMatchObject([
@@ -195,7 +198,7 @@ function budgets(open: OpenStores): void {
     expect(canceled.format).toBe('numeric')
     await verifications.cancel(cancelCommand(canceled.command))
     expect((await next(3)).format).toBe('numeric')
-    await verifications.expirePending(noon)
+    await verifications.expirePending({ now: noon, event: 'verification.expired' })
     expect((await next(4)).format).toBe('numeric')
   })
 
@@ -388,7 +391,8 @@ function idempotency(open: OpenStores): void {
     'a settled delivery': ({ deliveries }, command) => deliveries.settle(settleCommand(command)),
     'an expired delivery': ({ deliveries }) =>
       deliveries.expire({ now: noon + dayMs, limit: 9, event: 'delivery.undeliverable' }),
-    'its expiry': ({ verifications }) => verifications.expirePending(noon),
+    'its expiry': ({ verifications }) =>
+      verifications.expirePending({ now: noon, event: 'verification.expired' }),
     'its being forgotten': ({ maintenance }) => maintenance.sweep(sweepCommand(noon + dayMs)),
     'its being swept': ({ maintenance }) =>
       maintenance.sweep(sweepCommand(noon + dayMs, { verificationsBefore: noon + dayMs })),

@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import { newTimedId } from '../../src/domain/id.ts'
-import type { StartCommand, Stores } from '../../src/domain/stores.ts'
+import type { Stores } from '../../src/domain/stores.ts'
 import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import { systemRandom } from '../../src/system.ts'
 import {
   addPlainApp,
@@ -31,7 +32,7 @@ async function refused(stores: Given, options: StartOptions = {}): Promise<Start
 
 function refusal(command: StartCommand) {
   const { createdAt: now } = command.verification
-  const { endpointId } = command.delivery
+  const endpointId = command.route[0]?.endpointId ?? null
   const suppression = { id: newTimedId(systemRandom, now), endpointId, code: '550 5.1.1' }
   return settleCommand(command, {
     made: tryOf({ status: 'refused', cause: 'recipient', code: '550 5.1.1', endpointId }),
@@ -51,7 +52,10 @@ async function accepted(stores: Given, count: number, endpointId = 'endpoint', n
   )
 }
 
-const of = ({ recipientIndex, verification: { appId } }: StartCommand, now: number) => {
+const indexOf = ({ recipients }: StartCommand) => recipients[0]?.index ?? bytes(0)
+const of = (command: StartCommand, now: number) => {
+  const { appId } = command.verification
+  const recipientIndex = indexOf(command)
   return { appId, recipientIndex, now }
 }
 
@@ -93,7 +97,7 @@ function spans(open: OpenStores): void {
 
   test('a second refusal within the time is remembered for longer, one during it changes nothing', async () => {
     const stores = await open()
-    const { recipientIndex } = await refused(stores)
+    const recipientIndex = indexOf(await refused(stores))
     const again = async (now: number) => {
       await refused(stores, { recipientIndex, now })
       return (await all(stores, now)).map(({ since, until }) => [since, until])
@@ -164,7 +168,7 @@ function removal(open: OpenStores): void {
     const [newest, oldest] = await all(stores, noon + 1)
     const remove = (command: Parameters<typeof suppressions.remove>[0]) =>
       withAudit(stores, (append) => suppressions.remove(command, append))
-    const { recipientIndex } = second
+    const recipientIndex = indexOf(second)
 
     expect(await remove({ appId: 'other', id: oldest?.id ?? '' })).toBe(false)
     expect(await remove({ appId: 'other', recipientIndex })).toBe(false)

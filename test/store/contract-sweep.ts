@@ -36,7 +36,9 @@ export function sweepContract(open: OpenStores): void {
     const all = async <T>(read: (command: (typeof commands)[number]) => Promise<T>) =>
       Promise.all(commands.map(read))
     const addresses = async () => {
-      const sealed = await all((command) => verifications.sealed(keyOf(command)))
+      const sealed = await all((command) =>
+        verifications.sealed({ ...keyOf(command), recipient: 0 }),
+      )
       return sealed.filter((address) => address !== null).length
     }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import type { VerificationQuery } from '../../src/domain/stores.ts'
 import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
+import type { VerificationQuery } from '../../src/domain/verification/stores.ts'
 import type { Verification } from '../../src/domain/verification/verification.ts'
 import { statuses, statusOf } from '../../src/domain/verification/verification.ts'
 import {
@@ -30,7 +30,7 @@ export function verificationContract(open: OpenStores): void {
     const before = await verifications.get(keyOf(command))
 
     expect(await verifications.get(key)).toBeNull()
-    expect(await verifications.sealed(key)).toBeNull()
+    expect(await verifications.sealed({ ...key, recipient: 0 })).toBeNull()
     const check = { ...attempt(command, true), ...foreign }
     const refused = { outcome: 'refused', verification: null } as const
     expect(await verifications.chargeAttempt(check)).toEqual(refused)
@@ -92,8 +92,9 @@ function resends(open: OpenStores): void {
 
     const changed = { resendsSpent: 1, resendAt: noon + 75_000 }
     const delivery = { status: 'queued', detail: null }
-    expect(after).toEqual({ ...before, ...changed, delivery } as never)
-    expect(await verifications.get(keyOf(command))).toEqual(after)
+    const verification = { ...before, ...changed, delivery }
+    expect(after).toEqual({ verification, stopped: [] } as never)
+    expect(await verifications.get(keyOf(command))).toEqual(verification as never)
     const { expiresAt } = command.verification
     const [, second] = await deliveries.history(keyOf(command))
     expect(second).toMatchObject({ id: resend.delivery.id, status: 'queued', expiresAt })
@@ -144,7 +145,7 @@ function ends(open: OpenStores): void {
     const delivery = { status: 'undeliverable', detail: null }
     expect(canceled).toMatchObject([{ status: 'canceled', forgotten: true, delivery }] as never)
     expect(await verifications.get(keyOf(command))).toEqual(canceled[0] ?? null)
-    expect(await verifications.sealed(keyOf(command))).toBeNull()
+    expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).toBeNull()
     expect((await deliveries.backlog()).waiting).toBe(0)
     const history = await deliveries.history(keyOf(command))
     expect(history.map(({ status }) => status)).toEqual(['undeliverable', 'undeliverable'])
@@ -187,18 +188,22 @@ function ends(open: OpenStores): void {
     for (const command of [...live, approved]) await verifications.start(command)
     await verifications.chargeAttempt(attempt(approved, true))
 
-    expect(await verifications.expirePending(noon + 1000)).toBe(3)
+    expect(
+      await verifications.expirePending({ now: noon + 1000, event: 'verification.expired' }),
+    ).toBe(3)
 
     for (const command of live) {
       const stored = await verifications.get(keyOf(command))
       expect(stored && statusOf(stored, noon)).toBe('expired')
-      expect(await verifications.sealed(keyOf(command))).toBeNull()
+      expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).toBeNull()
       const check = await verifications.chargeAttempt(attempt(command, true))
       expect(check).toMatchObject({ outcome: 'refused', verification: { attemptsSpent: 0 } })
     }
     expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
     expect((await deliveries.backlog()).waiting).toBe(0)
-    expect(await verifications.expirePending(noon + 1000)).toBe(0)
+    expect(
+      await verifications.expirePending({ now: noon + 1000, event: 'verification.expired' }),
+    ).toBe(0)
   })
 }
 

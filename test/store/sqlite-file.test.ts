@@ -128,7 +128,7 @@ describe('a database file', () => {
     const start = async (ttlMs = 1_000) => {
       const command = { ...startCommand({ ttlMs }), variablesSealed: bytes(60) }
       await verifications.start(command)
-      expect((await verifications.sealed(keyOf(command)))?.variables).toEqual(
+      expect((await verifications.sealed({ ...keyOf(command), recipient: 0 }))?.variables).toEqual(
         command.variablesSealed,
       )
       return command
@@ -143,7 +143,7 @@ describe('a database file', () => {
     await maintenance.sweep(sweepCommand(noon + 500))
     expect(left()).toBe(0)
     await start()
-    await verifications.expirePending(noon)
+    await verifications.expirePending({ now: noon, event: 'verification.expired' })
     expect(left()).toBe(0)
     await store.close()
   })

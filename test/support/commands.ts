@@ -8,15 +8,16 @@ import type { Try } from '../../src/domain/delivery/delivery.ts'
 import type { Due, SettleCommand } from '../../src/domain/delivery/stores.ts'
 import { newId, newTimedId } from '../../src/domain/id.ts'
 import type { Keyring } from '../../src/domain/keyring.ts'
+import type { Stores, SweepCommand } from '../../src/domain/stores.ts'
+import { type BudgetWindow, dayMs, type LimitRow } from '../../src/domain/verification/limits.ts'
 import type {
   AttemptCommand,
   KeptRequest,
   NewDelivery,
+  NewRecipient,
+  NewStop,
   StartCommand,
-  Stores,
-  SweepCommand,
-} from '../../src/domain/stores.ts'
-import { type BudgetWindow, dayMs, type LimitRow } from '../../src/domain/verification/limits.ts'
+} from '../../src/domain/verification/stores.ts'
 import type { Mode, VerificationKey } from '../../src/domain/verification/verification.ts'
 import { type Webhook, webhookTypes } from '../../src/domain/webhook/webhook.ts'
 import { systemRandom } from '../../src/system.ts'
@@ -168,6 +169,12 @@ export type StartOptions = Partial<
   lease?: NewDelivery['lease']
   endpointId?: string | null
   idempotency?: KeptRequest | null
+  /** Recipients besides the first one. */
+  further?: Partial<NewRecipient>[]
+  /** The channels; by default one, to the first recipient. */
+  route?: NewStop[]
+  fallBackMs?: number | null
+  checkDelaysMs?: number[] | null
 }
 
 /** A start that no limit refuses, and the digests of its codes. */
@@ -181,8 +188,6 @@ export function startCommand(options: StartOptions = {}): StartCommand {
       appId: options.appId ?? 'app',
       mode: options.mode ?? 'live',
       startedBy: options.startedBy ?? 'v1',
-      to: 'a***@example.com',
-      channel: 'email',
       purpose: 'default',
       locale: null,
       metadata: options.metadata ?? null,
@@ -194,19 +199,36 @@ export function startCommand(options: StartOptions = {}): StartCommand {
       expiresAt: now + ttlMs,
       resendAt: now + 30_000,
     },
-    recipientIndex: options.recipientIndex ?? recipientKey,
-    recipientSealed: bytes(40),
+    recipients: [
+      newRecipient({
+        index: options.recipientIndex ?? recipientKey,
+        limits: [{ key: recipientKey, rates: options.rates ?? [] }],
+      }),
+      ...(options.further ?? []).map(newRecipient),
+    ],
+    route: options.route ?? [{ channel: 'email', recipient: 0, endpointId }],
+    fallBackMs: options.fallBackMs ?? null,
+    checkDelaysMs: options.checkDelaysMs ?? null,
     variablesSealed: null,
     short: { format: 'numeric', length: 6, generation: 0, digest: bytes(32) },
     long: options.long === false ? null : long,
-    limits: [{ key: recipientKey, rates: options.rates ?? [] }, ...(options.limits ?? [])],
+    limits: options.limits ?? [],
     recipientKeptMs: 31 * dayMs,
     budget: options.budget ?? [{ max: 1000, windowMs: dayMs }],
     budgetEvent: { type: 'budget.exhausted', data: { answer: 'long_code' } },
-    delivery: newDelivery({ now, lease, endpointId }),
+    delivery: { id: newTimedId(systemRandom, now), createdAt: now, lease },
     idempotency: options.idempotency ?? null,
   }
 }
+
+/** A recipient of a start, over whose rates it never is. */
+export function newRecipient(change: Partial<NewRecipient> = {}): NewRecipient {
+  const key = bytes(32)
+  const limits = [{ key, rates: [] }]
+  return { index: key, masked: 'a***@example.com', sealed: bytes(40), limits, ...change }
+}
+
+export const stopped = { detail: 'stopped', event: 'delivery.undeliverable' } as const
 
 export function newDelivery(
   options: { now?: number; lease?: NewDelivery['lease']; endpointId?: string | null } = {},
@@ -241,7 +263,7 @@ export function attempt(
 
 export function resendCommand(command: StartCommand, now: number, lease?: NewDelivery['lease']) {
   const delivery = newDelivery({ now, lease: lease ?? { node: 'a', until: now + 90_000 } })
-  return { ...keyOf(command), now, resendAfterMs: 30_000, delivery }
+  return { ...keyOf(command), now, resendAfterMs: 30_000, delivery, hasNext: false, stopped }
 }
 
 export function cancelCommand(command: StartCommand, now = noon) {
@@ -294,6 +316,7 @@ export function settleCommand(
 export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): SweepCommand {
   return {
     now,
+    expiredEvent: 'verification.expired',
     verificationsBefore: 0,
     eventsBefore: 0,
     messagesBefore: 0,

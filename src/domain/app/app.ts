@@ -68,9 +68,11 @@ export function mailServersOf(app: App): EmailEndpoint[] {
   return endpointsOf(app, 'email') as EmailEndpoint[]
 }
 
-/** The place that a verification's sealed address is bound to. */
-export function recipientPlace(verificationId: string) {
-  return { table: 'verifications', row: verificationId, column: 'recipient_sealed' }
+/** The place that a sealed address of a verification is bound to. */
+export function recipientPlace(verificationId: string, recipient = 0) {
+  const column = 'recipient_sealed'
+  if (recipient === 0) return { table: 'verifications', row: verificationId, column }
+  return { table: 'verification_recipients', row: `${verificationId} ${recipient}`, column }
 }
 
 /** The place that a verification's sealed variables are bound to. */

@@ -1,3 +1,4 @@
+import { type EndpointChannel, endpointChannels } from '../delivery/channel.ts'
 import { type Field, isWithin, mustBe } from '../field.ts'
 import { type Language, languages } from '../language.ts'
 import type { FieldError } from '../problem.ts'
@@ -16,6 +17,9 @@ export type Policy = {
   longerCodesOnAlarm?: boolean
   origin?: string
   language?: Language
+  channels?: EndpointChannel[]
+  fallbackAfterSeconds?: number
+  checkDelays?: number[]
   startsPerMinute?: number
   startsPerDay?: number
   recipientStartsPerDay?: number
@@ -34,6 +38,9 @@ export type PolicyField = Field & {
   /** The server's setting, which is the maximum of the field. */
   ceiling?: SettingName
 }
+
+/** The most channels of a route. */
+export const routeMax = 5
 
 const { codeLength, ttlSeconds, attemptsMax, appStartsPerMinute, appStartsPerDay } = settingFields
 const { recipientStartsPerDay, phonePrefixPerHour, phoneCountryPerHour, costPerDay } = settingFields
@@ -78,6 +85,29 @@ export const policyFields = {
     of: languages,
     wire: 'language',
     says: 'The language of messages where a start names no `locale` that fits (default `en`).',
+  },
+  channels: {
+    type: 'list',
+    of: endpointChannels,
+    min: 1,
+    max: routeMax,
+    wire: 'channels',
+    says: 'The channels of a start that names none, in order (default `email`).',
+  },
+  fallbackAfterSeconds: {
+    type: 'integer',
+    min: 5,
+    max: 3600,
+    wire: 'fallback_after_seconds',
+    says: 'Seconds without an approval after which the next channel of a route is used.',
+  },
+  checkDelays: {
+    type: 'integers',
+    min: 0,
+    max: 300,
+    most: 10,
+    wire: 'check_delays',
+    says: 'Seconds before the first check, the second and so on; the last one holds for the rest.',
   },
   startsPerMinute: {
     ...appStartsPerMinute,
@@ -175,7 +205,11 @@ export function readPolicy(
 }
 
 /** The rules in force for an app. Only the length and the life of codes may be looser than set. */
-export type EffectivePolicy = Required<Omit<Policy, 'origin'>> & { origin: string | null }
+export type EffectivePolicy = Required<Omit<Policy, Unset>> & {
+  [Name in Unset]: Exclude<Policy[Name], undefined> | null
+}
+/** What has no default. */
+type Unset = 'origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays'
 
 export function effectivePolicy(policy: Policy, settings: DomainSettings): EffectivePolicy {
   const stricter = (own: number | undefined, server: number) => Math.min(own ?? server, server)
@@ -188,6 +222,9 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     longerCodesOnAlarm: policy.longerCodesOnAlarm ?? false,
     origin: policy.origin ?? null,
     language: policy.language ?? 'en',
+    channels: policy.channels ?? null,
+    fallbackAfterSeconds: policy.fallbackAfterSeconds ?? null,
+    checkDelays: policy.checkDelays ?? null,
     startsPerMinute: stricter(policy.startsPerMinute, settings.appStartsPerMinute),
     startsPerDay: stricter(policy.startsPerDay, settings.appStartsPerDay),
     recipientStartsPerDay: stricter(policy.recipientStartsPerDay, settings.recipientStartsPerDay),

@@ -46,14 +46,14 @@ type Situation = {
  * Decides what follows a try. network, busy: the next endpoint at once, and after the last one the
  * first again after the waits. greylisted: the same endpoint after a wait. ambiguous: the same
  * endpoint once, after 60 s. login, server, policy: the next endpoint, and an alarm. message: the
- * next channel, and an alarm. recipient, unsupported: the next channel.
+ * next channel, and an alarm. recipient, unsupported: the next channel. When no try is left, the next
+ * channel too.
  */
 export function afterTry(outcome: DeliveryOutcome, situation: Situation): Next {
   if (outcome.status === 'sent') return { next: 'end', status: 'sent', alarm: null }
   const tries = [...situation.tries, asTry(outcome, situation.endpointId)]
-  return outcome.status === 'deferred'
-    ? afterDeferral(outcome, situation, tries)
-    : afterRefusal(outcome.cause, situation, tries)
+  if (outcome.status === 'refused') return afterRefusal(outcome.cause, situation, tries)
+  return afterDeferral(outcome, situation, tries) ?? nextChannel(situation, 'undeliverable')
 }
 
 function asTry(outcome: DeliveryOutcome, endpointId: string | null): Situation['tries'][number] {
@@ -65,20 +65,20 @@ function afterDeferral(
   outcome: Extract<DeliveryOutcome, { status: 'deferred' }>,
   situation: Situation,
   tries: Situation['tries'],
-): Next {
-  if (tries.filter(({ ambiguous }) => ambiguous).length >= acceptedMax) return givenUp
+): Next | null {
+  if (tries.filter(({ ambiguous }) => ambiguous).length >= acceptedMax) return null
   if (outcome.ambiguous) return later(situation, situation.endpointId, ambiguousWaitMs)
 
   const asked = outcome.retryAfterMs
   if (outcome.cause === 'greylisted') return again(situation, tries, situation.endpointId, asked)
-  return failOver(situation, tries, asked) ?? givenUp
+  return failOver(situation, tries, asked)
 }
 
 function afterRefusal(cause: RefusalCause, situation: Situation, tries: Situation['tries']): Next {
   const alarm = alarmOf[cause] ?? null
   const isEndpoints = cause === 'login' || cause === 'server' || cause === 'policy'
   const next = isEndpoints ? failOver(situation, tries, null) : null
-  return { ...(next ?? nextChannel(situation)), alarm }
+  return { ...(next ?? nextChannel(situation, 'refused')), alarm }
 }
 
 /** The next endpoint at once, or the first one after a wait; null when none is left. */
@@ -105,27 +105,39 @@ function again(
   tries: Situation['tries'],
   endpointId: string | null,
   asked: number | null,
-): Next {
+): Next | null {
   const counts = Map.groupBy(tries, (each) => each.endpointId)
   const rounds = Math.max(...[...counts.values()].map((all) => all.length))
   const delay = retryDelaysMs[rounds - 1]
-  if (delay === undefined) return givenUp
+  if (delay === undefined) return null
   const wait = asked === null ? delay * (1 + 0.2 * situation.chance) : asked
   return later(situation, endpointId, Math.min(Math.round(wait), retryAfterMaxMs))
 }
 
-function later({ now, expiresAt }: Situation, endpointId: string | null, waitMs: number): Next {
+/** Null at the code's expiry or later. */
+function later(
+  { now, expiresAt }: Situation,
+  endpointId: string | null,
+  waitMs: number,
+): Next | null {
   const at = now + waitMs
-  if (at >= expiresAt) return givenUp
+  if (at >= expiresAt) return null
   return { next: 'try', status: 'deferred', endpointId, at, alarm: null }
 }
 
-function nextChannel({ route, channel, now, expiresAt }: Situation): Next {
-  const here = route.findIndex((stop) => stop.channel === channel)
-  const stop = here < 0 ? undefined : route[here + 1]
-  if (!stop || now >= expiresAt) return { next: 'end', status: 'refused', alarm: null }
+function nextChannel(
+  { route, channel, now, expiresAt }: Situation,
+  status: 'refused' | 'undeliverable',
+): Next {
+  const stop = stopAfter(route, channel)
+  if (!stop || now >= expiresAt) return { next: 'end', status, alarm: null }
   const [endpointId = null] = stop.endpoints
-  return { next: 'channel', status: 'refused', channel: stop.channel, endpointId, alarm: null }
+  return { next: 'channel', status, channel: stop.channel, endpointId, alarm: null }
 }
 
-const givenUp: Next = { next: 'end', status: 'undeliverable', alarm: null }
+/** The next channel of the route that has an endpoint; null when there is none. */
+export function stopAfter(route: Route, channel: ChannelKind): Route[number] | null {
+  const here = route.findIndex((stop) => stop.channel === channel)
+  if (here < 0) return null
+  return route.slice(here + 1).find(({ endpoints }) => endpoints.length > 0) ?? null
+}

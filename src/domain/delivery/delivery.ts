@@ -32,6 +32,9 @@ export type Handover = {
   endpoint: Endpoint | null
   verificationId: string
   mode: Mode
+  channel: ChannelKind
+  /** The channels of the verification, in order. */
+  route: ChannelKind[]
   recipient: Recipient
   code: string
   codeFormat: CodeFormat

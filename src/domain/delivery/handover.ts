@@ -1,9 +1,9 @@
 import { type App, endpointsOf, recipientPlace, variablesPlace } from '../app/app.ts'
 import type { Ports } from '../ports.ts'
-import type { NewDelivery, Sealed } from '../stores.ts'
 import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
 import { type Recipient, recipientOf } from '../verification/recipient.ts'
+import type { NewDelivery } from '../verification/stores.ts'
 import { statusOf, type Verification } from '../verification/verification.ts'
 import type { Route } from './after-try.ts'
 import { type ChannelKind, channels } from './channel.ts'
@@ -15,16 +15,18 @@ export const leaseMs = 90_000
 /** The queue of one endpoint of one app; null for a channel without endpoints. */
 export type Lane = { appId: string; channel: ChannelKind; endpointId: string | null }
 
-/** The channels that a verification uses, each with the app's endpoints by rank. */
-export function routeOf(app: App, channel: ChannelKind): Route {
-  const endpoints = endpointsOf(app, channel).map(({ id }) => id)
-  return [{ channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }]
+/** These channels, each with the app's endpoints by rank. */
+export function routeOf(app: App, route: ChannelKind[]): Route {
+  return route.map((channel) => {
+    const endpoints = endpointsOf(app, channel).map(({ id }) => id)
+    return { channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }
+  })
 }
 
-/** The lanes of a route, in the order in which they are tried. */
+/** The lanes of a channel, in the order in which they are tried. */
 export function lanesOf(app: App, channel: ChannelKind): Lane[] {
-  return routeOf(app, channel).flatMap((stop) =>
-    stop.endpoints.map((endpointId) => ({ appId: app.id, channel: stop.channel, endpointId })),
+  return routeOf(app, [channel]).flatMap(({ endpoints }) =>
+    endpoints.map((endpointId) => ({ appId: app.id, channel, endpointId })),
   )
 }
 
@@ -46,7 +48,7 @@ export function queuedDelivery(
 type Message = {
   app: App
   verification: Verification
-  delivery: Pick<Delivery, 'id' | 'endpointId' | 'createdAt'>
+  delivery: Pick<Delivery, 'id' | 'channel' | 'endpointId' | 'createdAt'>
   recipient: Recipient
   variables: Variables | null
   /** Derived again when absent, with the same result. */
@@ -64,6 +66,8 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
     endpoint: app.endpoints.find((endpoint) => endpoint.id === delivery.endpointId) ?? null,
     verificationId: id,
     mode,
+    channel: delivery.channel,
+    route: verification.route.map(({ channel }) => channel),
     recipient,
     code: message.code ?? deriveCode(keyring, codeKeyId, place, codeFormat, codeLength),
     codeFormat,
@@ -95,36 +99,42 @@ export async function isSuppressed(
 
 /** Reads the message of a delivery; null when it is not to be sent any more. */
 export async function readHandover(
-  ports: Pick<Ports, 'apps' | 'verifications' | 'keyring' | 'clock'>,
+  ports: Pick<Ports, 'apps' | 'verifications' | 'deliveries' | 'keyring' | 'clock'>,
   delivery: Delivery,
 ): Promise<Handover | null> {
-  const { apps, verifications, keyring, clock } = ports
-  const { appId, mode, verificationId: id } = delivery
-  const key = { appId, mode, id }
-  const [app, verification, sealed] = await Promise.all([
+  const { apps, verifications, deliveries, keyring, clock } = ports
+  const { appId, mode, verificationId: id, channel } = delivery
+  const [app, verification] = await Promise.all([
     apps.get(appId),
-    verifications.get(key),
-    verifications.sealed(key),
+    verifications.get({ appId, mode, id }),
   ])
-  if (!app || !verification || !sealed) return null
+  if (!app || !verification) return null
   if (statusOf(verification, clock.now()) !== 'pending') return null
   if (!keyring.hasCodeKey(verification.codeKeyId)) return null
-  const opened = openSealed(ports, { app, id, sealed })
+  // With another channel it may have been stopped.
+  if (verification.route.length > 1 && !(await deliveries.isOpen(delivery.id))) return null
+  const opened = await openMessage(ports, { app, verification, channel })
   return opened && handover(ports, { app, verification, delivery, ...opened })
 }
 
-type Sealing = { app: App; id: string; sealed: Sealed }
+type Sealing = { app: App; verification: Verification; channel: ChannelKind }
 
 /**
- * Opens the address and the variables of a verification; null where their key is gone, because the
- * clock was ahead by more than a week in two rotations.
+ * Opens the address of a channel and the variables of a verification; null where they were cleared,
+ * or where their key is gone, because the clock was ahead by more than a week in two rotations.
  */
-export function openSealed(
-  { keyring }: Pick<Ports, 'keyring'>,
-  { app, id, sealed }: Sealing,
-): { recipient: Recipient; variables: Variables | null } | null {
+export async function openMessage(
+  { verifications, keyring }: Pick<Ports, 'verifications' | 'keyring'>,
+  { app, verification, channel }: Sealing,
+): Promise<{ recipient: Recipient; variables: Variables | null } | null> {
+  const { appId, mode, id, route } = verification
+  const stop = route.find((each) => each.channel === channel)
+  if (!stop) return null
+  const sealed = await verifications.sealed({ appId, mode, id, recipient: stop.recipient })
+  if (!sealed) return null
   try {
-    const address = keyring.open(app.id, app.dataKey, recipientPlace(id), sealed.recipient)
+    const place = recipientPlace(id, stop.recipient)
+    const address = keyring.open(app.id, app.dataKey, place, sealed.recipient)
     const variables =
       sealed.variables && keyring.open(app.id, app.dataKey, variablesPlace(id), sealed.variables)
     return { recipient: recipientOf(address), variables: variables && JSON.parse(variables) }

@@ -1,6 +1,7 @@
 import type { AuditAppend, HeadMoved } from '../audit.ts'
 import type { EventType } from '../event.ts'
-import type { NewDelivery, Page } from '../stores.ts'
+import type { Page } from '../stores.ts'
+import type { Move, NewDelivery } from '../verification/stores.ts'
 import type { Mode, VerificationKey } from '../verification/verification.ts'
 import type { Cause, Delivery, DeliveryStatus, Try } from './delivery.ts'
 import type { Lane } from './handover.ts'
@@ -17,8 +18,13 @@ export type DeliveryStore = {
   releaseLeases(node: string): Promise<void>
   /** Gives up one node's leases of these deliveries. */
   release(command: { node: string; ids: string[] }): Promise<void>
-  /** Writes a try and what follows it. A delivery that has ended meanwhile stays ended. */
-  settle(command: SettleCommand): Promise<void>
+  /**
+   * Writes a try and what follows it. A delivery that has ended meanwhile stays ended. True when the
+   * delivery of `follow` was queued: the verification is pending, and this was its latest delivery.
+   */
+  settle(command: SettleCommand): Promise<boolean>
+  /** False once the delivery has ended. */
+  isOpen(deliveryId: string): Promise<boolean>
   /**
    * Marks an ended delivery that was sent, or may have been, as bounced, unless its verification is
    * approved; false when there is none.
@@ -70,9 +76,12 @@ export type SettleCommand = {
   /** The next try of the same delivery; null ends it. */
   again: { endpointId: string | null; at: number; lease: NewDelivery['lease'] } | null
   /** A new delivery through another channel. */
-  follow: NewDelivery | null
+  follow: Follow | null
   now: number
 }
+
+/** A new delivery through the next channel. */
+export type Follow = Pick<Move, 'delivery' | 'hasNext'>
 
 export type BounceCommand = Pick<SettleCommand, 'delivery' | 'event' | 'suppress' | 'now'> & {
   detail: string

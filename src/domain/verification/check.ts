@@ -1,7 +1,7 @@
 import type { Ports } from '../ports.ts'
-import { invalidField, Problem } from '../problem.ts'
-import type { AttemptResult, KeptRequest } from '../stores.ts'
-import { readCode } from './code.ts'
+import { invalidField, Problem, secondsUntil } from '../problem.ts'
+import { type CodeFormat, readCode } from './code.ts'
+import type { AttemptResult, KeptRequest } from './stores.ts'
 import { statusOf, type Verification, type VerificationKey } from './verification.ts'
 
 export type CheckRequest = VerificationKey & {
@@ -25,8 +25,8 @@ export const checkKeptMs = 600_000
  * Charges an attempt and judges it in one step: parallel guesses cannot share an attempt, and one
  * code is accepted once. Every API checks codes through here. A wrong code is an outcome.
  *
- * Throws `invalid_request` for what cannot be this verification's code (no attempt is spent),
- * `verification_not_found`, `_expired`, `_exhausted`, `_used`, `_canceled`,
+ * Throws `invalid_request` for what cannot be this verification's code and `check_too_early` with the
+ * seconds to wait (no attempt is spent), `verification_not_found`, `_expired`, `_exhausted`, `_used`, `_canceled`,
  * `idempotency_key_reused`, `store_unavailable`.
  */
 export async function checkVerification(
@@ -50,8 +50,9 @@ export async function checkVerification(
     events: { approved: 'verification.approved', exhausted: 'verification.exhausted' },
     idempotency: keptCheck(ports, request, typed.code, now),
   })
-  if (result.outcome !== 'judged' && result.outcome !== 'replayed')
-    throw refusal(ports, result, now)
+  if (result.outcome !== 'judged' && result.outcome !== 'replayed') {
+    throw refusal(ports, result, { length: typed.code.length, format: typed.format, now })
+  }
   const { verification } = result
   const valid = verification.status === 'approved'
   if (valid) outbox.withdraw(id)
@@ -76,13 +77,17 @@ function keptCheck(
 function refusal(
   { keyring }: Pick<Ports, 'keyring'>,
   result: Extract<AttemptResult, { outcome: 'refused' | 'key_reused' }>,
-  now: number,
+  { length, format, now }: { length: number; format: CodeFormat; now: number },
 ): Problem {
   if (result.outcome === 'key_reused') return new Problem('idempotency_key_reused')
   const { verification } = result
   if (verification && statusOf(verification, now) === 'pending') {
     // A rotation under a clock that was ahead has deleted its key as expired.
     if (!keyring.hasCodeKey(verification.codeKeyId)) return new Problem('verification_expired')
+    const { codeLength, codeFormat, checkAt } = verification
+    if (codeLength === length && codeFormat === format && checkAt !== null) {
+      return new Problem('check_too_early', { retryAfterSeconds: secondsUntil(checkAt, now) })
+    }
     return invalidField('code', 'must be as long as code_length says')
   }
   return refusalOf(verification, now)

@@ -91,48 +91,48 @@ export function guessBoundPerYear(windows: BudgetWindow[], codeLength: number): 
   return 1 - (1 - 10 ** -codeLength) ** guessesPerYear(windows)
 }
 
-type Subject = { app: App; mode: Mode; folded: string }
+type Subject = { app: App; mode: Mode }
 type Numbers = { policy: EffectivePolicy; settings: DomainSettings }
 
-/** The limits of a start: the recipient's row first, which also has the guess budget. */
+/** The limits of a start: the app's, and those of each recipient by their folded form. */
+export type StartLimits = {
+  ofApp: LimitRow
+  /** The first row also has the guess budget. */
+  ofRecipient(folded: string): LimitRow[]
+}
+
 export function startLimits(
   keyring: Pick<Keyring, 'limitIndex'>,
-  { app, mode, folded }: Subject,
+  { app, mode }: Subject,
   { policy, settings }: Numbers,
-): LimitRow[] {
-  const recipient: LimitRow = {
-    key: recipientKey(keyring, app.id, mode, folded),
-    rates: [
-      {
-        name: 'recipient_spacing',
-        max: 1,
-        windowMs: settings.recipientStartSpacingSeconds * 1000,
-      },
-      {
-        name: 'recipient_quarter_hour',
-        max: settings.recipientStartsPerQuarterHour,
-        windowMs: 900_000,
-      },
-      { name: 'recipient_day', max: policy.recipientStartsPerDay, windowMs: dayMs },
-    ],
-  }
-  const whole: LimitRow = {
+): StartLimits {
+  const ofApp: LimitRow = {
     key: keyring.limitIndex('app', `${app.id}\0${mode}`),
     rates: [
       { name: 'app_minute', max: policy.startsPerMinute, windowMs: 60_000 },
       { name: 'app_day', max: policy.startsPerDay, windowMs: dayMs },
     ],
   }
-  // A test key mails nothing, so its starts do not count in limits of live mail.
-  if (mode === 'test') return [recipient, whole]
+  const own: Rate[] = [
+    { name: 'recipient_spacing', max: 1, windowMs: settings.recipientStartSpacingSeconds * 1000 },
+    {
+      name: 'recipient_quarter_hour',
+      max: settings.recipientStartsPerQuarterHour,
+      windowMs: 900_000,
+    },
+    { name: 'recipient_day', max: policy.recipientStartsPerDay, windowMs: dayMs },
+  ]
+  const anywhere: Rate[] = [
+    { name: 'recipient_day', max: settings.recipientStartsPerDayAcrossApps, windowMs: dayMs },
+  ]
   const pool = app.registeredBy === 'open' ? 'recipient_open_apps' : 'recipient_all_apps'
-  const anywhere: LimitRow = {
-    key: keyring.limitIndex(pool, folded),
-    rates: [
-      { name: 'recipient_day', max: settings.recipientStartsPerDayAcrossApps, windowMs: dayMs },
-    ],
+  const ofRecipient = (folded: string): LimitRow[] => {
+    const inApp = { key: recipientKey(keyring, app.id, mode, folded), rates: own }
+    // A test key sends nothing, so its starts do not count in limits of live messages.
+    if (mode === 'test') return [inApp]
+    return [inApp, { key: keyring.limitIndex(pool, folded), rates: anywhere }]
   }
-  return [recipient, whole, anywhere]
+  return { ofApp, ofRecipient }
 }
 
 /** Names the row of one recipient of one app and mode: its rates and its guess budget. */

@@ -1,27 +1,38 @@
-import { type App, endpointsOf, recipientPlace, variablesPlace } from '../app/app.ts'
+import { type App, recipientPlace, variablesPlace } from '../app/app.ts'
 import { type EffectivePolicy, effectivePolicy, policyFields } from '../app/policy.ts'
-import { type ChannelKind, channels } from '../delivery/channel.ts'
-import { handover, type Lane, lanesOf, leaseMs, queuedDelivery } from '../delivery/handover.ts'
+import type { ChannelKind } from '../delivery/channel.ts'
+import {
+  firstLane,
+  handover,
+  type Lane,
+  lanesOf,
+  leaseMs,
+  queuedDelivery,
+} from '../delivery/handover.ts'
 import { isWithin, mustBe } from '../field.ts'
 import { newTimedId } from '../id.ts'
 import { readLocale } from '../language.ts'
 import type { Ports } from '../ports.ts'
 import { invalidField, Problem, secondsUntil } from '../problem.ts'
-import type { CodeVariant, KeptRequest, StartCommand, StartResult } from '../stores.ts'
 import { readVariables, type Variables } from '../template/variables.ts'
 import { type CodeFormat, deriveCode, longCodeLength } from './code.ts'
 import { dayMs, guessBudget, startLimits } from './limits.ts'
-import { foldRecipient, maskRecipient, type Recipient, readRecipient } from './recipient.ts'
+import { foldRecipient, maskRecipient, type Recipient } from './recipient.ts'
+import { type ReadRoute, readRoute } from './route.ts'
+import type { CodeVariant, KeptRequest, StartCommand, StartResult } from './stores.ts'
 import type { Mode, StartedBy, Verification } from './verification.ts'
 
 export type StartRequest = {
   app: App
   mode: Mode
   startedBy: StartedBy
+  /** A recipient, or one for each channel by its name. */
   to: unknown
   /** The caller's name of `to`. */
   toField?: string
-  channel?: ChannelKind | undefined
+  /** A channel, or several in order; else the policy's, else `email`. */
+  channel?: ChannelKind | ChannelKind[] | undefined
+  fallbackAfterSeconds?: number | undefined
   purpose?: string | undefined
   /** A BCP 47 tag. */
   locale?: string | undefined
@@ -63,22 +74,16 @@ export async function startVerification(
   request: StartRequest,
 ): Promise<Started> {
   const { outbox, settings, clock } = ports
-  const { app } = request
+  const { app, mode, to, channel = null, toField = 'to' } = request
   const now = clock.now()
-  const channel = channelFor(request)
-  const recipient = readRecipient(
-    channels[request.channel ?? 'email'].takes,
-    request.to,
-    request.toField,
-  )
+  const routed = readRoute({ app, mode, to, channel, toField })
   const variables = request.variables ? readVariables(request.variables, app.templates) : null
   const policy = effectivePolicy(app.policy, settings)
   if (policy.paused) throw new Problem('app_paused')
-  const lanes = lanesOf(app, channel)
-  const [lane] = lanes
-  if (!lane) throw new Problem('channel_not_configured')
-  const minted = mint(ports, request, { lane, recipient, variables, policy, now })
-  refuseBacklog(ports, lanes, minted.command.verification.expiresAt - now)
+  const minted = mint(ports, request, { ...routed, variables, policy, now })
+  const { route } = minted.command
+  refuseBacklog(ports, app, minted.command)
+  const lane = firstLane(app, route[0]?.channel ?? 'email')
 
   const isHeld = outbox.reserve(lane)
   const lease = isHeld ? { node: ports.node, until: now + leaseMs } : null
@@ -87,11 +92,16 @@ export async function startVerification(
   if (result.outcome === 'replayed') return result
 
   const { verification } = result
-  if (!isHeld) {
-    outbox.wake(lane)
+  // The recipients of the channels before it were over their rates.
+  const isFirst = verification.channel === lane.channel
+  const used = isFirst ? lane : firstLane(app, verification.channel)
+  if (isHeld && !isFirst) outbox.release(lane)
+  if (!isHeld || !isFirst) {
+    outbox.wake(used)
     return result
   }
-  const delivery = queuedDelivery(verification, command.delivery)
+  const delivery = queuedDelivery(verification, { ...command.delivery, ...lane })
+  const recipient = recipientFor(routed, lane.channel)
   // The long code is rare, and is derived once more.
   const code = verification.codeFormat === 'numeric' ? minted.code : undefined
   const message = { app, verification, delivery, recipient, variables, code }
@@ -119,18 +129,31 @@ async function startOrRelease(
   }
 }
 
-/** Refuses a start whose message could not be sent in time, before anything is stored. */
-function refuseBacklog({ outbox }: StartPorts, lanes: Lane[], lifeMs: number): void {
-  const waitMs = Math.min(...lanes.map(outbox.expectedWaitMs))
+function recipientFor({ route, recipients }: ReadRoute, channel: ChannelKind): Recipient {
+  const recipient = recipients[route.find((stop) => stop.channel === channel)?.recipient ?? 0]
+  if (!recipient) throw new Error('a channel has a recipient')
+  return recipient
+}
+
+/**
+ * Refuses a start whose message could not be sent in time, before anything is stored. A channel of the
+ * route counts from when it is used by itself.
+ */
+function refuseBacklog({ outbox }: StartPorts, app: App, command: StartCommand): void {
+  const { route, fallBackMs, verification } = command
+  const lifeMs = verification.expiresAt - verification.createdAt
+  const waits = route.flatMap(({ channel }, index) => {
+    const beforeMs = index === 0 ? 0 : index * (fallBackMs ?? Number.POSITIVE_INFINITY)
+    return lanesOf(app, channel).map((lane) => beforeMs + outbox.expectedWaitMs(lane))
+  })
+  const waitMs = Math.min(...waits)
   const allowedMs = Math.min(lifeMs * waitShare, waitMaxMs)
   if (waitMs <= allowedMs) return
   const overMs = Number.isFinite(waitMs) ? waitMs - allowedMs : waitMaxMs
   throw new Problem('delivery_backlog', { retryAfterSeconds: Math.ceil(overMs / 1000) })
 }
 
-type Minting = {
-  lane: Lane
-  recipient: Recipient
+type Minting = ReadRoute & {
   variables: Variables | null
   policy: EffectivePolicy
   now: number
@@ -142,10 +165,11 @@ type Minted = { command: StartCommand; code: string; makeLong(): CodeVariant }
 function mint(
   ports: StartPorts,
   request: StartRequest,
-  { lane: { channel, endpointId }, recipient, variables, policy, now }: Minting,
+  { route, recipients, variables, policy, now }: Minting,
 ): Minted {
   const { keyring, random, settings } = ports
   const { app, mode, startedBy } = request
+  const fallBackSeconds = chosenFallBack(request, policy)
   const id = newTimedId(random, now)
   const codeKeyId = keyring.codeKeyId()
   const variant = (format: CodeFormat, length: number, generation: number) => {
@@ -155,7 +179,7 @@ function mint(
     return { code, variant: { format, length, generation, digest } }
   }
   const short = variant('numeric', digitsFor(request, policy), 0)
-  const folded = foldRecipient(recipient)
+  const limits = startLimits(keyring, { app, mode }, { policy, settings })
   const refuses = policy.onBudgetExhausted === 'refuse'
   const command: StartCommand = {
     verification: {
@@ -163,8 +187,6 @@ function mint(
       appId: app.id,
       mode,
       startedBy,
-      to: maskRecipient(recipient),
-      channel,
       purpose: request.purpose ?? 'default',
       locale: request.locale === undefined ? null : readLocale(request.locale),
       metadata: request.metadata ?? null,
@@ -176,20 +198,29 @@ function mint(
       expiresAt: now + chosen('ttlSeconds', request, policy) * 1000,
       resendAt: now + settings.resendAfterSeconds * 1000,
     },
-    recipientIndex: keyring.recipientIndex(app.id, recipient.address),
-    recipientSealed: keyring.seal(app.id, app.dataKey, recipientPlace(id), recipient.address),
+    recipients: recipients.map((recipient, number) => ({
+      index: keyring.recipientIndex(app.id, recipient.address),
+      masked: maskRecipient(recipient),
+      sealed: keyring.seal(app.id, app.dataKey, recipientPlace(id, number), recipient.address),
+      limits: limits.ofRecipient(foldRecipient(recipient)),
+    })),
+    route: route.map(({ channel, recipient }) => {
+      return { channel, recipient, endpointId: firstLane(app, channel).endpointId }
+    }),
+    fallBackMs: fallBackSeconds === null ? null : fallBackSeconds * 1000,
+    checkDelaysMs: checkDelaysMs(policy),
     variablesSealed:
       variables && keyring.seal(app.id, app.dataKey, variablesPlace(id), JSON.stringify(variables)),
     short: short.variant,
     long: refuses ? null : 'ask',
-    limits: startLimits(keyring, { app, mode, folded }, { policy, settings }),
+    limits: [limits.ofApp],
     recipientKeptMs,
     budget: guessBudget(settings),
     budgetEvent: {
       type: 'budget.exhausted',
       data: { answer: refuses ? 'refused' : 'long_code' },
     },
-    delivery: { id: newTimedId(random, now), channel, endpointId, createdAt: now, lease: null },
+    delivery: { id: newTimedId(random, now), createdAt: now, lease: null },
     idempotency: keptRequest(ports, request, now),
   }
   const makeLong = () => variant('crockford', longCodeLength, 1).variant
@@ -228,14 +259,21 @@ function digitsFor(request: StartRequest, policy: EffectivePolicy): number {
   return isLonger ? Math.max(digits, 8) : digits
 }
 
-/** A test key's messages never leave the machine, whatever channel was asked for. */
-function channelFor({ app, mode, channel = 'email' }: StartRequest): ChannelKind {
-  if (mode === 'test') return 'inbox'
-  if (channel === 'inbox') {
-    throw invalidField('channel', 'inbox needs a test key; live keys send by email')
-  }
-  if (endpointsOf(app, channel).length === 0) throw new Problem('channel_not_configured')
-  return channel
+function chosenFallBack(
+  { fallbackAfterSeconds: asked }: StartRequest,
+  policy: EffectivePolicy,
+): number | null {
+  if (asked === undefined) return policy.fallbackAfterSeconds
+  const field = policyFields.fallbackAfterSeconds
+  if (!isWithin(field, asked)) throw invalidField(field.wire, mustBe(field))
+  return asked
+}
+
+/** The wait before each attempt of a verification, in ms; null without any. */
+function checkDelaysMs({ checkDelays, attemptsMax }: EffectivePolicy): number[] | null {
+  if (checkDelays === null || checkDelays.every((seconds) => seconds === 0)) return null
+  const last = checkDelays.at(-1) ?? 0
+  return Array.from({ length: attemptsMax }, (_, index) => (checkDelays[index] ?? last) * 1000)
 }
 
 /** Two letters and two digits that are easy to distinguish; not secret. */

@@ -42,6 +42,7 @@ export const problemStatuses: Record<ProblemCode, number> = {
   rate_limited: 429,
   budget_exhausted: 429,
   delivery_backlog: 503,
+  check_too_early: 429,
   resend_too_early: 429,
   sends_exhausted: 409,
   idempotency_key_reused: 422,

@@ -150,6 +150,7 @@ export const verifyOtp = {
     'invalid_request',
     'verification_not_found',
     'verification_exhausted',
+    'check_too_early',
     'rate_limited',
     'store_unavailable',
   ],

@@ -1,6 +1,6 @@
 import type { App } from '../../domain/app/app.ts'
 import { readSecretKey } from '../../domain/app/register.ts'
-import { openSealed } from '../../domain/delivery/handover.ts'
+import { openMessage } from '../../domain/delivery/handover.ts'
 import { invalidField, Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
 import { readRecipient } from '../../domain/verification/recipient.ts'
@@ -52,7 +52,8 @@ function modeOf({ http }: Pick<RoutePorts, 'http'>, app: App): Mode {
 
 async function start(ports: RoutePorts, app: App, mail: unknown): Promise<Reply> {
   const mode = modeOf(ports, app)
-  const request = { app, mode, startedBy: 'original', to: mail, toField: 'mail' } as const
+  const mailed = { channel: 'email', to: mail, toField: 'mail' } as const
+  const request = { app, mode, startedBy: 'original', ...mailed } as const
   const { outcome, verification } = await startVerification(ports, request)
   ports.metrics.count('otpmint_verifications_started_total', outcome)
   const refusal = await refusalOfMail(ports, verification.id, true)
@@ -72,12 +73,12 @@ async function resend(
   const mode = modeOf(ports, app)
   const key: VerificationKey = { appId: app.id, mode, id }
   const verification = await ports.verifications.get(key)
-  const sealed = await ports.verifications.sealed(key)
   const isLive = verification && statusOf(verification, ports.clock.now()) === 'pending'
-  if (!isLive || !sealed || verification.startedBy !== 'original') {
+  if (!isLive || verification.startedBy !== 'original') {
     throw new Problem('verification_not_found')
   }
-  const opened = openSealed(ports, { app, id, sealed })
+  const { channel } = verification
+  const opened = await openMessage(ports, { app, verification, channel })
   if (opened?.recipient.address !== address) {
     throw new Problem('verification_not_found')
   }

@@ -1,4 +1,5 @@
-import { invalidField, Problem } from '../../domain/problem.ts'
+import type { ChannelKind } from '../../domain/delivery/channel.ts'
+import { Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
 import { checkVerification } from '../../domain/verification/check.ts'
 import { listVerifications } from '../../domain/verification/list.ts'
@@ -27,6 +28,7 @@ export async function start(
     startedBy: 'v1',
     to: body.to,
     channel: body.channel,
+    fallbackAfterSeconds: body.fallback_after_seconds,
     purpose: body.purpose,
     locale: body.locale,
     codeLength: body.code_length,
@@ -91,12 +93,11 @@ export async function check(
 
 export async function resend(
   ports: RoutePorts,
-  { body, ...call }: One & { body: { channel?: string } },
+  { body: { channel }, ...call }: One & { body: { channel?: ChannelKind } },
 ): Promise<Reply> {
-  const place = placeOf(call)
-  if (body.channel !== undefined) await refuseOtherChannel(ports, place, body.channel)
-  const { app, key } = call
-  const verification = await resendVerification(ports, { app, mode: key.mode, id: place.id })
+  const { app, key, params } = call
+  const request = { app, mode: key.mode, id: params.id, channel }
+  const verification = await resendVerification(ports, request)
   return announce(ports, verification, call, 200)
 }
 
@@ -129,18 +130,6 @@ async function announce(
   const delivery = state ? { status: state.status, detail: state.detail } : verification.delivery
   const shown = presentVerification({ ...verification, delivery }, clock.now())
   return json(shown, status, { 'preference-applied': `wait=${seconds}` })
-}
-
-/** Refuses another channel than the first message's. */
-async function refuseOtherChannel(
-  { verifications }: Pick<RoutePorts, 'verifications'>,
-  place: { appId: string; mode: 'live' | 'test'; id: string },
-  channel: string,
-): Promise<void> {
-  const verification = await verifications.get(place)
-  if (verification && verification.channel !== channel) {
-    throw invalidField('channel', 'must be the channel of the first message')
-  }
 }
 
 /** Replaces lone surrogates, which the database would change to another character. */

@@ -39,12 +39,12 @@ export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: C
   if (ending.failOver) failOver(core, ports, { item, next: ending.failOver })
 }
 
-/** Ends a delivery whose verification is over. */
+/** Ends a delivery whose verification is over, or has moved on to another one. */
 export function endWithoutTry(core: Core, ports: SenderPorts, item: Item): void {
   const ending = overBeforeItLeft(item, ports.clock.now())
   tell(ports, item, ending.command, null)
   // Nothing of it is sent any more, whether or not this is written.
-  core.waiters.tell(item.delivery.verificationId, ending.state)
+  if (!item.isReplaced) core.waiters.tell(item.delivery.verificationId, ending.state)
   void settle(core, item, { ...ending, alarm: null, failOver: null, follow: null })
 }
 
@@ -69,31 +69,32 @@ function failOver(
   core.take(lane, { delivery, handover: moved, tries, leaseUntil, freshAt })
 }
 
-/** Writes the outcome of a try, then tells waiting callers, unless another try follows at once. */
+/**
+ * Writes the outcome of a try, then tells waiting callers, unless another try or another message follows
+ * at once.
+ */
 async function settle(core: Core, item: Item, ending: Ending): Promise<void> {
   const { command, state, failOver, follow } = ending
-  const isOnDisk = () => {
+  let hasNews = command.follow === null
+  const isOnDisk = (isFollowed: boolean) => {
     core.holdings.remove(item)
-    if (isEnd(command)) core.state.waiting--
-    if (follow) {
-      const lane = core.lanes.of(follow.place)
-      core.lanes.reserve(lane, -1)
+    if (command.again === null && !isFollowed) core.state.waiting--
+    const lane = follow && core.lanes.of(follow.place)
+    if (lane) core.lanes.reserve(lane, -1)
+    hasNews = !isFollowed
+    if (isFollowed && lane) {
       const { delivery, leaseUntil } = follow
       core.take(lane, { delivery, handover: null, tries: [], leaseUntil })
-    } else if (command.follow) {
-      core.wake({ ...item.delivery, ...command.follow })
+    } else if (isFollowed && command.follow) {
+      core.wake({ ...item.delivery, ...command.follow.delivery })
     } else if (isAtOnce(command) && !failOver) {
       core.wake({ ...item.delivery, endpointId: command.again?.endpointId ?? null })
     }
   }
   const isAwaited = core.waiters.has(item.delivery.verificationId)
   await core.ledger.settle(command, isOnDisk, isAwaited)
-  if (isAtOnce(command) || command.follow) return
+  if (isAtOnce(command) || !hasNews || item.isReplaced) return
   core.waiters.tell(item.delivery.verificationId, state)
-}
-
-function isEnd({ again, follow }: SettleCommand): boolean {
-  return again === null && follow === null
 }
 
 function isAtOnce({ again, now }: SettleCommand): boolean {

@@ -93,6 +93,7 @@ export function createCore(ports: SenderPorts): Core {
       stop: null,
       tryingSince: null,
       isWithdrawn: false,
+      isReplaced: false,
     }
     lane.usedAt = timers.monotonic()
     if (isStopping()) {

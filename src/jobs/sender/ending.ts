@@ -1,5 +1,5 @@
 import type { AlarmKind } from '../../domain/alarm.ts'
-import { afterTry, type Next } from '../../domain/delivery/after-try.ts'
+import { afterTry, type Next, stopAfter } from '../../domain/delivery/after-try.ts'
 import {
   type Delivery,
   type DeliveryOutcome,
@@ -14,7 +14,7 @@ import { isRecipientRefused, suppressedOutcome } from '../../domain/delivery/sup
 import type { EventType } from '../../domain/event.ts'
 import { newTimedId } from '../../domain/id.ts'
 import type { DeliveryState, Ports } from '../../domain/ports.ts'
-import type { NewDelivery } from '../../domain/stores.ts'
+import type { NewDelivery } from '../../domain/verification/stores.ts'
 import type { Item } from './lane.ts'
 
 /** What follows a try: what is written, and where the delivery continues. */
@@ -51,7 +51,7 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   const endpointId = outcome === suppressedOutcome ? null : delivery.endpointId
   const now = ports.clock.now()
   const [byte = 0] = ports.random.bytes(1)
-  const route = routeOf(handover.app, channel)
+  const route = routeOf(handover.app, handover.route)
   const situation = { route, channel, tries, endpointId, expiresAt, now, chance: byte / 256 }
   const next = afterTry(outcome, situation)
   const one = toTry(outcome, { number: delivery.tries + 1, endpointId, at, tookMs })
@@ -82,7 +82,8 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   const elsewhere: LanePlace = { appId, ...to }
   const lease = ports.lease(elsewhere)
   const queued = { id: newTimedId(ports.random, now), ...to, createdAt: now }
-  command.follow = { ...queued, lease }
+  const hasNext = stopAfter(route, next.channel) !== null
+  command.follow = { delivery: { ...queued, lease }, hasNext }
   if (lease) {
     const fresh = { ...delivery, ...queued, status: 'queued', detail: null, tries: 0 } as const
     ending.follow = { place: elsewhere, delivery: fresh, leaseUntil: lease.until }

@@ -24,8 +24,10 @@ export type Item = {
   stop: AbortController | null
   /** When its message was passed to the channel; null before and after. */
   tryingSince: number | null
-  /** The code was used, canceled or replaced: it is not sent any more. */
+  /** The code was used or canceled, or goes through another channel: it is not sent any more. */
   isWithdrawn: boolean
+  /** Withdrawn for another message of the verification. */
+  isReplaced: boolean
 }
 
 /** The mean time between two sent messages while others waited. */

@@ -53,7 +53,7 @@ export function createLanes(timers: Timers): Lanes {
       if (!channels[lane.place.channel].hasEndpoints) return
       lane.width.limit(endpoint?.settings.connectionsMax ?? connectionsUsual)
       lane.rate.perMinute = endpoint?.settings.ratePerMinute ?? null
-      const route = routeOf(app, lane.place.channel)
+      const route = routeOf(app, [lane.place.channel])
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
       lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
     },

@@ -5,15 +5,17 @@ import type { Log, Timers } from '../../domain/ports.ts'
 export type Ledger = {
   /**
    * Resolves with whether it is on disk. If not, it is written again every second, and `onDisk` is
-   * called once it is. Where a caller waits for the outcome it is written in this turn of the event
+   * called once it is, with whether the following delivery was queued. Where a caller waits for the outcome it is written in this turn of the event
    * loop, with all that were gathered.
    */
-  settle(command: SettleCommand, onDisk: () => void, isAwaited?: boolean): Promise<boolean>
+  settle(command: SettleCommand, onDisk: OnDisk, isAwaited?: boolean): Promise<boolean>
   /** False while so many outcomes are unwritten that nothing more may be sent. */
   hasRoom(): boolean
   /** Resolves when every outcome is on disk, or was tried once more. */
   drain(): Promise<void>
 }
+
+type OnDisk = (isFollowed: boolean) => void
 
 /**
  * Outcomes that come within this time, in ms, are written in one commit, because a commit costs as
@@ -33,7 +35,7 @@ type LedgerPorts = {
 
 export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): Ledger {
   const open = new Set<Promise<boolean>>()
-  const failed = new Map<SettleCommand, () => void>()
+  const failed = new Map<SettleCommand, OnDisk>()
   let group: { isOver: Promise<void>; end(): void } | null = null
   let isRetrying = false
   let isDraining = false
@@ -44,9 +46,10 @@ export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): 
     close()
     if (wasFull && hasRoom()) onRoom()
   }
-  const write = async (command: SettleCommand, onDisk: () => void): Promise<boolean> => {
+  const write = async (command: SettleCommand, onDisk: OnDisk): Promise<boolean> => {
+    let isFollowed: boolean
     try {
-      await deliveries.settle(command)
+      isFollowed = await deliveries.settle(command)
     } catch (error) {
       const { id: deliveryId, appId } = command.delivery
       const detail = error instanceof Error ? error.name : 'unknown'
@@ -56,7 +59,7 @@ export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): 
       return false
     }
     closing(() => failed.delete(command))
-    onDisk()
+    onDisk(isFollowed)
     return true
   }
   const retry = async () => {

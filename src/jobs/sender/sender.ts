@@ -89,9 +89,11 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
       state.waiting++
       core.wake(place)
     },
-    withdraw(verificationId) {
+    withdraw(verificationId, deliveryIds) {
       for (const item of holdings.of(verificationId)) {
+        if (deliveryIds && !deliveryIds.includes(item.delivery.id)) continue
         item.isWithdrawn = true
+        item.isReplaced = deliveryIds !== undefined
         if (lanes.of(item.delivery).remove(item)) endWithoutTry(core, ports, item)
         else item.stop?.abort('cancel')
       }

@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { KeptRequest } from '../../domain/stores.ts'
+import type { KeptRequest } from '../../domain/verification/stores.ts'
 import type { Verification } from '../../domain/verification/verification.ts'
 
 export type Answers = ReturnType<typeof createAnswers>

@@ -2,7 +2,7 @@ import type { BounceCommand, DeliveryStore } from '../../domain/delivery/stores.
 import type { Parts } from './parts.ts'
 import type { TryDeps } from './tries.ts'
 
-type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'enqueue'>
+type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'moves'>
 
 /** Marks a delivery as bounced: in its verification, its events and statistics too. */
 export function createBounce(deps: Deps): DeliveryStore['bounce'] {
@@ -29,7 +29,7 @@ export function createBounce(deps: Deps): DeliveryStore['bounce'] {
     if (!suppress) return true
     const { endpointId } = suppress
     if (endpointId !== null) suppressions.refused({ appId, endpointId, tries: 0 }, now)
-    suppressions.add({ appId, mode, id: verificationId }, suppress, now)
+    suppressions.add({ id, appId, mode, verificationId }, suppress, now)
     return true
   }
   return (command) => write(() => bounce(command))

@@ -12,7 +12,7 @@ export function createBudgets(database: Database) {
   // until its life and the window are over, so never too short.
   const stored = database.prepare<
     { expires_at: number; guesses: number },
-    { latestId: string; now: number; since: number }
+    { key: Uint8Array; latestId: string; now: number; since: number }
   >(`
     with recursive chain as (${chainFrom('$latestId', columns)} where earlier.created_at > $since)
     select expires_at, case
@@ -29,7 +29,7 @@ export function createBudgets(database: Database) {
     spent({ key, latestId, now }: Recipient, windows: BudgetWindow[], keptMs: number): number[] {
       if (latestId === null) return windows.map(() => 0)
       const since = now - keptMs
-      const codes = stored.all({ latestId, now, since })
+      const codes = stored.all({ key, latestId, now, since })
       const failures = swept.all({ key, hour: hourOf(since) })
       return windows.map(({ windowMs }) => {
         const start = now - windowMs

@@ -2,7 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Delivery, Try } from '../../domain/delivery/delivery.ts'
 import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.ts'
 import type { EventType } from '../../domain/event.ts'
-import type { NewDelivery } from '../../domain/stores.ts'
+import type { NewDelivery } from '../../domain/verification/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
 import { createBounce } from './bounces.ts'
 import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
@@ -47,6 +47,7 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
     between: (query) => read(() => reads.between(query)),
     settle: (command) => write(() => settle(command), 'start'),
     expire: (command) => write(() => expire(command)),
+    isOpen: (deliveryId) => read(() => reads.isOpen(deliveryId)),
     tries: (deliveryId) => read(() => tries.of(deliveryId)),
     history: (key) => read(() => reads.history(key)),
     backlog: () => read(reads.backlog),
@@ -57,6 +58,9 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   const history = database.prepare<Delivery, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
+  const open = database.prepare<{ id: string }, { id: string }>(
+    'select id from deliveries where id = $id and due_at is not null',
+  )
   const between = database.prepare<Delivery, Parameters<DeliveryStore['between']>[0]>(`
     select ${deliveryColumns} from deliveries
     where id >= $from and id < $to and app_id = $appId and mode = $mode
@@ -70,6 +74,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   return {
     history: (key: VerificationKey) =>
       history.all(key).map((delivery) => ({ ...delivery, history: tries.of(delivery.id) })),
+    isOpen: (id: string) => open.get({ id }) !== null,
     between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query),
     backlog() {
       const { waiting = 0, oldest = null } = backlog.get() ?? {}
@@ -82,7 +87,7 @@ type Expire = { now: number; limit: number; event: EventType }
 
 function createExpire(
   database: Database,
-  settle: (command: SettleCommand) => void,
+  settle: (command: SettleCommand) => boolean,
 ): (command: Expire) => number {
   const overdue = database.prepare<Delivery, { now: number; limit: number }>(`
     select ${deliveryColumns} from deliveries indexed by deliveries_to_expire

@@ -1,5 +1,5 @@
 import type { Timers } from '../../domain/ports.ts'
-import type { VerificationQuery, VerificationStore } from '../../domain/stores.ts'
+import type { VerificationQuery, VerificationStore } from '../../domain/verification/stores.ts'
 import type { Status } from '../../domain/verification/verification.ts'
 import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
@@ -24,7 +24,9 @@ const conditions: Record<Status, string> = {
 const ofRecipient = `id in (
   with recursive chain as
     (${chainFrom('(select latest_id from limits where key = $key)', ['id'])})
-  select id from chain) and recipient_index = $index`
+  select id from chain) and (recipient_index = $index or exists (
+    select 1 from verification_recipients as further
+    where further.verification_id = verifications.id and further.recipient_index = $index))`
 
 /** Rows that are searched for a status before other work gets a turn of the event loop. */
 const rowsAtOnce = 2000

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Timers } from '../../domain/ports.ts'
 import type { MaintenanceStore } from '../../domain/stores.ts'
 import { pragma } from './database.ts'
+import type { AddEvent } from './events.ts'
 import { damage, schemaFaults } from './inspect.ts'
 import type { Parts } from './parts.ts'
 import { createSweep } from './sweep.ts'
@@ -9,11 +10,11 @@ import { createSweep } from './sweep.ts'
 /** How long the result of one probe is used, in ms. */
 const probeMs = 1000
 
-type Deps = Parts & { timers: Pick<Timers, 'monotonic'> }
+type Deps = Parts & { timers: Pick<Timers, 'monotonic'>; addEvent: AddEvent }
 
 export function createMaintenanceStore(deps: Deps): MaintenanceStore {
   const { database, write } = deps
-  const sweep = createSweep(database)
+  const sweep = createSweep(database, deps.addEvent)
   // A turn that ends later than two turns from now was written by a wrong clock.
   const takeTurn = database.prepare<
     null,

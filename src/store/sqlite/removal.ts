@@ -11,6 +11,7 @@ const owned = {
   answers: 'key in (select key from answers where app_id = $appId limit $limit)',
   delivery_tries: `delivery_id in (select id from deliveries where verification_id in (${some}))`,
   deliveries: `verification_id in (${some})`,
+  verification_recipients: `verification_id in (${some})`,
   verifications: `id in (${some})`,
   alarms: 'id in (select id from alarms where app_id = $appId limit $limit)',
   events: 'id in (select id from events where app_id = $appId limit $limit)',

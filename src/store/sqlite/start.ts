@@ -1,14 +1,17 @@
 import type { Database } from 'bun:sqlite'
+import { type Admission, admit, fitsEvery } from '../../domain/verification/admission.ts'
+import type { LimitRow } from '../../domain/verification/limits.ts'
 import type {
   CodeVariant,
+  NewRecipient,
+  NewStop,
   StartCommand,
   StartResult,
   VerificationStore,
-} from '../../domain/stores.ts'
-import { fitsBudget, type LimitRow, takeRates } from '../../domain/verification/limits.ts'
+} from '../../domain/verification/stores.ts'
 import type { Verification } from '../../domain/verification/verification.ts'
 import type { Answers } from './answers.ts'
-import { type Budgets, createBudgets } from './budget.ts'
+import { createBudgets } from './budget.ts'
 import type { Enqueue } from './deliveries.ts'
 import type { AddEvent } from './events.ts'
 import type { LimitRows, StoredLimit } from './limits.ts'
@@ -30,24 +33,25 @@ export function createStart(deps: Deps): VerificationStore['start'] {
   const budgets = createBudgets(deps.database)
 
   const start = (command: StartCommand): StartResult => {
-    const { verification, delivery, idempotency, recipientKeptMs } = command
-    const { appId, createdAt: now } = verification
+    const { verification, delivery, idempotency, budget, recipientKeptMs } = command
+    const { appId, createdAt: now, attemptsMax } = verification
     const kept = idempotency && answers.find(idempotency)
     if (kept) return kept.outcome === 'replayed' ? replay(kept.verification) : kept
-    const taken = takeAll(limits, command.limits, now)
-    if ('outcome' in taken) return taken
+    const stored = readRows(limits, command)
+    const arrivals = (row: LimitRow) => stored.get(row)?.arrivals ?? []
+    const admitted = admit(command, arrivals, now)
+    if (admitted.outcome === 'limited') return admitted
 
-    const [recipient] = taken
-    if (!recipient) throw new Error('a start names the recipient’s limits first')
-    const earlierId = recipient.latestId
-    const fits = fitsRecipient(budgets, command, recipient)
+    const recipients = recipientsOf(command, admitted, stored)
+    const spent = recipients.map((one) => budgets.spent({ ...one, now }, budget, recipientKeptMs))
+    const fits = fitsEvery(budget, spent, attemptsMax)
     const code = fits ? command.short : command.long
     if (code === 'ask') return { outcome: 'long_needed' }
-    for (const row of taken) {
-      const isRecipient = row === recipient
-      const latestId = isRecipient && code ? verification.id : row.latestId
-      const keptUntil = Math.max(...row.arrivals, isRecipient ? now + recipientKeptMs : now)
-      limits.set(row.key, { arrivals: row.arrivals, latestId }, keptUntil)
+    const latestIds = new Map(recipients.map(({ row }) => [row, code ? verification.id : null]))
+    for (const { row, arrivals } of takenBy(admitted)) {
+      const latestId = latestIds.get(row) ?? stored.get(row)?.latestId ?? null
+      const keptUntil = Math.max(...arrivals, latestIds.has(row) ? now + recipientKeptMs : now)
+      limits.set(row.key, { arrivals, latestId }, keptUntil)
     }
     if (!fits) {
       const verificationId = code ? verification.id : null
@@ -55,9 +59,13 @@ export function createStart(deps: Deps): VerificationStore['start'] {
     }
     if (!code) return { outcome: 'budget_exhausted' }
 
-    const started = asStarted(verification, code)
-    insert(command, { started, code, earlierId, recipientKey: recipient.key })
-    enqueue(started, delivery)
+    const started = asStarted(command, { code, recipients, route: admitted.route })
+    insert(command, { started, code, recipients })
+    const [first] = admitted.route
+    if (!first) throw new Error('a start has a channel')
+    const { channel, endpointId } = first
+    const lease = channel === command.route[0]?.channel ? delivery.lease : null
+    enqueue(started, { ...delivery, channel, endpointId, lease })
     if (idempotency) answers.keep(idempotency, started, now)
     counters.count(appId, 'starts', now)
     return { outcome: 'started', verification: started }
@@ -69,43 +77,62 @@ function replay(verification: Verification): StartResult {
   return { outcome: 'replayed', verification }
 }
 
-type Taken = StoredLimit & { key: Uint8Array; arrivals: number[] }
+type Admitted = Extract<Admission<NewStop>, { outcome: 'admitted' }>
 
-/** Every row after one take from each of its rates, or the rate that refuses. */
-function takeAll(
+function readRows(
   limits: LimitRows,
-  rows: LimitRow[],
-  now: number,
-): Taken[] | Extract<StartResult, { outcome: 'limited' }> {
-  const taken: Taken[] = []
-  for (const { key, rates } of rows) {
-    const stored = limits.find(key)
-    const decision = takeRates(rates, stored.arrivals, now)
-    if (!decision.taken) {
-      return { outcome: 'limited', limit: decision.name, retryAt: decision.retryAt }
-    }
-    taken.push({ key, arrivals: decision.arrivals, latestId: stored.latestId })
-  }
-  return taken
+  { recipients, limits: ofApp }: StartCommand,
+): Map<LimitRow, StoredLimit> {
+  const rows = [...recipients.flatMap((recipient) => recipient.limits), ...ofApp]
+  return new Map(rows.map((row) => [row, limits.find(row.key)]))
 }
 
-function fitsRecipient(
-  budgets: Budgets,
-  { verification, budget, recipientKeptMs }: StartCommand,
-  { key, latestId }: Taken,
-): boolean {
-  const { createdAt: now, attemptsMax } = verification
-  const spent = budgets.spent({ key, latestId, now }, budget, recipientKeptMs)
-  return fitsBudget(budget, spent, attemptsMax)
+function takenBy({ recipients, app }: Admitted) {
+  return [...recipients.flatMap(({ taken }) => taken), ...app]
 }
+
+/** A recipient with the row that names their latest verification. */
+type Known = NewRecipient & {
+  number: number
+  row: LimitRow
+  key: Uint8Array
+  latestId: string | null
+}
+
+function recipientsOf(
+  { recipients }: StartCommand,
+  admitted: Admitted,
+  stored: Map<LimitRow, StoredLimit>,
+): Known[] {
+  return admitted.recipients.map(({ number }) => {
+    const recipient = recipients[number]
+    const row = recipient?.limits[0]
+    if (!recipient || !row) throw new Error('a recipient has no row')
+    const { key } = row
+    return { ...recipient, number, row, key, latestId: stored.get(row)?.latestId ?? null }
+  })
+}
+
+type Starting = { code: CodeVariant; recipients: Known[]; route: NewStop[] }
 
 /** The inserted row as a verification; `returning` would take a quarter of the insert's time. */
 function asStarted(
-  verification: StartCommand['verification'],
-  { format, length, generation }: CodeVariant,
+  { verification, fallBackMs, checkDelaysMs }: StartCommand,
+  { code: { format, length, generation }, recipients, route }: Starting,
 ): Verification {
+  const stops = route.map(({ channel, recipient }) => {
+    const { masked = '' } = recipients.find(({ number }) => number === recipient) ?? {}
+    return { channel, to: masked, recipient }
+  })
+  const [first] = stops
+  if (!first) throw new Error('a start has a channel')
+  const { createdAt } = verification
+  const checkDelayMs = checkDelaysMs?.[0] ?? 0
   return {
     ...verification,
+    channel: first.channel,
+    to: first.to,
+    route: stops,
     status: 'pending',
     forgotten: false,
     codeFormat: format,
@@ -113,49 +140,62 @@ function asStarted(
     generation,
     attemptsSpent: 0,
     resendsSpent: 0,
+    fallBackAt: fallBackMs !== null && stops.length > 1 ? createdAt + fallBackMs : null,
+    checkAt: checkDelayMs > 0 ? createdAt + checkDelayMs : null,
     delivery: { status: 'queued', detail: null },
   }
 }
 
-type Started = {
-  started: Verification
-  code: CodeVariant
-  earlierId: string | null
-  recipientKey: Uint8Array
-}
+type Started = { started: Verification; code: CodeVariant; recipients: Known[] }
 
 function prepareInsert(database: Database) {
   const statement = database.prepare<null, Values>(`
     insert into verifications (
       id, app_id, mode, started_by, recipient_key, recipient_index, recipient_masked,
-      recipient_sealed, variables_sealed, earlier_id, channel, purpose, locale, metadata, status, code_key_id,
-      code_format, code_length, code_generation, code_digest, reference, attempts_max,
-      resends_max, created_at, expires_at, resend_at, delivery_id, delivery_status)
+      recipient_sealed, variables_sealed, earlier_id, channel, purpose, locale, metadata, status,
+      code_key_id, code_format, code_length, code_generation, code_digest, reference, attempts_max,
+      resends_max, created_at, expires_at, resend_at, route, fall_back_at, fall_back_ms,
+      check_delays, check_at, delivery_id, delivery_status)
     values (
-      $id, $appId, $mode, $startedBy, $recipientKey, $recipientIndex, $to,
-      $recipientSealed, $variablesSealed, $earlierId, $channel, $purpose, $locale, $metadata, 'pending', $codeKeyId,
-      $codeFormat, $codeLength, $generation, $digest, $reference, $attemptsMax,
-      $resendsMax, $createdAt, $expiresAt, $resendAt, $deliveryId, 'queued')`)
+      $id, $appId, $mode, $startedBy, $key, $index, $masked,
+      $sealed, $variablesSealed, $latestId, $channel, $purpose, $locale, $metadata, 'pending',
+      $codeKeyId, $codeFormat, $codeLength, $generation, $digest, $reference, $attemptsMax,
+      $resendsMax, $createdAt, $expiresAt, $resendAt, $route, $fallBackAt, $fallBackMs,
+      $checkDelays, $checkAt, $deliveryId, 'queued')`)
+  const further = database.prepare<null, Further>(`
+    insert into verification_recipients (verification_id, number, recipient_key, recipient_index,
+      recipient_masked, recipient_sealed, earlier_id)
+    values ($id, $number, $key, $index, $masked, $sealed, $latestId)`)
 
-  return (command: StartCommand, { started, code, earlierId, recipientKey }: Started): void => {
-    const { recipientIndex, recipientSealed, variablesSealed } = command
+  return (command: StartCommand, { started, code, recipients }: Started): void => {
+    const [first, ...others] = recipients
+    if (!first) throw new Error('a start has a recipient')
+    const { variablesSealed, fallBackMs, checkDelaysMs, delivery } = command
+    const hasRoute = started.route.length > 1 || first.number > 0
     statement.run({
       ...started,
+      ...first,
       metadata: started.metadata && JSON.stringify(started.metadata),
-      ...{ recipientKey, recipientIndex, recipientSealed, variablesSealed, earlierId },
+      variablesSealed,
+      route: hasRoute ? JSON.stringify(started.route) : null,
+      fallBackMs: started.fallBackAt === null ? null : fallBackMs,
+      checkDelays: checkDelaysMs && JSON.stringify(checkDelaysMs),
       digest: code.digest,
-      deliveryId: command.delivery.id,
+      deliveryId: delivery.id,
     })
+    for (const recipient of others) further.run({ ...recipient, id: started.id })
   }
 }
 
-type Values = Omit<Verification, 'metadata' | 'delivery' | 'forgotten'> & {
-  metadata: string | null
-  recipientKey: Uint8Array
-  recipientIndex: Uint8Array
-  recipientSealed: Uint8Array
-  variablesSealed: Uint8Array | null
-  earlierId: string | null
-  digest: Uint8Array
-  deliveryId: string
-}
+type Person = Pick<Known, 'key' | 'index' | 'masked' | 'sealed' | 'latestId'>
+type Further = Person & { id: string; number: number }
+type Values = Omit<Verification, 'metadata' | 'delivery' | 'forgotten' | 'route' | 'to'> &
+  Person & {
+    metadata: string | null
+    variablesSealed: Uint8Array | null
+    route: string | null
+    fallBackMs: number | null
+    checkDelays: string | null
+    digest: Uint8Array
+    deliveryId: string
+  }

@@ -15,6 +15,7 @@ import { createInboxStore } from './inbox.ts'
 import { createLimitRows, createLimitStore } from './limits.ts'
 import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
+import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { createCounters, createStatsStore } from './stats.ts'
@@ -62,7 +63,8 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
   const addEvent = createAddEvent(database, tell.event)
   const enqueue = createEnqueue(database)
   const suppressions = createSuppressions({ database, cache })
-  const inTransaction = { limits, enqueue, addEvent, counters, suppressions }
+  const moves = createMoves({ database, enqueue, addEvent, counters })
+  const inTransaction = { limits, enqueue, addEvent, counters, suppressions, moves }
 
   return {
     verifications: createVerificationStore({ ...parts, ...inTransaction, timers }),
@@ -80,7 +82,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     inbox: createInboxStore(parts),
     nodes: createNodeStore(parts),
     meta: createMetaStore(parts, audit),
-    maintenance: createMaintenanceStore({ ...parts, timers }),
+    maintenance: createMaintenanceStore({ ...parts, timers, addEvent }),
     async backup(file) {
       backUp(database, file)
     },

@@ -1,5 +1,9 @@
 import type { Database } from 'bun:sqlite'
-import type { NewSuppression, SuppressionStore } from '../../domain/delivery/stores.ts'
+import type {
+  NewSuppression,
+  SettleCommand,
+  SuppressionStore,
+} from '../../domain/delivery/stores.ts'
 import {
   type EndpointTries,
   refusalWindowMs,
@@ -7,18 +11,18 @@ import {
   type Suppression,
   suppressedUntil,
 } from '../../domain/delivery/suppression.ts'
-import type { VerificationKey } from '../../domain/verification/verification.ts'
 import type { AppCache } from './apps.ts'
 import type { AuditChain } from './audit.ts'
 import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
+import { firstNumber } from './verification-row.ts'
 
 const minuteMs = 60_000
 
 /** Suppresses recipients, and counts what endpoints refuse, inside the end of a try. */
 export type Suppressions = {
-  /** Suppresses the recipient of a verification, where that is not in force and allowed. */
-  add(verification: VerificationKey, suppression: NewSuppression, now: number): void
+  /** Suppresses the recipient of a delivery, where that is not in force and allowed. */
+  add(delivery: DeliveryKey, suppression: NewSuppression, now: number): void
   /** Counts one try whose recipient was refused; `tries` is 0 for a later bounce. */
   refused(place: { appId: string; endpointId: string; tries: 0 | 1 }, now: number): void
 }
@@ -26,9 +30,7 @@ export type Suppressions = {
 type Deps = { database: Database; cache: Pick<AppCache, 'forget'> }
 
 export function createSuppressions({ database, cache }: Deps): Suppressions {
-  const recipient = database.prepare<Recipient, VerificationKey>(`
-    select recipient_index as recipientIndex, recipient_masked as masked from verifications
-    where id = $id and app_id = $appId and mode = $mode`)
+  const recipientOf = prepareRecipient(database)
   const earlier = database.prepare<Pick<Suppression, 'since' | 'until'>, OfRecipient>(
     `select since, until from suppressions where ${isRecipient}`,
   )
@@ -52,12 +54,12 @@ export function createSuppressions({ database, cache }: Deps): Suppressions {
   return {
     refused: ({ appId, endpointId, tries }, now) =>
       void count.run({ appId, endpointId, tries, minute: Math.floor(now / minuteMs) }),
-    add(verification, { endpointId, id, cause, code }, now) {
-      const { appId } = verification
+    add(delivery, { endpointId, id, cause, code }, now) {
+      const { appId } = delivery
       const minute = Math.floor((now - refusalWindowMs) / minuteMs)
       const tries = endpointId !== null && counted.get({ appId, endpointId, minute })
       if (tries && refusesTooMany(tries)) return
-      const found = recipient.get(verification)
+      const found = recipientOf(delivery)
       if (!found) return
       const until = suppressedUntil(earlier.get({ appId, ...found }), now)
       if (until === null) return
@@ -65,6 +67,27 @@ export function createSuppressions({ database, cache }: Deps): Suppressions {
       if (!anyOf.get({ appId })) cache.forget()
       put.run({ ...found, appId, id, cause, code, since: now, until })
     },
+  }
+}
+
+/** The recipient of the channel of a delivery. */
+function prepareRecipient(database: Database): (delivery: DeliveryKey) => Recipient | null {
+  const isVerification = 'id = $verificationId and app_id = $appId and mode = $mode'
+  const first = database.prepare<Recipient & { number: number; first: number }, DeliveryKey>(`
+    select recipient_index as recipientIndex, recipient_masked as masked, ${firstNumber} as first,
+      coalesce((select value ->> 'recipient' from json_each(route)
+        where value ->> 'channel' = (select channel from deliveries where id = $id)
+      ), ${firstNumber}) as number
+    from verifications where ${isVerification}`)
+  const further = database.prepare<Recipient, { verificationId: string; number: number }>(`
+    select recipient_index as recipientIndex, recipient_masked as masked
+    from verification_recipients where verification_id = $verificationId and number = $number`)
+
+  return ({ id, appId, mode, verificationId }) => {
+    const found = first.get({ id, appId, mode, verificationId })
+    if (!found) return null
+    const { number, first: own, ...recipient } = found
+    return number === own ? recipient : further.get({ verificationId, number })
   }
 }
 
@@ -136,6 +159,7 @@ const isRecipient = 'app_id = $appId and recipient_index = $recipientIndex'
 /** Sorts behind every id. */
 const afterAll = '~'
 
+type DeliveryKey = SettleCommand['delivery']
 type Recipient = { recipientIndex: Uint8Array; masked: string }
 type OfRecipient = { appId: string; recipientIndex: Uint8Array }
 type NewRow = Omit<Suppression, 'to'> & Recipient

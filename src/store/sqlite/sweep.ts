@@ -2,6 +2,8 @@ import type { Database } from 'bun:sqlite'
 import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { pragma } from './database.ts'
+import { type ExpiredRow, expiredColumns, tellExpired } from './endings.ts'
+import type { AddEvent } from './events.ts'
 import { forgotten } from './verification-row.ts'
 import { createMessageSweep } from './webhook-messages.ts'
 
@@ -17,8 +19,10 @@ const freeShare = 4
  */
 export function createSweep(
   database: Database,
+  addEvent: AddEvent,
 ): (command: SweepCommand) => { rows: number; limitsAfter: Uint8Array } {
   const steps = prepareSteps(database)
+  const forget = createForget(database, addEvent)
   const sweepLimits = createLimitSweep(database)
   const messages = createMessageSweep(database)
 
@@ -28,9 +32,11 @@ export function createSweep(
     const events = { before: eventsBefore, limit }
     // Failures stay counted when their verification is deleted.
     steps.keepFailures.run(verifications)
+    steps.keepFurtherFailures.run(verifications)
     const limits = sweepLimits(command)
     const rows = [
-      steps.forget.run({ before: now, limit }),
+      { changes: forget(command) },
+      steps.furtherRecipients.run(verifications),
       steps.verifications.run(verifications),
       steps.tries.run(verifications),
       steps.deliveries.run(verifications),
@@ -51,6 +57,28 @@ export function createSweep(
     return { rows, limitsAfter: limits.after }
   }
 }
+
+/** Clears digest and address of expired verifications, and tells it of those that were pending. */
+function createForget(database: Database, addEvent: AddEvent): (command: SweepCommand) => number {
+  const forget = database.prepare<ForgottenRow, Before>(`
+    update verifications set ${forgotten}
+    where id in (select id from verifications
+      where code_digest is not null and expires_at <= $before limit $limit)
+    returning ${expiredColumns}, attempts_spent < attempts_max as was_pending, route`)
+  const forgetFurther = database.prepare<null, { id: string }>(`
+    update verification_recipients set recipient_sealed = null where verification_id = $id`)
+
+  return ({ now, limit, expiredEvent }) => {
+    const rows = forget.all({ before: now, limit })
+    for (const row of rows) {
+      if (row.was_pending) tellExpired(addEvent, row, expiredEvent, now)
+      if (row.route !== null) forgetFurther.run(row)
+    }
+    return rows.length
+  }
+}
+
+type ForgottenRow = ExpiredRow & { was_pending: 0 | 1; route: string | null }
 
 /** Reads the limits by key, because every start would have to update an index by age. */
 function createLimitSweep(database: Database) {
@@ -83,19 +111,24 @@ function prepareSteps(database: Database) {
     select id from (select id, created_at from ${table} order by id limit $limit)
     where created_at < $before`
   const prepare = (sql: string) => database.prepare<null, Before>(sql)
+  const keepFailures = (key: string, join: string) => `
+    insert into guess_failures (recipient_key, hour, failures)
+    select ${key}, expires_at / ${hourMs}, sum(attempts_spent - (status = 'approved'))
+    from verifications ${join} where id in (${oldest('verifications')})
+      and code_format = 'numeric' and attempts_spent > (status = 'approved')
+    group by 1, 2
+    on conflict (recipient_key, hour) do update set failures = failures + excluded.failures`
 
   return {
-    forget: prepare(`
-      update verifications set ${forgotten}
-      where id in (select id from verifications
-        where code_digest is not null and expires_at <= $before limit $limit)`),
-    keepFailures: prepare(`
-      insert into guess_failures (recipient_key, hour, failures)
-      select recipient_key, expires_at / ${hourMs}, sum(attempts_spent - (status = 'approved'))
-      from verifications where id in (${oldest('verifications')})
-        and code_format = 'numeric' and attempts_spent > (status = 'approved')
-      group by 1, 2
-      on conflict (recipient_key, hour) do update set failures = failures + excluded.failures`),
+    keepFailures: prepare(keepFailures('recipient_key', '')),
+    keepFurtherFailures: prepare(
+      keepFailures(
+        'further.recipient_key',
+        'join verification_recipients as further on verification_id = id',
+      ),
+    ),
+    furtherRecipients: prepare(`
+      delete from verification_recipients where verification_id in (${oldest('verifications')})`),
     verifications: prepare(`delete from verifications where id in (${oldest('verifications')})`),
     tries: prepare(`delete from delivery_tries where delivery_id in (${oldest('deliveries')})`),
     deliveries: prepare(`delete from deliveries where id in (${oldest('deliveries')})`),

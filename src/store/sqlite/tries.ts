@@ -1,39 +1,38 @@
 import type { Database } from 'bun:sqlite'
 import type { DeliveryStatus, Try } from '../../domain/delivery/delivery.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
-import type { Enqueue } from './deliveries.ts'
 import type { AddEvent } from './events.ts'
+import type { Moves } from './moves.ts'
 import type { Counters } from './stats.ts'
 import type { Suppressions } from './suppressions.ts'
 
 export type TryDeps = {
   database: Database
-  enqueue: Enqueue
+  moves: Moves
   addEvent: AddEvent
   counters: Pick<Counters, 'count' | 'tried'>
   suppressions: Suppressions
 }
 
 /** Ends a try: in the delivery, its verification, its events and statistics. */
-export function createSettle(deps: TryDeps, tries: Tries): (command: SettleCommand) => void {
-  const { database, enqueue, addEvent, counters, suppressions } = deps
+export function createSettle(deps: TryDeps, tries: Tries): (command: SettleCommand) => boolean {
+  const { database, moves, addEvent, counters, suppressions } = deps
   const statements = prepareSettle(database)
 
-  function settle(command: SettleCommand): void {
+  function settle(command: SettleCommand): boolean {
     const { delivery, made, follow, suppress, now } = command
     countTry(command)
     const open = statements.settle.get(toValues(command))
     if (!open) {
       settleEnded(command)
-      return
+      return false
     }
     if (made) tries.add(delivery.id, made)
     tell(command)
-    const verification = { ...delivery, id: delivery.verificationId }
-    if (suppress) suppressions.add(verification, suppress, now)
-    if (!follow) return
-    enqueue({ ...verification, expiresAt: open.expires_at }, follow)
-    statements.follow.run({ id: follow.id, ...keyOf(delivery) })
+    if (suppress) suppressions.add(delivery, suppress, now)
+    if (!follow) return false
+    const { id: deliveryId, appId, mode, verificationId: id } = delivery
+    return moves.follow({ deliveryId, appId, mode, id }, follow, now)
   }
 
   function countTry({ delivery: { appId }, counted, now }: SettleCommand): void {
@@ -95,12 +94,12 @@ function prepareSettle(database: Database) {
   const isVerification = 'id = $verificationId and app_id = $appId and mode = $mode'
 
   return {
-    settle: database.prepare<{ expires_at: number }, Settled>(`
+    settle: database.prepare<{ id: string }, Settled>(`
       update deliveries set status = $status, detail = $detail, tries = tries + $made,
         endpoint_id = ifnull($endpointId, endpoint_id), try_at = $tryAt, due_at = $dueAt,
         leased_by = $leasedBy
       where ${isThis} and due_at is not null
-      returning expires_at`),
+      returning id`),
     ended: database.prepare<
       { status: DeliveryStatus; detail: string | null },
       Key & { id: string }
@@ -112,10 +111,6 @@ function prepareSettle(database: Database) {
     tell: database.prepare<null, Key & { id: string; status: string; detail: string | null }>(`
       update verifications set delivery_status = $status, delivery_detail = $detail
       where ${isVerification} and delivery_id = $id`),
-    follow: database.prepare<null, Key & { id: string }>(`
-      update verifications
-      set delivery_id = $id, delivery_status = 'queued', delivery_detail = null
-      where ${isVerification}`),
   }
 }
 

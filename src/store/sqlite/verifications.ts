@@ -4,22 +4,24 @@ import type { Timers } from '../../domain/ports.ts'
 import type {
   AttemptCommand,
   AttemptResult,
-  ResendCommand,
   Sealed,
   VerificationStore,
-} from '../../domain/stores.ts'
+} from '../../domain/verification/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { Enqueue } from './deliveries.ts'
+import { createEndings } from './endings.ts'
 import type { AddEvent } from './events.ts'
 import type { LimitRows } from './limits.ts'
 import { createLists } from './lists.ts'
+import type { Moves } from './moves.ts'
 import type { Parts } from './parts.ts'
 import { createStart } from './start.ts'
 import type { Counters } from './stats.ts'
 import {
-  forgotten,
+  firstNumber,
   isPending,
+  isThis,
   toVerification,
   type VerificationRow,
   verificationColumns,
@@ -31,36 +33,45 @@ type Deps = Parts & {
   enqueue: Enqueue
   addEvent: AddEvent
   counters: Pick<Counters, 'count'>
+  moves: Moves
 }
 
 export function createVerificationStore(deps: Deps): VerificationStore {
-  const { database, read, write } = deps
+  const { database, read, write, moves } = deps
   const answers = createAnswers(database)
   const reads = createReads(database)
   const list = createLists(deps)
-  const change = createChanges(deps, answers, reads.get)
-  const expire = createExpiry(database)
+  const endings = createEndings(deps)
+  const change = createChanges(deps, { answers, end: endings.end, get: reads.get })
 
   return {
     start: createStart({ ...deps, answers }),
     chargeAttempt: (command) => write(() => change.charge(command), 'check'),
-    claimResend: (command) => write(() => change.resend(command), 'start'),
+    claimResend: (command) => write(() => moves.resend(command), 'start'),
+    dueFallBacks: (query) => read(() => moves.due(query)),
+    fallBack: (command) => write(() => moves.fallBack(command), 'start'),
     cancel: (command) => write(() => change.cancel(command), 'start'),
     get: (key) => read(() => reads.get(key)),
     findShareable: (id) => read(() => reads.shareable(id)),
     list,
-    sealed: (key) => read(() => reads.sealed(key)),
-    expirePending: (now) => write(() => expire(now)),
+    sealed: (query) => read(() => reads.sealed(query)),
+    expirePending: (command) => write(() => endings.expirePending(command)),
   }
 }
+
+type OfRecipient = VerificationKey & { recipient: number }
 
 function createReads(database: Database) {
   const get = database.prepare<VerificationRow, VerificationKey>(
     `select ${verificationColumns} from verifications ${isThis}`,
   )
-  const sealed = database.prepare<Sealed, VerificationKey>(`
+  const sealed = database.prepare<Sealed, OfRecipient>(`
     select recipient_sealed as recipient, variables_sealed as variables
-    from verifications ${isThis} and recipient_sealed is not null`)
+    from verifications ${isThis} and ${firstNumber} = $recipient and recipient_sealed is not null`)
+  const furtherSealed = database.prepare<Sealed, OfRecipient>(`
+    select further.recipient_sealed as recipient, variables_sealed as variables
+    from verifications join verification_recipients as further on verification_id = id
+    ${isThis} and number = $recipient and further.recipient_sealed is not null`)
   const shareable = database.prepare<VerificationKey, { id: string }>(`
     select app_id as appId, mode, id from verifications
     where id = $id and started_by = 'original'`)
@@ -70,27 +81,19 @@ function createReads(database: Database) {
       const row = get.get(key)
       return row ? toVerification(row) : null
     },
-    sealed: (key: VerificationKey) => sealed.get(key),
+    sealed: (query: OfRecipient) => sealed.get(query) ?? furtherSealed.get(query),
     shareable: (id: string) => shareable.get({ id }),
   }
 }
 
-const isThis = 'where id = $id and app_id = $appId and mode = $mode'
+type ChangeDeps = {
+  answers: Answers
+  end(key: VerificationKey): Verification
+  get(key: VerificationKey): Verification | null
+}
 
-function createChanges(
-  { database, enqueue, addEvent, counters }: Deps,
-  answers: Answers,
-  get: (key: VerificationKey) => Verification | null,
-) {
+function createChanges({ database, addEvent, counters }: Deps, { answers, end, get }: ChangeDeps) {
   const charge = createCharge(database)
-  const end = createEnd(database)
-  const resend = database.prepare<VerificationRow, Resend>(`
-    update verifications
-    set resends_spent = resends_spent + 1, resend_at = $now + $resendAfterMs,
-      delivery_id = $deliveryId, delivery_status = 'queued', delivery_detail = null
-    ${isThis} and ${isPending} and resends_spent < resends_max
-      and (resend_at <= $now or resend_at > $now + $resendAfterMs)
-    returning ${verificationColumns}`)
   const cancel = database.prepare<{ id: string }, VerificationKey & { now: number }>(`
     update verifications set status = 'canceled' ${isThis} and ${isPending} returning id`)
 
@@ -115,14 +118,6 @@ function createChanges(
       counters.count(appId, isRight ? 'approvals' : 'failures', now)
       return { outcome: 'judged', verification }
     },
-    resend({ delivery, ...command }: ResendCommand): Verification | null {
-      const row = resend.get({ ...command, deliveryId: delivery.id })
-      if (!row) return null
-      const verification = toVerification(row)
-      enqueue(verification, delivery)
-      counters.count(command.appId, 'resends', command.now)
-      return verification
-    },
     cancel(command: VerificationKey & { now: number; event: EventType }): Verification | null {
       if (!cancel.get(command)) return null
       const { appId, id: verificationId, now: at, event: type } = command
@@ -142,11 +137,19 @@ export function chargeStatement({ isKnown, isRight }: Keys): string {
   return `
     update verifications
     set attempts_spent = attempts_spent + 1,
-      status = case when ${isRight} then 'approved' else status end
+      status = case when ${isRight} then 'approved' else status end,
+      check_at = $now + (check_delays ->> (attempts_spent + 1))
     where id = $id and app_id = $appId and mode = $mode and ${isPending}
-      and code_length = $length and code_format = $format and ${isKnown}
+      and code_length = $length and code_format = $format and ${isKnown} and ${mayCheck}
     returning ${verificationColumns}`
 }
+
+/**
+ * No wait before this check lasts. One that is longer than the verification says was written by a
+ * wrong clock.
+ */
+const mayCheck = `(check_at is null or check_at <= $now
+  or check_at > $now + (check_delays ->> attempts_spent))`
 
 /** SQL conditions: the row's key is in use, and the code is right under it. */
 type Keys = { isKnown: string; isRight: string }
@@ -186,48 +189,4 @@ function toJson(digests: AttemptCommand['digests']): string {
       digests.map(({ keyId, digest }) => [keyId, Buffer.from(digest).toString('hex')]),
     ),
   )
-}
-
-type Resend = Omit<ResendCommand, 'delivery'> & { deliveryId: string }
-
-/** The status of a delivery that ends together with its verification or code. */
-const endedStatus = `case when delivery_status in ('queued', 'deferred') then 'undeliverable'
-  else delivery_status end`
-
-/** Clears digest and address of an ended verification, and ends its deliveries. */
-function createEnd(database: Database): (key: VerificationKey) => Verification {
-  const forget = database.prepare<VerificationRow, VerificationKey>(`
-    update verifications
-    set ${forgotten}, delivery_status = ${endedStatus} ${isThis} returning ${verificationColumns}`)
-  const endDeliveries = database.prepare<null, { id: string }>(`
-    update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
-    where verification_id = $id and due_at is not null`)
-
-  return (key) => {
-    endDeliveries.run(key)
-    const row = forget.get(key)
-    if (!row) throw new Error('a verification ended that is not there')
-    return toVerification(row)
-  }
-}
-
-/** Clears every digest and address, and ends every delivery; how many were pending. */
-function createExpiry(database: Database): (now: number) => number {
-  const count = database.prepare<{ pending: number }, { now: number }>(
-    `select count(*) as pending from verifications where ${isPending}`,
-  )
-  const forget = database.prepare<null, []>(`
-    update verifications
-    set ${forgotten}, delivery_status = ${endedStatus}
-    where code_digest is not null`)
-  const endDeliveries = database.prepare<null, []>(`
-    update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
-    where due_at is not null`)
-
-  return (now) => {
-    const pending = count.get({ now })?.pending ?? 0
-    forget.run()
-    endDeliveries.run()
-    return pending
-  }
 }

@@ -23,7 +23,7 @@ function opened(settle: (id: string) => Promise<void>) {
   const warnings: string[] = []
   const none = () => {}
   const ledger = createLedger({
-    deliveries: { settle: ({ delivery }) => settle(delivery.id) },
+    deliveries: { settle: ({ delivery }) => settle(delivery.id).then(() => false) },
     timers: time.timers,
     log: { debug: none, info: none, warn: (event) => warnings.push(event), error: none },
     onRoom: () => rooms++,

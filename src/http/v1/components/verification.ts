@@ -1,5 +1,5 @@
 import { type Static, t } from 'elysia'
-import { policyFields } from '../../../domain/app/policy.ts'
+import { policyFields, routeMax } from '../../../domain/app/policy.ts'
 import { channelKinds } from '../../../domain/delivery/channel.ts'
 import {
   deferralCauses,
@@ -16,6 +16,7 @@ import {
   input,
   integer,
   nullable,
+  object,
   oneOf,
   output,
   shaped,
@@ -30,8 +31,18 @@ const verificationFields = {
   id: timedId('30 characters of base62: its time and 128 random bits.'),
   status: oneOf(statuses, 'The current status.'),
   mode: oneOf(modes, 'The mode of the key that started it; no key of the other mode sees it.'),
-  to: t.String({ description: 'The recipient, masked.' }),
-  channel: oneOf(channelKinds, '`inbox` for test keys: nothing leaves the machine.'),
+  to: t.String({ description: 'The recipient of the latest message, masked.' }),
+  channel: oneOf(
+    channelKinds,
+    'The channel of the latest message; `inbox` for test keys: nothing leaves the machine.',
+  ),
+  route: t.Array(
+    output('Stop', {
+      channel: oneOf(channelKinds, 'The channel.'),
+      to: t.String({ description: 'Its recipient, masked.' }),
+    }),
+    { description: 'The channels that it may use, in order.' },
+  ),
   purpose: t.String({ description: 'As given at the start.' }),
   locale: t.Optional(t.String({ description: 'As given at the start, in its canonical form.' })),
   metadata: t.Optional(
@@ -46,8 +57,22 @@ const verificationFields = {
   created_at: time('When it was started.'),
   expires_at: time('From then on the code is refused.'),
   attempts_left: count('Wrong codes that it still takes.'),
-  resend_at: time('From when the next resend is allowed.'),
-  sends_left: count('Resends that are left.'),
+  next: output(
+    'Next',
+    {
+      check: nullable(time('From when the next check is judged; null when none is.')),
+      resend: nullable(
+        output('NextResend', {
+          at: time('From when it is allowed.'),
+          channels: t.Array(oneOf(channelKinds, 'A channel.'), {
+            description: 'The channels that it may name.',
+          }),
+        }),
+        'The next resend; null when none is left.',
+      ),
+    },
+    { description: 'What may be done next.' },
+  ),
   delivery: output(
     'DeliveryState',
     { status: oneOf(deliveryStatuses, 'The state of the latest message.'), detail },
@@ -117,12 +142,37 @@ export const variables = t.Record(
   },
 )
 
+const channelList = t.Array(oneOf(channelKinds, 'A channel.'), {
+  minItems: 1,
+  maxItems: routeMax,
+  uniqueItems: true,
+  description: 'Channels in order.',
+})
+
+const toEach = object(Object.fromEntries(channelKinds.map((kind) => [kind, t.Optional(to)])), {
+  description: 'The recipient of each channel of the route, by its name.',
+})
+
 export const startRequest = input('StartRequest', {
-  to,
+  to: t.Union([to, toEach], {
+    reason: 'must be one recipient, or an object with one for each channel of the route',
+    description:
+      'The recipient: one e-mail address, also with a domain outside of ASCII. Or one for each ' +
+      'channel of the route, as an object.',
+  }),
   channel: t.Optional(
-    oneOf(
-      channelKinds,
-      'The channel of the message (default `email`). A test key’s messages stay in the inbox.',
+    t.Union([oneOf(channelKinds, 'One channel.'), channelList], {
+      reason: `must be a channel, or a list of 1 to ${routeMax}, none of them twice`,
+      description:
+        'A channel, or up to five in order, each used when the one before it has failed; else the ' +
+        'app’s `channels`, else `email`. A test key’s messages stay in the inbox.',
+    }),
+  ),
+  fallback_after_seconds: t.Optional(
+    integer(
+      policyFields.fallbackAfterSeconds.min,
+      policyFields.fallbackAfterSeconds.max,
+      'Seconds without an approval after which the next channel is used; else the app’s policy.',
     ),
   ),
   purpose: t.Optional(
@@ -177,7 +227,12 @@ export const checkRequest = input('CheckRequest', {
 })
 
 export const resendRequest = input('ResendRequest', {
-  channel: t.Optional(oneOf(channelKinds, 'The channel of the first message.')),
+  channel: t.Optional(
+    oneOf(
+      channelKinds,
+      'A channel of the route, also an earlier one (default: that of the latest message).',
+    ),
+  ),
 })
 
 export const cancelRequest = input('CancelRequest', {})
@@ -197,6 +252,7 @@ export const exampleVerification = {
   mode: 'live',
   to: 'a***@example.com',
   channel: 'email',
+  route: [{ channel: 'email', to: 'a***@example.com' }],
   purpose: 'sign-in',
   code_length: 6,
   code_format: 'numeric',
@@ -204,8 +260,10 @@ export const exampleVerification = {
   created_at: '2026-11-22T09:00:00.000Z',
   expires_at: '2026-11-22T09:10:00.000Z',
   attempts_left: 5,
-  resend_at: '2026-11-22T09:00:30.000Z',
-  sends_left: 3,
+  next: {
+    check: '2026-11-22T09:00:00.000Z',
+    resend: { at: '2026-11-22T09:00:30.000Z', channels: ['email'] },
+  },
   delivery: { status: 'queued' },
 }
 

@@ -112,7 +112,8 @@ export const checkVerification = {
   summary: 'Check a code',
   description:
     'A wrong code is an answer, not a problem: `valid` is false and an attempt is spent. ' +
-    'What cannot be the code (another length, not a string) costs none. With `Idempotency-Key`, ' +
+    'What cannot be the code (another length, not a string) costs none, nor does a check before ' +
+    '`next.check`. With `Idempotency-Key`, ' +
     'the same code again within 10 minutes gets the same answer, byte for byte, and spends ' +
     'nothing: make a random key for each submission, never one from the id or the session.',
   params,
@@ -127,14 +128,16 @@ export const checkVerification = {
       example: { valid: true, ...exampleVerification, status: 'approved' },
     },
   },
-  problems: ['invalid_request', 'idempotency_key_reused', ...dead],
+  problems: ['invalid_request', 'check_too_early', 'idempotency_key_reused', ...dead],
 } satisfies Operation
 
 export const resendVerification = {
   id: 'resendVerification',
   tag,
   summary: 'Send the same code again',
-  description: 'Same code, same expiry; attempts are not reset.',
+  description:
+    'Same code, same expiry; attempts are not reset. With another `channel` of the route, that one ' +
+    'is used from then on, and what is on its way through the others is stopped.',
   params,
   headers: {
     Prefer: { ...prefer, description: prefer.description.replace(/ Not followed .*/, '') },

@@ -166,8 +166,9 @@ create table verifications (
   created_at integer not null,
   expires_at integer not null,
   resend_at integer not null,
-  -- JSON: the channels that it may use, in order, each with the number of its recipient (0 is the one
-  -- above, others are in verification_recipients) and the masked address. Null where there is one.
+  -- JSON: the channels that it may use, in order, each with the number of its recipient and the masked
+  -- address. The first one's recipient is the one above, others are in verification_recipients. Null
+  -- where there is one channel, and recipient 0.
   route text check (json_valid(route)),
   -- When the next channel follows by itself, and the wait before that; null where none does.
   fall_back_at integer,
