@@ -19,6 +19,8 @@ import {
   statusOf,
   type Verification,
 } from './domain/verification/verification.ts'
+import type { Message } from './domain/webhook/message.ts'
+import type { Webhook, WebhookState } from './domain/webhook/webhook.ts'
 
 /** The JSON of the API and of the command line: wire names, RFC 3339 times, no secrets. */
 
@@ -196,6 +198,43 @@ export function presentEvent({ id, at, appId, type, verificationId, data }: Even
     type,
     ...(verificationId !== null && { verification: verificationId }),
     data,
+  }
+}
+
+/** `secret` only where it was just made. */
+export function presentWebhook(
+  webhook: Webhook,
+  { state, secret }: { state?: WebhookState | null; secret?: string | null } = {},
+) {
+  const { offSince, offCause, formerUntil } = webhook
+  return {
+    id: webhook.id,
+    url: webhook.url,
+    types: webhook.types,
+    test_events: webhook.testEvents,
+    enabled: offSince === null,
+    ...(offSince !== null && { off_since: timestamp(offSince), off_cause: offCause }),
+    ...(formerUntil !== null && { former_secret_until: timestamp(formerUntil) }),
+    ...(state && { waiting: state.waiting }),
+    ...(state && { failing_since: state.failingSince && timestamp(state.failingSince) }),
+    ...(secret && { secret }),
+    created_at: timestamp(webhook.createdAt),
+    updated_at: timestamp(webhook.updatedAt),
+  }
+}
+
+export function presentMessage(message: Message) {
+  const { id, type, verificationId, status, tries, nextAt, code, detail, createdAt } = message
+  return {
+    id,
+    type,
+    ...(verificationId !== null && { verification: verificationId }),
+    status,
+    tries,
+    next_try_at: nextAt === null ? null : timestamp(nextAt),
+    ...(code !== null && { code }),
+    ...withDetail(detail),
+    created_at: timestamp(createdAt),
   }
 }
 

@@ -37,6 +37,7 @@ import { authority, listenOn } from './runtime/listen.ts'
 import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
 import { testDns, testEndpoint } from './runtime/test-delivery.ts'
+import { testWebhook } from './runtime/test-webhook.ts'
 import { settingsAreWrong } from './startup-error.ts'
 import { systemClock } from './system.ts'
 import { version } from './version.ts'
@@ -163,6 +164,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     testDelivery: (app, endpoint, message) => {
       return testEndpoint({ ...ports, egress }, app, endpoint, message)
     },
+    testWebhook: (app, webhook) => testWebhook(ports, app, webhook),
     readBounce,
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),

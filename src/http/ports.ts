@@ -5,6 +5,8 @@ import type { Handover } from '../domain/delivery/delivery.ts'
 import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
+import type { Answer } from '../domain/webhook/schedule.ts'
+import type { Webhook } from '../domain/webhook/webhook.ts'
 
 /** Everything that the HTTP server needs; runtime.ts assembles it. */
 export type HttpPorts = DomainPorts & {
@@ -25,6 +27,8 @@ export type HttpPorts = DomainPorts & {
     endpoint: Endpoint,
     message: ({ recipient: Recipient } & Pick<Handover, 'locale' | 'variables'>) | null,
   ): Promise<TestDelivery>
+  /** Posts a test message to a webhook, once. */
+  testWebhook(app: App, webhook: Webhook): Promise<Answer>
   /** What the DNS says about the From domains of an app. */
   testDns(app: App): Promise<DnsFinding[]>
   /** Tests the login at an endpoint; null on success, else the reason. */
@@ -39,7 +43,7 @@ export type HttpPorts = DomainPorts & {
 
 type DomainPorts = Pick<
   Ports,
-  | ('verifications' | 'deliveries' | 'suppressions' | 'apps' | 'limits')
+  | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
   | ('dns' | 'dkimPairs')

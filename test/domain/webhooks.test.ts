@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { verifyAudit } from '../../src/domain/audit.ts'
 import { Problem } from '../../src/domain/problem.ts'
-import { newWebhookSecret, readWebhookSecret, webhookKey } from '../../src/domain/webhook/secret.ts'
+import { newWebhookSecret, readWebhookSecret } from '../../src/domain/webhook/secret.ts'
 import { readWebhookUrl, webhookTypes } from '../../src/domain/webhook/webhook.ts'
 import {
   addWebhook,
@@ -47,7 +47,7 @@ describe('a new webhook', () => {
     expect(webhook).toMatchObject({
       ...{ url, types: [...webhookTypes], testEvents: false, offSince: null, createdAt: noon },
     })
-    expect(webhookKey(secret ?? '')).toHaveLength(32)
+    expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
     expect(await secrets(w, webhook.id)).toEqual([secret ?? ''])
     expect(await listWebhooks(w, w.app.id)).toEqual([
       { webhook, state: { id: webhook.id, waiting: 0, failingSince: null } },
@@ -56,7 +56,7 @@ describe('a new webhook', () => {
 
   test('takes a secret, types and switches, and shows no secret that was given', async () => {
     const w = await world()
-    const types = ['app.alarm', 'delivery.sent', 'app.alarm']
+    const types = ['app.alarm', 'delivery.sent']
     const given = { types, testEvents: true, enabled: false, secret: secretOf(7) }
     const { webhook, secret } = await added(w, given)
 
@@ -86,7 +86,7 @@ describe('a new webhook', () => {
       'secret',
     ])
     expect(await refused(added(w, { url: undefined }))).toEqual(['invalid_request', 'url'])
-    for (const types of [[], 'app.alarm', Array(10).fill('app.alarm')]) {
+    for (const types of [[], 'app.alarm', Array(2).fill('app.alarm')]) {
       expect(await refused(added(w, { types }))).toEqual(['invalid_request', 'types'])
     }
     expect(await refused(addWebhook(w, actor, { appId: 'none', url }))).toEqual(['app_not_found'])

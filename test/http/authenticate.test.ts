@@ -36,7 +36,7 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   const at = await site()
   const admin = (method: string, path: string, options: CallOptions = {}) =>
     at.call(method, path, { token: adminToken, ...options })
-  const { app, id, endpoint, key } = await furnished(at)
+  const { app, id, endpoint, key, webhook } = await furnished(at)
   const other = await addApp(at, { name: 'Other' })
   const revoked = await admin('POST', `/v1/apps/${other.app.id}/keys`, { body: { mode: 'live' } })
   await admin('DELETE', `/v1/apps/${other.app.id}/keys/${revoked.json.id}`)
@@ -71,6 +71,7 @@ test('no route accepts a credential of another kind, app or mode', async () => {
       .replace('{id}', app)
       .replace('{endpoint_id}', endpoint)
       .replace('{key_id}', key)
+      .replace('{webhook_id}', webhook)
     const [[mediaType = '', media] = []] = Object.entries(operation.requestBody?.content ?? {})
     const isJson = mediaType === 'application/json'
     for (const [credential, token, kind] of credentials) {
@@ -98,23 +99,27 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   })
 })
 
-/** The world's app with a verification, an endpoint and a key, for requests with other credentials. */
+/** The world's app with a verification, an endpoint, a webhook and a key, for requests with other credentials. */
 async function furnished(at: Site) {
   const body = { to: 'ada@example.com', ttl_seconds: 86_400 }
   const started = await at.call('POST', '/v1/verifications', { body })
   const { json } = await at.call('GET', `/v1/apps/${at.app.id}`, { token: adminToken })
+  const hook = { body: { url: 'https://app.example.com/' }, token: adminToken }
+  const webhook = await at.call('POST', `/v1/apps/${at.app.id}/webhooks`, hook)
   const live = json.keys.find(({ mode }: { mode: string }) => mode === 'live')
   return {
     app: at.app.id,
     id: String(started.json.id),
     endpoint: at.app.endpoints[0]?.id ?? '',
     key: String(live.id),
+    webhook: String(webhook.json.id),
   }
 }
 
 async function snapshot(at: Site, app: string) {
   const { json } = await at.call('GET', `/v1/apps/${app}`, { token: adminToken })
-  return json
+  const hooks = await at.call('GET', `/v1/apps/${app}/webhooks`, { token: adminToken })
+  return { ...json, webhooks: hooks.json }
 }
 
 test("an app's key opens no admin route, and the admin token no app route", async () => {

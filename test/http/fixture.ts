@@ -75,6 +75,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     stopping: () => false,
     testDelivery: async () => ({ status: 'sent', detail: '250 ok', steps: [] }),
     testDns: async () => [],
+    testWebhook: async () => ({ code: 204, retryAfterMs: null, detail: null }),
     tryLogin: async () => null,
     readBounce,
     peerAddress: (request) => peers.get(request) ?? null,

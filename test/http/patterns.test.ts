@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readHost } from '../../src/domain/app/host.ts'
-import { hostPattern } from '../../src/http/core/patterns.ts'
+import { readWebhookSecret } from '../../src/domain/webhook/secret.ts'
+import { readWebhookUrl } from '../../src/domain/webhook/webhook.ts'
+import { hostPattern, urlPattern, webhookSecretPattern } from '../../src/http/core/patterns.ts'
 
 const pattern = new RegExp(hostPattern)
 
@@ -32,4 +34,16 @@ test('every IPv6 address that fits the pattern is read', () => {
     }),
     { numRuns: 2_000 },
   )
+})
+
+test('every URL and secret of a webhook that fits the patterns of the document is read', () => {
+  const read = (source: string, reads: (text: string) => unknown, maxLength: number) => {
+    const texts = fc.stringMatching(new RegExp(source)).filter(({ length }) => length <= maxLength)
+    fc.assert(
+      fc.property(texts, (text) => expect(reads(text)).toBeDefined()),
+      { numRuns: 500 },
+    )
+  }
+  read(urlPattern, readWebhookUrl, 2048)
+  read(webhookSecretPattern, readWebhookSecret, 128)
 })

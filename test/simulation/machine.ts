@@ -93,6 +93,7 @@ export async function startMachine(parts: MachineParts) {
     ready: async () => true,
     stopping: () => state.isStopping,
     testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),
+    testWebhook: async () => ({ code: 204, retryAfterMs: null, detail: null }),
     testDns: async () => [],
     tryLogin: async () => null,
     readBounce,

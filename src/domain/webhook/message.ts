@@ -1,5 +1,6 @@
 import type { Event } from '../event.ts'
-import { base62Digits } from '../id.ts'
+import { base62Digits, newTimedId } from '../id.ts'
+import type { Ports } from '../ports.ts'
 import { dayMs } from '../verification/limits.ts'
 import {
   attemptsLeft,
@@ -75,6 +76,17 @@ export function bodyOf(
   data: Record<string, unknown>,
 ): string {
   return JSON.stringify({ type, timestamp: timeOf(at), data: { app: appId, ...data } })
+}
+
+/** A message that tests a webhook: of a type of its own, and in no list. */
+export function testMessage(
+  { clock, random }: Pick<Ports, 'clock' | 'random'>,
+  appId: string,
+  webhookId: string,
+): { id: string; body: string } {
+  const at = clock.now()
+  const body = bodyOf({ at, appId }, 'webhook.test', { webhook: webhookId })
+  return { id: `msg_${newTimedId(random, at)}`, body }
 }
 
 function alarmData({ type, data }: Omit<Event, 'id'>) {

@@ -1,3 +1,4 @@
+import { readUrl } from '../app/webhook-fields.ts'
 import type { EventType } from '../event.ts'
 import { type Field, isWithin } from '../field.ts'
 import type { SealPlace } from '../keyring.ts'
@@ -79,56 +80,54 @@ type WebhookField = Field & { wire: string }
 export const webhookFields = {
   url: {
     type: 'text',
-    min: 9,
+    min: 8,
     max: 2048,
-    must: 'an https URL of at most 2048 characters, without a login and a fragment',
+    must: 'an https URL without user, password and fragment',
     wire: 'url',
-    says: 'Where messages are posted to: https, without a login and a fragment.',
+    says: 'Where messages are posted to. Plain http only within OTPMINT_EGRESS_ALLOW.',
+  },
+  types: {
+    type: 'list',
+    of: webhookTypes,
+    min: 1,
+    max: webhookTypes.length,
+    wire: 'types',
+    says: 'What it is told of; everything if absent.',
   },
   testEvents: {
     type: 'boolean',
     wire: 'test_events',
-    says: 'Also tell of what test keys do (default: no).',
+    says: 'Whether it is also told of what test keys do; false if absent.',
   },
   enabled: {
     type: 'boolean',
     wire: 'enabled',
-    says: 'Whether it is on. While it is off its messages wait, at most seven days.',
+    says: 'Whether it is on. While it is off its messages wait, for seven days at most.',
   },
   secret: {
     type: 'text',
     min: 38,
-    max: 98,
-    must: '"whsec_" and base64 of 24 to 64 bytes',
+    max: 128,
+    must: '"whsec_" and 24 to 64 bytes in base64',
     wire: 'secret',
-    says: 'Signs the messages: "whsec_" and base64 of 24 to 64 bytes; made if absent. Write-only.',
+    says: 'Write-only. Signs its messages: "whsec_" and 24 to 64 bytes in base64; made if absent.',
+  },
+  keepFormerSeconds: {
+    type: 'integer',
+    min: 0,
+    max: 604_800,
+    wire: 'keep_former_seconds',
+    says: 'Seconds that the former secret signs too; a day if absent, 0 ends it at once.',
   },
 } as const satisfies Record<string, WebhookField>
 
-export const typesSay = 'What it is told of; everything if absent.'
-
-/** How long the former secret signs too: a day, where the admin does not say. */
-export const formerSecondsField = {
-  type: 'integer',
-  min: 0,
-  max: 604_800,
-  wire: 'keep_former_seconds',
-  says: 'Seconds that the former secret signs too (default 86400). 0 ends it at once.',
-} as const satisfies WebhookField
 export const formerSecondsUsual = 86_400
 
-export function isWebhookType(value: unknown): value is WebhookType {
-  return webhookTypes.some((type) => type === value)
-}
-
-/** The URL in its usual form; undefined for anything else than https or http to a host. */
+/** The URL in its usual spelling; undefined for anything else. The egress judges where it leads. */
 export function readWebhookUrl(value: unknown): string | undefined {
-  if (!isWithin(webhookFields.url, value) || !URL.canParse(String(value))) return undefined
-  const { protocol, username, password, hash, hostname, href } = new URL(String(value))
-  const isWeb = protocol === 'https:' || protocol === 'http:'
-  if (!isWeb || hostname === '' || username !== '' || password !== '' || hash !== '')
-    return undefined
-  return isWithin(webhookFields.url, href) ? href : undefined
+  if (!isWithin(webhookFields.url, value)) return undefined
+  const url = readUrl(String(value))
+  return url !== null && isWithin(webhookFields.url, url) ? url : undefined
 }
 
 /** The place that a webhook's secret is bound to. */

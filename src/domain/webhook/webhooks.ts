@@ -2,7 +2,7 @@ import { alarmChange } from '../alarm.ts'
 import type { App } from '../app/app.ts'
 import { changeApp, findApp, type ManagePorts } from '../app/manage.ts'
 import type { Actor } from '../audit.ts'
-import { mustBe } from '../field.ts'
+import { isWithin, mustBe } from '../field.ts'
 import { newId } from '../id.ts'
 import type { WrappedKey } from '../keyring.ts'
 import type { Ports } from '../ports.ts'
@@ -10,12 +10,11 @@ import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import type { AlarmChange } from '../stores.ts'
 import { newWebhookSecret, readWebhookSecret } from './secret.ts'
 import {
-  formerSecondsField,
   formerSecondsUsual,
-  isWebhookType,
   readWebhookUrl,
   type Webhook,
   type WebhookState,
+  type WebhookType,
   webhookFields,
   webhookPlace,
   webhooksMax,
@@ -119,11 +118,7 @@ export async function rotateWebhookSecret(
   const { appId, id, mistakes = [] } = input
   foundWebhook(await findApp(ports, appId), id)
   const given = readSecretInto(input.secret, mistakes)
-  const kept = input.keepFormerSeconds ?? formerSecondsUsual
-  const { min, max, wire } = formerSecondsField
-  if (!(Number.isInteger(kept) && Number(kept) >= min && Number(kept) <= max)) {
-    mistakes.push({ field: wire, reason: mustBe(formerSecondsField) })
-  }
+  const kept = readAs<number>('keepFormerSeconds', input.keepFormerSeconds, mistakes)
   refuseIfAny(mistakes)
   const made = given === undefined ? newWebhookSecret(ports.random) : null
   const action = { id: appId, action: 'webhook.rotate' } as const
@@ -139,12 +134,12 @@ export async function rotateWebhookSecret(
       before.secretSealed,
     )
     const former = keyring.seal(appId, dataKey, webhookPlace(before, 'former_sealed'), opened)
-    const isKept = Number(kept) > 0
+    const keptMs = (kept ?? formerSecondsUsual) * 1000
     const changed: Webhook = {
       ...before,
       secretSealed: sealed(ports, { appId, dataKey }, before, made ?? given ?? ''),
-      formerSealed: isKept ? former : null,
-      formerUntil: isKept ? now + Number(kept) * 1000 : null,
+      formerSealed: keptMs > 0 ? former : null,
+      formerUntil: keptMs > 0 ? now + keptMs : null,
       updatedAt: now,
     }
     const webhooks = current.webhooks.map((other) => (other.id === id ? changed : other))
@@ -244,17 +239,17 @@ function readInput(
   { mistakes = [], ...input }: WebhookInput,
   { isNew }: { isNew: boolean },
 ): { [Name in keyof Read]?: Read[Name] | undefined } {
-  const { url: urlField, testEvents, enabled } = webhookFields
   const url = input.url === undefined ? undefined : readWebhookUrl(input.url)
   if (input.url === undefined && isNew) mistakes.push({ field: 'url', reason: 'is missing' })
   if (input.url !== undefined && url === undefined) {
-    mistakes.push({ field: 'url', reason: mustBe(urlField) })
+    mistakes.push({ field: 'url', reason: mustBe(webhookFields.url) })
   }
+  const types = readAs<WebhookType[]>('types', input.types, mistakes)
   const read = {
     url,
-    types: readTypes(input.types, mistakes),
-    testEvents: readSwitch(testEvents, input.testEvents, mistakes),
-    enabled: readSwitch(enabled, input.enabled, mistakes),
+    types: types && webhookTypes.filter((type) => types.includes(type)),
+    testEvents: readAs<boolean>('testEvents', input.testEvents, mistakes),
+    enabled: readAs<boolean>('enabled', input.enabled, mistakes),
     secret: readSecretInto(input.secret, mistakes),
   }
   refuseIfAny(mistakes)
@@ -269,23 +264,16 @@ function readSecretInto(value: unknown, mistakes: FieldError[]): string | undefi
   return secret
 }
 
-function readTypes(value: unknown, mistakes: FieldError[]): Webhook['types'] | undefined {
-  if (value === undefined) return undefined
-  const isList = Array.isArray(value) && value.length > 0 && value.length <= webhookTypes.length
-  if (isList && value.every(isWebhookType))
-    return webhookTypes.filter((type) => value.includes(type))
-  const reason = `must be a list of at least one of ${webhookTypes.join(', ')}`
-  mistakes.push({ field: 'types', reason })
-  return undefined
-}
-
-function readSwitch(
-  { wire }: { wire: string },
+/** The value of a field that its description judges; undefined where it is absent or wrong. */
+function readAs<Value>(
+  name: keyof typeof webhookFields,
   value: unknown,
   mistakes: FieldError[],
-): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  mistakes.push({ field: wire, reason: mustBe({ type: 'boolean', says: '' }) })
+): Value | undefined {
+  if (value === undefined) return undefined
+  const field = webhookFields[name]
+  if (isWithin(field, value)) return value as Value
+  mistakes.push({ field: field.wire, reason: mustBe(field) })
   return undefined
 }
 

@@ -52,4 +52,12 @@ export const cursorPatterns = {
   timedId: '^[0-9A-Za-z]{30}$',
   id: '^[0-9A-Za-z]{22}$',
   number: '^[1-9][0-9]{0,14}$',
+  message: '^msg_[0-9A-Za-z]{16}$',
 }
+
+/** An http or https URL without user, password and fragment, to a name or an IPv4 address. */
+export const urlPattern = `^https?://(${label}\\.)*${lastLabel}(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/-]*)?$`
+
+/** "whsec_" and 24, 32 or 64 bytes in base64. */
+export const webhookSecretPattern =
+  '^whsec_([A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/]{85}[AQgw]==)$'

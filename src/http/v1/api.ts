@@ -18,6 +18,7 @@ export const v1: Api<Callers> = {
   tags: [
     { name: 'Verifications', description: 'For apps, with a live or a test key.' },
     { name: 'Apps', description: 'For the admin, with the admin token.' },
+    { name: 'Webhooks', description: 'For the admin: URLs that are told what happens in an app.' },
     { name: 'Inbound', description: 'For mail servers, with an inbound key.' },
     { name: 'Messages', description: 'For the admin: what an app’s messages say and show.' },
     { name: 'Records', description: 'For the admin: counts, events, alarms, audit.' },

@@ -1,5 +1,6 @@
 import { invalidField } from '../../domain/problem.ts'
 import type { AlarmQuery, EventQuery } from '../../domain/stores.ts'
+import { readTime } from '../../domain/time.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { presentAlarm, presentAudit, presentEvent, presentStats, timestamp } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
@@ -70,14 +71,4 @@ function readRange({ from, to, bucketMs, now }: RangeInput): { from: number; to:
     throw invalidField('bucket', `must be longer: at most ${rowsMax} buckets fit in an answer`)
   }
   return { from: start, to: end }
-}
-
-function readTime(field: string, text: string): number {
-  const isTime = /^[12]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$/.test(text)
-  const time = isTime ? Date.parse(text) : Number.NaN
-  // The 31st of February is read as a day in March.
-  if (Number.isNaN(time) || timestamp(time).slice(0, 10) !== text.slice(0, 10)) {
-    throw invalidField(field, 'must be a UTC time like 2026-11-22T09:00:00Z')
-  }
-  return time
 }

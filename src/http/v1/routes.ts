@@ -13,10 +13,12 @@ import * as recordDocs from './operations/records.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
 import * as templateDocs from './operations/templates.ts'
 import * as docs from './operations/verifications.ts'
+import * as webhookDocs from './operations/webhooks.ts'
 import * as records from './records.ts'
 import * as suppressions from './suppressions.ts'
 import * as templates from './templates.ts'
 import * as verifications from './verifications.ts'
+import * as webhooks from './webhooks.ts'
 
 const route = routesOf(v1)
 
@@ -91,6 +93,51 @@ export const v1Routes: Route[] = [
     'admin',
     suppressionDocs.removeSuppressedAddress,
     suppressions.removeAddress,
+  ),
+
+  route('GET', '/v1/apps/:id/webhooks', 'admin', webhookDocs.listWebhooks, webhooks.list),
+  route('POST', '/v1/apps/:id/webhooks', 'admin', webhookDocs.addWebhook, webhooks.add),
+  route(
+    'PATCH',
+    '/v1/apps/:id/webhooks/:webhook_id',
+    'admin',
+    webhookDocs.updateWebhook,
+    webhooks.update,
+  ),
+  route(
+    'DELETE',
+    '/v1/apps/:id/webhooks/:webhook_id',
+    'admin',
+    webhookDocs.removeWebhook,
+    webhooks.remove,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/webhooks/:webhook_id/test',
+    'admin',
+    webhookDocs.testWebhook,
+    webhooks.test,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/webhooks/:webhook_id/rotate',
+    'admin',
+    webhookDocs.rotateWebhookSecret,
+    webhooks.rotate,
+  ),
+  route(
+    'GET',
+    '/v1/apps/:id/webhooks/:webhook_id/messages',
+    'admin',
+    webhookDocs.listMessages,
+    webhooks.messages,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/webhooks/:webhook_id/replay',
+    'admin',
+    webhookDocs.replayMessages,
+    webhooks.replay,
   ),
 
   route('POST', '/v1/inbound/dsn', 'inbound', inboundDocs.reportBounce, inbound.bounce),

@@ -36,7 +36,7 @@ export const statsSchema = output('Stats', {
 })
 
 const utc = '^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$'
-const timeField = (description: string) =>
+export const timeField = (description: string) =>
   t.Optional(
     t.String({
       maxLength: 35,
