@@ -20,7 +20,7 @@ function bounceOf(command: StartCommand, change: Partial<BounceCommand> = {}): B
   const { delivery } = settleCommand(command)
   return {
     delivery,
-    ...{ event: 'delivery.bounced', detail: '550 no such user', cause: 'recipient' },
+    ...{ follow: null, event: 'delivery.bounced', detail: '550 no such user', cause: 'recipient' },
     ...{ code: '550 5.1.1', suppress: null, now: noon + hourMs },
     ...change,
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { dayMs, hourMs } from '../../src/domain/verification/limits.ts'
 import type { AttemptResult } from '../../src/domain/verification/stores.ts'
 import {
   attempt,
@@ -23,6 +24,7 @@ export function checkContract(open: OpenStores): void {
   races(open)
   refusals(open)
   idempotency(open)
+  delays(open)
 
   test('any run of checks spends one attempt each and approves at most once', async () => {
     const { verifications } = await open()
@@ -301,5 +303,71 @@ function idempotency(open: OpenStores): void {
     const since = { ...idempotency, since: noon }
     const later = await verifications.chargeAttempt({ ...wrong, idempotency: since })
     expect(later).toMatchObject({ outcome: 'judged', verification: { attemptsSpent: 2 } })
+  })
+}
+
+function delays(open: OpenStores): void {
+  const checkDelaysMs = [0, 0, 5_000, 15_000, 15_000]
+  const outcomes = (results: AttemptResult[]) => results.map(({ outcome }) => outcome)
+
+  test('a check before its time spends nothing and judges nothing, not even the right code', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ checkDelaysMs })
+    await verifications.start(command)
+    const check = (now: number, isRight = false) =>
+      verifications.chargeAttempt(attempt(command, isRight, { now }))
+
+    expect(outcomes([await check(noon), await check(noon)])).toEqual(['judged', 'judged'])
+    const early = await check(noon + 4_999, true)
+    expect(early).toMatchObject({
+      ...{ outcome: 'refused' },
+      verification: { status: 'pending', attemptsSpent: 2, checkAt: noon + 5_000 },
+    })
+    expect(await check(noon + 5_000)).toMatchObject({ verification: { checkAt: noon + 20_000 } })
+    expect(outcomes([await check(noon + 19_999, true)])).toEqual(['refused'])
+    expect(isApproved(await check(noon + 20_000, true))).toBe(true)
+  })
+
+  test('the first check may have a wait, too', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ checkDelaysMs: [3_000, 0] })
+    await verifications.start(command)
+    const at = (now: number) => verifications.chargeAttempt(attempt(command, true, { now }))
+
+    expect(outcomes([await at(noon + 2_999), await at(noon + 3_000)])).toEqual([
+      'refused',
+      'judged',
+    ])
+  })
+
+  test('two hundred parallel checks get one judgement in each wait', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ checkDelaysMs, attemptsMax: 5 })
+    await verifications.start(command)
+    const judgedAt = async (now: number) => {
+      const checks = times(200, () => attempt(command, false, { now }))
+      const results = await Promise.all(checks.map(verifications.chargeAttempt))
+      return results.filter(isJudged).length
+    }
+
+    expect(await judgedAt(noon)).toBe(2)
+    expect(await judgedAt(noon + 5_000)).toBe(1)
+    expect(await judgedAt(noon + 20_000)).toBe(1)
+    expect(await judgedAt(noon + 34_999)).toBe(0)
+    expect(await judgedAt(noon + 35_000)).toBe(1)
+    expect(await judgedAt(noon + 60_000)).toBe(0)
+  })
+
+  test('after a clock that was ahead no check waits longer than its delay', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ checkDelaysMs: [0, 5_000, 5_000], ttlMs: dayMs })
+    await verifications.start(command)
+    const judged = async (now: number) =>
+      isJudged(await verifications.chargeAttempt(attempt(command, false, { now })))
+
+    expect(await judged(noon + hourMs)).toBe(true)
+    expect(await judged(noon)).toBe(true)
+    expect(await judged(noon + 4_999)).toBe(false)
+    expect(await judged(noon + 5_000)).toBe(true)
   })
 }

@@ -31,6 +31,7 @@ function reportOf(command: StartCommand, change: Change = {}): ReportCommand {
       ...own,
     },
     events: { delivered: 'delivery.delivered', failed: 'delivery.failed' },
+    follow: null,
   }
 }
 

@@ -59,6 +59,26 @@ export function sweepContract(open: OpenStores): void {
     expect(last.filter((each) => each !== null).map((each) => each?.createdAt)).toEqual([noon + 4])
   })
 
+  test('the sweep tells once that a pending verification has expired, and of no other', async () => {
+    const { verifications, maintenance, events } = await open()
+    const commands = times(4, (index) => startCommand({ attemptsMax: 2, now: noon + index }))
+    for (const command of commands) await verifications.start(command)
+    const [pending, approved, canceled, exhausted] = commands as [never, never, never, never]
+    await verifications.chargeAttempt(attempt(pending, false))
+    await verifications.chargeAttempt(attempt(approved, true))
+    await verifications.cancel(cancelCommand(canceled))
+    for (let i = 0; i < 2; i++) await verifications.chargeAttempt(attempt(exhausted, false))
+
+    const now = noon + hourMs
+    await sweepAll({ maintenance }, sweepCommand(noon + 599_999))
+    await Promise.all(times(9, () => maintenance.sweep(sweepCommand(now, { limit: 3 }))))
+
+    const list = { appId: 'app', type: 'verification.expired', limit: 9, cursor: null } as const
+    expect((await events.list(list)).items).toMatchObject([
+      { at: now, verificationId: keyOf(pending).id, data: { attempts_spent: 1 } },
+    ])
+  })
+
   test('a live code survives a sweep', async () => {
     const { verifications, maintenance } = await open()
     const command = startCommand()

@@ -177,8 +177,8 @@ function ends(open: OpenStores): void {
     expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
   })
 
-  test('expirePending ends every live code of every app and mode', async () => {
-    const { verifications, deliveries } = await open()
+  test('expirePending ends every live code of every app and mode, and tells each of it', async () => {
+    const { verifications, deliveries, events } = await open()
     const live = [
       startCommand(),
       startCommand({ mode: 'test' }),
@@ -199,6 +199,9 @@ function ends(open: OpenStores): void {
       const check = await verifications.chargeAttempt(attempt(command, true))
       expect(check).toMatchObject({ outcome: 'refused', verification: { attemptsSpent: 0 } })
     }
+    const list = { appId: null, type: 'verification.expired', limit: 9, cursor: null } as const
+    const told = (await events.list(list)).items.map(({ verificationId }) => verificationId)
+    expect(told.toSorted()).toEqual(live.map((command) => keyOf(command).id).toSorted())
     expect((await verifications.get(keyOf(approved)))?.status).toBe('approved')
     expect((await deliveries.backlog()).waiting).toBe(0)
     expect(

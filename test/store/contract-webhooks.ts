@@ -153,7 +153,7 @@ function telling(open: OpenStores): void {
     await stores.deliveries.settle(settleCommand(sent))
     await stores.deliveries.bounce({
       ...{ delivery: settleCommand(sent).delivery, event: 'delivery.bounced', suppress: null },
-      ...{ now: noon, detail: 'returned', cause: 'recipient', code: '550 5.1.1' },
+      ...{ follow: null, now: noon, detail: 'returned', cause: 'recipient', code: '550 5.1.1' },
     })
     const failed = await started()
     await stores.deliveries.settle(

@@ -9,6 +9,7 @@ import { deliveryContract } from './contract-deliveries.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
+import { routeContract } from './contract-routes.ts'
 import { startContract } from './contract-starts.ts'
 import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
@@ -22,6 +23,7 @@ export type OpenStores = () => Promise<Stores>
 /** The tests that every implementation of the store ports must pass. */
 export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: starts`, () => startContract(open))
+  describe(`${name}: routes`, () => routeContract(open))
   describe(`${name}: checks`, () => checkContract(open))
   describe(`${name}: verifications`, () => verificationContract(open))
   describe(`${name}: limits`, () => limitContract(open))

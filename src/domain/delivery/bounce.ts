@@ -5,6 +5,8 @@ import { Problem, secondsUntil } from '../problem.ts'
 import { deriveCode } from '../verification/code.ts'
 import type { Verification } from '../verification/verification.ts'
 import type { Cause, Delivery } from './delivery.ts'
+import { followOf } from './follow.ts'
+import { firstLane } from './handover.ts'
 import { tracedRange, traceOf } from './trace.ts'
 
 /** What a returned message says (RFC 3464) about the first recipient that it is about. */
@@ -26,7 +28,7 @@ export type BounceResult = (typeof bounceResults)[number]
 
 type BouncePorts = Pick<
   Ports,
-  'verifications' | 'deliveries' | 'events' | 'limits' | 'keyring' | 'clock' | 'random'
+  'verifications' | 'deliveries' | 'events' | 'limits' | 'keyring' | 'clock' | 'random' | 'outbox'
 > & { readBounce(raw: Uint8Array): Promise<BounceReport | null> }
 
 /** Reports of one app in a minute: reading one costs more than a start. */
@@ -35,8 +37,8 @@ const perMinute = 600
 const tracedMax = 1_000
 
 /**
- * Records a returned message of the app: its delivery is bounced, and its recipient suppressed
- * where the address is wrong. Changes nothing for a message of another app, for one that nobody
+ * Records a returned message of the app: its delivery is bounced, the next channel of its route
+ * follows, and its recipient is suppressed where the address is wrong. Changes nothing for a message of another app, for one that nobody
  * sent, for a verification that is approved, and for a second report. Throws `rate_limited`.
  */
 export async function recordBounce(
@@ -49,7 +51,7 @@ export async function recordBounce(
   const delivery = await findTraced(ports, app, report.traces)
   if (delivery === null) return 'unknown'
 
-  const { id, appId, mode, verificationId } = delivery
+  const { id, appId, mode, verificationId, channel } = delivery
   const verification = await ports.verifications.get({ appId, mode, id: verificationId })
   if (verification === null || verification.status === 'approved') return 'ignored'
   const now = ports.clock.now()
@@ -61,9 +63,10 @@ export async function recordBounce(
     return 'delayed'
   }
   const isWrongAddress = cause === 'recipient'
+  const follow = followOf(ports, { app, verification, channel }, now)
   const isBounced = await ports.deliveries.bounce({
     delivery: { id, appId, mode, verificationId },
-    ...{ event: 'delivery.bounced', detail, cause, code, now },
+    ...{ event: 'delivery.bounced', detail, cause, code, follow, now },
     suppress: isWrongAddress
       ? {
           id: newTimedId(ports.random, now),
@@ -71,6 +74,7 @@ export async function recordBounce(
         }
       : null,
   })
+  if (isBounced && follow) ports.outbox.wake(firstLane(app, follow.delivery.channel))
   return isBounced ? 'bounced' : 'ignored'
 }
 

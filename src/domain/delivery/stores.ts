@@ -27,14 +27,18 @@ export type DeliveryStore = {
   isOpen(deliveryId: string): Promise<boolean>
   /**
    * Marks an ended delivery that was sent, or may have been, as bounced, unless its verification is
-   * approved; false when there is none.
+   * approved; false when there is none. After the latest delivery of a pending verification that of
+   * `follow` is queued.
    */
   bounce(command: BounceCommand): Promise<boolean>
   /**
    * Applies a report of a gateway to a delivery of its app and endpoint, as `afterReport` decides,
-   * and ends it. `unknown` where there is no such delivery.
+   * and ends it. `unknown` where there is no such delivery. When the verification's latest delivery
+   * has failed and it is pending, that of `follow` is queued.
    */
   report(command: ReportCommand): Promise<ReportResult>
+  /** One delivery of an app; null where there is none. */
+  find(query: { appId: string; id: string }): Promise<Delivery | null>
   /** An app's deliveries with ids from `from` up to `to`, without `to`. */
   between(query: {
     appId: string
@@ -83,7 +87,10 @@ export type SettleCommand = {
 /** A new delivery through the next channel. */
 export type Follow = Pick<Move, 'delivery' | 'hasNext'>
 
-export type BounceCommand = Pick<SettleCommand, 'delivery' | 'event' | 'suppress' | 'now'> & {
+export type BounceCommand = Pick<
+  SettleCommand,
+  'delivery' | 'event' | 'suppress' | 'follow' | 'now'
+> & {
   detail: string
   cause: Cause | null
   code: string | null
@@ -96,6 +103,8 @@ export type ReportCommand = {
   /** By what is reported. */
   events: Record<Report['status'], EventType>
   now: number
+  /** What follows a failed message; null for nothing. */
+  follow: Follow | null
 }
 
 /** What the report changed. */

@@ -2,11 +2,11 @@ import type { BounceCommand, DeliveryStore } from '../../domain/delivery/stores.
 import type { Parts } from './parts.ts'
 import type { TryDeps } from './tries.ts'
 
-type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'moves'>
+type Deps = Pick<Parts, 'write'> & TryDeps
 
 /** Marks a delivery as bounced: in its verification, its events and statistics too. */
 export function createBounce(deps: Deps): DeliveryStore['bounce'] {
-  const { database, write, addEvent, counters, suppressions } = deps
+  const { database, write, addEvent, counters, suppressions, moves } = deps
   const mark = database.prepare<null, Key & { detail: string }>(`
     update deliveries set status = 'bounced', detail = $detail
     where id = $id and app_id = $appId and mode = $mode and verification_id = $verificationId
@@ -18,7 +18,8 @@ export function createBounce(deps: Deps): DeliveryStore['bounce'] {
     update verifications set delivery_status = 'bounced', delivery_detail = $detail
     where id = $verificationId and app_id = $appId and mode = $mode and delivery_id = $id`)
 
-  function bounce({ delivery, detail, cause, code, event, suppress, now }: BounceCommand): boolean {
+  function bounce(command: BounceCommand): boolean {
+    const { delivery, detail, cause, code, event, suppress, follow, now } = command
     const { id, appId, mode, verificationId } = delivery
     const values = { id, appId, mode, verificationId, detail }
     if (mark.run(values).changes === 0) return false
@@ -26,6 +27,7 @@ export function createBounce(deps: Deps): DeliveryStore['bounce'] {
     const data = { detail, ...(cause && { cause }), ...(code && { code }) }
     addEvent({ at: now, appId, type: event, verificationId, data })
     counters.count(appId, 'bounced', now)
+    if (follow) moves.follow({ deliveryId: id, appId, mode, id: verificationId }, follow, now)
     if (!suppress) return true
     const { endpointId } = suppress
     if (endpointId !== null) suppressions.refused({ appId, endpointId, tries: 0 }, now)

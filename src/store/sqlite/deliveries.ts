@@ -47,6 +47,7 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
     between: (query) => read(() => reads.between(query)),
     settle: (command) => write(() => settle(command), 'start'),
     expire: (command) => write(() => expire(command)),
+    find: (query) => read(() => reads.find(query)),
     isOpen: (deliveryId) => read(() => reads.isOpen(deliveryId)),
     tries: (deliveryId) => read(() => tries.of(deliveryId)),
     history: (key) => read(() => reads.history(key)),
@@ -58,6 +59,9 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   const history = database.prepare<Delivery, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
+  const one = database.prepare<Delivery, { appId: string; id: string }>(
+    `select ${deliveryColumns} from deliveries where id = $id and app_id = $appId`,
+  )
   const open = database.prepare<{ id: string }, { id: string }>(
     'select id from deliveries where id = $id and due_at is not null',
   )
@@ -74,6 +78,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   return {
     history: (key: VerificationKey) =>
       history.all(key).map((delivery) => ({ ...delivery, history: tries.of(delivery.id) })),
+    find: (query: { appId: string; id: string }) => one.get(query),
     isOpen: (id: string) => open.get({ id }) !== null,
     between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query),
     backlog() {

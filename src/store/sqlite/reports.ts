@@ -6,7 +6,7 @@ import type { Mode } from '../../domain/verification/verification.ts'
 import type { Parts } from './parts.ts'
 import type { TryDeps } from './tries.ts'
 
-type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'enqueue' | 'suppressions'>
+type Deps = Pick<Parts, 'write'> & Omit<TryDeps, 'suppressions'>
 
 /** Writes what a gateway reports: in the delivery, its verification, its events and statistics. */
 export function createReport({
@@ -14,10 +14,11 @@ export function createReport({
   write,
   addEvent,
   counters,
+  moves,
 }: Deps): DeliveryStore['report'] {
   const statements = prepareReport(database)
 
-  function apply({ appId, endpointId, report, events, now }: ReportCommand): ReportResult {
+  function apply({ appId, endpointId, report, events, now, follow }: ReportCommand): ReportResult {
     const { deliveryId: id, status, detail, cause, code } = report
     const row = statements.standing.get({ id, appId, endpointId })
     if (!row) return 'unknown'
@@ -41,6 +42,9 @@ export function createReport({
     }
     addEvent({ at: now, appId, type: events[status], verificationId, data })
     counters.count(appId, status, now)
+    if (follow && status === 'failed') {
+      moves.follow({ deliveryId: id, appId, mode, id: verificationId }, follow, now)
+    }
     return result
   }
   return (command) => write(() => apply(command))
