@@ -27,6 +27,15 @@ import { templateList, templatePreview, templateReset, templateShow } from './te
 import { templateEdit } from './template-edit.ts'
 import { verificationsCommand } from './verification.ts'
 import { versionCommand } from './version.ts'
+import {
+  webhookAdd,
+  webhookList,
+  webhookRemove,
+  webhookRotate,
+  webhookTest,
+  webhookUpdate,
+} from './webhook.ts'
+import { webhookMessages, webhookReplay } from './webhook-messages.ts'
 
 /** Every command, in the order of the help page. */
 export const commands: Command[] = [
@@ -48,6 +57,14 @@ export const commands: Command[] = [
   dkimList,
   dkimCheck,
   dkimRemove,
+  webhookAdd,
+  webhookList,
+  webhookUpdate,
+  webhookTest,
+  webhookRotate,
+  webhookMessages,
+  webhookReplay,
+  webhookRemove,
   suppressionList,
   suppressionRemove,
   bounce,

@@ -14,6 +14,7 @@ import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
 import { checkDns, checkMailServers } from './doctor-mail.ts'
+import { checkWebhooks } from './doctor-webhooks.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 import { allApps, dataFlag, environmentOf, settingsBeside, settingsFor } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
@@ -25,7 +26,8 @@ export const doctor: Command = {
   about: [
     'Checks settings, environment, data directory, disk, clock, master key, database, alarms and',
     "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only.",
-    'With --app also what the DNS says about mail from its From domains: MX, SPF, DKIM, DMARC.',
+    'With --app also what the DNS says about mail from its From domains (MX, SPF, DKIM, DMARC), and',
+    'a test message to each of its webhooks.',
     'Prints the chance of blind guessing with the settings in force: those of the server that',
     'runs on the data directory; without one, those of --env-file and the environment. Exit',
     'status 1 when anything failed.',
@@ -232,6 +234,7 @@ async function checkApps({ ports, settings, recipient, args }: AppChecks): Promi
     ...checkLockOut(settings.domain, all),
     ...(await checkMailServers(ports, chosen, recipient)),
     ...(id === undefined ? [] : await checkDns(ports, chosen)),
+    ...(id === undefined ? [] : await checkWebhooks(ports, chosen)),
   ]
 }
 

@@ -1,4 +1,5 @@
 import { isTimedId } from '../domain/id.ts'
+import { isMessageId } from '../domain/webhook/message.ts'
 import { type Args, type Flags, wholeNumber, wrongUsage } from './command.ts'
 import type { Io } from './io.ts'
 
@@ -8,8 +9,12 @@ export const pageFlags: Flags = {
   cursor: { value: 'CURSOR', help: 'Continues after the previous page.' },
 }
 
-/** The formats of cursors: event numbers, verification ids. */
-const cursorKinds = { number: (text: string) => /^\d{1,15}$/.test(text), timedId: isTimedId }
+/** The formats of cursors: event numbers, verification ids, message ids. */
+const cursorKinds = {
+  number: (text: string) => /^\d{1,15}$/.test(text),
+  timedId: isTimedId,
+  message: isMessageId,
+}
 
 /** Reads the flags of a page. Throws `wrongUsage` for an invalid cursor. */
 export function pageOf(
