@@ -18,6 +18,7 @@ import {
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSpendingWatch,
   createSprayWatch,
 } from './jobs/watches.ts'
 import { createWebhooks } from './jobs/webhooks/webhooks.ts'
@@ -148,7 +149,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const metrics = createMetrics()
   const egress = createEgress(ports)
   const { connectionsMax } = settings
-  const channels = createChannels({ ...ports, connectionsMax })
+  const channels = createChannels({ ...ports, connectionsMax, publicUrl: settings.publicUrl })
   const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax })
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
@@ -180,6 +181,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createSweeper(shared, retentionOf(settings)),
     createSprayWatch(shared),
     createRefusalWatch(shared),
+    createSpendingWatch(shared),
     createClockWatch(shared),
     createBeat({ ...shared, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
     createRotationWatch({ ...shared, follow: () => followRotation(ports), keys: health.keys }),

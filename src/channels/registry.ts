@@ -3,6 +3,7 @@ import type { Channel, Ports } from '../domain/ports.ts'
 import { createEmailChannel } from './email/email.ts'
 import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
+import { createPhoneChannel } from './phone/phone.ts'
 import { createWebhookChannel } from './webhook.ts'
 import { withWording } from './worded.ts'
 import { createWordingReader } from './wording.ts'
@@ -13,10 +14,19 @@ export type ChannelPorts = Pick<
 > & {
   /** Connections at a time over all endpoints. */
   connectionsMax: number
+  /** Where gateways report to; null where that is not known. */
+  publicUrl: string | null
 }
 
 /** The channels that are requests over HTTP, by the kind of endpoint. */
-export const httpChannels = { webhook: createWebhookChannel }
+export const httpChannels = {
+  webhook: createWebhookChannel,
+  twilio: createPhoneChannel,
+  vonage: createPhoneChannel,
+  sns: createPhoneChannel,
+  whatsapp: createPhoneChannel,
+  telegram_gateway: createPhoneChannel,
+}
 export type HttpKind = keyof typeof httpChannels
 
 /** The implementation of each channel; domain/delivery/channel.ts has their rules. */
@@ -24,6 +34,9 @@ const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   email: (ports) =>
     withWording(createWordingReader(ports), createEmailChannel(ports, createMailThread(ports))),
   webhook: httpChannels.webhook,
+  sms: createPhoneChannel,
+  whatsapp: createPhoneChannel,
+  telegram_gateway: createPhoneChannel,
   inbox: createInboxChannel,
 }
 

@@ -1,7 +1,16 @@
+import type { App } from '../domain/app/app.ts'
+import type { Endpoint } from '../domain/app/endpoint.ts'
 import { found } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
+import { effectivePolicy } from '../domain/app/policy.ts'
+import { channels } from '../domain/delivery/channel.ts'
 import { readLocale } from '../domain/language.ts'
-import { readRecipient } from '../domain/verification/recipient.ts'
+import type { Ports } from '../domain/ports.ts'
+import {
+  allowedRecipient,
+  type Recipient,
+  readRecipient,
+} from '../domain/verification/recipient.ts'
 import { type TestDelivery, testEndpoint } from '../runtime/test-delivery.ts'
 import { type Command, jsonFlag } from './command.ts'
 import { endpointOperand } from './endpoint.ts'
@@ -28,18 +37,31 @@ export const endpointTest: Command = {
   ],
   run: async (args, io) => {
     const sendTo = args.text('send-to')
-    const recipient = sendTo === undefined ? null : readRecipient(['email'], sendTo, 'send-to')
     const tag = args.text('locale')
     const locale = tag === undefined ? null : readLocale(tag)
     return withPorts(args, io, async (ports) => {
       const app = await findApp(ports, args.operand(0))
-      const message = recipient && { recipient, locale }
-      const tested = await testEndpoint(ports, app, found(app, args.operand(1)), message)
+      const endpoint = found(app, args.operand(1))
+      const message =
+        sendTo === undefined
+          ? null
+          : { recipient: recipientFor(ports, app, endpoint, sendTo), locale }
+      const tested = await testEndpoint(ports, app, endpoint, message)
       if (args.has('json')) printJson(io, tested)
       else showSteps(tested, io)
       return tested.steps.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
     })
   },
+}
+
+function recipientFor(
+  ports: Pick<Ports, 'phones' | 'settings'>,
+  { policy }: App,
+  { channel }: Endpoint,
+  sendTo: string,
+): Recipient {
+  const named = readRecipient(channels[channel].takes, sendTo, 'send-to')
+  return allowedRecipient(ports, named, effectivePolicy(policy, ports.settings), 'send-to')
 }
 
 function showSteps({ steps }: TestDelivery, io: Io): void {

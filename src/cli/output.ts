@@ -50,7 +50,12 @@ export function timeText(at: number | null): string {
 /** Where an endpoint leads, in one line. */
 export function endpointText({ settings }: Endpoint): string {
   if (settings.kind === 'email') return `${settings.host}:${settings.port} (${settings.security})`
-  return settings.url
+  if (settings.kind === 'webhook') return settings.url
+  // Of a gateway that is always the same one, its sender or the account.
+  const sender = ['from', 'senderId', 'sender', 'phoneNumberId'].map((name) => {
+    return (settings as Record<string, unknown>)[name]
+  })
+  return [settings.kind, ...sender.filter((name) => typeof name === 'string')].join(' ')
 }
 
 // Names and server replies must not move the cursor or forge a line.

@@ -5,7 +5,7 @@ import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
 import type { BrandChange } from './brand/brand.ts'
-import type { DeliveryStore, SuppressionStore } from './delivery/stores.ts'
+import type { DeliveryStore, SpendingStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { WrappedKey } from './keyring.ts'
 import type { BindingStore } from './telegram/store.ts'
@@ -26,6 +26,7 @@ export type Stores = {
   verifications: VerificationStore
   deliveries: DeliveryStore
   suppressions: SuppressionStore
+  spending: SpendingStore
   bindings: BindingStore
   webhooks: WebhookStore
   apps: AppStore
@@ -263,6 +264,8 @@ export type SweepCommand = {
   bindingsBefore: number
   /** For tries and refusals of endpoints. */
   refusalsBefore: number
+  /** For costs and for counts by country. */
+  spendingBefore: number
   /** The key of the limit row to continue after; empty to begin again. */
   limitsAfter: Uint8Array
   limit: number

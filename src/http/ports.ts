@@ -46,7 +46,7 @@ type DomainPorts = Pick<
   | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
-  | ('dns' | 'dkimPairs')
+  | ('dns' | 'dkimPairs' | 'phones')
 >
 
 export type HttpSettings = {

@@ -1,4 +1,5 @@
 import { auditHead, cutAudit } from '../domain/audit.ts'
+import { spendingKeptMs } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { endedKeptMs } from '../domain/telegram/binding.ts'
@@ -96,6 +97,7 @@ function rowSweep(
       suppressionsBefore: now - rememberedMs,
       bindingsBefore: now - endedKeptMs,
       refusalsBefore: now - refusalWindowMs,
+      spendingBefore: now - spendingKeptMs,
       limitsAfter: cursor.limitsAfter,
       limit: batchRows,
     })

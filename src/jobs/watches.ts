@@ -1,6 +1,9 @@
 import { alarmKinds, clearAlarm, isSpray, raiseAlarm, spray } from '../domain/alarm.ts'
+import { effectivePolicy } from '../domain/app/policy.ts'
+import { conversionSpan, worstConversion } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
+import { dayMs } from '../domain/verification/limits.ts'
 import { type Job, periodic } from './periodic.ts'
 
 type Logged = { log: Log }
@@ -46,6 +49,40 @@ export function createRefusalWatch(
       } else if (alarmed) {
         await clearAlarm(ports, place)
       }
+    }
+  })
+}
+
+const spendingEveryMs = 60_000
+const alarmsReadMax = 1_000
+
+/**
+ * Ends the alarm of a used up cost on the next day (UTC), and raises and ends that of a country whose
+ * codes are hardly used: somebody may be earning from messages that nobody asked for.
+ */
+export function createSpendingWatch(
+  ports: Pick<Ports, 'spending' | 'apps' | 'alarms' | 'clock' | 'timers' | 'settings'> & Logged,
+): Job {
+  const { spending, apps, alarms, clock, settings } = ports
+  return periodic(ports, { everyMs: spendingEveryMs, event: 'spending_watch' }, async () => {
+    const now = clock.now()
+    const query = { appId: null, open: true, limit: alarmsReadMax, cursor: null }
+    const { items: open } = await alarms.list(query)
+    for (const { kind, appId, endpointId, since } of open) {
+      if (kind !== 'cost_capped' || Math.floor(since / dayMs) === Math.floor(now / dayMs)) continue
+      await clearAlarm(ports, { kind, appId, endpointId })
+    }
+    const alarmed = open.flatMap(({ kind, appId }) => (kind === 'conversion_low' ? [appId] : []))
+    const found = await spending.conversions(conversionSpan(now))
+    const byApp = Map.groupBy(found, ({ appId }) => appId)
+    for (const appId of new Set([...byApp.keys(), ...alarmed])) {
+      if (appId === null) continue
+      const app = await apps.get(appId)
+      const percent = app ? effectivePolicy(app.policy, settings).conversionAlarmPercent : 0
+      const worst = worstConversion(byApp.get(appId) ?? [], percent)
+      const place = { kind: 'conversion_low', appId, endpointId: null } as const
+      if (worst) await raiseAlarm(ports, place, { ...worst })
+      else if (alarmed.includes(appId)) await clearAlarm(ports, place)
     }
   })
 }

@@ -4,6 +4,7 @@ import type { MailNetwork } from '../channels/email/dial.ts'
 import type { DialogueStep } from '../channels/email/dialogue.ts'
 import { probeMail, probeSmtp } from '../channels/email/probe.ts'
 import { adviseMailDns } from '../channels/mail-dns/advice.ts'
+import { probeGateway } from '../channels/phone/phone.ts'
 import { type HttpKind, httpChannels } from '../channels/registry.ts'
 import { probeWebhook } from '../channels/webhook.ts'
 import { createWordingReader } from '../channels/wording.ts'
@@ -38,12 +39,14 @@ export async function probeEndpoint(
 ): Promise<TestStep[]> {
   const ports = withNetwork(given)
   if (isEmail(endpoint)) return (await probeSmtp(ports, app, endpoint)).map(shown)
-  return [await probeWebhook(ports, app, endpoint)]
+  if (endpoint.settings.kind === 'webhook') return [await probeWebhook(ports, app, endpoint)]
+  return [await probeGateway(ports, app, endpoint)]
 }
 
 function withNetwork(ports: ProbePorts) {
   const { egress = createEgress({ dns: createDns(ports) }) } = ports
-  return { ...ports, egress }
+  // A test message belongs to no delivery, so nothing is to be reported of it.
+  return { ...ports, egress, publicUrl: null }
 }
 
 function shown({ step, ok, says }: DialogueStep): TestStep {

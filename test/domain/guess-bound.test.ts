@@ -176,6 +176,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       idempotencyBefore: now - dayMs,
       suppressionsBefore: now - 30 * dayMs,
       refusalsBefore: now - dayMs,
+      spendingBefore: now - 2 * dayMs,
       limitsAfter,
       limit: 100,
     })

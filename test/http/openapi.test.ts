@@ -113,7 +113,16 @@ test('null is accepted exactly where the document says so', async () => {
 
   expect(nullable('PolicyInput')).toEqual(policyFieldList.map(([, { wire }]) => wire))
   expect(nullable('NewEmailSettings')).toEqual([
-    ...['user', 'tenant', 'client_id', 'from_name', 'ca', 'connections_max', 'rate_per_minute'],
+    ...[
+      'user',
+      'tenant',
+      'client_id',
+      'from_name',
+      'ca',
+      'connections_max',
+      'rate_per_minute',
+      'cost',
+    ],
   ])
   expect(nullable('StartRequest')).toEqual([])
   const body = { to: 'ada@example.com' }

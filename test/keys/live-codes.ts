@@ -1,3 +1,4 @@
+import { createPhones } from '../../src/channels/phones.ts'
 import { type App, endpointsOf } from '../../src/domain/app/app.ts'
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Ports } from '../../src/domain/ports.ts'
@@ -26,7 +27,15 @@ export async function live(
     settled: async () => null,
   }
   let keyring = first
-  const ports = () => ({ ...base, outbox, node: 'local', settings: defaultSettings, keyring })
+  const phones = createPhones()
+  const ports = () => ({
+    ...base,
+    phones,
+    outbox,
+    node: 'local',
+    settings: defaultSettings,
+    keyring,
+  })
   const { app: made } = await addApp(ports())
   let id = ''
   const code = () => offered[0]?.code ?? ''

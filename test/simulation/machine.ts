@@ -1,7 +1,9 @@
 import { readBounce } from '../../src/channels/email/bounce.ts'
 import { createQueue } from '../../src/channels/email/queue.ts'
 import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
+import { createPhones } from '../../src/channels/phones.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
+import { type ChannelKind, channelKinds } from '../../src/domain/delivery/channel.ts'
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Channel, Log, Random } from '../../src/domain/ports.ts'
 import type { DomainSettings } from '../../src/domain/settings.ts'
@@ -56,8 +58,9 @@ export async function startMachine(parts: MachineParts) {
   const keyset = await openKeyset({ meta: store.meta, random, clock }, parts.masterKeys)
   const keyring = createKeyring(keyset, random)
   const egress = { reach: async () => 'public' as const }
+  const phones = createPhones()
   const doors = { egress, dns: dnsOf(), dkimPairs }
-  const own = { clock, timers, random, keyring, pem, templating, settings, node }
+  const own = { clock, timers, random, keyring, pem, phones, templating, settings, node }
   const base = { ...store, ...doors, ...own }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
@@ -80,7 +83,8 @@ export async function startMachine(parts: MachineParts) {
       return queue.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
     },
   }
-  const channels = { email, webhook: email, inbox: watchedInbox }
+  const others = Object.fromEntries(channelKinds.map((kind) => [kind, email]))
+  const channels = { ...(others as Record<ChannelKind, Channel>), inbox: watchedInbox }
   const outbox = createSender({ ...base, channels, log, metrics })
   const state = { isStopping: false }
   const keys = { right: true }

@@ -10,6 +10,7 @@ import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
 import { routeContract } from './contract-routes.ts'
+import { spendingContract } from './contract-spending.ts'
 import { startContract } from './contract-starts.ts'
 import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
@@ -30,6 +31,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: deliveries`, () => deliveryContract(open))
   describe(`${name}: bounces`, () => bounceContract(open))
   describe(`${name}: reports`, () => reportContract(open))
+  describe(`${name}: spending`, () => spendingContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: bindings`, () => bindingContract(open))
   describe(`${name}: webhooks`, () => webhookContract(open))

@@ -298,7 +298,7 @@ describe('readiness', () => {
 })
 
 describe('damage', () => {
-  /** Overwrites the pages from the 80th on, where the rows of the tables are, with random bytes. */
+  /** Overwrites the pages from the 120th on, where the rows of the tables are, with random bytes. */
   async function damaged(path: string): Promise<void> {
     const store = await open(path)
     const commands = times(500, (index) => startCommand({ now: noon + index }))
@@ -306,7 +306,7 @@ describe('damage', () => {
     await store.close()
     const file = openSync(path, 'r+')
     const { size } = statSync(path)
-    for (let page = 80; page * 4096 < size; page++) {
+    for (let page = 120; page * 4096 < size; page++) {
       writeSync(file, bytes(4096), 0, 4096, page * 4096)
     }
     closeSync(file)

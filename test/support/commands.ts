@@ -96,6 +96,7 @@ export function smtpSettings(change: Partial<SmtpSettings> = {}): SmtpSettings {
     ca: null,
     connectionsMax: null,
     ratePerMinute: null,
+    cost: null,
     ...change,
   }
 }
@@ -325,6 +326,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     suppressionsBefore: 0,
     bindingsBefore: 0,
     refusalsBefore: 0,
+    spendingBefore: 0,
     limitsAfter: new Uint8Array(0),
     limit: 100,
     ...change,

@@ -163,6 +163,8 @@ const coarseWords: Record<RefusalCause | DeferralCause, string> = {
   message: 'the mail server refused the message',
   server: 'the mail server does not serve',
   unsupported: 'the mail server does not support the message',
+  capped: 'a limit of the app is used up',
+  cost: 'the cost of the app is used up',
   network: 'the mail server did not answer',
   busy: 'the mail server is busy',
   greylisted: 'the mail server asked for a later try',

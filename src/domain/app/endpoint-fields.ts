@@ -21,7 +21,7 @@ export type EndpointField = Field & {
 }
 export type FieldTable = Record<string, EndpointField>
 
-/** The fields by which an admin spares a server; every kind of endpoint has them. */
+/** The fields by which an admin spares a server and counts costs; every kind of endpoint has them. */
 export const paceFields = {
   connectionsMax: {
     type: 'integer',
@@ -39,6 +39,14 @@ export const paceFields = {
     nullable: true,
     says: 'Messages to this server in any 60 seconds; as many as it takes if absent or null.',
   },
+  cost: {
+    type: 'integer',
+    min: 0,
+    max: 1_000_000_000,
+    wire: 'cost',
+    nullable: true,
+    says: 'What a message costs, in millionths of your currency; nothing if absent or null.',
+  },
 } as const satisfies FieldTable
 
 export type Pace = {
@@ -46,6 +54,8 @@ export type Pace = {
   connectionsMax: number | null
   /** Messages in any 60 s; null for as many as the server takes. */
   ratePerMinute: number | null
+  /** What a message costs, in millionths of the admin's currency; null for nothing. */
+  cost: number | null
 }
 
 /** Settings as received, by the names of the domain, not validated. */

@@ -15,6 +15,14 @@ import {
   readByTable,
   type SettingsReading,
 } from './endpoint-fields.ts'
+import {
+  type GatewaySettings,
+  snsFields,
+  telegramGatewayFields,
+  twilioFields,
+  vonageFields,
+  whatsappFields,
+} from './gateway-fields.ts'
 import { type SmtpSettings, smtpFields } from './smtp-fields.ts'
 import type { SmtpCurrent } from './smtp-login.ts'
 import { readSmtpSettings } from './smtp-settings.ts'
@@ -35,7 +43,7 @@ export type Endpoint<Settings extends EndpointSettings = EndpointSettings> = {
 }
 
 /** By kind, which is the tag. */
-export type EndpointSettings = SmtpSettings | WebhookSettings
+export type EndpointSettings = SmtpSettings | WebhookSettings | GatewaySettings
 export type EndpointKind = EndpointSettings['kind']
 export type EmailEndpoint = Endpoint<SmtpSettings>
 
@@ -65,6 +73,17 @@ export const endpointKinds: Record<EndpointKind, KindRules> = {
       }),
   },
   webhook: byTable('webhook', { channel: 'webhook', noun: 'webhook', fields: webhookFields }),
+  twilio: byTable('twilio', { channel: 'sms', noun: 'Twilio account', fields: twilioFields }),
+  vonage: byTable('vonage', { channel: 'sms', noun: 'Vonage account', fields: vonageFields }),
+  sns: byTable('sns', { channel: 'sms', noun: 'Amazon SNS account', fields: snsFields }),
+  whatsapp: byTable('whatsapp', {
+    ...{ channel: 'whatsapp', noun: 'WhatsApp number', fields: whatsappFields },
+  }),
+  telegram_gateway: byTable('telegram_gateway', {
+    channel: 'telegram_gateway',
+    noun: 'Telegram Gateway account',
+    fields: telegramGatewayFields,
+  }),
 }
 
 export const endpointKindList = Object.entries(endpointKinds) as [EndpointKind, KindRules][]

@@ -70,10 +70,11 @@ export function readSmtpSettings(
   })
   const connectionsMax = read('connectionsMax', numberOrNull('connectionsMax'))
   const ratePerMinute = read('ratePerMinute', numberOrNull('ratePerMinute'))
+  const cost = read('cost', numberOrNull('cost'))
   if (mistakes.length > before) return null
 
   const server = { host, port, security, user, auth, ca }
-  const fields = { ...server, from, fromName, connectionsMax, ratePerMinute }
+  const fields = { ...server, from, fromName, connectionsMax, ratePerMinute, cost }
   return readLogin(ports, reading, { kind: 'email', ...fields } as SmtpSettings)
 }
 

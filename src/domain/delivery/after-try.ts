@@ -46,8 +46,8 @@ type Situation = {
  * Decides what follows a try. network, busy: the next endpoint at once, and after the last one the
  * first again after the waits. greylisted: the same endpoint after a wait. ambiguous: the same
  * endpoint once, after 60 s. login, server, policy: the next endpoint, and an alarm. message: the
- * next channel, and an alarm. recipient, unsupported: the next channel. When no try is left, the next
- * channel too.
+ * next channel, and an alarm. recipient, unsupported, capped: the next channel. cost: the next
+ * endpoint, which may cost less or nothing. When no try is left, the next channel too.
  */
 export function afterTry(outcome: DeliveryOutcome, situation: Situation): Next {
   if (outcome.status === 'sent') return { next: 'end', status: 'sent', alarm: null }
@@ -76,7 +76,7 @@ function afterDeferral(
 
 function afterRefusal(cause: RefusalCause, situation: Situation, tries: Situation['tries']): Next {
   const alarm = alarmOf[cause] ?? null
-  const isEndpoints = cause === 'login' || cause === 'server' || cause === 'policy'
+  const isEndpoints = ['login', 'server', 'policy', 'cost'].includes(cause)
   const next = isEndpoints ? failOver(situation, tries, null) : null
   return { ...(next ?? nextChannel(situation, 'refused')), alarm }
 }

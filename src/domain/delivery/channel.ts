@@ -12,12 +12,27 @@ type ChannelRules = {
 export const channels = {
   email: { takes: ['email'], hasEndpoints: true, says: 'Mail through the app’s own SMTP servers.' },
   webhook: {
-    takes: ['email'],
+    takes: ['email', 'phone'],
     hasEndpoints: true,
     says: 'A signed request to the admin’s own gateway.',
   },
+  sms: {
+    takes: ['phone'],
+    hasEndpoints: true,
+    says: 'A text message through Twilio, Vonage or Amazon SNS.',
+  },
+  whatsapp: {
+    takes: ['phone'],
+    hasEndpoints: true,
+    says: 'An authentication template of the app’s WhatsApp number.',
+  },
+  telegram_gateway: {
+    takes: ['phone'],
+    hasEndpoints: true,
+    says: 'Telegram’s own message to a number that uses Telegram.',
+  },
   inbox: {
-    takes: ['email'],
+    takes: ['email', 'phone'],
     hasEndpoints: false,
     says: 'The built-in inbox, for test keys: nothing leaves the machine.',
   },

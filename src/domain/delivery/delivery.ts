@@ -54,6 +54,8 @@ export const refusalCauses = [
   'message',
   'server',
   'unsupported',
+  'capped',
+  'cost',
 ] as const
 export type DeferralCause = (typeof deferralCauses)[number]
 export type RefusalCause = (typeof refusalCauses)[number]

@@ -1,14 +1,5 @@
 import type { Cause, DeliveryStatus } from './delivery.ts'
 
-/** A request of a gateway to `/v1/inbound/{endpoint}`. */
-export type Callback = {
-  /** The public URL with this request's path and query, as the gateway has called it. */
-  url: string
-  headers: Headers
-  body: string
-  now: number
-}
-
 /** What a gateway says of a message that it had accepted. */
 export type Report = {
   deliveryId: string

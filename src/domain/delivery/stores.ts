@@ -6,6 +6,7 @@ import type { Mode, VerificationKey } from '../verification/verification.ts'
 import type { Cause, Delivery, DeliveryStatus, Try } from './delivery.ts'
 import type { Lane } from './handover.ts'
 import type { afterReport, Report } from './report.ts'
+import type { Charge, ChargeResult, Conversion } from './spending.ts'
 import type { EndpointTries, Suppression } from './suppression.ts'
 
 /** The outbox. A delivery is due at its time, or when the lease of its node is no longer valid. */
@@ -109,6 +110,16 @@ export type ReportCommand = {
 
 /** What the report changed. */
 export type ReportResult = ReturnType<typeof afterReport> | 'unknown'
+
+/** What hand-overs to telephone numbers and through paid endpoints have used. */
+export type SpendingStore = {
+  /** Takes from every limit and from the day's cost, or from none of them. */
+  charge(command: Charge): Promise<ChargeResult>
+  /** Gives the cost back; what was taken from limits stays taken. */
+  giveBack(command: { appId: string; day: number; cost: number }): Promise<void>
+  /** By app and country, of verifications that were first handed over in this span. */
+  conversions(query: { from: number; to: number }): Promise<(Conversion & { appId: string })[]>
+}
 
 /** A suppression of the recipient of a verification, from now on; the domain says until when. */
 export type NewSuppression = Pick<Suppression, 'id' | 'cause' | 'code'> & {

@@ -16,6 +16,8 @@ export const limitNames = [
   'app_minute',
   'app_day',
   'app_bounces',
+  'phone_prefix',
+  'phone_country',
   'ip_failures',
   'server_logins',
 ] as const

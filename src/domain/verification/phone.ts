@@ -41,6 +41,14 @@ export function phoneFault(number: PhoneNumber | null, rules: PhoneRules): strin
   return null
 }
 
+/** `+` and digits, without what people write between them; null for anything else. */
+export function readPhone(text: string): string | null {
+  if (!/^\+[0-9][0-9 ().-]{5,31}$/.test(text)) return null
+  // The national prefix, which is not dialled from abroad.
+  const e164 = text.replace('(0)', '').replace(/[ ().-]/g, '')
+  return isE164(e164) ? e164 : null
+}
+
 export const mustBePhone =
   'must be one telephone number with its country code, like +4917012345678, without extension'
 

@@ -1,4 +1,13 @@
+import type { Ports } from '../ports.ts'
 import { invalidField } from '../problem.ts'
+import {
+  foldPhone,
+  maskPhone,
+  mustBePhone,
+  type PhoneRules,
+  phoneFault,
+  readPhone,
+} from './phone.ts'
 
 /** The recipient of a message. The format of an address depends on its kind. */
 export type Recipient = { kind: RecipientKind; address: string }
@@ -22,6 +31,13 @@ const kinds = {
     fold: foldEmail,
     mask: (address) => `${address.charAt(0)}***${address.slice(address.lastIndexOf('@'))}`,
   },
+  phone: {
+    form: /^\+?[\d ().-]+$/,
+    must: 'one telephone number with its country code, like +4917012345678',
+    read: readPhone,
+    fold: foldPhone,
+    mask: maskPhone,
+  },
 } satisfies Record<string, Kind>
 
 export type RecipientKind = keyof typeof kinds
@@ -29,7 +45,8 @@ export const recipientKinds = Object.keys(kinds) as RecipientKind[]
 
 /**
  * The one recipient that the text names, normalised. Throws `invalid_request` naming `field` for
- * anything that is not exactly one address of one of these kinds.
+ * anything that is not exactly one address of one of these kinds. A telephone number is only read
+ * here; before anything is sent to it, `allowedRecipient` judges it.
  */
 export function readRecipient(
   takes: readonly RecipientKind[],
@@ -42,6 +59,23 @@ export function readRecipient(
     throw invalidField(field, `must be ${takes.map((each) => kinds[each].must).join(' or ')}`)
   }
   return { kind, address }
+}
+
+/**
+ * The recipient, where the app may send to it: a telephone number must exist, in a country and of a
+ * type that the app allows. Throws `invalid_request` naming `field`.
+ */
+export function allowedRecipient(
+  { phones }: Pick<Ports, 'phones'>,
+  recipient: Recipient,
+  rules: PhoneRules,
+  field = 'to',
+): Recipient {
+  if (recipient.kind !== 'phone') return recipient
+  const number = phones.read(recipient.address)
+  const fault = phoneFault(number, rules)
+  if (number === null || fault !== null) throw invalidField(field, fault ?? mustBePhone)
+  return { kind: 'phone', address: number.e164 }
 }
 
 /** The recipient of a stored address. */

@@ -1,8 +1,10 @@
 import { type App, endpointsOf } from '../app/app.ts'
 import { routeMax } from '../app/policy.ts'
 import { type ChannelKind, channelKinds, channels } from '../delivery/channel.ts'
+import type { Ports } from '../ports.ts'
 import { invalidField, Problem } from '../problem.ts'
-import { foldRecipient, type Recipient, readRecipient } from './recipient.ts'
+import type { PhoneRules } from './phone.ts'
+import { allowedRecipient, foldRecipient, type Recipient, readRecipient } from './recipient.ts'
 import type { Mode } from './verification.ts'
 
 export type RouteRequest = {
@@ -14,6 +16,8 @@ export type RouteRequest = {
   to: unknown
   /** The caller's name of `to`. */
   toField: string
+  /** For telephone numbers. */
+  rules: PhoneRules
 }
 
 /** Channels in order, each with the number of its recipient. */
@@ -27,7 +31,10 @@ export type ReadRoute = {
  * machine: whatever was asked for, its one channel is the inbox. Throws `invalid_request`,
  * `channel_not_configured`.
  */
-export function readRoute({ app, mode, channel, to, toField }: RouteRequest): ReadRoute {
+export function readRoute(
+  ports: Pick<Ports, 'phones'>,
+  { app, mode, channel, to, toField, rules }: RouteRequest,
+): ReadRoute {
   const kinds = readChannels(channel ?? app.policy.channels ?? 'email')
   if (mode === 'live') {
     if (kinds.includes('inbox')) {
@@ -40,7 +47,8 @@ export function readRoute({ app, mode, channel, to, toField }: RouteRequest): Re
   const addressed = addresses(kinds, to, toField)
   const recipients: Recipient[] = []
   const route = addressed.map(({ kind, text, field }) => {
-    const recipient = readRecipient(channels[kind].takes, text, field)
+    const named = readRecipient(channels[kind].takes, text, field)
+    const recipient = allowedRecipient(ports, named, rules, field)
     return { channel: kind, recipient: numberOf(recipients, recipient, field) }
   })
   const [first] = recipients

@@ -57,7 +57,7 @@ const waitMaxMs = 30_000
 
 type StartPorts = Pick<
   Ports,
-  'verifications' | 'keyring' | 'clock' | 'random' | 'outbox' | 'settings' | 'node'
+  'verifications' | 'keyring' | 'clock' | 'random' | 'outbox' | 'settings' | 'node' | 'phones'
 >
 
 /**
@@ -76,9 +76,9 @@ export async function startVerification(
   const { outbox, settings, clock } = ports
   const { app, mode, to, channel = null, toField = 'to' } = request
   const now = clock.now()
-  const routed = readRoute({ app, mode, to, channel, toField })
-  const variables = request.variables ? readVariables(request.variables, app.templates) : null
   const policy = effectivePolicy(app.policy, settings)
+  const routed = readRoute(ports, { app, mode, to, channel, toField, rules: policy })
+  const variables = request.variables ? readVariables(request.variables, app.templates) : null
   if (policy.paused) throw new Problem('app_paused')
   const minted = mint(ports, request, { ...routed, variables, policy, now })
   const { route } = minted.command

@@ -2,11 +2,12 @@ import { type App, endpointsOf } from '../../domain/app/app.ts'
 import { type Endpoint, type EndpointKind, kindsOf } from '../../domain/app/endpoint.ts'
 import { addEndpoint, found, removeEndpoint, updateEndpoint } from '../../domain/app/endpoints.ts'
 import { findApp } from '../../domain/app/manage.ts'
+import { effectivePolicy } from '../../domain/app/policy.ts'
 import { channels, type EndpointChannel, endpointChannels } from '../../domain/delivery/channel.ts'
 import { readLocale } from '../../domain/language.ts'
 import { type FieldError, Problem } from '../../domain/problem.ts'
 import { readVariables } from '../../domain/template/variables.ts'
-import { readRecipient } from '../../domain/verification/recipient.ts'
+import { allowedRecipient, readRecipient } from '../../domain/verification/recipient.ts'
 import { presentEndpoint } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
@@ -81,7 +82,11 @@ export async function test(
   const app = await findApp(ports, params.id)
   const endpoint = endpointFor(app, body.endpoint)
   const { to } = body
-  const recipient = to === undefined ? null : readRecipient(channels[endpoint.channel].takes, to)
+  const rules = effectivePolicy(app.policy, ports.settings)
+  const recipient =
+    to === undefined
+      ? null
+      : allowedRecipient(ports, readRecipient(channels[endpoint.channel].takes, to), rules)
   const locale = body.locale === undefined ? null : readLocale(body.locale)
   const variables = readVariables(body.variables, app.templates)
   const message = recipient && { recipient, locale, variables }

@@ -2,6 +2,7 @@ import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import type { Channel, Log, Metrics, Ports } from '../../domain/ports.ts'
+import { createCharges } from './charges.ts'
 import { type Claims, createClaims } from './claims.ts'
 import { conclude } from './conclude.ts'
 import { createEndpointAlarms, type EndpointAlarms } from './endpoint-alarms.ts'
@@ -16,7 +17,7 @@ import { createWaiters, type Waiters } from './waiters.ts'
 export type SenderPorts = Pick<
   Ports,
   | ('deliveries' | 'suppressions' | 'verifications' | 'apps' | 'alarms' | 'keyring')
-  | ('clock' | 'timers' | 'random' | 'node')
+  | ('clock' | 'timers' | 'random' | 'node' | 'spending' | 'phones' | 'settings')
 > & {
   channels: Record<ChannelKind, Channel>
   log: Log
@@ -71,7 +72,7 @@ export function createCore(ports: SenderPorts): Core {
   const state: State = { isStopping: false, waiting: 0, oldestAt: null, sent: 0 }
   const isStopping = () => state.isStopping
   const [lanes, holdings] = [createLanes(timers), createHoldings()]
-  const alarms = createEndpointAlarms(ports)
+  const [alarms, charges] = [createEndpointAlarms(ports), createCharges(ports)]
   const [waiters, releases] = [
     createWaiters(ports),
     createReleases({ ...ports, isHeld: holdings.has }),
@@ -124,7 +125,7 @@ export function createCore(ports: SenderPorts): Core {
     onRateUsed: resumeLater,
     async run(lane, item) {
       try {
-        const handing = { ...ports, lanes, onPause: resumeLater, onHeldUp }
+        const handing = { ...ports, charges, lanes, onPause: resumeLater, onHeldUp }
         conclude(core, ports, { lane, item, turn: await takeTurn(handing, lane, item) })
       } catch (error) {
         // It is unknown whether the message was sent: the row is left until its lease ends.

@@ -9,6 +9,7 @@ import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
 import { isSuppressed, readHandover } from '../../domain/delivery/handover.ts'
 import { suppressedOutcome } from '../../domain/delivery/suppression.ts'
 import type { Channel, Ports, Queued } from '../../domain/ports.ts'
+import type { Charges } from './charges.ts'
 import {
   type Item,
   isBlocked,
@@ -42,6 +43,7 @@ export type HandOverPorts = Pick<
   'deliveries' | 'suppressions' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'timers'
 > & {
   channels: Record<ChannelKind, Channel>
+  charges: Charges
   lanes: Lanes
   /** Called when the lane is paused, because its server does not answer. */
   onPause(lane: Lane): void
@@ -61,7 +63,7 @@ const putBacksMax = 3
 
 /** Hands a delivery over, after reading what is not in memory. Rejects for a bug only. */
 export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Promise<Turn> {
-  const { clock, timers, lanes } = ports
+  const { clock, timers, lanes, charges } = ports
   if (clock.now() + handoverMaxMs > item.leaseUntil) return { end: 'give_back' }
   item.stop = new AbortController()
   const handover = isFresh(item, clock.now())
@@ -87,8 +89,19 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   }
   if (isBlocked(lane)) return { end: 'put_back' }
   const { signal } = item.stop
+  const charge = charges.of(handover)
+  if (charge !== null) {
+    const outcome = await charges.take(charge)
+    if (outcome) return { end: 'tried', handover, tries, outcome, at, tookMs: 0 }
+    if (signal.aborted || isBlocked(lane)) {
+      charges.end(charge, null)
+      if (!signal.aborted) return { end: 'put_back' }
+      return { end: item.isWithdrawn ? 'over' : 'give_back' }
+    }
+  }
   const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
   const queued = await tryOnce(ports, { lane, item, handover, signal })
+  charges.end(charge, queued === null ? null : queued.outcome)
   lane.usedAt = timers.monotonic()
   if (signal.aborted && (queued === null || isUntaken(queued.outcome))) {
     return { end: item.isWithdrawn ? 'over' : 'give_back' }

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { EventType } from '../../domain/event.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
 import type { AddEvent } from './events.ts'
+import { createApprovals, type HandedOver } from './spending.ts'
 import {
   forgotten,
   isPending,
@@ -23,9 +24,11 @@ export function createEndings({ database, addEvent }: Deps) {
 }
 
 function createEnd(database: Database): (key: VerificationKey) => Verification {
-  const forget = database.prepare<VerificationRow, VerificationKey>(`
+  const forget = database.prepare<VerificationRow & HandedOver, VerificationKey>(`
     update verifications
-    set ${forgotten}, delivery_status = ${endedStatus} ${isThis} returning ${verificationColumns}`)
+    set ${forgotten}, delivery_status = ${endedStatus} ${isThis}
+    returning ${verificationColumns}, phone_country, phone_at`)
+  const countApproval = createApprovals(database)
   const forgetFurther = database.prepare<null, { id: string }>(`
     update verification_recipients set recipient_sealed = null where verification_id = $id`)
   const endDeliveries = database.prepare<null, { id: string }>(`
@@ -38,6 +41,7 @@ function createEnd(database: Database): (key: VerificationKey) => Verification {
     if (!row) throw new Error('a verification ended that is not there')
     const verification = toVerification(row)
     if (row.route !== null) forgetFurther.run(key)
+    if (row.status === 'approved') countApproval(row)
     return verification
   }
 }

@@ -22,6 +22,10 @@ const owned = {
   bots: '(app_id, bot) in (select app_id, bot from bots where app_id = $appId limit $limit)',
   endpoint_minutes: `(app_id, endpoint_id, minute) in
     (select app_id, endpoint_id, minute from endpoint_minutes where app_id = $appId limit $limit)`,
+  app_costs:
+    '(app_id, day) in (select app_id, day from app_costs where app_id = $appId limit $limit)',
+  app_countries: `(app_id, country, slot) in
+    (select app_id, country, slot from app_countries where app_id = $appId limit $limit)`,
   app_minutes: `(app_id, minute) in
     (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
 }

@@ -18,6 +18,7 @@ import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
+import { createSpendingStore } from './spending.ts'
 import { createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createTell } from './tell.ts'
@@ -69,6 +70,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
   return {
     verifications: createVerificationStore({ ...parts, ...inTransaction, timers }),
     deliveries: createDeliveryStore({ ...parts, ...inTransaction, timers }),
+    spending: createSpendingStore({ ...parts, limits }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
     bindings: createBindingStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, cache, tell }),

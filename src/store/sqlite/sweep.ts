@@ -1,4 +1,5 @@
 import type { Database } from 'bun:sqlite'
+import { countrySlotMs } from '../../domain/delivery/spending.ts'
 import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { pragma } from './database.ts'
@@ -49,6 +50,8 @@ export function createSweep(
       steps.bindings.run({ before: command.bindingsBefore, limit }),
       steps.bots.run({ before: command.bindingsBefore, limit }),
       steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
+      steps.costs.run({ before: Math.floor(command.spendingBefore / dayMs), limit }),
+      steps.countries.run({ before: Math.floor(command.spendingBefore / countrySlotMs), limit }),
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
       steps.nodes.run({ before: now - nodesKeptMs, limit }),
@@ -143,6 +146,12 @@ function prepareSteps(database: Database) {
     minutes: prepare(`
       delete from app_minutes where (app_id, minute) in (
         select app_id, minute from app_minutes where minute < $before limit $limit)`),
+    costs: prepare(`
+      delete from app_costs where (app_id, day) in (
+        select app_id, day from app_costs where day < $before limit $limit)`),
+    countries: prepare(`
+      delete from app_countries where (app_id, country, slot) in (
+        select app_id, country, slot from app_countries where slot < $before limit $limit)`),
     suppressions: prepare(`
       delete from suppressions where id in (
         select id from suppressions where until < $before limit $limit)`),

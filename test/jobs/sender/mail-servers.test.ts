@@ -30,7 +30,7 @@ const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () 
 
 beforeEach(async () => {
   w = await world({ settings: { appStartsPerMinute: 1_000_000 } })
-  channels = createChannels({ ...w, connectionsMax: 100 })
+  channels = createChannels({ ...w, connectionsMax: 100, publicUrl: null })
   sender = open({ email: channels.email })
 })
 afterEach(async () => {

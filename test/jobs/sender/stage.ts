@@ -1,6 +1,7 @@
 import { createPhones } from '../../../src/channels/phones.ts'
 import type { App } from '../../../src/domain/app/app.ts'
 import { addEndpoint, updateEndpoint } from '../../../src/domain/app/endpoints.ts'
+import { type ChannelKind, channelKinds } from '../../../src/domain/delivery/channel.ts'
 import type { Delivery } from '../../../src/domain/delivery/delivery.ts'
 import { firstLane, type Lane } from '../../../src/domain/delivery/handover.ts'
 import type { Channel, Log, LogFields, Outbox, Ports } from '../../../src/domain/ports.ts'
@@ -93,7 +94,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     channel = servers.newChannel(),
     ...rest
   } = {}) => {
-    const channels = { email: channel, webhook: channel, inbox: channel }
+    const channels = channelsOf(channel)
     const { connectionsMax = 500 } = options
     const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
@@ -159,4 +160,10 @@ export function only(deliveries: Delivery[]): Delivery {
 export function mostInAMinute(times: number[]): number {
   const counts = times.map((from) => times.filter((at) => at >= from && at < from + 60_000).length)
   return Math.max(0, ...counts)
+}
+
+/** One channel for messages of every kind. */
+function channelsOf(channel: Channel): Record<ChannelKind, Channel> {
+  const entries = channelKinds.map((kind) => [kind, channel])
+  return Object.fromEntries(entries) as Record<ChannelKind, Channel>
 }

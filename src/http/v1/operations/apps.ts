@@ -36,6 +36,7 @@ const email = {
   ca: null,
   connections_max: null,
   rate_per_minute: null,
+  cost: null,
 }
 const exampleEndpoint = {
   id: '4kT9wQ2nB7xV0mL5sR8yZ1',

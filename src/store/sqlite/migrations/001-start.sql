@@ -177,6 +177,9 @@ create table verifications (
   -- check_at on.
   check_delays text check (json_valid(check_delays)),
   check_at integer,
+  -- The country and the time of its first hand-over to a telephone number; null before it.
+  phone_country text,
+  phone_at integer,
   -- The id of its latest delivery, and a copy of that one's status and detail.
   delivery_id text not null,
   delivery_status text not null,
@@ -359,6 +362,27 @@ create table app_minutes (
   primary key (app_id, minute)
 ) strict, without rowid;
 create index app_minutes_by_minute on app_minutes (minute);
+
+-- What messages have cost on a day (UTC), in millionths of the admin's currency.
+create table app_costs (
+  app_id text not null,
+  day integer not null,
+  spent integer not null check (spent >= 0),
+  primary key (app_id, day)
+) strict, without rowid;
+create index app_costs_by_day on app_costs (day);
+
+-- Verifications that were handed over to telephone numbers of a country, by the ten minutes of
+-- their first hand-over, and how many of them were approved.
+create table app_countries (
+  app_id text not null,
+  country text not null,
+  slot integer not null,
+  handed integer not null,
+  approved integer not null,
+  primary key (app_id, country, slot)
+) strict, without rowid;
+create index app_countries_by_slot on app_countries (slot);
 
 create table events (
   id integer primary key autoincrement,
