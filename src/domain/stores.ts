@@ -8,6 +8,7 @@ import type { BrandChange } from './brand/brand.ts'
 import type { DeliveryStore, SpendingStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { WrappedKey } from './keyring.ts'
+import type { LearningStore } from './learning/store.ts'
 import type { BindingStore } from './telegram/store.ts'
 import type { TemplateChange, TemplateStore } from './template/store.ts'
 import type { LimitName, LimitRow } from './verification/limits.ts'
@@ -37,6 +38,7 @@ export type Stores = {
   audit: AuditStore
   stats: StatsStore
   inbox: InboxStore
+  learning: LearningStore
   nodes: NodeStore
   meta: MetaStore
   maintenance: MaintenanceStore
@@ -262,6 +264,9 @@ export type SweepCommand = {
   suppressionsBefore: number
   /** For bindings that ended before it, and for bots that had no update since then. */
   bindingsBefore: number
+  /** The first day of what was learned that is kept, and of recipients that were counted. */
+  learnedDaysBefore: number
+  learnedRecipientsBefore: number
   /** For tries and refusals of endpoints. */
   refusalsBefore: number
   /** For costs and for counts by country. */

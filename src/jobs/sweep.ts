@@ -1,8 +1,10 @@
 import { auditHead, cutAudit } from '../domain/audit.ts'
 import { spendingKeptMs } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
+import { countedDaysKept, learnedDaysKept } from '../domain/learning/scores.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { endedKeptMs } from '../domain/telegram/binding.ts'
+import { dayMs } from '../domain/verification/limits.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { messagesKeptMs } from '../domain/webhook/message.ts'
 import { type Job, periodic } from './periodic.ts'
@@ -96,6 +98,8 @@ function rowSweep(
       idempotencyBefore: now - idempotencyMs,
       suppressionsBefore: now - rememberedMs,
       bindingsBefore: now - endedKeptMs,
+      learnedDaysBefore: Math.floor(now / dayMs) - learnedDaysKept,
+      learnedRecipientsBefore: Math.floor(now / dayMs) - countedDaysKept,
       refusalsBefore: now - refusalWindowMs,
       spendingBefore: now - spendingKeptMs,
       limitsAfter: cursor.limitsAfter,

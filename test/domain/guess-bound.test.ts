@@ -175,6 +175,8 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       bindingsBefore: 0,
       idempotencyBefore: now - dayMs,
       suppressionsBefore: now - 30 * dayMs,
+      learnedDaysBefore: 0,
+      learnedRecipientsBefore: 0,
       refusalsBefore: now - dayMs,
       spendingBefore: now - 2 * dayMs,
       limitsAfter,

@@ -6,6 +6,7 @@ import { bindingContract } from './contract-bindings.ts'
 import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
+import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
@@ -39,5 +40,6 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: templates`, () => templateContract(open))
   describe(`${name}: audit`, () => auditContract(open))
   describe(`${name}: records`, () => recordContract(open))
+  describe(`${name}: learning`, () => learningContract(open))
   describe(`${name}: sweep`, () => sweepContract(open))
 }

@@ -325,6 +325,8 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     idempotencyBefore: 0,
     suppressionsBefore: 0,
     bindingsBefore: 0,
+    learnedDaysBefore: 0,
+    learnedRecipientsBefore: 0,
     refusalsBefore: 0,
     spendingBefore: 0,
     limitsAfter: new Uint8Array(0),

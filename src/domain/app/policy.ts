@@ -30,6 +30,7 @@ export type Policy = {
   phoneCountryPerHour?: number
   costPerDay?: number
   conversionAlarmPercent?: number
+  learnedRoute?: boolean
 }
 
 export type PolicyField = Field & {
@@ -173,6 +174,13 @@ export const policyFields = {
       'An alarm where a smaller share of a country’s verifications by telephone number is ' +
       'approved in 24 hours (default 20; 0 for none).',
   },
+  learnedRoute: {
+    type: 'boolean',
+    wire: 'learned_route',
+    says:
+      'Tries first what was followed by most approvals: endpoints of a channel and channels of a ' +
+      'route, for each domain or country (default false).',
+  },
 } as const satisfies Record<keyof Policy, PolicyField>
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
@@ -235,6 +243,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     phoneCountryPerHour: stricter(policy.phoneCountryPerHour, settings.phoneCountryPerHour),
     costPerDay: policy.costPerDay ?? settings.costPerDay,
     conversionAlarmPercent: policy.conversionAlarmPercent ?? 20,
+    learnedRoute: policy.learnedRoute ?? false,
   }
 }
 

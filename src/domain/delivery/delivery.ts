@@ -1,5 +1,6 @@
 import type { App } from '../app/app.ts'
 import type { Endpoint } from '../app/endpoint.ts'
+import type { Chosen } from '../learning/chosen.ts'
 import type { Variables } from '../template/variables.ts'
 import type { CodeFormat } from '../verification/code.ts'
 import type { Recipient } from '../verification/recipient.ts'
@@ -111,6 +112,8 @@ export type Delivery = {
   channel: ChannelKind
   /** The endpoint of the next try; null for a channel without endpoints. */
   endpointId: string | null
+  /** Why it goes through its endpoint; null where the app's route does not learn. */
+  chosen: Chosen | null
   status: DeliveryStatus
   detail: string | null
   /** How many tries were made. */

@@ -38,11 +38,11 @@ export function firstLane(app: App, channel: ChannelKind): Lane {
 /** A delivery as it is just after it was queued. */
 export function queuedDelivery(
   verification: Verification,
-  { id, channel, endpointId, createdAt }: NewDelivery,
+  { id, channel, endpointId, chosen = null, createdAt }: NewDelivery,
 ): Delivery {
   const { appId, mode, expiresAt } = verification
   const place = { id, appId, mode, verificationId: verification.id, channel, endpointId }
-  return { ...place, status: 'queued', detail: null, tries: 0, createdAt, expiresAt }
+  return { ...place, chosen, status: 'queued', detail: null, tries: 0, createdAt, expiresAt }
 }
 
 type Message = {

@@ -1,6 +1,7 @@
 import type { ChannelKind } from '../delivery/channel.ts'
 import type { Event, EventType } from '../event.ts'
 import type { CodeDigest } from '../keyring.ts'
+import type { Chosen } from '../learning/chosen.ts'
 import type { Page } from '../stores.ts'
 import type { CodeFormat } from './code.ts'
 import type { BudgetWindow, LimitName, LimitRow } from './limits.ts'
@@ -101,11 +102,13 @@ export type StartCommand = {
   /** The event to write when the budget is spent. */
   budgetEvent: { type: EventType; data: Event['data'] }
   /** Through the first channel that remains; the lease is for the first of all. */
-  delivery: Omit<NewDelivery, 'channel' | 'endpointId'>
+  delivery: Omit<NewDelivery, 'channel' | 'endpointId' | 'chosen'>
   idempotency: KeptRequest | null
 }
 
-export type NewStop = { channel: ChannelKind; recipient: number; endpointId: string | null }
+export type NewStop = Pick<NewDelivery, 'channel' | 'endpointId' | 'chosen'> & {
+  recipient: number
+}
 
 /** An Idempotency-Key: the same fingerprint gets the same answer, another one is refused. */
 export type KeptRequest = {
@@ -119,6 +122,8 @@ export type NewDelivery = {
   id: string
   channel: ChannelKind
   endpointId: string | null
+  /** Why this endpoint; absent where the app's route does not learn. */
+  chosen?: Chosen | null
   createdAt: number
   /** Leased to this node until then; null where no lane has room, so that any node may claim it. */
   lease: { node: string; until: number } | null

@@ -1,11 +1,17 @@
 import type { Database } from 'bun:sqlite'
-import type { Delivery, Try } from '../../domain/delivery/delivery.ts'
+import type { Try } from '../../domain/delivery/delivery.ts'
 import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.ts'
 import type { EventType } from '../../domain/event.ts'
 import type { NewDelivery } from '../../domain/verification/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
 import { createBounce } from './bounces.ts'
-import { createLanes, deliveryColumns, type LaneDeps } from './lanes.ts'
+import {
+  createLanes,
+  type DeliveryRow,
+  deliveryColumns,
+  type LaneDeps,
+  toDelivery,
+} from './lanes.ts'
 import { createReport } from './reports.ts'
 import { createSettle, createTries, type TryDeps } from './tries.ts'
 
@@ -18,15 +24,19 @@ export type Enqueue = (
 export function createEnqueue(database: Database): Enqueue {
   const insert = database.prepare<null, InsertDelivery>(`
     insert into deliveries (id, app_id, mode, verification_id, channel, endpoint_id, status,
-      created_at, expires_at, try_at, due_at, leased_by)
+      chosen, created_at, expires_at, try_at, due_at, leased_by)
     values ($id, $appId, $mode, $verificationId, $channel, $endpointId, 'queued',
-      $createdAt, $expiresAt, $createdAt, $dueAt, $leasedBy)`)
+      $chosen, $createdAt, $expiresAt, $createdAt, $dueAt, $leasedBy)`)
 
-  return ({ id: verificationId, appId, mode, expiresAt }, { lease, endpointId, ...delivery }) => {
+  return (
+    { id: verificationId, appId, mode, expiresAt },
+    { lease, endpointId, chosen, ...delivery },
+  ) => {
     insert.run({
       ...delivery,
       ...{ verificationId, appId, mode, expiresAt },
       endpointId: endpointId ?? '',
+      chosen: chosen ? JSON.stringify(chosen) : null,
       dueAt: lease?.until ?? delivery.createdAt,
       leasedBy: lease?.node ?? '',
     })
@@ -56,16 +66,16 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
 }
 
 function createReads(database: Database, tries: { of(deliveryId: string): Try[] }) {
-  const history = database.prepare<Delivery, VerificationKey>(`
+  const history = database.prepare<DeliveryRow, VerificationKey>(`
     select ${deliveryColumns} from deliveries
     where verification_id = $id and app_id = $appId and mode = $mode order by id`)
-  const one = database.prepare<Delivery, { appId: string; id: string }>(
+  const one = database.prepare<DeliveryRow, { appId: string; id: string }>(
     `select ${deliveryColumns} from deliveries where id = $id and app_id = $appId`,
   )
   const open = database.prepare<{ id: string }, { id: string }>(
     'select id from deliveries where id = $id and due_at is not null',
   )
-  const between = database.prepare<Delivery, Parameters<DeliveryStore['between']>[0]>(`
+  const between = database.prepare<DeliveryRow, Parameters<DeliveryStore['between']>[0]>(`
     select ${deliveryColumns} from deliveries
     where id >= $from and id < $to and app_id = $appId and mode = $mode
     order by id limit $limit`)
@@ -77,10 +87,13 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
 
   return {
     history: (key: VerificationKey) =>
-      history.all(key).map((delivery) => ({ ...delivery, history: tries.of(delivery.id) })),
-    find: (query: { appId: string; id: string }) => one.get(query),
+      history.all(key).map((row) => ({ ...toDelivery(row), history: tries.of(row.id) })),
+    find(query: { appId: string; id: string }) {
+      const row = one.get(query)
+      return row && toDelivery(row)
+    },
     isOpen: (id: string) => open.get({ id }) !== null,
-    between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query),
+    between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query).map(toDelivery),
     backlog() {
       const { waiting = 0, oldest = null } = backlog.get() ?? {}
       return { waiting, oldestAt: oldest }
@@ -94,13 +107,13 @@ function createExpire(
   database: Database,
   settle: (command: SettleCommand) => boolean,
 ): (command: Expire) => number {
-  const overdue = database.prepare<Delivery, { now: number; limit: number }>(`
+  const overdue = database.prepare<DeliveryRow, { now: number; limit: number }>(`
     select ${deliveryColumns} from deliveries indexed by deliveries_to_expire
     where due_at is not null and expires_at <= $now limit $limit`)
 
   return ({ now, limit, event }) => {
     const rows = overdue.all({ now, limit })
-    for (const delivery of rows) {
+    for (const delivery of rows.map(toDelivery)) {
       const { detail } = delivery
       const end = { made: null, status: 'undeliverable', again: null, follow: null } as const
       settle({ delivery, ...end, counted: null, suppress: null, detail, event, now })
@@ -109,10 +122,11 @@ function createExpire(
   }
 }
 
-type InsertDelivery = Omit<NewDelivery, 'lease' | 'endpointId'> &
+type InsertDelivery = Omit<NewDelivery, 'lease' | 'endpointId' | 'chosen'> &
   Omit<VerificationKey, 'id'> & {
     verificationId: string
     endpointId: string
+    chosen: string | null
     expiresAt: number
     dueAt: number
     leasedBy: string

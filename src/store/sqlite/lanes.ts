@@ -10,8 +10,14 @@ type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 
 /** The columns of a `Delivery`. */
 export const deliveryColumns = `
   id, app_id as appId, mode, verification_id as verificationId, channel,
-  nullif(endpoint_id, '') as endpointId, status, detail, tries, created_at as createdAt,
+  nullif(endpoint_id, '') as endpointId, chosen, status, detail, tries, created_at as createdAt,
   expires_at as expiresAt`
+
+export type DeliveryRow = Omit<Delivery, 'chosen'> & { chosen: string | null }
+
+export function toDelivery(row: DeliveryRow): Delivery {
+  return { ...row, chosen: row.chosen === null ? null : JSON.parse(row.chosen) }
+}
 
 /** Lanes that are read before other work gets a turn of the event loop. */
 const lanesAtOnce = 100
@@ -50,9 +56,10 @@ export function createLanes({ database, read, write, timers }: LaneDeps): LaneMe
     claim: ({ lane, leaseUntil, limit, ...due }) =>
       write(() => {
         const { node } = due
-        return dueIn(due, lane, limit).flatMap(
-          (id) => leases.take.get({ id, node, leaseUntil }) ?? [],
-        )
+        return dueIn(due, lane, limit).flatMap((id) => {
+          const row = leases.take.get({ id, node, leaseUntil })
+          return row ? toDelivery(row) : []
+        })
       }),
     releaseLeases: (node) => write(() => void leases.releaseAll.run({ node })),
     release: ({ node, ids }) =>
@@ -121,7 +128,7 @@ const never = Number.MAX_SAFE_INTEGER
 
 function prepareLeases(database: Database) {
   return {
-    take: database.prepare<Delivery, { id: string; node: string; leaseUntil: number }>(`
+    take: database.prepare<DeliveryRow, { id: string; node: string; leaseUntil: number }>(`
       update deliveries set due_at = $leaseUntil, leased_by = $node where id = $id
       returning ${deliveryColumns}`),
     release: database.prepare<null, { node: string; id: string }>(`

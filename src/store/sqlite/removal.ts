@@ -26,6 +26,11 @@ const owned = {
     '(app_id, day) in (select app_id, day from app_costs where app_id = $appId limit $limit)',
   app_countries: `(app_id, country, slot) in
     (select app_id, country, slot from app_countries where app_id = $appId limit $limit)`,
+  learned_days: `(app_id, day, recipient_group, endpoint_id) in
+    (select app_id, day, recipient_group, endpoint_id from learned_days
+      where app_id = $appId limit $limit)`,
+  learned_recipients: `(app_id, day, recipient_key) in
+    (select app_id, day, recipient_key from learned_recipients where app_id = $appId limit $limit)`,
   app_minutes: `(app_id, minute) in
     (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
 }

@@ -63,9 +63,9 @@ export function createStart(deps: Deps): VerificationStore['start'] {
     insert(command, { started, code, recipients })
     const [first] = admitted.route
     if (!first) throw new Error('a start has a channel')
-    const { channel, endpointId } = first
+    const { channel, endpointId, chosen = null } = first
     const lease = channel === command.route[0]?.channel ? delivery.lease : null
-    enqueue(started, { ...delivery, channel, endpointId, lease })
+    enqueue(started, { ...delivery, channel, endpointId, chosen, lease })
     if (idempotency) answers.keep(idempotency, started, now)
     counters.count(appId, 'starts', now)
     return { outcome: 'started', verification: started }

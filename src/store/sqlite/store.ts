@@ -12,6 +12,7 @@ import { createAddEvent, createEventStore } from './events.ts'
 import { createFailures } from './failure.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createInboxStore } from './inbox.ts'
+import { createLearningStore } from './learning.ts'
 import { createLimitRows, createLimitStore } from './limits.ts'
 import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
@@ -82,6 +83,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
+    learning: createLearningStore(parts),
     nodes: createNodeStore(parts),
     meta: createMetaStore(parts, audit),
     maintenance: createMaintenanceStore({ ...parts, timers, addEvent }),

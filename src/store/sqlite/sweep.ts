@@ -52,6 +52,8 @@ export function createSweep(
       steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
       steps.costs.run({ before: Math.floor(command.spendingBefore / dayMs), limit }),
       steps.countries.run({ before: Math.floor(command.spendingBefore / countrySlotMs), limit }),
+      steps.learnedDays.run({ before: command.learnedDaysBefore, limit }),
+      steps.learnedRecipients.run({ before: command.learnedRecipientsBefore, limit }),
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
       steps.nodes.run({ before: now - nodesKeptMs, limit }),
@@ -165,6 +167,14 @@ function prepareSteps(database: Database) {
       delete from endpoint_minutes where (app_id, endpoint_id, minute) in (
         select app_id, endpoint_id, minute from endpoint_minutes
         where minute < $before limit $limit)`),
+    learnedDays: prepare(`
+      delete from learned_days where (app_id, day, recipient_group, endpoint_id) in (
+        select app_id, day, recipient_group, endpoint_id from learned_days
+        where day < $before limit $limit)`),
+    learnedRecipients: prepare(`
+      delete from learned_recipients where (app_id, day, recipient_key) in (
+        select app_id, day, recipient_key from learned_recipients
+        where day < $before limit $limit)`),
     alarms: prepare(`
       delete from alarms where id in (
         select id from alarms where until < $before limit $limit)`),

@@ -16,6 +16,7 @@ create table apps (
   created_at integer not null,
   updated_at integer not null
 ) strict, without rowid;
+create index apps_that_learn on apps (id) where policy ->> 'learnedRoute' = 1;
 create index apps_open on apps (registered_from) where registered_by = 'open';
 
 create table endpoints (
@@ -225,7 +226,9 @@ create table deliveries (
   -- When a node may claim it: at `try_at`, or at the end of the lease. Null once the delivery ended.
   due_at integer,
   -- The node that has leased it; empty when none has.
-  leased_by text not null
+  leased_by text not null,
+  -- JSON: why it goes through its endpoint; null where the app's route does not learn.
+  chosen text check (json_valid(chosen))
 ) strict, without rowid;
 create index deliveries_by_lane on deliveries (app_id, channel, endpoint_id, leased_by, due_at)
   where due_at is not null;
@@ -275,6 +278,36 @@ create table endpoint_minutes (
 ) strict, without rowid;
 create index endpoint_minutes_by_minute on endpoint_minutes (minute);
 create index endpoint_minutes_refused on endpoint_minutes (minute) where refusals > 0;
+
+-- What apps have learned of their endpoints, as the domain reads it.
+create table learned_scores (
+  app_id text primary key references apps (id) on delete cascade,
+  version integer not null,
+  -- The id of the last verification that was counted.
+  after_id text not null,
+  scores text not null check (json_valid(scores))
+) strict;
+
+-- Messages and approvals by day, domain or country of the recipient, and endpoint.
+create table learned_days (
+  app_id text not null,
+  day integer not null,
+  recipient_group text not null,
+  endpoint_id text not null,
+  handed_over integer not null,
+  approved integer not null check (approved between 0 and handed_over),
+  primary key (app_id, day, recipient_group, endpoint_id)
+) strict, without rowid;
+create index learned_days_by_age on learned_days (day);
+
+-- Recipients that are not counted again on that day.
+create table learned_recipients (
+  app_id text not null,
+  day integer not null,
+  recipient_key blob not null,
+  primary key (app_id, day, recipient_key)
+) strict, without rowid;
+create index learned_recipients_by_age on learned_recipients (day);
 
 -- Telegram chats that persons let an app write to.
 create table bindings (
