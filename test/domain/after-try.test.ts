@@ -190,6 +190,24 @@ describe('after a try', () => {
     expect(last).toMatchObject({ next: 'end', status: 'refused' })
   })
 
+  test('when no try is left the next channel with an endpoint is used', () => {
+    const route: Route = [
+      { channel: 'email', endpoints: ['a'] },
+      { channel: 'webhook', endpoints: [] },
+      { channel: 'inbox', endpoints: [null] },
+    ]
+    const many = retryDelaysMs.map((): [string, DeliveryOutcome] => ['a', deferred('busy')])
+    const next = { next: 'channel', status: 'undeliverable', channel: 'inbox', endpointId: null }
+    expect(after(deferred('busy'), { route, before: many })).toEqual({
+      ...next,
+      alarm: null,
+    } as never)
+    const twice = after(ambiguous, { route, before: [['a', ambiguous]] })
+    expect(twice).toMatchObject(next)
+    // The wait would be longer than the code lives.
+    expect(after(deferred('greylisted'), { route, lifeLeftMs: 9_000 })).toMatchObject(next)
+  })
+
   test('through a channel that the route no longer has the delivery ends', () => {
     const last = after(refused('message'), { route: two, channel: 'inbox' })
 
@@ -279,6 +297,14 @@ describe('whatever the servers answer', () => {
         expect(refusals.has(endpointId)).toBe(false)
         if (status === 'refused') refusals.add(endpointId)
       }
+    })
+  })
+
+  test('while the code lives, what fails for good goes on through the next channel', () => {
+    holds(({ next, time, tries }, route, life) => {
+      const isSent = tries.at(-1)?.status === 'sent'
+      const goesOn = route.length > 1 && !isSent && time < now + life
+      expect(next?.next).toBe(goesOn ? 'channel' : 'end')
     })
   })
 

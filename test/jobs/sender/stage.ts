@@ -6,7 +6,7 @@ import type { Delivery } from '../../../src/domain/delivery/delivery.ts'
 import { firstLane, type Lane } from '../../../src/domain/delivery/handover.ts'
 import type { Channel, Log, LogFields, Outbox, Ports } from '../../../src/domain/ports.ts'
 import { defaultSettings } from '../../../src/domain/settings.ts'
-import { startVerification } from '../../../src/domain/verification/start.ts'
+import { type StartRequest, startVerification } from '../../../src/domain/verification/start.ts'
 import type { VerificationKey } from '../../../src/domain/verification/verification.ts'
 import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
 import { dkimPairs } from '../../../src/keys/dkim-pair.ts'
@@ -49,7 +49,9 @@ export type Stage = {
   close(): Promise<void>
 }
 
-type StartOptions = { app?: App; ttlSeconds?: number; to?: string; mode?: 'live' | 'test' }
+type StartOptions = { app?: App; ttlSeconds?: number; mode?: 'live' | 'test' } & Partial<
+  Pick<StartRequest, 'to' | 'channel' | 'fallbackAfterSeconds'>
+>
 export type Started = VerificationKey & { lane: Lane }
 
 const actor = { who: 'cli', requestId: null }
@@ -127,7 +129,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
       const outbox: Outbox = stage.sender
       const starts = Array.from({ length: count }, async () => {
         const to = options.to ?? `person${recipients++}@example.com`
-        const request = { app, mode, startedBy: 'v1', to, ttlSeconds } as const
+        const request = { app, mode, startedBy: 'v1', ...options, to, ttlSeconds } as const
         const { verification } = await startVerification({ ...ports, outbox }, request)
         return { ...keyOf(verification), lane: firstLane(app, verification.channel) }
       })
