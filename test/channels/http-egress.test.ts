@@ -70,6 +70,20 @@ describe('a URL', () => {
     })
   })
 
+  test('with a name that is known inside only is not looked up outside', async () => {
+    const asked: string[] = []
+    const addresses = async (name: string) => {
+      asked.push(name)
+      return ['8.8.8.8']
+    }
+    const egress = createHttpEgress({ dns: { addresses }, allow: [], readHosts: () => '' })
+
+    for (const host of ['gateway', 'sms.corp', 'localhost', 'api.acme.test']) {
+      await egress(new URL(`https://${host}/`))
+    }
+    expect(asked).toEqual(['api.acme.test'])
+  })
+
   test('of a public address leads there, and no DNS is asked', async () => {
     const egress = egressWith({ addresses: null })
 
@@ -145,7 +159,9 @@ describe('an allowed range', () => {
     for (const addresses of [['10.1.0.1', '10.2.0.1'], ['10.2.0.1']]) {
       expect(await egressWith({ addresses, allow })('https://api.acme.test/')).toBe('not_public')
     }
-    expect(await egressWith({ allow })('http://8.8.8.8/')).toBe('not_public')
+    for (const url of ['http://8.8.8.8/', 'http://8.8.8.8:443/', 'http://api.acme.test:443/']) {
+      expect(await egressWith({ allow })(url)).toBe('not_public')
+    }
   })
 
   test('lets no address beside it be reached without encryption or at other ports', async () => {
@@ -296,6 +312,7 @@ describe('whether an address is in a range', () => {
 
   test('is said of no address of the other kind, and of no other text', () => {
     const all = createRanges(['0.0.0.0/0'])
+    expect(createRanges(['fe80::/10'])('fe80::1%eth0')).toBe(false)
     fc.assert(fc.property(v6, (address) => !all(text6(address))))
     fc.assert(fc.property(v4, (address) => !createRanges(['::/0'])(text4(address))))
     const texts = fc.oneof(fc.string(), fc.webUrl(), fc.domain())
