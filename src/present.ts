@@ -3,6 +3,7 @@ import type { App, AppKey } from './domain/app/app.ts'
 import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
 import type { CheckedKey } from './domain/app/dkim-keys.ts'
 import { type Endpoint, shownFields } from './domain/app/endpoint.ts'
+import type { Rotated } from './domain/app/endpoint-rotation.ts'
 import { policyFieldList } from './domain/app/policy.ts'
 import type { AuditRecord } from './domain/audit.ts'
 import { type Brand, noBrand } from './domain/brand/brand.ts'
@@ -136,8 +137,18 @@ export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: En
       ...Object.fromEntries(shown),
       has_secret: endpoint.secretSealed !== null,
     },
+    off: endpoint.off,
     created_at: timestamp(endpoint.createdAt),
     updated_at: timestamp(endpoint.updatedAt),
+  }
+}
+
+export function presentRotated({ endpoint, secret }: Rotated) {
+  const { formerUntil } = endpoint.settings
+  return {
+    endpoint: endpoint.id,
+    ...(secret !== null && { secret }),
+    former_secret_until: formerUntil === null ? null : timestamp(formerUntil),
   }
 }
 

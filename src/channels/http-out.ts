@@ -150,7 +150,10 @@ function answerOf(response: IncomingMessage, body: string): HttpAnswer {
   return { status: response.statusCode ?? 0, body, headers, retryAfterMs: retryAfterOf(headers) }
 }
 
+/** RFC 9110 section 10.2.3: seconds, or a time, which is compared with the server's own clock. */
 function retryAfterOf(headers: Headers): number | null {
-  const seconds = headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : null
+  const text = headers.get('retry-after') ?? ''
+  if (/^\d{1,6}$/.test(text)) return Number(text) * 1000
+  const wait = Date.parse(text) - Date.parse(headers.get('date') ?? '')
+  return wait >= 0 && wait < 1e9 ? wait : null
 }

@@ -1,13 +1,18 @@
-import { Webhook } from 'standardwebhooks'
 import type { App } from '../domain/app/app.ts'
-import { type Endpoint, openSecrets } from '../domain/app/endpoint.ts'
-import type { WebhookSecret } from '../domain/app/webhook-fields.ts'
-import { type DeliveryOutcome, deferredBy, type Handover } from '../domain/delivery/delivery.ts'
+import type { Endpoint } from '../domain/app/endpoint.ts'
+import { isWebhook, secretsOf, type WebhookEndpoint } from '../domain/app/endpoint-rotation.ts'
+import {
+  type DeliveryOutcome,
+  deferredBy,
+  type Handover,
+  type RefusalCause,
+} from '../domain/delivery/delivery.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
-import type { HttpAnswer } from '../domain/http-out.ts'
-import type { Channel, Clock, Ports } from '../domain/ports.ts'
+import type { HttpAnswer, HttpFault } from '../domain/http-out.ts'
+import type { Channel, Ports } from '../domain/ports.ts'
 import { renderShort } from '../messages/short.ts'
 import { outcomeOfFault, wordsOfFault } from './http-outcome.ts'
+import { signedHeaders } from './webhook-signature.ts'
 
 type WebhookPorts = Pick<Ports, 'keyring' | 'clock' | 'httpOut'>
 
@@ -15,15 +20,15 @@ type WebhookPorts = Pick<Ports, 'keyring' | 'clock' | 'httpOut'>
 export function createWebhookChannel(ports: WebhookPorts): Channel {
   return {
     async deliver(handover, signal) {
-      const { app, endpoint } = handover
-      if (endpoint?.settings.kind !== 'webhook') return refused('server', 'there is no webhook')
-      const secrets = openSecrets<WebhookSecret>(ports, app, endpoint)
-      if (!secrets) return refused('login', 'the secret of the webhook cannot be opened')
-      const { url } = endpoint.settings
-      const body = JSON.stringify(bodyOf(handover, ports.clock))
-      const headers = headersOf(handover.deliveryId, secrets.secret, body, ports.clock.now())
-      const answer = await ports.httpOut({ method: 'POST', url, headers, body, signal })
-      return 'fault' in answer ? outcomeOfFault(answer, 'the gateway') : outcomeOf(answer)
+      const { app, endpoint, deliveryId: id } = handover
+      if (!endpoint || !isWebhook(endpoint)) return refused('server', 'there is no webhook')
+      const body = bodyOf(handover, ports.clock.now())
+      const answer = await post(ports, app, endpoint, { id, body, signal })
+      if (answer === null) return refused('login', cannotOpen)
+      if ('fault' in answer) return outcomeOfFault(answer, 'the gateway')
+      const outcome = outcomeOf(answer)
+      const isTold = outcome.status === 'sent' && outcome.remoteId?.includes(handover.code)
+      return isTold ? { ...outcome, remoteId: null } : outcome
     },
     close: () => {},
   }
@@ -36,24 +41,51 @@ export async function probeWebhook(
   endpoint: Endpoint,
 ): Promise<{ name: string; ok: boolean; detail: string }> {
   const step = { name: 'request', ok: false }
-  const secrets = openSecrets<WebhookSecret>(ports, app, endpoint)
-  if (endpoint.settings.kind !== 'webhook' || !secrets) {
-    return { ...step, detail: 'The secret cannot be opened.' }
-  }
-  const { url } = endpoint.settings
-  const now = ports.clock.now()
-  const body = JSON.stringify({ type: 'test', app: app.id, app_name: app.name })
-  const headers = headersOf(`test_${endpoint.id}_${now}`, secrets.secret, body, now)
-  const answer = await ports.httpOut({ method: 'POST', url, headers, body })
+  if (!isWebhook(endpoint)) return { ...step, detail: 'It is no webhook.' }
+  const id = `test_${ports.clock.now()}`
+  const body = { type: 'test', id, app: app.id, app_name: app.name }
+  const answer = await post(ports, app, endpoint, { id, body })
+  if (answer === null) return { ...step, detail: sentence(cannotOpen) }
   if ('fault' in answer) return { ...step, detail: `The gateway ${wordsOfFault(answer)}.` }
   const { status } = answer
-  return { ...step, ok: status >= 200 && status < 300, detail: `The gateway answered ${status}.` }
+  if (isTaken(status)) return { ...step, ok: true, detail: `The gateway answered ${status}.` }
+  const outcome = outcomeOf(answer)
+  return { ...step, detail: sentence(`${outcome.detail}; ${adviceOf(status)}`) }
 }
 
-function bodyOf(handover: Handover, clock: Clock) {
+const cannotOpen = 'the stored secret does not open with this master key; set it again'
+
+function adviceOf(status: number): string {
+  if (status === 401 || status === 403) return 'check that it has the same secret, and its clock'
+  if (status === 404 || status === 405) return 'check the path of the URL'
+  return 'read its log'
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+type Posting = { id: string; body: Record<string, unknown>; signal?: AbortSignal }
+
+/** Null where the secrets do not open. */
+async function post(
+  { keyring, clock, httpOut }: WebhookPorts,
+  app: App,
+  endpoint: WebhookEndpoint,
+  { id, body: content, signal }: Posting,
+): Promise<HttpAnswer | HttpFault | null> {
+  const now = clock.now()
+  const secrets = secretsOf({ keyring }, app, endpoint, now)
+  if (!secrets) return null
+  const { url } = endpoint.settings
+  const body = JSON.stringify(content)
+  const headers = signedHeaders(secrets, { id, body, now })
+  return httpOut({ method: 'POST', url, headers, body, ...(signal && { signal }) })
+}
+
+function bodyOf(handover: Handover, now: number) {
   const { app, recipient, code, codeFormat, reference, expiresAt, variables } = handover
-  const life = lifeLeft(expiresAt, clock.now())
-  const { language, text } = renderShort({ ...handover, life })
+  const { language, text } = renderShort({ ...handover, life: lifeLeft(expiresAt, now) })
   return {
     type: 'message',
     id: handover.deliveryId,
@@ -61,36 +93,56 @@ function bodyOf(handover: Handover, clock: Clock) {
     app_name: app.name,
     verification: handover.verificationId,
     to: recipient.address,
-    channel: handover.endpoint?.channel ?? null,
+    to_kind: recipient.kind,
+    channel: 'webhook',
     ...{ code, code_format: codeFormat, locale: language, text, reference, variables },
     expires_at: new Date(expiresAt).toISOString(),
   }
 }
 
-/** The id is the same in every try of a delivery. */
-function headersOf(id: string, secret: string, body: string, now: number): Record<string, string> {
-  const at = new Date(now)
-  return {
-    'content-type': 'application/json',
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(now / 1000)),
-    'webhook-signature': new Webhook(secret).sign(id, at, body),
-  }
-}
-
-/** Answers that may change: RFC 9110 sections 15.5.9 and 15.6, RFC 8470 (425), RFC 6585 (429). */
+/** Answers that may change: RFC 9110 section 15.5.9, RFC 8470 (425), RFC 6585 (429). */
 const deferring = [408, 425, 429]
+const goneStatus = 410
 
-function outcomeOf({ status, retryAfterMs }: HttpAnswer): DeliveryOutcome {
+/** What the gateway may say of a refusal, as `cause` in its body; anything else is about itself. */
+const saidCauses: RefusalCause[] = ['recipient', 'message', 'unsupported']
+
+/** The outcome by the status; of the body nothing but two words counts, and nothing is kept. */
+function outcomeOf({ status, retryAfterMs, body }: HttpAnswer): DeliveryOutcome {
   const [code, detail] = [String(status), `the gateway answered ${status}`]
-  if (status >= 200 && status < 300) return { status: 'sent', code, detail, remoteId: null }
+  const said = readBody(body)
+  if (isTaken(status)) return { status: 'sent', code, detail, remoteId: remoteIdOf(said) }
   if (status >= 500 || deferring.includes(status)) {
     return { ...deferredBy('busy', detail), retryAfterMs, code }
   }
-  const cause = status === 401 || status === 403 ? 'login' : 'server'
-  return { status: 'refused', cause, code, detail }
+  if (status < 400) return refused('server', `${detail}; redirects are not followed`, code)
+  if (status === 401 || status === 403) return refused('login', detail, code)
+  const cause = saidCauses.find((each) => each === said['cause'])
+  return refused(cause ?? (status === goneStatus ? 'gone' : 'server'), detail, code)
 }
 
-function refused(cause: 'login' | 'server', detail: string): DeliveryOutcome {
-  return { status: 'refused', cause, code: null, detail }
+function isTaken(status: number): boolean {
+  return status >= 200 && status < 300
+}
+
+function readBody(text: string): Record<string, unknown> {
+  try {
+    const body = JSON.parse(text)
+    return typeof body === 'object' && body !== null ? body : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The gateway's own id of the message, where it gives one. */
+function remoteIdOf({ id }: Record<string, unknown>): string | null {
+  return typeof id === 'string' && /^[\w.:-]{1,128}$/.test(id) ? id : null
+}
+
+function refused(
+  cause: RefusalCause,
+  detail: string,
+  code: string | null = null,
+): Extract<DeliveryOutcome, { status: 'refused' }> {
+  return { status: 'refused', cause, code, detail }
 }

@@ -14,6 +14,7 @@ import {
   endpointRemove,
   endpointUpdate,
 } from './endpoint.ts'
+import { endpointRotate } from './endpoint-rotate.ts'
 import { endpointTest } from './endpoint-test.ts'
 import { eventsCommand } from './event.ts'
 import { healthcheck } from './healthcheck.ts'
@@ -52,6 +53,7 @@ export const commands: Command[] = [
   endpointUpdate,
   endpointOrder,
   endpointTest,
+  endpointRotate,
   endpointRemove,
   dkimAdd,
   dkimList,

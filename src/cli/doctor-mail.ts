@@ -10,7 +10,11 @@ export async function checkMailServers(
   apps: App[],
   recipient: Recipient | null,
 ): Promise<Finding[]> {
-  const routes = apps.flatMap((app) => mailServersOf(app).map((server) => ({ app, server })))
+  const routes = apps.flatMap((app) =>
+    mailServersOf(app)
+      .filter(({ off }) => off === null)
+      .map((server) => ({ app, server })),
+  )
   if (routes.length === 0) {
     const detail = 'no app has a mail server, so there is none to test'
     const next = 'name one: "otpmint help app update" has the --smtp flags'

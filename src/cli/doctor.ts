@@ -13,6 +13,7 @@ import { dataDirectory } from '../runtime/data-directory.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
+import { checkEndpoints } from './doctor-endpoints.ts'
 import { checkDns, checkMailServers } from './doctor-mail.ts'
 import { checkWebhooks } from './doctor-webhooks.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
@@ -25,9 +26,9 @@ export const doctor: Command = {
   summary: 'Check everything and say what to do about it.',
   about: [
     'Checks settings, environment, data directory, disk, clock, master key, database, alarms and',
-    "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only.",
-    'With --app also what the DNS says about mail from its From domains (MX, SPF, DKIM, DMARC), and',
-    'a test message to each of its webhooks.',
+    "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only. Other",
+    'endpoints are tried without a message. With --app also what the DNS says about mail from its',
+    'From domains (MX, SPF, DKIM, DMARC), and a test message to each of its webhooks.',
     'Prints the chance of blind guessing with the settings in force: those of the server that',
     'runs on the data directory; without one, those of --env-file and the environment. Exit',
     'status 1 when anything failed.',
@@ -233,6 +234,7 @@ async function checkApps({ ports, settings, recipient, args }: AppChecks): Promi
     ...checkGuessBound(settings.domain, all),
     ...checkLockOut(settings.domain, all),
     ...(await checkMailServers(ports, chosen, recipient)),
+    ...(await checkEndpoints(ports, chosen)),
     ...(id === undefined ? [] : await checkDns(ports, chosen)),
     ...(id === undefined ? [] : await checkWebhooks(ports, chosen)),
   ]

@@ -20,15 +20,16 @@ import { oneLine, painter, printJson } from './output.ts'
 
 export const endpointTest: Command = {
   name: 'endpoint test',
-  summary: 'Test a mail server of an app, and tell the dialogue.',
+  summary: 'Test an endpoint of an app, and tell each step.',
   about: [
-    'Resolves, connects, agrees on encryption and logs in, and tells each step with what the server',
-    'said. With --send-to also sends a real mail. Exit status 1 when a step failed.',
+    'At a mail server resolves, connects, agrees on encryption and logs in, and tells each step with',
+    'what the server said; to a webhook posts a signed request that is no message. With --send-to',
+    'also sends a real message. Exit status 1 when a step failed.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
   flags: {
-    'send-to': { value: 'ADDRESS', help: 'Send a test mail to this address.' },
-    locale: { value: 'TAG', help: 'The language of the test mail, such as de-AT.' },
+    'send-to': { value: 'ADDRESS', help: 'Send a test message to this address.' },
+    locale: { value: 'TAG', help: 'The language of the test message, such as de-AT.' },
     ...dataFlag,
     ...jsonFlag,
   },

@@ -2,6 +2,7 @@ import { endpointsMax } from '../domain/app/app.ts'
 import { type EmailEndpoint, type Endpoint, isEmail, shownFields } from '../domain/app/endpoint.ts'
 import {
   addEndpoint,
+  enabledField,
   found,
   orderEndpoints,
   removeEndpoint,
@@ -19,6 +20,7 @@ import {
 } from './command.ts'
 import { endpointFlags, endpointFrom, kindNamed } from './endpoint-flags.ts'
 import { leadsElsewhere, withSecrets } from './endpoint-secrets.ts'
+import { fieldValue, flagOf } from './fields.ts'
 import { appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
 import { endpointText, printFacts, printJson, printTable } from './output.ts'
@@ -28,8 +30,9 @@ export const endpointOperand: Operand = {
   help: 'the id of the endpoint, as "endpoint list" shows it',
 }
 
-const rankFlag: Flags = {
+const placeFlags: Flags = {
   rank: { value: 'N', help: `Its place in the order, 1 to ${endpointsMax}: 1 is tried first.` },
+  [enabledField.wire]: flagOf(enabledField),
 }
 
 export const endpointAdd: Command = {
@@ -40,7 +43,7 @@ export const endpointAdd: Command = {
     'one of its channel unless --rank is given. The flags say of which kind it is.',
   ].join('\n'),
   operands: [appOperand],
-  flags: { ...endpointFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
+  flags: { ...endpointFlags, ...placeFlags, ...dataFlag, ...jsonFlag },
   examples: [
     'otpmint endpoint add 3kTMd0Pz0a6uYxQWtqGmVb --smtp-host smtp.example.net \\',
     '  --smtp-port 587 --smtp-from codes@example.com --smtp-password-file /root/smtp-password',
@@ -50,7 +53,7 @@ export const endpointAdd: Command = {
     const named = (await endpointFrom(kind, args, io)) ?? {}
     const input = await withSecrets(args, io, { kind, input: named })
     return withPorts(args, io, async (ports) => {
-      const fields = { appId: args.operand(0), kind, rank: rankOf(args), input }
+      const fields = { appId: args.operand(0), kind, ...placeOf(args), input }
       showEndpoint(await addEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
     })
@@ -65,7 +68,7 @@ export const endpointUpdate: Command = {
     'a URL, needs it again: it is never carried to another server.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
-  flags: { ...endpointFlags, ...rankFlag, ...dataFlag, ...jsonFlag },
+  flags: { ...endpointFlags, ...placeFlags, ...dataFlag, ...jsonFlag },
   examples: ['otpmint endpoint update 3kTMd0Pz0a6uYxQWtqGmVb 7hQm2Vb9cKp4sWx1Ld8RtN --rank 1'],
   async run(args, io) {
     const kind = kindNamed(args)
@@ -79,7 +82,7 @@ export const endpointUpdate: Command = {
       if (kind && found(await findApp(ports, appId), id).settings.kind !== kind) {
         throw wrongUsage(`endpoint ${id} is of another kind`)
       }
-      const fields = { appId, id, rank: rankOf(args), input }
+      const fields = { appId, id, ...placeOf(args), input }
       showEndpoint(await updateEndpoint(ports, cliActor, fields), args, io)
       return exitCodes.done
     })
@@ -140,9 +143,11 @@ async function current(args: Args, io: Io): Promise<Endpoint | undefined> {
   return endpoints.find(({ id }) => id === args.operand(1))
 }
 
-function rankOf(args: Args): unknown {
+function placeOf(args: Args): { rank: unknown; enabled: unknown } {
   const text = args.text('rank')
-  return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : text
+  const rank = text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) : text
+  const switched = args.text(enabledField.wire)
+  return { rank, enabled: switched === undefined ? undefined : fieldValue(enabledField, switched) }
 }
 
 function showEndpoint(endpoint: Endpoint, args: Args, io: Io): void {
@@ -160,6 +165,7 @@ function showEndpoint(endpoint: Endpoint, args: Args, io: Io): void {
     ['rank', String(endpoint.rank)],
     ...shown.map(([name, wire]): [string, string] => [wire, String(values[name])]),
     ['secret', endpoint.secretSealed === null ? 'none' : 'stored'],
+    ...(endpoint.off === null ? [] : [['off', endpoint.off] as [string, string]]),
   ])
 }
 
@@ -172,9 +178,10 @@ function showAll(endpoints: Endpoint[], args: Args, io: Io): void {
     const { id, channel, rank } = endpoint
     const login = isEmail(endpoint) ? loginText(endpoint) : '-'
     const sender = isEmail(endpoint) ? senderText(endpoint) : '-'
-    return [id, channel, String(rank), endpointText(endpoint), login, sender]
+    const state = endpoint.off === null ? 'on' : `off (${endpoint.off})`
+    return [id, channel, String(rank), endpointText(endpoint), login, sender, state]
   })
-  printTable(io, ['ID', 'CHANNEL', 'RANK', 'LEADS TO', 'LOGIN', 'SENDER'], rows)
+  printTable(io, ['ID', 'CHANNEL', 'RANK', 'LEADS TO', 'LOGIN', 'SENDER', 'STATE'], rows)
 }
 
 function loginText({ settings: { user, auth } }: EmailEndpoint): string {

@@ -6,8 +6,9 @@ import type { AlarmChange } from './stores.ts'
  * A state that an admin should end. `spray`: an app's failures are too many for mistypings.
  * `login_refused`, `server_refused`, `policy_refused`: an endpoint takes no mail of this app.
  * `message_refused`: a server refuses the message itself. `recipients_refused`: an endpoint refuses
- * so many recipients that none is suppressed. `cost_capped`: the app's messages have cost what a day may
- * cost. `conversion_low`: few codes to telephone numbers of a country are used. `unknown_credentials`: one client address
+ * so many recipients that none is suppressed. `endpoint_off`: an endpoint is used no more, because its
+ * server wants nothing. `cost_capped`: the app's messages have cost what a day may cost.
+ * `conversion_low`: few codes to telephone numbers of a country are used. `unknown_credentials`: one client address
  * presents many unknown keys. `webhook_off`: a webhook is told nothing, because its receiver failed for
  * days or wants nothing. `webhook_backlog`: so many messages wait for a webhook that new ones are not
  * sent. `clock_stepped`: the clock jumped. `database_damaged`: see doctor.
@@ -19,6 +20,7 @@ export const alarmKinds = [
   'policy_refused',
   'message_refused',
   'recipients_refused',
+  'endpoint_off',
   'cost_capped',
   'conversion_low',
   'unknown_credentials',

@@ -25,6 +25,7 @@ export type AuditAction =
   | 'key.revoke'
   | 'endpoint.add'
   | 'endpoint.update'
+  | 'endpoint.rotate'
   | 'endpoint.remove'
   | 'suppression.remove'
   | 'binding.remove'

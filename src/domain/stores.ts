@@ -77,6 +77,8 @@ export type AppStore = {
    * False where the endpoint has another secret by now, or is gone.
    */
   renewSecret(renewal: SecretRenewal): Promise<boolean>
+  /** Switches an endpoint off that its server wants no more; false when it is off, or not there. */
+  switchOff(place: { appId: string; endpointId: string; now: number }): Promise<boolean>
 }
 
 /** A new data key, with its predecessors, and every secret of the app sealed with it. */

@@ -85,7 +85,7 @@ export function endpointOf(
   const secret = password === undefined ? 'none' : { set: password }
   const secretSealed = sealSecret({ keyring }, app, place, { secret, current: null })
   const times = { createdAt: noon, updatedAt: noon }
-  return { ...place, appId: app.id, channel: 'email', rank: 1, secretSealed, ...times }
+  return { ...place, appId: app.id, channel: 'email', rank: 1, secretSealed, off: null, ...times }
 }
 
 let handovers = 0

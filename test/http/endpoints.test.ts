@@ -1,4 +1,8 @@
 import { expect, test } from 'bun:test'
+import { alarmChange } from '../../src/domain/alarm.ts'
+import { isWebhook, secretsOf } from '../../src/domain/app/endpoint-rotation.ts'
+import { readWebhookSecret } from '../../src/domain/app/webhook-fields.ts'
+import { verifyAudit } from '../../src/domain/audit.ts'
 import type { HttpPorts } from '../../src/http/ports.ts'
 import { smtpOf } from '../support/commands.ts'
 import { makeCertificate } from '../support/smtp.ts'
@@ -26,6 +30,7 @@ async function bare(ports?: Partial<HttpPorts>) {
     add: (body: unknown = newEndpoint) => admin(at, 'POST', base, { body }),
     patch: (id: string, body: unknown) => admin(at, 'PATCH', `${base}/${id}`, { body }),
     remove: (id: string) => admin(at, 'DELETE', `${base}/${id}`),
+    rotate: (id: string, body: unknown) => admin(at, 'POST', `${base}/${id}/rotate`, { body }),
     list: () => admin(at, 'GET', base),
   }
 }
@@ -241,4 +246,116 @@ test('a test message goes to one address, through the first endpoint or the name
   ])
   expect(unknown.json.code).toBe('endpoint_not_found')
   expect(two.json.errors[0].field).toBe('to')
+})
+
+const secretOf = (byte: number) => `whsec_${Buffer.alloc(32, byte).toString('base64')}`
+const gateway = {
+  channel: 'webhook',
+  webhook: { url: 'https://gateway.example.com/otp', secret: secretOf(1) },
+}
+
+/** The secrets that sign a message of the only endpoint of the app now. */
+async function signing({ at, appId }: Awaited<ReturnType<typeof bare>>): Promise<string[] | null> {
+  const app = await at.apps.get(appId)
+  const [endpoint] = app?.endpoints.filter(isWebhook) ?? []
+  if (!app || !endpoint) throw new Error('there is no webhook')
+  return secretsOf(at, app, endpoint, at.clock.now())
+}
+
+test('a rotated secret signs beside the one before it for a day, or as long as is given', async () => {
+  const made = await bare()
+  const { at, add, rotate } = made
+  const { json } = await add(gateway)
+  expect(await signing(made)).toEqual([secretOf(1)])
+
+  const given = await rotate(json.id, { secret: secretOf(2) })
+  const until = new Date(at.clock.now() + 86_400_000).toISOString()
+  expect(given.json).toEqual({ endpoint: json.id, former_secret_until: until })
+  expect(await signing(made)).toEqual([secretOf(2), secretOf(1)])
+  at.clock.advance(86_400_000)
+  expect(await signing(made)).toEqual([secretOf(2)])
+
+  const fresh = await rotate(json.id, { keep_former_seconds: 60 })
+  expect(readWebhookSecret(fresh.json.secret)).toBe(fresh.json.secret)
+  expect(await signing(made)).toEqual([fresh.json.secret, secretOf(2)])
+  const shown = [await made.list(), await admin(at, 'GET', `/v1/apps/${made.appId}`)]
+  for (const { text } of shown) expect(text).not.toContain('whsec_')
+
+  await rotate(json.id, { secret: secretOf(3), keep_former_seconds: 0 })
+  expect(await signing(made)).toEqual([secretOf(3)])
+  expect(await verifyAudit(at, { now: at.clock.now(), keptMs: 1 })).toMatchObject({ ok: true })
+})
+
+test('a former secret outlives other changes, and ends with another destination or secret', async () => {
+  const made = await bare()
+  const { add, patch, rotate } = made
+  const { json } = await add(gateway)
+  const twice = () => rotate(json.id, { secret: secretOf(2) })
+
+  await twice()
+  await patch(json.id, { webhook: { rate_per_minute: 60 }, rank: 1 })
+  expect(await signing(made)).toEqual([secretOf(2), secretOf(1)])
+  await patch(json.id, { webhook: { secret: secretOf(2) } })
+  expect(await signing(made)).toEqual([secretOf(2)])
+
+  await twice()
+  const moved = { url: 'https://other.example.com/', secret: secretOf(4) }
+  await patch(json.id, { webhook: moved })
+  expect(await signing(made)).toEqual([secretOf(4)])
+})
+
+test('a rotation that is wrong is refused by name, and changes nothing', async () => {
+  const made = await bare()
+  const { add, rotate } = made
+  const { json } = await add(gateway)
+  const { json: mail } = await add()
+  const wrong = [
+    [json.id, { secret: 'whsec_short' }, 422, 'secret'],
+    [json.id, { secret: null }, 422, 'secret'],
+    [json.id, { keep_former_seconds: -1 }, 422, 'keep_former_seconds'],
+    [json.id, { keep_former_seconds: 604_801 }, 422, 'keep_former_seconds'],
+    [json.id, { keep_former: 1 }, 422, 'keep_former'],
+    [mail.id, {}, 422, 'endpoint_id'],
+    ['unknown', {}, 404, undefined],
+  ] as const
+  for (const [id, body, status, field] of wrong) {
+    const answer = await rotate(id, body)
+    expect([answer.status, answer.json.errors?.[0]?.field]).toEqual([status, field])
+  }
+  expect(await signing(made)).toEqual([secretOf(1)])
+})
+
+test('an endpoint can be switched off and on, and the channel without any is not there', async () => {
+  const made = await bare()
+  const { at, appId, add, patch } = made
+  const { json: key } = await admin(at, 'POST', `/v1/apps/${appId}/keys`, {
+    body: { mode: 'live' },
+  })
+  const start = async (channel: unknown) => {
+    const body = { to: `ada${Math.random()}@example.com`, channel }
+    const answer = await at.call('POST', '/v1/verifications', { token: key.key, body })
+    return [answer.status, answer.json.code ?? answer.json.channel]
+  }
+  await add()
+  const { json } = await add({ ...gateway, enabled: false })
+  expect(json.off).toBe('admin')
+
+  expect(await start('webhook')).toEqual([409, 'channel_not_configured'])
+  expect(await start(['webhook', 'email'])).toEqual([201, 'email'])
+  expect((await patch(json.id, { enabled: true })).json.off).toBeNull()
+  expect(await start(['webhook', 'email'])).toEqual([201, 'webhook'])
+  expect((await patch(json.id, { enabled: false })).json.off).toBe('admin')
+
+  // As after the gateway has answered 410.
+  await patch(json.id, { enabled: true })
+  const place = { kind: 'endpoint_off', appId, endpointId: json.id } as const
+  await at.apps.switchOff({ appId, endpointId: json.id, now: at.clock.now() })
+  await at.alarms.raise(alarmChange('raised', place, at.clock.now()))
+  const open = async () => (await admin(at, 'GET', '/v1/alarms?open=true')).json.items
+  expect(await open()).toMatchObject([{ kind: 'endpoint_off', endpoint: json.id }])
+  expect((await patch(json.id, { rank: 1 })).json.off).toBe('gone')
+  expect((await patch(json.id, { enabled: true })).json.off).toBeNull()
+  expect(await open()).toEqual([])
+  const wrong = await patch(json.id, { enabled: 'yes' })
+  expect(wrong).toMatchObject({ status: 422, json: { errors: [{ field: 'enabled' }] } })
 })

@@ -376,4 +376,28 @@ function rotating(open: OpenStores): void {
       endpoints: [endpoints[0], { ...endpoints[1], secretSealed: renewal.to }],
     })
   })
+  test('an endpoint is switched off once, and stays so until the app is changed', async () => {
+    const stores = await open()
+    const { apps } = stores
+    const { id } = plainApp()
+    const endpoints = [emailEndpoint(id, 1), emailEndpoint(id, 2)] as const
+    const old = await addPlainApp(stores, plainApp({ id, endpoints: [...endpoints] }))
+    const place = { appId: id, endpointId: endpoints[1].id, now: noon + 5 }
+
+    const switched = await Promise.all([
+      ...[place, { ...place, now: noon + 6 }].map(apps.switchOff),
+      apps.switchOff({ ...place, appId: 'unknown' }),
+      apps.switchOff({ ...place, endpointId: 'unknown' }),
+    ])
+
+    expect(switched).toEqual([true, false, false, false])
+    const off = { ...endpoints[1], off: 'gone', updatedAt: noon + 5 } as const
+    expect(await apps.get(id)).toEqual({ ...old, version: 2, endpoints: [endpoints[0], off] })
+
+    const { updatedAt } = old
+    const given = { endpoints: [{ ...off, off: null }], expectedVersion: 2, updatedAt }
+    await withAudit(stores, (append) => apps.update(id, given, append))
+    expect((await apps.get(id))?.endpoints).toEqual([{ ...off, off: null }])
+    expect(await apps.switchOff(place)).toBe(true)
+  })
 }

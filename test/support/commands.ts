@@ -109,6 +109,7 @@ export function emailEndpoint(appId: string, rank: number): Endpoint {
     rank,
     settings: smtpSettings({ host: `mail${rank}.example.com`, user: 'codes' }),
     secretSealed: bytes(40),
+    off: null,
     createdAt: noon,
     updatedAt: noon,
   }

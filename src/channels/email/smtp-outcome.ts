@@ -165,6 +165,7 @@ const coarseWords: Record<RefusalCause | DeferralCause, string> = {
   unsupported: 'the mail server does not support the message',
   capped: 'a limit of the app is used up',
   cost: 'the cost of the app is used up',
+  gone: 'the mail server wants no more messages',
   network: 'the mail server did not answer',
   busy: 'the mail server is busy',
   greylisted: 'the mail server asked for a later try',

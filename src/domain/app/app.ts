@@ -68,6 +68,11 @@ export function mailServersOf(app: App): EmailEndpoint[] {
   return endpointsOf(app, 'email') as EmailEndpoint[]
 }
 
+/** Those of its endpoints that are on. */
+export function usedEndpoints(app: App, channel: string): Endpoint[] {
+  return endpointsOf(app, channel).filter(({ off }) => off === null)
+}
+
 /** The place that a sealed address of a verification is bound to. */
 export function recipientPlace(verificationId: string, recipient = 0) {
   const column = 'recipient_sealed'

@@ -26,7 +26,7 @@ import {
 import { type SmtpSettings, smtpFields } from './smtp-fields.ts'
 import type { SmtpCurrent } from './smtp-login.ts'
 import { readSmtpSettings } from './smtp-settings.ts'
-import { type WebhookSettings, webhookFields } from './webhook-fields.ts'
+import { readWebhookSettings, type WebhookSettings, webhookFields } from './webhook-fields.ts'
 
 /** One configured way through a channel for an app, with its rank and its sealed secret. */
 export type Endpoint<Settings extends EndpointSettings = EndpointSettings> = {
@@ -38,9 +38,15 @@ export type Endpoint<Settings extends EndpointSettings = EndpointSettings> = {
   settings: Settings
   /** Bound to every field that says where it goes; null where there is no secret. */
   secretSealed: Uint8Array | null
+  /** Why nothing goes through it; null while it is on. */
+  off: EndpointOff | null
   createdAt: number
   updatedAt: number
 }
+
+/** `admin`: switched off by hand. `gone`: its server answered that it wants nothing any more. */
+export const endpointOffs = ['admin', 'gone'] as const
+export type EndpointOff = (typeof endpointOffs)[number]
 
 /** By kind, which is the tag. */
 export type EndpointSettings = SmtpSettings | WebhookSettings | GatewaySettings
@@ -72,7 +78,10 @@ export const endpointKinds: Record<EndpointKind, KindRules> = {
         current: current as SmtpCurrent | null,
       }),
   },
-  webhook: byTable('webhook', { channel: 'webhook', noun: 'webhook', fields: webhookFields }),
+  webhook: {
+    ...byTable('webhook', { channel: 'webhook', noun: 'webhook', fields: webhookFields }),
+    read: (_, reading) => readWebhookSettings(reading),
+  },
   twilio: byTable('twilio', { channel: 'sms', noun: 'Twilio account', fields: twilioFields }),
   vonage: byTable('vonage', { channel: 'sms', noun: 'Vonage account', fields: vonageFields }),
   sns: byTable('sns', { channel: 'sms', noun: 'Amazon SNS account', fields: snsFields }),
@@ -145,6 +154,7 @@ export function draftEndpoint(
     channel,
     rank: current?.rank ?? 1,
     secretSealed: sealSecret(ports, app, place, { secret, current }),
+    off: current?.off ?? null,
     createdAt: current?.createdAt ?? now,
     updatedAt: now,
   }

@@ -1,15 +1,26 @@
+import { alarmChange } from '../alarm.ts'
 import type { Actor } from '../audit.ts'
 import type { EndpointChannel } from '../delivery/channel.ts'
+import { type Field, mustBe } from '../field.ts'
 import { newId } from '../id.ts'
 import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
+import type { AlarmChange } from '../stores.ts'
 import { type App, endpointsMax, endpointsOf } from './app.ts'
 import { draftEndpoint, type Endpoint, type EndpointKind } from './endpoint.ts'
 import { type EndpointInput, given } from './endpoint-fields.ts'
 import { changeApp, type ManagePorts } from './manage.ts'
 
+export const enabledField = {
+  type: 'boolean',
+  wire: 'enabled',
+  says: 'Whether it is on; nothing goes through one that is off.',
+} as const satisfies Field & { wire: string }
+
 export type EndpointFields = {
   /** 1 is tried first; by default a new one is last. */
   rank?: unknown
+  /** Whether it is on. */
+  enabled?: unknown
   /** Of its kind. */
   input?: EndpointInput | undefined
   mistakes?: FieldError[]
@@ -30,8 +41,10 @@ export async function addEndpoint(
     const request = { kind, input: fields.input ?? {}, current: null, mistakes, id }
     const endpoint = draftEndpoint(ports, current, request)
     const rank = readRank(fields.rank, mistakes)
+    const enabled = readEnabled(fields.enabled, mistakes)
     refuseIfAny(mistakes)
     if (!endpoint) throw new Problem('invalid_request')
+    if (enabled === false) endpoint.off = 'admin'
     const siblings = endpointsOf(current, endpoint.channel)
     if (siblings.length >= endpointsMax) throw new Problem('too_many_endpoints')
     const endpoints = ranked(current, placed(siblings, endpoint, rank ?? endpointsMax))
@@ -55,14 +68,21 @@ export async function updateEndpoint(
     const { input } = fields
     const { kind } = before.settings
     const request = { kind, input: input ?? {}, current: before, mistakes }
-    const endpoint = input ? draftEndpoint(ports, current, request) : before
+    const draft = input ? draftEndpoint(ports, current, request) : before
     const rank = readRank(fields.rank, mistakes) ?? before.rank
+    const enabled = readEnabled(fields.enabled, mistakes)
     refuseIfAny(mistakes)
-    if (!endpoint) throw new Problem('invalid_request')
+    if (!draft) throw new Problem('invalid_request')
+    const { endpoint, clears } = switched(draft, enabled, ports.clock.now())
     const siblings = endpointsOf(current, before.channel).filter((other) => other.id !== id)
     const endpoints = ranked(current, placed(siblings, endpoint, rank))
-    const changed = [...Object.keys(given(input ?? {})), ...(rank === before.rank ? [] : ['rank'])]
-    return { change: { endpoints }, detail: `endpoint ${id} ${changed.join(' ')}`.trim() }
+    const changed = [
+      ...Object.keys(given(input ?? {})),
+      ...(rank === before.rank ? [] : ['rank']),
+      ...(endpoint.off === before.off ? [] : ['enabled']),
+    ]
+    const detail = `endpoint ${id} ${changed.join(' ')}`.trim()
+    return { change: { endpoints, clears }, detail }
   })
   return found(app, id)
 }
@@ -119,6 +139,25 @@ function readRank(value: unknown, mistakes: FieldError[]): number | undefined {
   }
   mistakes.push({ field: 'rank', reason: `must be a whole number from 1 to ${endpointsMax}` })
   return undefined
+}
+
+function readEnabled(value: unknown, mistakes: FieldError[]): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  mistakes.push({ field: enabledField.wire, reason: mustBe(enabledField) })
+  return undefined
+}
+
+/** Switching it on ends the alarm that it is off. */
+function switched(
+  endpoint: Endpoint,
+  enabled: boolean | undefined,
+  now: number,
+): { endpoint: Endpoint; clears: AlarmChange[] } {
+  if (enabled === undefined || enabled === (endpoint.off === null)) return { endpoint, clears: [] }
+  const { appId, id: endpointId } = endpoint
+  const place = { kind: 'endpoint_off', appId, endpointId } as const
+  const clears = enabled ? [alarmChange('cleared', place, now)] : []
+  return { endpoint: { ...endpoint, off: enabled ? null : 'admin', updatedAt: now }, clears }
 }
 
 /** The endpoint at its rank among its siblings, or last where there are fewer. */

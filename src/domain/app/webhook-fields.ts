@@ -1,10 +1,22 @@
-import { type FieldTable, type Pace, paceFields } from './endpoint-fields.ts'
+import {
+  type FieldTable,
+  type Pace,
+  paceFields,
+  type ReadSettings,
+  readByTable,
+  type SettingsReading,
+} from './endpoint-fields.ts'
 
 /** The admin's own gateway, which is posted each message (Standard Webhooks). */
-export type WebhookSettings = Pace & { kind: 'webhook'; url: string }
+export type WebhookSettings = Pace & {
+  kind: 'webhook'
+  url: string
+  /** How long the former secret signs too; null without one. */
+  formerUntil: number | null
+}
 
 /** What is sealed, as JSON. */
-export type WebhookSecret = { secret: string }
+export type WebhookSecrets = { secret: string; former?: string }
 
 export const webhookFields = {
   url: {
@@ -39,6 +51,17 @@ export function readUrl(text: string): string | null {
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol)) return null
   return url.username || url.password || url.hash ? null : url.href
+}
+
+/** As `readByTable`; another secret ends the former one. */
+export function readWebhookSettings(
+  reading: SettingsReading,
+): ReadSettings<WebhookSettings> | null {
+  const read = readByTable<WebhookSettings>('webhook', webhookFields, reading)
+  if (!read) return null
+  const { formerUntil = null }: Partial<WebhookSettings> = reading.current?.settings ?? {}
+  const kept = read.secret === 'keep' ? formerUntil : null
+  return { ...read, settings: { ...read.settings, formerUntil: kept } }
 }
 
 /** A secret of Standard Webhooks. */

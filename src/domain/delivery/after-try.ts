@@ -27,6 +27,7 @@ const alarmOf: Partial<Record<RefusalCause, AlarmKind>> = {
   server: 'server_refused',
   policy: 'policy_refused',
   message: 'message_refused',
+  gone: 'endpoint_off',
 }
 
 type Situation = {
@@ -45,8 +46,8 @@ type Situation = {
 /**
  * Decides what follows a try. network, busy: the next endpoint at once, and after the last one the
  * first again after the waits. greylisted: the same endpoint after a wait. ambiguous: the same
- * endpoint once, after 60 s. login, server, policy: the next endpoint, and an alarm. message: the
- * next channel, and an alarm. recipient, unsupported, capped: the next channel. cost: the next
+ * endpoint once, after 60 s. login, server, policy, gone: the next endpoint, and an alarm. message:
+ * the next channel, and an alarm. recipient, unsupported, capped: the next channel. cost: the next
  * endpoint, which may cost less or nothing. When no try is left, the next channel too.
  */
 export function afterTry(outcome: DeliveryOutcome, situation: Situation): Next {
@@ -76,7 +77,7 @@ function afterDeferral(
 
 function afterRefusal(cause: RefusalCause, situation: Situation, tries: Situation['tries']): Next {
   const alarm = alarmOf[cause] ?? null
-  const isEndpoints = ['login', 'server', 'policy', 'cost'].includes(cause)
+  const isEndpoints = ['login', 'server', 'policy', 'cost', 'gone'].includes(cause)
   const next = isEndpoints ? failOver(situation, tries, null) : null
   return { ...(next ?? nextChannel(situation, 'refused')), alarm }
 }

@@ -57,6 +57,7 @@ export const refusalCauses = [
   'unsupported',
   'capped',
   'cost',
+  'gone',
 ] as const
 export type DeferralCause = (typeof deferralCauses)[number]
 export type RefusalCause = (typeof refusalCauses)[number]
@@ -78,6 +79,19 @@ export type DeliveryOutcome =
       detail: string
     }
   | { status: 'refused'; cause: RefusalCause; code: string | null; detail: string }
+
+/** The server wants no more messages, so its endpoint is switched off. */
+export function isGone(outcome: DeliveryOutcome): boolean {
+  return outcome.status === 'refused' && outcome.cause === 'gone'
+}
+
+/** What happens to a message of an endpoint that is off: the next endpoint takes it. */
+export const offOutcome: DeliveryOutcome = {
+  status: 'refused',
+  cause: 'server',
+  code: null,
+  detail: 'this endpoint is switched off',
+}
 
 /** A deferral for which no server gave a reply code or a wait. */
 export function deferredBy(

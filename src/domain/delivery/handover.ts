@@ -1,4 +1,4 @@
-import { type App, endpointsOf, recipientPlace, variablesPlace } from '../app/app.ts'
+import { type App, recipientPlace, usedEndpoints, variablesPlace } from '../app/app.ts'
 import type { Ports } from '../ports.ts'
 import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
@@ -18,7 +18,7 @@ export type Lane = { appId: string; channel: ChannelKind; endpointId: string | n
 /** These channels, each with the app's endpoints by rank. */
 export function routeOf(app: App, route: ChannelKind[]): Route {
   return route.map((channel) => {
-    const endpoints = endpointsOf(app, channel).map(({ id }) => id)
+    const endpoints = usedEndpoints(app, channel).map(({ id }) => id)
     return { channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }
   })
 }

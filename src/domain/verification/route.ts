@@ -1,4 +1,4 @@
-import { type App, endpointsOf } from '../app/app.ts'
+import { type App, endpointsOf, usedEndpoints } from '../app/app.ts'
 import { routeMax } from '../app/policy.ts'
 import { type ChannelKind, channelKinds, channels } from '../delivery/channel.ts'
 import type { Ports } from '../ports.ts'
@@ -28,7 +28,8 @@ export type ReadRoute = {
 
 /**
  * Reads the channels of a start and the recipient of each. A test key's messages never leave the
- * machine: whatever was asked for, its one channel is the inbox. Throws `invalid_request`,
+ * machine: whatever was asked for, its one channel is the inbox. Channels whose endpoints are all
+ * switched off are left out. Throws `invalid_request`,
  * `channel_not_configured`.
  */
 export function readRoute(
@@ -44,7 +45,10 @@ export function readRoute(
       throw new Problem('channel_not_configured')
     }
   }
-  const addressed = addresses(kinds, to, toField)
+  const addressed = addresses(kinds, to, toField).filter(({ kind }) => {
+    return mode === 'test' || usedEndpoints(app, kind).length > 0
+  })
+  if (addressed.length === 0) throw new Problem('channel_not_configured')
   const recipients: Recipient[] = []
   const route = addressed.map(({ kind, text, field }) => {
     const named = readRecipient(channels[kind].takes, text, field)

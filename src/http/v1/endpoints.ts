@@ -1,5 +1,6 @@
 import { type App, endpointsOf } from '../../domain/app/app.ts'
 import { type Endpoint, type EndpointKind, kindsOf } from '../../domain/app/endpoint.ts'
+import { rotateSecret } from '../../domain/app/endpoint-rotation.ts'
 import { addEndpoint, found, removeEndpoint, updateEndpoint } from '../../domain/app/endpoints.ts'
 import { findApp } from '../../domain/app/manage.ts'
 import { effectivePolicy } from '../../domain/app/policy.ts'
@@ -8,7 +9,7 @@ import { readLocale } from '../../domain/language.ts'
 import { type FieldError, Problem } from '../../domain/problem.ts'
 import { readVariables } from '../../domain/template/variables.ts'
 import { allowedRecipient, readRecipient } from '../../domain/verification/recipient.ts'
-import { presentEndpoint } from '../../present.ts'
+import { presentEndpoint, presentRotated } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
 import type { Draft } from '../core/request.ts'
@@ -31,7 +32,8 @@ export async function add(
 ): Promise<Reply> {
   const kind = kindOf(fields, mistakes)
   const input = settingsInput(kind, fields[kind], mistakes)
-  const place = { appId: params.id, kind, rank: fields['rank'] }
+  const { rank, enabled } = fields
+  const place = { appId: params.id, kind, rank, enabled }
   return json(presentEndpoint(await addEndpoint(ports, actor, { ...place, input, mistakes })), 201)
 }
 
@@ -63,8 +65,19 @@ export async function update(
     mistakes.push({ field: other, reason: 'is not for this endpoint' })
   }
   const input = settingsInput(kind, fields[kind], mistakes)
-  const change = { appId, id, rank: fields['rank'], input, mistakes }
+  const { rank, enabled } = fields
+  const change = { appId, id, rank, enabled, input, mistakes }
   return json(presentEndpoint(await updateEndpoint(ports, actor, change)))
+}
+
+export async function rotate(
+  ports: RoutePorts,
+  { actor, params, draft: { fields, mistakes } }: One & { draft: Draft },
+): Promise<Reply> {
+  const { id: appId, endpoint_id: id } = params
+  const { secret, keep_former_seconds: keepFormerSeconds } = fields
+  const rotation = { appId, id, secret, keepFormerSeconds, mistakes }
+  return json(presentRotated(await rotateSecret(ports, actor, rotation)))
 }
 
 export async function remove(ports: RoutePorts, { actor, params }: One): Promise<Reply> {

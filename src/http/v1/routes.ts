@@ -61,6 +61,13 @@ export const v1Routes: Route[] = [
     endpoints.update,
   ),
   route(
+    'POST',
+    '/v1/apps/:id/endpoints/:endpoint_id/rotate',
+    'admin',
+    appDocs.rotateEndpoint,
+    endpoints.rotate,
+  ),
+  route(
     'DELETE',
     '/v1/apps/:id/endpoints/:endpoint_id',
     'admin',

@@ -1,3 +1,4 @@
+import { isGone } from '../../domain/delivery/delivery.ts'
 import { leaseMs } from '../../domain/delivery/handover.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
 import type { Core, SenderPorts } from './core.ts'
@@ -31,12 +32,25 @@ export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: C
   if (ending.alarm) {
     core.alarms.raise(lane.place, ending.alarm, outcome.status === 'sent' ? null : outcome.code)
   }
+  if (isGone(outcome)) void switchOff(ports, lane)
   if (outcome.status === 'sent') {
     state.sent++
     core.alarms.clear(lane.place)
   }
   void settle(core, item, ending)
   if (ending.failOver) failOver(core, ports, { item, next: ending.failOver })
+}
+
+/** Until this is written, the next message is answered likewise, and tries it again. */
+async function switchOff({ apps, clock, log }: SenderPorts, { place }: Lane): Promise<void> {
+  const { appId, endpointId } = place
+  if (endpointId === null) return
+  try {
+    await apps.switchOff({ appId, endpointId, now: clock.now() })
+  } catch (error) {
+    const detail = error instanceof Error ? error.name : 'unknown'
+    log.warn('endpoint_not_switched_off', { appId, endpointId, detail })
+  }
 }
 
 /** Ends a delivery whose verification is over, or has moved on to another one. */

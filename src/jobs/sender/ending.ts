@@ -5,6 +5,7 @@ import {
   type DeliveryOutcome,
   type DeliveryStatus,
   type Handover,
+  offOutcome,
   type Try,
   toTry,
 } from '../../domain/delivery/delivery.ts'
@@ -56,7 +57,9 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   const next = afterTry(outcome, situation)
   const one = toTry(outcome, { number: delivery.tries + 1, endpointId, at, tookMs })
   const all = [...tries, one]
-  const { status, alarm } = next
+  const { status } = next
+  // Nothing is wrong with one that was switched off by hand.
+  const alarm = outcome === offOutcome ? null : next.alarm
   const { detail } = outcome
   const command: SettleCommand = {
     delivery: { id, appId, mode, verificationId },

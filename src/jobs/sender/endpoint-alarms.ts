@@ -4,7 +4,8 @@ import type { Log, Ports } from '../../domain/ports.ts'
 
 /**
  * The alarms of endpoints whose servers refuse: raised by a refusal, cleared by a sent message. The
- * alarm of too many refused recipients is a watch's, because such a server accepts others.
+ * alarm of too many refused recipients is a watch's, because such a server accepts others, and that
+ * of an endpoint that is off ends when it is switched on.
  */
 export type EndpointAlarms = {
   raise(lane: Lane, kind: AlarmKind, code: string | null): void
@@ -47,7 +48,7 @@ export function createEndpointAlarms(ports: AlarmPorts): EndpointAlarms {
     const query = { appId, open: true, limit: listMax, cursor: null }
     const { items } = await alarms.list(query)
     const kinds = items.filter((alarm) => alarm.endpointId === endpointId).map(({ kind }) => kind)
-    return kinds.filter((kind) => kind !== 'recipients_refused')
+    return kinds.filter((kind) => kind !== 'recipients_refused' && kind !== 'endpoint_off')
   }
   return {
     raise({ appId, endpointId }, kind, code) {

@@ -3,6 +3,7 @@ import {
   type DeliveryOutcome,
   deferredBy,
   type Handover,
+  offOutcome,
   type Try,
 } from '../../domain/delivery/delivery.ts'
 import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
@@ -81,6 +82,9 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   const at = clock.now()
   if (isRefused) {
     return { end: 'tried', handover, tries, outcome: suppressedOutcome, at, tookMs: 0 }
+  }
+  if (handover.endpoint?.off) {
+    return { end: 'tried', handover, tries, outcome: offOutcome, at, tookMs: 0 }
   }
   if (lanes.mayDivert(lane, item)) {
     const isPaced = isRateUsed(lane) && !lane.circuit.isPaused()

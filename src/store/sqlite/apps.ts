@@ -94,6 +94,11 @@ export function createAppStore(deps: Deps): AppStore {
         cache.forget()
         return renew.secret(renewal)
       }),
+    switchOff: (place) =>
+      write(() => {
+        cache.forget()
+        return renew.switchOff(place)
+      }),
   }
 }
 
@@ -172,7 +177,7 @@ function createReads(database: Database, { dkim, webhooks }: Rows) {
   )
   const endpoints = database.prepare<EndpointRow, { appId: string }>(`
     select id, app_id as appId, channel, rank, settings, secret_sealed as secretSealed,
-      created_at as createdAt, updated_at as updatedAt
+      off, created_at as createdAt, updated_at as updatedAt
     from endpoints where app_id = $appId order by channel, rank`)
   const open = database.prepare<{ all: number; fromAddress: number }, { from: Uint8Array }>(`
     select count(*) as "all", coalesce(sum(registered_from = $from), 0) as fromAddress
@@ -238,9 +243,9 @@ function createWrites(
       version = version + 1, updated_at = $updatedAt
     where id = $id and version = $expectedVersion`)
   const insertEndpoint = database.prepare<null, EndpointRow>(`
-    insert into endpoints (id, app_id, channel, rank, settings, secret_sealed, created_at,
+    insert into endpoints (id, app_id, channel, rank, settings, secret_sealed, off, created_at,
       updated_at)
-    values ($id, $appId, $channel, $rank, $settings, $secretSealed, $createdAt, $updatedAt)`)
+    values ($id, $appId, $channel, $rank, $settings, $secretSealed, $off, $createdAt, $updatedAt)`)
   const deleteEndpoints = database.prepare<null, { appId: string }>(
     'delete from endpoints where app_id = $appId',
   )
@@ -296,6 +301,9 @@ function createRenewal(database: Database, { dkim, webhooks }: Rows) {
   const replaceSecret = database.prepare<null, SecretRenewal>(`
     update endpoints set secret_sealed = $to
     where id = $endpointId and app_id = $appId and secret_sealed = $from`)
+  const setOff = database.prepare<null, { appId: string; endpointId: string; now: number }>(`
+    update endpoints set off = 'gone', updated_at = $now
+    where id = $endpointId and app_id = $appId and off is null`)
   const nextVersion = database.prepare<null, { appId: string }>(
     'update apps set version = version + 1 where id = $appId',
   )
@@ -311,6 +319,11 @@ function createRenewal(database: Database, { dkim, webhooks }: Rows) {
     secret(renewal: SecretRenewal): boolean {
       if (replaceSecret.run(renewal).changes === 0) return false
       nextVersion.run({ appId: renewal.appId })
+      return true
+    },
+    switchOff(place: { appId: string; endpointId: string; now: number }): boolean {
+      if (setOff.run(place).changes === 0) return false
+      nextVersion.run({ appId: place.appId })
       return true
     },
   }

@@ -1,9 +1,12 @@
 import { type Static, type TSchema, t } from 'elysia'
 import { endpointsMax, keyModes } from '../../../domain/app/app.ts'
-import { type EndpointKind, endpointKindList } from '../../../domain/app/endpoint.ts'
+import { type EndpointKind, endpointKindList, endpointOffs } from '../../../domain/app/endpoint.ts'
 import type { EndpointField, FieldTable } from '../../../domain/app/endpoint-fields.ts'
+import { enabledField } from '../../../domain/app/endpoints.ts'
 import { type PolicyField, policyFieldList } from '../../../domain/app/policy.ts'
+import { webhookFields } from '../../../domain/app/webhook-fields.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
+import { webhookFields as eventFields } from '../../../domain/webhook/webhook.ts'
 import { namePattern } from '../../core/patterns.ts'
 import { id, input, integer, nullable, oneOf, output, time } from '../../core/schema.ts'
 import { securityField, wireField, wireFieldOrNull } from '../../core/wire-field.ts'
@@ -88,6 +91,7 @@ const newSettingsOrNone = Object.fromEntries(
   Object.entries(newSettings).map(([kind, schema]) => [kind, t.Optional(schema)]),
 )
 
+const made = webhookFields.secret.says
 const rank = integer(1, endpointsMax, '1 is tried first.')
 const channel = oneOf(endpointChannels, 'The channel whose messages it takes.')
 
@@ -96,6 +100,7 @@ export const endpointSchema = output('Endpoint', {
   channel,
   rank,
   ...settingsShown,
+  off: nullable(oneOf(endpointOffs, 'Why it is off.'), 'Why it is off; null while it is on.'),
   created_at: time('When it was added.'),
   updated_at: time('When it was last changed.'),
 })
@@ -107,12 +112,28 @@ export const endpointList = output('EndpointList', {
 export const newEndpoint = input('NewEndpoint', {
   channel,
   rank: t.Optional({ ...rank, description: '1 is tried first; last if absent.' }),
+  enabled: t.Optional(wireField(enabledField)),
   ...newSettingsOrNone,
 })
 
 export const endpointChange = input('EndpointChange', {
   rank: t.Optional({ ...rank, description: 'The new rank; the others move.' }),
+  enabled: t.Optional(wireField(enabledField)),
   ...settingsChanges,
+})
+
+export const endpointRotation = input('EndpointRotation', {
+  secret: t.Optional(wireField({ ...webhookFields.secret, says: `${made} Made if absent.` })),
+  keep_former_seconds: t.Optional(wireField(eventFields.keepFormerSeconds)),
+})
+
+export const rotatedSchema = output('EndpointRotated', {
+  endpoint: id('The webhook.'),
+  secret: t.Optional(t.String({ description: 'The new secret, where it was made here.' })),
+  former_secret_until: nullable(
+    time('Until when the former secret signs too.'),
+    'Null for not at all.',
+  ),
 })
 
 const keyFields = {

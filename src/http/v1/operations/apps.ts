@@ -8,11 +8,13 @@ import {
   appWithKeys,
   endpointChange,
   endpointList,
+  endpointRotation,
   endpointSchema,
   keyRequest,
   newApp,
   newEndpoint,
   newKeySchema,
+  rotatedSchema,
   testDeliveryRequest,
   testDeliverySchema,
 } from '../components/app.ts'
@@ -43,6 +45,7 @@ const exampleEndpoint = {
   channel: 'email',
   rank: 1,
   email: { ...email, has_secret: true },
+  off: null,
   created_at: '2026-11-22T09:00:00.000Z',
   updated_at: '2026-11-22T09:00:00.000Z',
 }
@@ -204,6 +207,30 @@ export const updateEndpoint = {
   example: { rank: 1 },
   answers: { 200: { description: 'Changed.', schema: endpointSchema, example: exampleEndpoint } },
   problems: ['invalid_request', 'app_not_found', 'endpoint_not_found', 'secret_required'],
+} satisfies Operation
+
+export const rotateEndpoint = {
+  id: 'rotateEndpoint',
+  tag,
+  summary: 'Give a webhook another secret',
+  description:
+    'Requests are signed with both secrets, the new one first, until the former one ends. A secret ' +
+    'that is made here is shown only now.',
+  params: endpointParams,
+  draft: endpointRotation,
+  example: {},
+  answers: {
+    200: {
+      description: 'Both sign from now on.',
+      schema: rotatedSchema,
+      example: {
+        endpoint: exampleEndpoint.id,
+        secret: 'whsec_…',
+        former_secret_until: '2026-11-23T09:00:00.000Z',
+      },
+    },
+  },
+  problems: ['invalid_request', 'app_not_found', 'endpoint_not_found'],
 } satisfies Operation
 
 export const removeEndpoint = {

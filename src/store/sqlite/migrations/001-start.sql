@@ -26,6 +26,8 @@ create table endpoints (
   rank integer not null check (rank > 0),
   settings text not null check (json_valid(settings)),
   secret_sealed blob,
+  -- Null while it is on.
+  off text,
   created_at integer not null,
   updated_at integer not null
 ) strict, without rowid;
