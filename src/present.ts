@@ -11,6 +11,7 @@ import type { Delivery, Try } from './domain/delivery/delivery.ts'
 import type { Suppression } from './domain/delivery/suppression.ts'
 import type { Event } from './domain/event.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
+import { type Binding, bindingStatusOf } from './domain/telegram/binding.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
 import type { StoredTemplate } from './domain/template/templates.ts'
 import {
@@ -160,6 +161,18 @@ export function presentSuppression({ id, to, cause, code, since, until }: Suppre
     ...(code !== null && { code }),
     since: timestamp(since),
     until: timestamp(until),
+  }
+}
+
+export function presentBinding(binding: Binding, now: number) {
+  const { id, mode, name, createdAt, expiresAt } = binding
+  return {
+    id,
+    status: bindingStatusOf(binding, now),
+    mode,
+    ...(name !== null && { name }),
+    created_at: timestamp(createdAt),
+    ...(expiresAt !== null && { expires_at: timestamp(expiresAt) }),
   }
 }
 

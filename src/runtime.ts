@@ -1,15 +1,18 @@
+import { takeCallback } from './channels/callbacks.ts'
 import { createEgress } from './channels/egress.ts'
 import { readBounce } from './channels/email/bounce.ts'
 import { tryLogin } from './channels/email/probe.ts'
 import { createPostMessage } from './channels/event-post.ts'
 import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
+import { createBotReader } from './channels/telegram/bots.ts'
 import { redactedSettings, type Settings } from './config/load.ts'
 import { isLoopback } from './domain/app/host.ts'
 import type { Log } from './domain/ports.ts'
 import { dayMs } from './domain/verification/limits.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
+import { createBotJob } from './jobs/bots/bots.ts'
 import { createFallBacks } from './jobs/fall-backs.ts'
 import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
@@ -167,6 +170,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     },
     testWebhook: (app, webhook) => testWebhook(ports, app, webhook),
     readBounce,
+    takeCallback: (callback) => takeCallback(ports, callback),
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
@@ -183,6 +187,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createRefusalWatch(shared),
     createSpendingWatch(shared),
     createClockWatch(shared),
+    createBotJob({ ...shared, reader: createBotReader(ports), publicUrl }),
     createBeat({ ...shared, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
     createRotationWatch({ ...shared, follow: () => followRotation(ports), keys: health.keys }),
   ]

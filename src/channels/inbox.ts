@@ -1,10 +1,11 @@
 import type { App } from '../domain/app/app.ts'
-import { deferredBy, type Handover } from '../domain/delivery/delivery.ts'
+import { type DeliveryOutcome, deferredBy, type Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
 import type { SealPlace } from '../domain/keyring.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import type { InboxRow } from '../domain/stores.ts'
+import { isActive } from '../domain/telegram/bindings.ts'
 import type { Variables } from '../domain/template/variables.ts'
 import { recipientOf } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
@@ -36,14 +37,15 @@ export type InboxMessage = {
 export const inboxMax = 200
 
 /** Keeps the messages of test keys in the store, without the code; nothing leaves the machine. */
-export function createInboxChannel({
-  inbox,
-  keyring,
-  clock,
-}: Pick<Ports, 'inbox' | 'keyring' | 'clock'>): Channel {
+export function createInboxChannel(
+  ports: Pick<Ports, 'inbox' | 'bindings' | 'keyring' | 'clock'>,
+): Channel {
+  const { inbox, keyring, clock } = ports
   return {
     async deliver({ deliveryId, app, verificationId, recipient, variables }) {
       const { id: appId } = app
+      const key = { appId, mode: 'test', id: recipient.address } as const
+      if (recipient.kind === 'telegram' && !(await isActive(ports, key))) return noRecipient
       const seal = (column: Column, text: string) =>
         keyring.seal(appId, app.dataKey, inboxPlace(deliveryId, column), text)
       const recipientSealed = seal('recipient_sealed', recipient.address)
@@ -63,6 +65,11 @@ export function createInboxChannel({
 }
 
 type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'templates' | 'verifications' | 'keyring' | 'clock'>
+
+const noRecipient: DeliveryOutcome = {
+  ...{ status: 'refused', cause: 'recipient', code: null },
+  detail: 'the app has no such active Telegram recipient',
+}
 
 /** The messages of one app or of all, newest first, each rendered again as it was sent. */
 export async function listInbox(

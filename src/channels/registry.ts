@@ -4,13 +4,14 @@ import { createEmailChannel } from './email/email.ts'
 import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
 import { createPhoneChannel } from './phone/phone.ts'
+import { createTelegramChannel } from './telegram/telegram.ts'
 import { createWebhookChannel } from './webhook.ts'
 import { withWording } from './worded.ts'
 import { createWordingReader } from './wording.ts'
 
 export type ChannelPorts = Pick<
   Ports,
-  'keyring' | 'apps' | 'templates' | 'inbox' | 'clock' | 'timers' | 'httpOut'
+  'keyring' | 'apps' | 'templates' | 'bindings' | 'inbox' | 'clock' | 'timers' | 'httpOut'
 > & {
   /** Connections at a time over all endpoints. */
   connectionsMax: number
@@ -21,6 +22,7 @@ export type ChannelPorts = Pick<
 /** The channels that are requests over HTTP, by the kind of endpoint. */
 export const httpChannels = {
   webhook: createWebhookChannel,
+  telegram: createTelegramChannel,
   twilio: createPhoneChannel,
   vonage: createPhoneChannel,
   sns: createPhoneChannel,
@@ -37,6 +39,7 @@ const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   sms: createPhoneChannel,
   whatsapp: createPhoneChannel,
   telegram_gateway: createPhoneChannel,
+  telegram: httpChannels.telegram,
   inbox: createInboxChannel,
 }
 

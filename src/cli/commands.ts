@@ -24,6 +24,7 @@ import { openapi } from './openapi.ts'
 import { serve } from './serve.ts'
 import { statsCommand } from './stats.ts'
 import { suppressionList, suppressionRemove } from './suppression.ts'
+import { telegramList, telegramRemove } from './telegram.ts'
 import { templateList, templatePreview, templateReset, templateShow } from './template.ts'
 import { templateEdit } from './template-edit.ts'
 import { verificationsCommand } from './verification.ts'
@@ -69,6 +70,8 @@ export const commands: Command[] = [
   webhookRemove,
   suppressionList,
   suppressionRemove,
+  telegramList,
+  telegramRemove,
   bounce,
   brandShow,
   brandUpdate,

@@ -23,12 +23,13 @@ export const endpointTest: Command = {
   summary: 'Test an endpoint of an app, and tell each step.',
   about: [
     'At a mail server resolves, connects, agrees on encryption and logs in, and tells each step with',
-    'what the server said; to a webhook posts a signed request that is no message. With --send-to',
-    'also sends a real message. Exit status 1 when a step failed.',
+    'what the server said; to a webhook posts a signed request that is no message; of a bot tells who',
+    'it is and how its updates come. With --send-to also sends a real message. Exit status 1 when a',
+    'step failed.',
   ].join('\n'),
   operands: [appOperand, endpointOperand],
   flags: {
-    'send-to': { value: 'ADDRESS', help: 'Send a test message to this address.' },
+    'send-to': { value: 'ADDRESS', help: 'Send a test message to this address or recipient.' },
     locale: { value: 'TAG', help: 'The language of the test message, such as de-AT.' },
     ...dataFlag,
     ...jsonFlag,

@@ -51,6 +51,7 @@ export function timeText(at: number | null): string {
 export function endpointText({ settings }: Endpoint): string {
   if (settings.kind === 'email') return `${settings.host}:${settings.port} (${settings.security})`
   if (settings.kind === 'webhook') return settings.url
+  if (settings.kind === 'telegram') return `a bot at ${settings.baseUrl}`
   // Of a gateway that is always the same one, its sender or the account.
   const sender = ['from', 'senderId', 'sender', 'phoneNumberId'].map((name) => {
     return (settings as Record<string, unknown>)[name]

@@ -5,6 +5,7 @@ import type { HttpOut } from './http-out.ts'
 import type { Keyring } from './keyring.ts'
 import type { DomainSettings } from './settings.ts'
 import type { Stores } from './stores.ts'
+import type { Bots } from './telegram/bot.ts'
 import type { ParseTemplate } from './template/token.ts'
 import type { PhoneNumber } from './verification/phone.ts'
 
@@ -22,6 +23,7 @@ export type Ports = Stores & {
   httpOut: HttpOut
   dkimPairs: DkimPairs
   templating: Templating
+  bots: Bots
   settings: DomainSettings
   /** The name of this process among those that serve the database. */
   node: string

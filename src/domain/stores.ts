@@ -5,6 +5,7 @@ import type { Endpoint } from './app/endpoint.ts'
 import type { Policy } from './app/policy.ts'
 import type { AuditAppend, AuditRecord, AuditState, HeadMoved } from './audit.ts'
 import type { BrandChange } from './brand/brand.ts'
+import type { EndpointChannel } from './delivery/channel.ts'
 import type { DeliveryStore, SpendingStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
 import type { WrappedKey } from './keyring.ts'
@@ -53,6 +54,10 @@ export type AppStore = {
   findByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey } | null>
   findBySecretKey(index: Uint8Array): Promise<App | null>
   list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
+  /** The app that has this endpoint. */
+  findByEndpoint(endpointId: string): Promise<App | null>
+  /** Apps with endpoints of a channel. */
+  withEndpoints(channel: EndpointChannel, limit: number): Promise<App[]>
   /** The number of openly registered apps: in all, and from one address. */
   countOpen(from: Uint8Array): Promise<{ all: number; fromAddress: number }>
   /** Null for an unknown app; `changed` when its version is not the expected one. */

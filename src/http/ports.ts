@@ -1,6 +1,7 @@
 import type { App } from '../domain/app/app.ts'
 import type { EmailEndpoint, Endpoint } from '../domain/app/endpoint.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
+import type { Callback, CallbackResult } from '../domain/delivery/callback.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
@@ -35,6 +36,8 @@ export type HttpPorts = DomainPorts & {
   tryLogin(app: App, endpoint: EmailEndpoint): Promise<string | null>
   /** What a returned message says; null for any other. */
   readBounce(raw: Uint8Array): Promise<BounceReport | null>
+  /** Verifies and takes what a gateway tells about an endpoint. */
+  takeCallback(callback: Callback): Promise<CallbackResult>
   /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */
   seeForwarded?: () => void
   /** The address of the peer; for tests without a socket. */
@@ -46,7 +49,7 @@ type DomainPorts = Pick<
   | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
-  | ('dns' | 'dkimPairs' | 'phones')
+  | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots')
 >
 
 export type HttpSettings = {

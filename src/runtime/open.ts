@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createDns } from '../channels/dns.ts'
 import { createHttpOut } from '../channels/http-out.ts'
 import { createPhones } from '../channels/phones.ts'
+import { createBots } from '../channels/telegram/bots.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
 import { finishKilledRotation } from '../keys/data-dir-key.ts'
@@ -63,6 +64,7 @@ export async function openDirectory(
   const store = await openStore(path, options)
   const dns = createDns({ timers: systemTimers })
   const world = { clock: systemClock, timers: systemTimers, random: systemRandom, dns }
+  const httpOut = createHttpOut({ ...world, egressAllow: settings.egressAllow })
   try {
     const keysetPorts = { meta: store.meta, ...world }
     const keyset = await loadKeyset(keysetPorts, found.masterKey).catch((error: unknown) =>
@@ -76,8 +78,9 @@ export async function openDirectory(
       keyring: createKeyring(keyset, systemRandom),
       pem,
       phones: createPhones(),
-      httpOut: createHttpOut({ ...world, egressAllow: settings.egressAllow }),
+      httpOut,
       dkimPairs,
+      bots: createBots({ httpOut, timers: systemTimers }),
       templating,
       ...{ store, directory, found },
     }

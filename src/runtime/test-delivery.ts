@@ -6,6 +6,7 @@ import { probeMail, probeSmtp } from '../channels/email/probe.ts'
 import { adviseMailDns } from '../channels/mail-dns/advice.ts'
 import { probeGateway } from '../channels/phone/phone.ts'
 import { type HttpKind, httpChannels } from '../channels/registry.ts'
+import { probeBot } from '../channels/telegram/probe.ts'
 import { probeWebhook } from '../channels/webhook.ts'
 import { createWordingReader } from '../channels/wording.ts'
 import type { App } from '../domain/app/app.ts'
@@ -17,7 +18,7 @@ import type { Recipient } from '../domain/verification/recipient.ts'
 
 type ProbePorts = Pick<
   Ports,
-  'keyring' | 'apps' | 'templates' | 'clock' | 'random' | 'timers' | 'httpOut'
+  'keyring' | 'apps' | 'templates' | 'bindings' | 'clock' | 'random' | 'timers' | 'httpOut'
 > &
   Partial<Pick<MailNetwork, 'egress'>>
 
@@ -39,6 +40,7 @@ export async function probeEndpoint(
 ): Promise<TestStep[]> {
   const ports = withNetwork(given)
   if (isEmail(endpoint)) return (await probeSmtp(ports, app, endpoint)).map(shown)
+  if (endpoint.settings.kind === 'telegram') return probeBot(ports, app, endpoint)
   if (endpoint.settings.kind === 'webhook') return [await probeWebhook(ports, app, endpoint)]
   return [await probeGateway(ports, app, endpoint)]
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { createGoodRecords } from '../../src/http/core/credential-limit.ts'
+import { addBot, otherToken } from '../support/telegram.ts'
 import { addApp, strangeKey } from '../support/world.ts'
 import { adminToken, type CallOptions, operations, type Site, site } from './fixture.ts'
 
@@ -20,8 +21,11 @@ test('every route of /v1 answers 401 first, whatever was sent', async () => {
       ...(raw && { raw, headers: { 'content-type': 'text/plain' } }),
     })
     expect([name, answer.status]).toEqual([name, 401])
-    expect(answer.json.code).toBe('unauthorized')
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+    // The credential of a gateway is its signature, whose refusal has no body.
+    const isSigned = path.startsWith('/v1/inbound/{')
+    expect([name, answer.json?.code]).toEqual([name, isSigned ? undefined : 'unauthorized'])
+    const scheme = isSigned ? 'Signature' : 'Bearer'
+    expect([name, answer.headers.get('www-authenticate')]).toEqual([name, scheme])
   }
   expect(routes.length).toBeGreaterThanOrEqual(described.length)
 })
@@ -36,8 +40,9 @@ test('no route accepts a credential of another kind, app or mode', async () => {
   const at = await site()
   const admin = (method: string, path: string, options: CallOptions = {}) =>
     at.call(method, path, { token: adminToken, ...options })
-  const { app, id, endpoint, key, webhook } = await furnished(at)
+  const { app, id, endpoint, key, recipient, webhook } = await furnished(at)
   const other = await addApp(at, { name: 'Other' })
+  await addBot(at, other.app, { token: otherToken })
   const revoked = await admin('POST', `/v1/apps/${other.app.id}/keys`, { body: { mode: 'live' } })
   await admin('DELETE', `/v1/apps/${other.app.id}/keys/${revoked.json.id}`)
   const inbound = await admin('POST', `/v1/apps/${app}/keys`, { body: { mode: 'inbound' } })
@@ -65,10 +70,13 @@ test('no route accepts a credential of another kind, app or mode', async () => {
     const [method = '', path = ''] = name.split(' ')
     const [whose = ''] = Object.keys(operation.security[0] ?? {})
     const own = { appKey: 'app', adminToken: 'admin', inboundKey: 'inbound' }[whose]
-    expect([name, own === undefined]).toEqual([name, false])
+    const isSigned = path.startsWith('/v1/inbound/{')
+    expect([name, own === undefined]).toEqual([name, isSigned])
     const place = path
       .replace(/^(\/v1\/verifications\/)\{id\}/, `$1${id}`)
+      .replace(/^(\/v1\/recipients\/telegram\/)\{id\}/, `$1${recipient}`)
       .replace('{id}', app)
+      .replace('{recipient_id}', recipient)
       .replace('{endpoint_id}', endpoint)
       .replace('{key_id}', key)
       .replace('{webhook_id}', webhook)
@@ -84,9 +92,11 @@ test('no route accepts a credential of another kind, app or mode', async () => {
       })
       const isForeign = kind === 'app' && own === 'app'
       // A key of another app or mode is valid, but finds nothing of this app and mode.
-      const expected = !isForeign ? [401] : place.includes(id) ? [404] : [200, 201, 429]
+      const isOfThis = place.includes(id) || place.includes(recipient)
+      const expected = !isForeign ? [401] : isOfThis ? [404] : [200, 201, 429]
       expect([name, credential, expected.includes(answer.status)]).toEqual([name, credential, true])
       expect(answer.text).not.toContain(id)
+      expect(answer.text).not.toContain(recipient)
     }
   }
 
@@ -97,12 +107,16 @@ test('no route accepts a credential of another kind, app or mode', async () => {
     attempts_left: 5,
     next: { resend: { channels: ['email'] } },
   })
+  const person = await at.call('GET', `/v1/recipients/telegram/${recipient}`)
+  expect(person.json).toMatchObject({ id: recipient, status: 'expired' })
 })
 
-/** The world's app with a verification, an endpoint, a webhook and a key, for requests with other credentials. */
+/** The world's app with a verification, a bot, its recipient, a webhook and a key. */
 async function furnished(at: Site) {
   const body = { to: 'ada@example.com', ttl_seconds: 86_400 }
   const started = await at.call('POST', '/v1/verifications', { body })
+  const bot = await addBot(at, at.app, { updates: 'webhook' })
+  const recipient = await at.call('POST', '/v1/recipients/telegram')
   const { json } = await at.call('GET', `/v1/apps/${at.app.id}`, { token: adminToken })
   const hook = { body: { url: 'https://app.example.com/' }, token: adminToken }
   const webhook = await at.call('POST', `/v1/apps/${at.app.id}/webhooks`, hook)
@@ -110,7 +124,8 @@ async function furnished(at: Site) {
   return {
     app: at.app.id,
     id: String(started.json.id),
-    endpoint: at.app.endpoints[0]?.id ?? '',
+    endpoint: bot.endpoint.id,
+    recipient: String(recipient.json.id),
     key: String(live.id),
     webhook: String(webhook.json.id),
   }

@@ -26,6 +26,7 @@ import { followRotation } from '../../src/keys/rotate.ts'
 import { templating } from '../../src/messages/templating.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { recordingBots } from '../support/bots.ts'
 import { dnsOf } from '../support/dns.ts'
 import { verificationsKeptMs } from './ledger.ts'
 import type { Life, VirtualTime } from './virtual-time.ts'
@@ -60,7 +61,8 @@ export async function startMachine(parts: MachineParts) {
   const egress = { reach: async () => 'public' as const }
   const phones = createPhones()
   const doors = { egress, dns: dnsOf(), dkimPairs }
-  const own = { clock, timers, random, keyring, pem, phones, templating, settings, node }
+  const bots = recordingBots()
+  const own = { clock, timers, random, keyring, pem, phones, templating, bots, settings, node }
   const base = { ...store, ...doors, ...own }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
@@ -101,6 +103,7 @@ export async function startMachine(parts: MachineParts) {
     testDns: async () => [],
     tryLogin: async () => null,
     readBounce,
+    takeCallback: async () => ({ outcome: 'unsigned' }),
     peerAddress: (request) => peers.get(request) ?? null,
   })
   const beat = () =>

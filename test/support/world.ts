@@ -14,6 +14,7 @@ import { pem } from '../../src/keys/pem.ts'
 import { templating } from '../../src/messages/templating.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
+import { type RecordingBots, recordingBots } from './bots.ts'
 import { dnsOf } from './dns.ts'
 import { noHttpOut } from './http.ts'
 
@@ -40,6 +41,7 @@ export type World = Ports & {
     withdrawn: string[]
   }
   dns: ReturnType<typeof dnsOf>
+  bots: RecordingBots
   app: App
   liveKey: string
   testKey: string
@@ -71,6 +73,7 @@ export async function world(
     withdrawn: [],
   }
   const dns = dnsOf()
+  const bots = recordingBots()
   const ports: Ports = {
     ...store,
     clock,
@@ -100,10 +103,11 @@ export async function world(
     httpOut: noHttpOut,
     dkimPairs,
     templating,
+    bots,
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })
-  return { ...ports, store, clock, dns, sent, outboxState, app, liveKey, testKey }
+  return { ...ports, store, clock, dns, bots, sent, outboxState, app, liveKey, testKey }
 }
 
 /** An app with an email endpoint and one key of each mode. */

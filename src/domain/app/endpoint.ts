@@ -26,6 +26,7 @@ import {
 import { type SmtpSettings, smtpFields } from './smtp-fields.ts'
 import type { SmtpCurrent } from './smtp-login.ts'
 import { readSmtpSettings } from './smtp-settings.ts'
+import { type TelegramSettings, telegramFields } from './telegram-fields.ts'
 import { readWebhookSettings, type WebhookSettings, webhookFields } from './webhook-fields.ts'
 
 /** One configured way through a channel for an app, with its rank and its sealed secret. */
@@ -49,7 +50,7 @@ export const endpointOffs = ['admin', 'gone'] as const
 export type EndpointOff = (typeof endpointOffs)[number]
 
 /** By kind, which is the tag. */
-export type EndpointSettings = SmtpSettings | WebhookSettings | GatewaySettings
+export type EndpointSettings = SmtpSettings | WebhookSettings | TelegramSettings | GatewaySettings
 export type EndpointKind = EndpointSettings['kind']
 export type EmailEndpoint = Endpoint<SmtpSettings>
 
@@ -60,6 +61,8 @@ type KindRules = {
   /** What its flags begin with. */
   flags: string
   fields: FieldTable
+  /** Endpoints of it that an app may have, where it is not as many as of any channel. */
+  most?: number
   /** Merges the input into the current settings; null when a mistake was added. */
   read(ports: Pick<Ports, 'pem'>, reading: SettingsReading): ReadSettings<EndpointSettings> | null
 }
@@ -93,13 +96,17 @@ export const endpointKinds: Record<EndpointKind, KindRules> = {
     noun: 'Telegram Gateway account',
     fields: telegramGatewayFields,
   }),
+  // A person starts one bot, and no other one may write to them.
+  telegram: byTable('telegram', {
+    ...{ channel: 'telegram', noun: 'Telegram bot', fields: telegramFields, most: 1 },
+  }),
 }
 
 export const endpointKindList = Object.entries(endpointKinds) as [EndpointKind, KindRules][]
 
 function byTable(
   kind: EndpointKind,
-  rules: Pick<KindRules, 'channel' | 'noun' | 'fields'>,
+  rules: Pick<KindRules, 'channel' | 'noun' | 'fields' | 'most'>,
 ): KindRules {
   return {
     ...rules,

@@ -6,7 +6,7 @@ import { newId } from '../id.ts'
 import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import type { AlarmChange } from '../stores.ts'
 import { type App, endpointsMax, endpointsOf } from './app.ts'
-import { draftEndpoint, type Endpoint, type EndpointKind } from './endpoint.ts'
+import { draftEndpoint, type Endpoint, type EndpointKind, endpointKinds } from './endpoint.ts'
 import { type EndpointInput, given } from './endpoint-fields.ts'
 import { changeApp, type ManagePorts } from './manage.ts'
 
@@ -27,7 +27,7 @@ export type EndpointFields = {
 }
 
 /**
- * Adds an endpoint. Throws `app_not_found`, `too_many_endpoints` beyond ten of a channel,
+ * Adds an endpoint. Throws `app_not_found`, `too_many_endpoints` beyond ten of a channel or one bot,
  * `invalid_request` with every mistake.
  */
 export async function addEndpoint(
@@ -46,7 +46,7 @@ export async function addEndpoint(
     if (!endpoint) throw new Problem('invalid_request')
     if (enabled === false) endpoint.off = 'admin'
     const siblings = endpointsOf(current, endpoint.channel)
-    if (siblings.length >= endpointsMax) throw new Problem('too_many_endpoints')
+    refuseFull(siblings, endpointKinds[kind].most)
     const endpoints = ranked(current, placed(siblings, endpoint, rank ?? endpointsMax))
     return { change: { endpoints }, detail: `endpoint ${id}` }
   })
@@ -130,6 +130,13 @@ export function found(app: App, id: string): Endpoint {
   const endpoint = app.endpoints.find((candidate) => candidate.id === id)
   if (!endpoint) throw new Problem('endpoint_not_found')
   return endpoint
+}
+
+function refuseFull(siblings: Endpoint[], most = endpointsMax): void {
+  if (siblings.length < most) return
+  if (most === endpointsMax) throw new Problem('too_many_endpoints')
+  const detail = 'The app has one already: change it, or remove it first'
+  throw new Problem('too_many_endpoints', { detail })
 }
 
 function readRank(value: unknown, mistakes: FieldError[]): number | undefined {

@@ -31,8 +31,13 @@ export const channels = {
     hasEndpoints: true,
     says: 'Telegram’s own message to a number that uses Telegram.',
   },
+  telegram: {
+    takes: ['telegram'],
+    hasEndpoints: true,
+    says: 'A message of the app’s own bot to a person who agreed to it.',
+  },
   inbox: {
-    takes: ['email', 'phone'],
+    takes: ['email', 'phone', 'telegram'],
     hasEndpoints: false,
     says: 'The built-in inbox, for test keys: nothing leaves the machine.',
   },

@@ -18,6 +18,8 @@ export const limitNames = [
   'app_bounces',
   'phone_prefix',
   'phone_country',
+  'app_bindings',
+  'bot_updates',
   'ip_failures',
   'server_logins',
 ] as const

@@ -1,3 +1,4 @@
+import { isTimedId } from '../id.ts'
 import type { Ports } from '../ports.ts'
 import { invalidField } from '../problem.ts'
 import {
@@ -37,6 +38,13 @@ const kinds = {
     read: readPhone,
     fold: foldPhone,
     mask: maskPhone,
+  },
+  telegram: {
+    form: /^[0-9A-Za-z]{30}$/,
+    must: 'the id of a Telegram recipient of this app',
+    read: (input) => (isTimedId(input) ? input : null),
+    fold: (id) => id,
+    mask: (id) => `${id.slice(0, 4)}***`,
   },
 } satisfies Record<string, Kind>
 

@@ -9,11 +9,13 @@ import * as keys from './keys.ts'
 import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
 import * as inboundDocs from './operations/inbound.ts'
+import * as recipientDocs from './operations/recipients.ts'
 import * as recordDocs from './operations/records.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
 import * as templateDocs from './operations/templates.ts'
 import * as docs from './operations/verifications.ts'
 import * as webhookDocs from './operations/webhooks.ts'
+import * as recipients from './recipients.ts'
 import * as records from './records.ts'
 import * as suppressions from './suppressions.ts'
 import * as templates from './templates.ts'
@@ -42,6 +44,23 @@ export const v1Routes: Route[] = [
     'app',
     docs.cancelVerification,
     verifications.cancel,
+  ),
+
+  route('POST', '/v1/recipients/telegram', 'app', recipientDocs.startTelegram, recipients.start),
+  route('GET', '/v1/recipients/telegram/:id', 'app', recipientDocs.getTelegram, recipients.get),
+  route(
+    'POST',
+    '/v1/recipients/telegram/:id/confirm',
+    'app',
+    recipientDocs.confirmTelegram,
+    recipients.confirm,
+  ),
+  route(
+    'DELETE',
+    '/v1/recipients/telegram/:id',
+    'app',
+    recipientDocs.removeTelegram,
+    recipients.remove,
   ),
 
   route('POST', '/v1/apps', 'admin', appDocs.createApp, apps.create),
@@ -147,6 +166,22 @@ export const v1Routes: Route[] = [
     webhooks.replay,
   ),
 
+  route(
+    'GET',
+    '/v1/apps/:id/recipients/telegram',
+    'admin',
+    recipientDocs.listTelegram,
+    recipients.list,
+  ),
+  route(
+    'DELETE',
+    '/v1/apps/:id/recipients/telegram/:recipient_id',
+    'admin',
+    recipientDocs.removeTelegramOf,
+    recipients.removeOf,
+  ),
+
+  route('POST', '/v1/inbound/:endpoint_id', 'gateway', inboundDocs.takeCallback, inbound.callback),
   route('POST', '/v1/inbound/dsn', 'inbound', inboundDocs.reportBounce, inbound.bounce),
   route('GET', '/v1/apps/:id/brand', 'admin', templateDocs.getBrand, brand.get),
   route('PATCH', '/v1/apps/:id/brand', 'admin', templateDocs.updateBrand, brand.update),

@@ -62,6 +62,8 @@ export function createAppStore(deps: Deps): AppStore {
     findByKey: (hash) => read(() => cache.get(`key ${hex(hash)}`, () => keys.find(hash))),
     findBySecretKey: (index) =>
       read(() => cache.get(`secret ${hex(index)}`, () => reader.bySecretKey(index))),
+    findByEndpoint: (id) => read(() => cache.get(`endpoint ${id}`, () => reader.byEndpoint(id))),
+    withEndpoints: (channel, limit) => read(() => reader.withEndpoints(channel, limit)),
     list: ({ limit, cursor }) => read(() => toPage(reader.list(cursor, limit + 1), limit)),
     countOpen: (from) => read(() => reader.countOpen(from)),
     update: (id, change, append) =>
@@ -172,6 +174,12 @@ function createReads(database: Database, { dkim, webhooks }: Rows) {
   const list = database.prepare<AppRow, { after: string; limit: number }>(
     `select ${columns} from apps where id > $after order by id limit $limit`,
   )
+  const byEndpoint = database.prepare<AppRow, { id: string }>(
+    `select ${columns} from apps where id = (select app_id from endpoints where id = $id)`,
+  )
+  const withEndpoints = database.prepare<AppRow, { channel: string; limit: number }>(`
+    select ${columns} from apps
+    where id in (select app_id from endpoints where channel = $channel) order by id limit $limit`)
   const otherwise = database.prepare<AppRow, { keyId: string; limit: number }>(
     `select ${columns} from apps where data_key_id <> $keyId limit $limit`,
   )
@@ -201,6 +209,9 @@ function createReads(database: Database, { dkim, webhooks }: Rows) {
 
   return {
     get: (id: string) => found(byId.get({ id })),
+    byEndpoint: (id: string) => found(byEndpoint.get({ id })),
+    withEndpoints: (channel: string, limit: number) =>
+      withEndpoints.all({ channel, limit }).map(toApp),
     bySecretKey: (index: Uint8Array) => found(bySecretKey.get({ index })),
     list: (after: string | null, limit: number) =>
       list.all({ after: after ?? '', limit }).map(toApp),

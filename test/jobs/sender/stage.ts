@@ -16,6 +16,7 @@ import { pem } from '../../../src/keys/pem.ts'
 import { templating } from '../../../src/messages/templating.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
+import { recordingBots } from '../../support/bots.ts'
 import { dnsOf } from '../../support/dns.ts'
 import { noHttpOut } from '../../support/http.ts'
 import { addApp, type SqliteStore } from '../../support/world.ts'
@@ -81,6 +82,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     pem,
     phones: createPhones(),
     templating,
+    bots: recordingBots(),
     settings,
     node: 'a',
   }

@@ -1,4 +1,6 @@
+import { anyType } from '../../core/raw-body.ts'
 import type { Operation } from '../../core/route.ts'
+import { id } from '../../core/schema.ts'
 
 export const reportBounce = {
   id: 'reportBounce',
@@ -12,4 +14,22 @@ export const reportBounce = {
   example: 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n…',
   answers: { 204: { description: 'Taken.' } },
   problems: ['invalid_request'],
+} satisfies Operation
+
+export const takeCallback = {
+  id: 'takeCallback',
+  tag: 'Inbound',
+  summary: 'Take what a gateway tells',
+  description:
+    'For the gateways and bots that endpoints name: what became of a message, or what a person ' +
+    'wrote. The credential is the gateway’s signature, in the form of its kind.',
+  params: { endpoint_id: id('The endpoint’s id.') },
+  raw: { mediaType: anyType, description: 'As the gateway sends it.' },
+  bodyBytesMax: 256 * 1024,
+  example: '{"update_id":900001}',
+  answers: {
+    204: { description: 'Taken.' },
+    401: { description: 'No such endpoint, or the signature is missing or wrong.' },
+  },
+  problems: ['rate_limited', 'store_unavailable'],
 } satisfies Operation

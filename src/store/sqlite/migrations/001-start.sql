@@ -32,6 +32,7 @@ create table endpoints (
   updated_at integer not null
 ) strict, without rowid;
 create unique index endpoints_by_rank on endpoints (app_id, channel, rank);
+create index endpoints_by_channel on endpoints (channel, app_id);
 
 create table dkim_keys (
   id text primary key,
