@@ -39,6 +39,11 @@ export function createHttpOut({ timers, dns, egressAllow }: Options): HttpOut {
     try {
       taken = await connections.take(url, controller.signal)
       if (typeof taken === 'string') return { fault: taken, isSent: false }
+      // It may have been stopped while a connection was looked for, or before.
+      if (controller.signal.aborted) {
+        connections.keep(taken)
+        return { fault: 'timeout', isSent: false }
+      }
       const { answer, mayKeep } = await exchange(taken, url, request, { timers, controller })
       if (mayKeep) connections.keep(taken)
       else taken.socket.destroy()

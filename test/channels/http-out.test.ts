@@ -126,6 +126,18 @@ describe('a request', () => {
     expect(seen.requests).toBe(1)
   })
 
+  test('that is stopped before it begins ends at once, also where a connection was kept', async () => {
+    let requests = 0
+    const url = serve(() => new Response(String(++requests)))
+    await httpOut({ method: 'GET', url })
+    const signal = AbortSignal.abort()
+
+    expect(await httpOut({ method: 'GET', url, signal })).toEqual({
+      ...{ fault: 'timeout', isSent: false },
+    })
+    expect(await httpOut({ method: 'GET', url })).toMatchObject({ body: '2' })
+  })
+
   test('goes to the server itself, whatever proxy the environment names', async () => {
     const url = serve(() => new Response('here'))
     const proxy = await listen((socket) => socket.write(ok))

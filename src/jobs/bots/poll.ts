@@ -57,6 +57,7 @@ async function step(ports: PollPorts, { bot, reading, signal }: Step): Promise<n
   try {
     if (!(await takeTurn(ports, bot))) return standByMs
     const from = await firstOf(ports, bot, reading)
+    if (signal.aborted) return 0
     const read = await ports.reader.read(bot, { from, max: reading.max }, signal)
     if (signal.aborted) return 0
     if ('fault' in read) return await afterFault(ports, { bot, reading, signal }, { read, from })
