@@ -1,4 +1,4 @@
-import { takeCallback } from './channels/callbacks.ts'
+import { answerChallenge, takeCallback } from './channels/callbacks.ts'
 import { createEgress } from './channels/egress.ts'
 import { readBounce } from './channels/email/bounce.ts'
 import { tryLogin } from './channels/email/probe.ts'
@@ -170,7 +170,8 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     },
     testWebhook: (app, webhook) => testWebhook(ports, app, webhook),
     readBounce,
-    takeCallback: (callback) => takeCallback(ports, callback),
+    takeCallback: (callback) => takeCallback({ ...ports, outbox, publicUrl }, callback),
+    answerChallenge: (challenge) => answerChallenge(ports, challenge),
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })

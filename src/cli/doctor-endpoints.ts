@@ -1,5 +1,8 @@
 import type { App } from '../domain/app/app.ts'
 import { endpointKinds, isEmail } from '../domain/app/endpoint.ts'
+import { effectivePolicy } from '../domain/app/policy.ts'
+import { channels } from '../domain/delivery/channel.ts'
+import type { DomainSettings } from '../domain/settings.ts'
 import type { OpenPorts } from '../runtime/open.ts'
 import { probeEndpoint } from '../runtime/test-delivery.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
@@ -28,4 +31,15 @@ export async function checkEndpoints(ports: OpenPorts, apps: App[]): Promise<Fin
 
 function switchOn(appId: string, id: string): string {
   return `once it is right: otpmint endpoint update ${appId} ${id} --enabled yes`
+}
+
+/** Without countries no telephone number gets anything. */
+export function checkPhoneRules(settings: DomainSettings, apps: App[]): Finding[] {
+  return apps.flatMap(({ id, name, policy, endpoints }) => {
+    const isForPhones = endpoints.some(({ channel }) => channels[channel].takes[0] === 'phone')
+    if (!isForPhones || effectivePolicy(policy, settings).phoneCountries.length > 0) return []
+    const next = `otpmint app update ${id} --phone-countries DE,AT`
+    const detail = 'its policy names no countries, so every telephone number is refused'
+    return [warning(`telephone numbers of ${name ?? `app ${id}`}`, detail, next)]
+  })
 }

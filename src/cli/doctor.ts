@@ -13,7 +13,7 @@ import { dataDirectory } from '../runtime/data-directory.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
-import { checkEndpoints } from './doctor-endpoints.ts'
+import { checkEndpoints, checkPhoneRules } from './doctor-endpoints.ts'
 import { checkDns, checkMailServers } from './doctor-mail.ts'
 import { checkWebhooks } from './doctor-webhooks.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
@@ -235,6 +235,7 @@ async function checkApps({ ports, settings, recipient, args }: AppChecks): Promi
     ...checkLockOut(settings.domain, all),
     ...(await checkMailServers(ports, chosen, recipient)),
     ...(await checkEndpoints(ports, chosen)),
+    ...checkPhoneRules(settings.domain, chosen),
     ...(id === undefined ? [] : await checkDns(ports, chosen)),
     ...(id === undefined ? [] : await checkWebhooks(ports, chosen)),
   ]

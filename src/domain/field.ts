@@ -14,9 +14,9 @@ type FieldType =
   | { type: 'integers'; min: number; max: number; most: number }
   /**
    * `must` completes "must be ..." where the lengths alone do not say it; `lines`: it may have line
-   * breaks.
+   * breaks; `pattern`: a regular expression of the whole text, for JSON Schema too.
    */
-  | { type: 'text'; min: number; max: number; must?: string; lines?: true }
+  | { type: 'text'; min: number; max: number; must?: string; lines?: true; pattern?: string }
 
 /** The rule of a field as part of a sentence: `must be a whole number from 6 to 10`. */
 export function mustBe(field: Field): string {
@@ -55,6 +55,7 @@ export function isWithin(field: Field, value: unknown): boolean {
   if (typeof value !== 'string') return false
   if (field.type === 'choice') return field.of.includes(value)
   const control = field.lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u
+  if (field.pattern !== undefined && !new RegExp(field.pattern).test(value)) return false
   return value.length >= field.min && value.length <= field.max && !control.test(value)
 }
 

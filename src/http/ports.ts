@@ -38,6 +38,8 @@ export type HttpPorts = DomainPorts & {
   readBounce(raw: Uint8Array): Promise<BounceReport | null>
   /** Verifies and takes what a gateway tells about an endpoint. */
   takeCallback(callback: Callback): Promise<CallbackResult>
+  /** What a gateway gets that checks the address of its callbacks; null for any other request. */
+  answerChallenge(challenge: { endpointId: string; query: URLSearchParams }): Promise<string | null>
   /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */
   seeForwarded?: () => void
   /** The address of the peer; for tests without a socket. */

@@ -1,5 +1,5 @@
 import { expect } from 'bun:test'
-import { takeCallback } from '../../src/channels/callbacks.ts'
+import { answerChallenge, takeCallback } from '../../src/channels/callbacks.ts'
 import { readBounce } from '../../src/channels/email/bounce.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
 import type { LogFields } from '../../src/domain/ports.ts'
@@ -79,7 +79,9 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     testWebhook: async () => ({ code: 204, retryAfterMs: null, detail: null }),
     tryLogin: async () => null,
     readBounce,
-    takeCallback: (callback) => takeCallback(base, callback),
+    takeCallback: (callback) =>
+      takeCallback({ ...base, publicUrl: 'https://otp.example.com' }, callback),
+    answerChallenge: (challenge) => answerChallenge(base, challenge),
     peerAddress: (request) => peers.get(request) ?? null,
     ...options.ports,
   }

@@ -13,7 +13,11 @@ test('every route is in the document, except assets of pages', async () => {
   const at = await site({ http: { developerMode: true } })
   const names = new Set(operations.map(([name]) => name))
   const parts = /\.(css|js)$|^\/dev\/inbox\/:id$/
-  const shadows = ['/v1/verifications/search', '/v1/apps/:id/suppressions/remove']
+  const shadows = [
+    '/v1/verifications/search',
+    '/v1/apps/:id/suppressions/remove',
+    '/v1/inbound/dsn',
+  ]
 
   for (const { method, path } of at.server.routes) {
     if (parts.test(path) || (shadows.includes(path) && method !== 'POST')) continue

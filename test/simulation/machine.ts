@@ -104,6 +104,7 @@ export async function startMachine(parts: MachineParts) {
     tryLogin: async () => null,
     readBounce,
     takeCallback: async () => ({ outcome: 'unsigned' }),
+    answerChallenge: async () => null,
     peerAddress: (request) => peers.get(request) ?? null,
   })
   const beat = () =>

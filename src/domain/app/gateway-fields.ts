@@ -39,9 +39,6 @@ export type GatewaySettings =
   | WhatsappSettings
   | TelegramGatewaySettings
 
-/** A text that matches, or nothing. */
-const matching = (pattern: RegExp) => (text: string) => (pattern.test(text) ? text : null)
-
 /** Write-only: what a gateway gave for its API. */
 const secret = {
   type: 'text',
@@ -50,15 +47,15 @@ const secret = {
   must: '1 to 1024 visible characters without spaces',
   secret: true,
   file: true,
-  read: matching(/^[\x21-\x7e]+$/),
+  pattern: '^[!-~]+$',
 } as const
 
 const sender = {
   type: 'text',
   min: 1,
   max: 40,
-  must: 'a number like +4915112345678, or 3 to 11 letters and digits with a letter',
-  read: matching(/^(\+?\d{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11})$/),
+  must: 'a number like +4915112345678, or 2 to 11 letters, digits and spaces, a letter first',
+  pattern: '^([+]?[0-9]{3,15}|[A-Za-z][A-Za-z0-9 ]{1,10})$',
 } as const
 
 export const twilioFields = {
@@ -71,7 +68,7 @@ export const twilioFields = {
     required: true,
     destination: true,
     asks: 'Twilio account SID',
-    read: matching(/^AC[0-9a-fA-F]{32}$/),
+    pattern: '^AC[0-9a-fA-F]{32}$',
     says: 'The account, AC and 32 digits.',
   },
   authToken: {
@@ -87,7 +84,7 @@ export const twilioFields = {
     wire: 'from',
     required: true,
     asks: 'From (number, sender name or MG...)',
-    read: matching(/^(\+?\d{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|MG[0-9a-fA-F]{32})$/),
+    pattern: '^([+]?[0-9]{3,15}|[A-Za-z][A-Za-z0-9 ]{1,10}|MG[0-9a-fA-F]{32})$',
     says: 'The number or the name that sends, or a messaging service (MG and 32 digits).',
   },
   ...paceFields,
@@ -103,7 +100,7 @@ export const vonageFields = {
     required: true,
     destination: true,
     asks: 'Vonage API key',
-    read: matching(/^[A-Za-z0-9]+$/),
+    pattern: '^[A-Za-z0-9]+$',
     says: 'The key of the account.',
   },
   apiSecret: {
@@ -146,7 +143,7 @@ export const snsFields = {
     required: true,
     destination: true,
     asks: 'AWS region',
-    read: matching(/^[a-z]{2}(-[a-z]{2,12}){1,3}-\d{1,2}$/),
+    pattern: '^[a-z]{2}(-[a-z]{2,12}){1,3}-[0-9]{1,2}$',
     says: 'The AWS region.',
   },
   accessKeyId: {
@@ -158,7 +155,7 @@ export const snsFields = {
     required: true,
     destination: true,
     asks: 'AWS access key id',
-    read: matching(/^\w+$/),
+    pattern: '^[A-Za-z0-9_]+$',
     says: 'An access key whose policy allows sns:Publish and sns:GetSMSAttributes.',
   },
   secretAccessKey: {
@@ -172,10 +169,10 @@ export const snsFields = {
     type: 'text',
     min: 1,
     max: 11,
-    must: '1 to 11 letters, digits and hyphens with a letter',
+    must: '1 to 11 letters, digits and hyphens, a letter first',
     wire: 'sender_id',
     nullable: true,
-    read: matching(/^(?=.*[A-Za-z])[A-Za-z0-9-]{1,11}$/),
+    pattern: '^[A-Za-z][A-Za-z0-9-]{0,10}$',
     says: 'The name that sends, where the country allows one.',
   },
   ...paceFields,
@@ -191,7 +188,7 @@ export const whatsappFields = {
     required: true,
     destination: true,
     asks: 'WhatsApp phone number id',
-    read: matching(/^\d+$/),
+    pattern: '^[0-9]+$',
     says: 'The id of the number that sends, not the number.',
   },
   accessToken: {
@@ -221,7 +218,7 @@ export const whatsappFields = {
     wire: 'template',
     required: true,
     asks: 'Name of the authentication template',
-    read: matching(/^[a-z0-9_]+$/),
+    pattern: '^[a-z0-9_]+$',
     says: 'The name of the approved authentication template, with a copy-code button.',
   },
   templateLanguage: {
@@ -231,7 +228,7 @@ export const whatsappFields = {
     must: 'a language of WhatsApp like en or pt_BR',
     wire: 'template_language',
     usual: 'en',
-    read: matching(/^[a-z]{2,3}(_[A-Z]{2,3})?$/),
+    pattern: '^[a-z]{2,3}(_[A-Z]{2,3})?$',
     says: 'The language of the template (default en).',
   },
   graphVersion: {
@@ -241,7 +238,7 @@ export const whatsappFields = {
     must: 'a version like v23.0',
     wire: 'graph_version',
     usual: 'v23.0',
-    read: matching(/^v\d{2,3}\.0$/),
+    pattern: '^v[0-9]{2,3}[.]0$',
     says: 'The version of Meta’s Graph API (default v23.0).',
   },
   ...paceFields,
@@ -262,7 +259,7 @@ export const telegramGatewayFields = {
     must: '5 to 32 letters, digits and underscores, without @',
     wire: 'sender',
     nullable: true,
-    read: matching(/^[A-Za-z]\w{4,31}$/),
+    pattern: '^[A-Za-z][A-Za-z0-9_]{4,31}$',
     says: 'The username of a verified channel that sends; Telegram’s own if absent.',
   },
   ...paceFields,

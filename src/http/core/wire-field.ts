@@ -30,7 +30,7 @@ const patterns: Record<string, string> = {
 
 /** The schema of a field that the domain describes and checks. */
 export function wireField({ wire, ...field }: Field & { wire: string }): TSchema {
-  const pattern = patterns[wire]
+  const pattern = field.type === 'text' && field.pattern ? field.pattern : patterns[wire]
   return fieldSchema(field, pattern ? { pattern } : {})
 }
 

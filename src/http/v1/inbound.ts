@@ -1,7 +1,7 @@
 import { recordBounce } from '../../domain/delivery/bounce.ts'
 import { Problem, secondsUntil } from '../../domain/problem.ts'
 import type { Reply } from '../core/api.ts'
-import { noContent } from '../core/pipeline.ts'
+import { noContent, text } from '../core/pipeline.ts'
 import type { RoutePorts } from '../core/route.ts'
 import type { GatewayCall, InboundCall } from './api.ts'
 
@@ -41,4 +41,16 @@ export async function callback(
   if (result.outcome === 'taken') return noContent
   const retryAfterSeconds = secondsUntil(result.at, ports.clock.now())
   throw new Problem('rate_limited', { limit: 'bot_updates', retryAfterSeconds })
+}
+
+/** Answers the gateway that checks whether its callbacks come here, in plain text. */
+export async function challenge(
+  ports: RoutePorts,
+  { request, client, params }: GatewayCall & { params: { endpoint_id: string } },
+): Promise<Reply> {
+  const query = new URL(request.url).searchParams
+  const answer = await ports.answerChallenge({ endpointId: params.endpoint_id, query })
+  if (answer !== null) return text(answer)
+  await ports.guard.chargeFailure(client())
+  return unsigned
 }

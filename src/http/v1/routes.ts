@@ -181,6 +181,13 @@ export const v1Routes: Route[] = [
     recipients.removeOf,
   ),
 
+  route(
+    'GET',
+    '/v1/inbound/:endpoint_id',
+    'gateway',
+    inboundDocs.answerChallenge,
+    inbound.challenge,
+  ),
   route('POST', '/v1/inbound/:endpoint_id', 'gateway', inboundDocs.takeCallback, inbound.callback),
   route('POST', '/v1/inbound/dsn', 'inbound', inboundDocs.reportBounce, inbound.bounce),
   route('GET', '/v1/apps/:id/brand', 'admin', templateDocs.getBrand, brand.get),

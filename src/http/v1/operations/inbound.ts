@@ -1,3 +1,4 @@
+import { t } from 'elysia'
 import { anyType } from '../../core/raw-body.ts'
 import type { Operation } from '../../core/route.ts'
 import { id } from '../../core/schema.ts'
@@ -30,6 +31,25 @@ export const takeCallback = {
   answers: {
     204: { description: 'Taken.' },
     401: { description: 'No such endpoint, or the signature is missing or wrong.' },
+  },
+  problems: ['rate_limited', 'store_unavailable'],
+} satisfies Operation
+
+export const answerChallenge = {
+  id: 'answerChallenge',
+  tag: 'Inbound',
+  summary: 'Answer a gateway that checks the address of its callbacks',
+  description:
+    'WhatsApp asks with the verify token that was typed in, and gets its challenge back.',
+  params: { endpoint_id: id('The endpoint’s id.') },
+  answers: {
+    200: {
+      description: 'The challenge.',
+      schema: t.String(),
+      mediaType: 'text/plain',
+      example: '1158201444',
+    },
+    401: { description: 'No such endpoint, or another verify token.' },
   },
   problems: ['rate_limited', 'store_unavailable'],
 } satisfies Operation
