@@ -9,6 +9,7 @@ export type Weights = Partial<Record<Deed, number>>
 const deeds = [
   'start',
   'start_fresh',
+  'start_routed',
   'repeat',
   'check_right',
   'check_wrong',
@@ -28,7 +29,15 @@ const deeds = [
 export type Deed = (typeof deeds)[number]
 
 export const usualWeights: Record<Deed, number> = {
-  ...{ start: 14, start_fresh: 8, repeat: 8, check_right: 8, check_wrong: 10, check_many: 3 },
+  ...{
+    start: 14,
+    start_fresh: 8,
+    start_routed: 12,
+    repeat: 8,
+    check_right: 8,
+    check_wrong: 10,
+    check_many: 3,
+  },
   ...{ check_garbage: 2, check_foreign: 3, resend: 8, cancel: 3, read: 5, list: 2 },
   ...{ otp: 4, otp_again: 2, verify_right: 3, verify_wrong: 3, stranger: 2 },
 }
@@ -39,6 +48,7 @@ export type Actors = {
 }
 
 const persons = ['ada', 'bob', 'cy', 'dora'].map((name) => `${name}@example.com`)
+const phones = ['+447400123456', '+447400123457', '+447400123458']
 
 /** Makes requests as the back ends of apps make them, by chance. */
 export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Actors {
@@ -66,12 +76,43 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
   /** A number for an Idempotency-Key; sometimes one that was used before, also by another app. */
   const keyNumber = () => (serial > 0 && rng.chance(0.1) ? rng.between(1, serial) : ++serial)
 
-  function start(to: string): Question {
+  /** Channels in order, with a recipient for each, or one for all that take it. */
+  function route(to: string): Pick<Question, 'route' | 'fallBackSeconds'> {
+    const all = rng.pick([
+      ['email', 'webhook', 'sms'],
+      ['webhook', 'email', 'sms'],
+      ['sms', 'email', 'webhook'],
+      ['webhook', 'sms', 'email'],
+    ])
+    const chosen = all.slice(0, rng.pick([2, 2, 3]))
+    const isOne = rng.chance(0.2) && !chosen.includes('sms')
+    const other = rng.pick([...persons.filter((one) => one !== to), `gus${++serial}@example.net`])
+    const addresses: Record<string, string> = {
+      ...{ email: to, webhook: isOne ? to : other },
+      sms: rng.pick(phones),
+    }
+    const fallBackSeconds = rng.pick([null, 5, 5, 20, 60])
+    return {
+      route: chosen.map((channel) => ({ channel, to: addresses[channel] ?? to })),
+      fallBackSeconds,
+    }
+  }
+
+  function start(to: string, isRouted = false): Question {
     const [first] = ledger.apps
-    const app = isGuessing && first && rng.chance(0.9) ? first : appOf()
+    const mayUse = ({ hasRoutes }: AppModel) => !isRouted || hasRoutes
+    const app = isGuessing && first && mayUse(first) && rng.chance(0.9) ? first : appOf(mayUse)
     const key = keyOf(app, modeOf())
+    const routed = isRouted ? route(to) : {}
+    const stops = routed.route
+    const isOne = stops && new Set(stops.map((stop) => stop.to)).size === 1
     const body = {
       to: rng.chance(0.1) ? to.replace('@example', '@EXAMPLE') : to,
+      ...(stops && {
+        channel: stops.map(({ channel }) => channel),
+        to: isOne ? to : Object.fromEntries(stops.map((stop) => [stop.channel, stop.to])),
+        ...(routed.fallBackSeconds && { fallback_after_seconds: routed.fallBackSeconds }),
+      }),
       ...(rng.chance(0.3) && { ttl_seconds: rng.pick([30, 60, 300, 3600, 86_400]) }),
       ...(rng.chance(0.1) && { code_length: rng.between(6, 10) }),
       ...(rng.chance(0.2) && { purpose: rng.pick(['sign-in', 'reset']) }),
@@ -80,7 +121,8 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
     // A list then shows which verifications belong to one key, also when a start was not answered.
     const named = repeatKey === null ? body : { ...body, metadata: { repeat_key: repeatKey } }
     const place = { kind: 'start' as const, method: 'POST', path: '/v1/verifications' }
-    return { ...place, app, key, body: named, repeatKey, to, headers: wait(), from: from() }
+    const asked = { ...place, app, key, body: named, repeatKey, to, headers: wait(), from: from() }
+    return { ...asked, ...routed }
   }
 
   function check(seen: Seen, code: string, kind: 'own' | 'foreign' = 'own'): Question {
@@ -102,7 +144,9 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
     if (asked.length === 0) return []
     const first = rng.pick(rng.chance(0.7) ? asked.slice(-6) : asked)
     const { kind, method, path, app, about, repeatKey, to, code, headers } = first
-    const same = { kind, method, path, app, about, repeatKey, to, code, headers }
+    const { route: stops, fallBackSeconds } = first
+    const routed = stops ? { route: stops, fallBackSeconds } : {}
+    const same = { kind, method, path, app, about, repeatKey, to, code, headers, ...routed }
     const key = app && first.key && keyOf(app, first.key.mode)
     const again = { ...same, key, body: first.body, from: from() } as Question
     const times = rng.chance(0.2) ? 3 : 1
@@ -124,7 +168,10 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
     const method = kind === 'read' ? 'GET' : 'POST'
     const common = { kind, method, path, app, key, about: seen, from: from() }
     if (kind === 'read') return common
-    return { ...common, body: {}, headers: kind === 'resend' ? wait() : {} }
+    const stops: { channel: string }[] = seen.start?.answer?.json?.route ?? []
+    const isMove = kind === 'resend' && isOwn && stops.length > 1 && rng.chance(0.6)
+    const body = isMove ? { channel: rng.pick(stops).channel } : {}
+    return { ...common, body, headers: kind === 'resend' ? wait() : {} }
   }
 
   function original(kind: 'otp' | 'otp_again'): Question[] {
@@ -199,6 +246,11 @@ export function createActors(ledger: Ledger, rng: Rng, isGuessing: boolean): Act
       if (deed === 'start')
         return [start(rng.chance(0.05) ? `${unknownMailbox}@example.com` : person())]
       if (deed === 'start_fresh') return [start(`fresh${++serial}@example.org`)]
+      if (deed === 'start_routed') {
+        const to = rng.chance(0.5) ? person() : `fresh${++serial}@example.org`
+        const isUnknown = rng.chance(0.1)
+        return [start(isUnknown ? `${unknownMailbox}${serial}@example.org` : to, true)]
+      }
       if (deed === 'repeat') return repeat()
       if (deed === 'otp' || deed === 'otp_again') return original(deed)
       if (deed === 'verify_right' || deed === 'verify_wrong') return verify(deed === 'verify_right')

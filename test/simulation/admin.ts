@@ -55,7 +55,10 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
       { on_budget_exhausted: 'refuse' },
       { recipient_starts_per_day: rng.between(3, 20) },
       { starts_per_minute: rng.between(2, 30) },
+      { check_delays: rng.pick([[0, 2, 5], [0, 0, 30], [1]]) },
+      { check_delays: null },
     ])
+    app.mayDelay ||= Boolean(change['check_delays'])
     app.mayPause ||= change['paused'] === true
     app.mayRefuse ||= change['on_budget_exhausted'] === 'refuse'
     const perDay = Number(change['recipient_starts_per_day'] ?? app.recipientDayMin)
@@ -63,6 +66,33 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
     const perMinute = Number(change['starts_per_minute'] ?? app.minuteMin)
     app.minuteMin = Math.min(app.minuteMin, perMinute)
     return question('PATCH', `/v1/apps/${app.id}`, { body: { policy: change } })
+  }
+
+  /** The endpoints of the other channels, which an app gets once. */
+  function others(app: AppModel): Question[] {
+    const path = `/v1/apps/${app.id}/endpoints`
+    const secret = `whsec_${Buffer.from(rng.bytes(32)).toString('base64')}`
+    const webhook = { url: 'https://gateway.example.com/otp', secret }
+    const twilio = {
+      account_sid: `AC${'0'.repeat(32)}`,
+      auth_token: 'token',
+      from: '+447400123450',
+    }
+    const made: boolean[] = []
+    const onAnswer = ({ status }: Answer) => {
+      made.push(status === 201)
+      app.hasRoutes = made.filter(Boolean).length === 3
+    }
+    const policy = { phone_countries: ['GB'] }
+    return [
+      question('POST', path, { body: { channel: 'webhook', webhook }, onAnswer }),
+      question('POST', path, { body: { channel: 'sms', twilio }, onAnswer }),
+      question('PATCH', `/v1/apps/${app.id}`, {
+        body: { policy },
+        onAnswer: ({ status, ...rest }) =>
+          onAnswer({ ...rest, status: status === 200 ? 201 : status }),
+      }),
+    ]
   }
 
   function endpoint(app: AppModel): Question {
@@ -125,6 +155,9 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
         const answer = await ask(question('POST', path, { body: { mode } }))
         app.keys.push(keyModel(answer.json, answer.json.key))
       }
+      for (const each of ledger.apps) {
+        for (const other of others(each)) await ask(other)
+      }
     },
     next() {
       const living = ledger.apps.filter(({ goneAt }) => goneAt === null)
@@ -172,6 +205,8 @@ export function appModel(json: Json, keyTexts: Record<string, string>): AppModel
     secretKey: json.name?.startsWith('secret key') ? json.name : null,
     keys: keys.map((key) => keyModel(key, keyTexts[key.mode] ?? '')),
     endpointIds: endpoints.map(({ id }) => id),
+    hasRoutes: false,
+    mayDelay: false,
     ...{
       isLeaving: false,
       goneAt: null,

@@ -72,6 +72,7 @@ export function seenOf(
   const seen: Seen = {
     ...{ id, app, mode, start: null, begun: null, code: null, clockMax: clockPeak(ledger) },
     ...{ wrong: 0, approvals: 0, approvedAt: null, canceledAt: null, left: [], copies: 0 },
+    checkFrom: null,
     ...{ approvers: new Set(), cancelers: new Set(), spends: new Set(), resends: new Set() },
   }
   ledger.seen.set(id, seen)
@@ -139,8 +140,8 @@ export function mayLackKey({ rotations }: Ledger, { start }: Seen): boolean {
 
 /** The fields of a verification that never change, as text. */
 export function fixedPart(json: Json): string {
-  const { id, mode, to, channel, purpose, metadata, code_length, code_format } = json
+  const { id, mode, route, purpose, metadata, code_length, code_format } = json
   const { reference, created_at, expires_at } = json
-  const fields = { id, mode, to, channel, purpose, metadata, code_length, code_format }
+  const fields = { id, mode, route, purpose, metadata, code_length, code_format }
   return JSON.stringify({ ...fields, reference, created_at, expires_at })
 }

@@ -9,6 +9,7 @@ import type { Channel, Log, Random } from '../../src/domain/ports.ts'
 import type { DomainSettings } from '../../src/domain/settings.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import { createServer } from '../../src/http/server.ts'
+import { createFallBacks } from '../../src/jobs/fall-backs.ts'
 import { createSender } from '../../src/jobs/sender/sender.ts'
 import { createSweeper } from '../../src/jobs/sweep.ts'
 import {
@@ -85,8 +86,9 @@ export async function startMachine(parts: MachineParts) {
       return queue.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
     },
   }
-  const others = Object.fromEntries(channelKinds.map((kind) => [kind, email]))
-  const channels = { ...(others as Record<ChannelKind, Channel>), inbox: watchedInbox }
+  // The other channels have no queue of their own.
+  const others = Object.fromEntries(channelKinds.map((kind) => [kind, parts.email]))
+  const channels = { ...(others as Record<ChannelKind, Channel>), email, inbox: watchedInbox }
   const outbox = createSender({ ...base, channels, log, metrics })
   const state = { isStopping: false }
   const keys = { right: true }
@@ -116,6 +118,7 @@ export async function startMachine(parts: MachineParts) {
   const shared = { ...base, log, metrics }
   const jobs = [
     outbox,
+    createFallBacks({ ...shared, outbox }),
     createSweeper(shared, {
       verificationsMs: verificationsKeptMs,
       ...{ limitsMs: 31 * dayMs, eventsMs: 31 * dayMs, auditMs: auditKeptMs },

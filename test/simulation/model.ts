@@ -8,6 +8,10 @@ export type AppModel = {
   secretKey: string | null
   keys: KeyModel[]
   endpointIds: string[]
+  /** True once it has endpoints of webhook and sms, which are never removed. */
+  hasRoutes: boolean
+  /** True if a policy that asks for waits before checks may have been in force. */
+  mayDelay: boolean
   /** True once its deletion was requested; `goneAt` is the order of the answer. */
   isLeaving: boolean
   goneAt: number | null
@@ -58,6 +62,8 @@ export type Seen = {
   left: { at: number; left: number }[]
   /** Copies that mail servers accepted. */
   copies: number
+  /** The latest answer that says from when the next check is judged. */
+  checkFrom: { at: number; time: number } | null
 }
 
 export type Begun = {
@@ -110,6 +116,10 @@ export type Question = {
   repeatKey?: string | null
   /** The recipient of a start, as the mail is addressed. */
   to?: string | null
+  /** The channels of a start with a route, each with its recipient. */
+  route?: { channel: string; to: string }[]
+  /** The seconds after which it falls back. */
+  fallBackSeconds?: number | null
   /** The code of a check. */
   code?: string | null
   /** Updates the model after an answer to the admin. */
@@ -148,6 +158,39 @@ export function isRefused({ answer }: Ask): boolean {
 
 /** Normalizes an address as limits do, for the forms that the actors use. */
 export function fold(address: string): string {
+  // A telephone number is counted as it is.
+  if (!address.includes('@')) return address
   const [name = '', domain = ''] = address.toLowerCase().split('@')
   return `${name.split('+')[0]}@${domain}`
+}
+
+/** Whom a start names. */
+export function peopleOf({ to, route }: Question): string[] {
+  return route ? route.map((stop) => stop.to) : to ? [to] : []
+}
+
+/**
+ * Whom a start has charged, once that is known: those whose channels remain. With a test key only the
+ * first one's message is kept.
+ */
+export function chargedOf(ask: Ask): string[] {
+  const { route, answer, key } = ask
+  const shown: { channel: string }[] | undefined = answer?.json?.route
+  if (!route || !shown || answer?.status !== 201) return peopleOf(ask)
+  if (key?.mode === 'test') return peopleOf(ask).slice(0, 1)
+  const kept = route.filter(({ channel }) => shown.some((stop) => stop.channel === channel))
+  return kept.map((stop) => stop.to)
+}
+
+/** The recipient of a channel of a verification, as its start names it. */
+export function addressOf({ start }: Seen, channel: string): string | null {
+  if (!start?.route) return start?.to ?? null
+  const kept = start.key?.mode === 'test' ? start.route.slice(0, 1) : start.route
+  const stop = start.key?.mode === 'test' ? kept[0] : kept.find((each) => each.channel === channel)
+  return stop?.to ?? null
+}
+
+/** True if it may use several channels. */
+export function isRouted({ start }: Seen): boolean {
+  return start?.route !== undefined
 }

@@ -1,6 +1,8 @@
 import { type Ledger, mayBeDeleted, mayBeExpired, mayLackKey } from './ledger.ts'
 import { type Answer, type Ask, isRefused, type Seen, violation } from './model.ts'
 
+/** The longest wait before a check that a policy of the simulation asks for. */
+const delayMaxSeconds = 30
 /** The most attempts that a policy of the simulation gives. */
 const attemptsCeiling = 5
 
@@ -34,11 +36,24 @@ export function judgeAbout(ledger: Ledger, ask: Ask, answer: Answer): void {
     }
     return
   }
+  if (kind === 'check' && answer.status === 200 && !answer.isReplayed) {
+    judgeDelay(ledger, ask, seen, answer)
+  }
   if (kind === 'verify') judgeVerify(ledger, ask, seen, answer)
   else if (kind !== 'otp_again' && answer.status !== 200) judgeRefusal(ledger, ask, seen, answer)
   else if (kind === 'check') judged(ask, seen, answer.json.valid, answer.isReplayed)
   else if (kind === 'cancel') judgeCancel(ask, seen, answer)
   else if (kind === 'resend') judgeResend(ledger, ask, seen)
+}
+
+/** Checks that no code was judged before the time that an earlier answer has named. */
+function judgeDelay({ jumped }: Ledger, ask: Ask, seen: Seen, { at, json }: Answer): void {
+  const { checkFrom } = seen
+  if (!jumped && checkFrom && checkFrom.at < ask.begunAt && ask.clockMax < checkFrom.time) {
+    violation('a code is judged before its time', { checkFrom, ...facts(ask, seen) })
+  }
+  const time = json.next.check === null ? null : Date.parse(json.next.check)
+  if (time !== null && (checkFrom === null || checkFrom.at < at)) seen.checkFrom = { at, time }
 }
 
 /** True if the request was refused before the verification was read. */
@@ -71,6 +86,8 @@ function judgeVerify(ledger: Ledger, ask: Ask, seen: Seen, { status, text }: Ans
   } else if (words === '400 Maximum Attempts Reached!') {
     justify(ledger, ask, seen, 'verification_exhausted')
     // Too many unknown or ended keys from one address are limited (429).
+  } else if (status === 429 && seen.app.mayDelay) {
+    // A check before its time.
   } else if (!isDead || (status !== 400 && status !== 429)) {
     violation('a check is refused without a reason', { words, ...facts(ask, seen) })
   }
@@ -173,6 +190,7 @@ export function justify(ledger: Ledger, ask: Ask, seen: Seen, code: string): voi
     verification_expired: mayBeExpired(seen) || mayLackKey(ledger, seen),
     verification_exhausted: seen.spends.size >= (seen.begun?.attemptsMax ?? 1),
     verification_not_found: mayBeDeleted(seen),
+    check_too_early: seen.app.mayDelay && toldToWait(ask) <= delayMaxSeconds,
     invalid_request: ask.code !== undefined && !isShaped(ask.code, seen),
     idempotency_key_reused: Boolean(ask.repeatKey),
     app_paused: seen.app.mayPause,

@@ -1,7 +1,7 @@
 import type { Handover } from '../../src/domain/delivery/delivery.ts'
 import { type Ledger, mayBeDeleted, mayBeExpired, mayLackKey, seenOf } from './ledger.ts'
 import type { MailObserver, Session } from './mail-server.ts'
-import { type Ask, type Seen, violation } from './model.ts'
+import { type Ask, addressOf, isRouted, peopleOf, type Seen, violation } from './model.ts'
 
 export type MailJudge = MailObserver & {
   /** A message of a test key was put into the inbox. */
@@ -18,6 +18,8 @@ export type MailJudge = MailObserver & {
 const ambiguousWaitMs = 60_000
 /** The same after greylisting without a Retry-After, in ms. */
 const greylistedWaitMs = 15_000
+/** So long after a disk fault a message may be sent whose stop was stored, but not answered. */
+const doubtMs = 10_000
 /** The next process sends a killed process's waiting mail within this time, in ms. */
 const waitMaxMs = 4_000
 
@@ -28,6 +30,7 @@ export function createMailJudge(ledger: Ledger): MailJudge {
   const forgiven = new Set<Session>()
   const notSent = new Set<string>()
   const byRecipient = new Map<string, Session[]>()
+  const byVerification = new Map<string, Session[]>()
   const takenTo = new Set<string>()
 
   function begins(session: Session): void {
@@ -60,9 +63,29 @@ export function createMailJudge(ledger: Ledger): MailJudge {
     byDelivery.set(handover.deliveryId, [...others, session])
     unstored.add(session)
     if (ledger.isTrouble) forgiven.add(session)
-    if (seen.start && seen.start.to !== handover.recipient.address) {
-      violation('mail to somebody else', { to: seen.start.to, ...facts })
+    const named = addressOf(seen, handover.channel)
+    if (seen.start && named !== handover.recipient.address) {
+      violation('mail to somebody else', { to: named, ...facts })
     }
+    judgeRoute(session, seen)
+  }
+
+  /** Checks that the channel is one that remains, and that no other was used after this message. */
+  function judgeRoute(session: Session, seen: Seen): void {
+    const { handover } = session
+    const { channel, createdAt } = handover
+    const kept: { channel: string }[] = seen.start?.answer?.json?.route ?? []
+    if (kept.length > 0 && !kept.some((stop) => stop.channel === channel)) {
+      violation('a message through a channel that lost its recipient', factsOf(session))
+    }
+    const sessions = byVerification.get(seen.id) ?? []
+    byVerification.set(seen.id, [...sessions, session])
+    const isDoubtful = ledger.time.elapsed() - ledger.troubleElapsed < doubtMs
+    if (ledger.jumped || isDoubtful || seen.resends.size > 0) return
+    const newer = sessions.find(({ handover: other }) => {
+      return other.channel !== channel && other.createdAt > createdAt
+    })
+    if (newer) violation('a stopped message is sent', { newer: newer.number, ...factsOf(session) })
   }
 
   function sends(session: Session): void {
@@ -142,7 +165,9 @@ function isSuppressing({ time, jumped, seen }: Ledger, session: Session): boolea
   const about = seen.get(session.handover.verificationId)
   const sinceMs = time.elapsed() - (session.answeredElapsed ?? 0)
   const isExpired = time.clock.now() - sinceMs >= session.handover.expiresAt
-  return about !== undefined && !isUsed(about) && !isExpired && sinceMs < suppressedMs
+  // Where another channel follows, nothing is suppressed.
+  const isKnown = about !== undefined && !isRouted(about)
+  return isKnown && !isUsed(about) && !isExpired && sinceMs < suppressedMs
 }
 
 type Sessions = Record<'byDelivery' | 'byRecipient', Map<string, Session[]>>
@@ -150,24 +175,44 @@ type Sessions = Record<'byDelivery' | 'byRecipient', Map<string, Session[]>>
 /** Checks that acknowledged mail and that of earlier processes is sent, if no fault delays it. */
 function judgeWaiting(ledger: Ledger, { byDelivery, byRecipient }: Sessions): void {
   const mayBeSuppressed = ({ app, start }: Seen) =>
-    (byRecipient.get(recipientOf(app, start?.to ?? '')) ?? []).some(isRefusedRecipient)
+    (start ? peopleOf(start) : []).some((address) =>
+      (byRecipient.get(recipientOf(app, address)) ?? []).some(isRefusedRecipient),
+    )
   const begun = new Map<string, number>()
+  const used = new Map<string, Set<string>>()
   for (const [delivery, sessions] of byDelivery) {
     const { life, outcome, handover } = sessions.at(-1) as Session
     const verification = handover.verificationId
     begun.set(verification, (begun.get(verification) ?? 0) + 1)
+    used.set(verification, (used.get(verification) ?? new Set()).add(handover.channel))
     const seen = ledger.seen.get(verification)
-    if (!seen || !life.isOver || outcome !== null || mayBeSuppressed(seen)) continue
+    // Another channel may be used in its place.
+    if (!seen || isRouted(seen) || !life.isOver || outcome !== null || mayBeSuppressed(seen))
+      continue
     if (!mustBeSent(ledger, seen)) continue
     violation('a mail that a dead process began is not sent again', { delivery, verification })
   }
   for (const seen of ledger.seen.values()) {
     if (seen.mode !== 'live' || mayBeSuppressed(seen) || !mustBeSent(ledger, seen)) continue
     const due = [seen.start, ...seen.resends].filter((ask) => ask && isDue(ledger, ask))
-    if (due.length <= (begun.get(seen.id) ?? 0)) continue
+    judgeFallBack(ledger, seen, used.get(seen.id) ?? new Set())
+    // What is moved on to another channel is stopped, also before it has begun.
+    const least = isRouted(seen) ? Math.min(1, due.length) : due.length
+    if (least <= (begun.get(seen.id) ?? 0)) continue
     const requests = due.map((ask) => ask?.number)
     violation('an acknowledged mail is not sent', { verification: seen.id, requests })
   }
+}
+
+/** Checks that the next channel was used once the wait was over. */
+function judgeFallBack({ time, calmMs }: Ledger, seen: Seen, used: Set<string>): void {
+  const { start, resends } = seen
+  const stops: object[] = start?.answer?.json?.route ?? []
+  if (!start?.answer || !start.fallBackSeconds || stops.length < 2 || resends.size > 0) return
+  const sinceMs = time.elapsed() - start.answer.elapsed
+  if (sinceMs < start.fallBackSeconds * 1000 + waitMaxMs || (calmMs ?? 0) < waitMaxMs * 2) return
+  if (used.size >= 2) return
+  violation('a fall-back that is due does not happen', { request: start.number, id: seen.id })
 }
 
 /** True if the request has queued a mail, which should have been sent by now. */
@@ -216,7 +261,7 @@ function judgeRecipient(ledger: Ledger, handover: Handover): Seen {
   const isAsked = ledger.asks.some((ask) => {
     const isStart = ask.kind === 'start' || ask.kind === 'otp'
     const isSame = ask.app === known && (ask.key?.mode ?? 'live') === mode
-    return isStart && isSame && ask.to === recipient.address
+    return isStart && isSame && peopleOf(ask).includes(recipient.address)
   })
   if (!isAsked) violation('mail that nobody asked for', { verificationId })
   return seen

@@ -1,6 +1,6 @@
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import type { Ledger } from './ledger.ts'
-import { type Answer, type Ask, fold, violation } from './model.ts'
+import { type Answer, type Ask, chargedOf, fold, peopleOf, type Seen, violation } from './model.ts'
 import { facts, isUnheard, toldToWait } from './oracle-checks.ts'
 
 /** Checks that the refusal of a start has a reason. */
@@ -69,9 +69,11 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
     if (recent.length < max) say(max)
     return
   }
+  // A start with a route names the limit of whoever is free first, not of everybody.
+  if (ask.route) return
   // After the clock went back any limit may be full, but for no longer than its window.
-  const before = starts.find(({ kind, answer, number, overElapsed }) => {
-    const isLimited = kind === 'start' && answer?.json?.limit === limit
+  const before = starts.find(({ kind, route, answer, number, overElapsed }) => {
+    const isLimited = kind === 'start' && !route && answer?.json?.limit === limit
     return isLimited && number < ask.number && overElapsed !== null && overElapsed < since
   })
   if (!before || jumpedBack.lastElapsed >= before.begunElapsed) return
@@ -95,7 +97,7 @@ function isCounted(limit: string, ask: Ask, other: Ask): boolean {
   if (mode !== otherMode) return false
   const isSameApp = ask.app === other.app
   if (limit.startsWith('app_')) return isSameApp
-  if (fold(ask.to ?? '') !== fold(other.to ?? '')) return false
+  if (!peopleOf(ask).some((person) => names(peopleOf(other), person))) return false
   return isSameApp || (limit === 'recipient_day' && mode === 'live')
 }
 
@@ -116,8 +118,19 @@ export function judgeSpacing(ledger: Ledger, ask: Ask, answer: Answer): void {
   if (ledger.jumped || answer.isReplayed) return
   const { settings } = ledger
   const spacingMs = settings.recipientStartSpacingSeconds * 1000
+  for (const person of chargedOf(ask)) judgeSpacingOf(ledger, ask, answer, { person, spacingMs })
+}
+
+function judgeSpacingOf(
+  ledger: Ledger,
+  ask: Ask,
+  answer: Answer,
+  { person, spacingMs }: { person: string; spacingMs: number },
+): void {
+  const { settings } = ledger
   const starts = ledger.asks.filter((other) => {
-    return hasStarted(other) && isCounted('recipient_spacing', ask, other)
+    const isSame = hasStarted(other) && isCounted('recipient_spacing', ask, other)
+    return isSame && names(chargedOf(other), person)
   })
   for (const other of starts) {
     if (other === ask) continue
@@ -147,11 +160,16 @@ export function judgeBudget(ledger: Ledger, ask: Ask): void {
   const { about: seen, answer } = ask
   if (ledger.jumpedBack.ever || !seen || seen.mode !== 'live') return
   if (seen.begun?.codeFormat !== 'numeric' || !answer) return
-  const to = fold(seen.start?.to ?? '')
+  for (const person of seen.start ? chargedOf(seen.start) : []) {
+    judgeBudgetOf(ledger, ask, seen, person)
+  }
+}
+
+function judgeBudgetOf(ledger: Ledger, ask: Ask, seen: Seen, person: string): void {
   const guesses = ledger.asks.filter((other) => {
     const { about } = other
-    if (about?.app !== seen.app || about.mode !== 'live') return false
-    return fold(about.start?.to ?? '') === to && isWrongGuess(other)
+    if (about?.app !== seen.app || about.mode !== 'live' || !about.start) return false
+    return names(chargedOf(about.start), person) && isWrongGuess(other)
   })
   const { guessBudgetPerDay, guessBudgetPerMonth } = ledger.settings
   const windows = [
@@ -168,4 +186,9 @@ function isWrongGuess({ kind, about, answer }: Ask): boolean {
   if (!answer || about?.begun?.codeFormat !== 'numeric') return false
   if (kind === 'check') return answer.status === 200 && !answer.json.valid && !answer.isReplayed
   return kind === 'verify' && answer.text === 'OTP Mismatched!'
+}
+
+/** True if the limits of this person are among those of these people. */
+function names(people: string[], person: string): boolean {
+  return people.some((other) => fold(other) === fold(person))
 }

@@ -44,6 +44,7 @@ export function profileOf(rng: Rng): Profile {
       : usualWeights,
     settings: {
       ...defaultSettings,
+      ...{ phonePrefixPerHour: 10_000, phoneCountryPerHour: 1_000_000 },
       resendsMax: rng.pick([1, 3]),
       ...((isGuessing || rng.chance(0.7)) && {
         recipientStartSpacingSeconds: 2,

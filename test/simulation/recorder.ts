@@ -55,8 +55,14 @@ export function createRecorder(seed: number, elapsed: () => number): Recorder {
       const text = body === undefined ? '' : ` ${JSON.stringify(body)}`
       note(`#${number} ${who}: ${method} ${path}${text}${again}`)
     },
-    answered({ number, kind }, { status, text, json, isReplayed }) {
+    answered({ number, kind, route, key, body }, { status, text, json, isReplayed }) {
       count(`${kind} ${status}${isReplayed ? ' again' : ''}`)
+      const isLive = key?.mode === 'live' && status === 201
+      if (isLive && route) count('start with a route')
+      if (isLive && route && json.route.length < route.length) count('start that lost a channel')
+      if (json?.code === 'check_too_early') count('check too early')
+      const isMove = kind === 'resend' && status === 200 && Object.keys(body ?? {}).length > 0
+      if (isMove) count('resend through a named channel')
       if (kind === 'start' && json?.code_format === 'crockford') count('start with a long code')
       note(`#${number} is answered ${status}${isReplayed ? ' again' : ''} ${text.slice(0, 600)}`)
     },

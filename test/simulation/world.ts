@@ -220,9 +220,10 @@ function observed({ note, count }: Recorder, { mail }: Oracle): MailObserver {
 }
 
 /** Adds the lines of the server's log to the record of the seed. */
-function logOf({ remark }: Recorder, life: Life): Log {
+function logOf({ remark, count }: Recorder, life: Life): Log {
   const at = (level: string) => (event: string, fields?: LogFields) => {
     if (level === 'debug' || life.isOver) return
+    if (event === 'fell_back') count('fall-back')
     remark(`log ${level} ${event} ${JSON.stringify(fields ?? {})}`)
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

@@ -97,10 +97,11 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   if (charge !== null) {
     const outcome = await charges.take(charge)
     if (outcome) return { end: 'tried', handover, tries, outcome, at, tookMs: 0 }
-    if (signal.aborted || isBlocked(lane)) {
+    const isOver = item.isWithdrawn || handover.expiresAt <= clock.now()
+    if (isOver || signal.aborted || isBlocked(lane)) {
       charges.end(charge, null)
-      if (!signal.aborted) return { end: 'put_back' }
-      return { end: item.isWithdrawn ? 'over' : 'give_back' }
+      if (isOver) return { end: 'over' }
+      return { end: signal.aborted ? 'give_back' : 'put_back' }
     }
   }
   const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
