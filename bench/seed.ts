@@ -133,7 +133,7 @@ async function start(
   for (let begun = 0; begun < count; begun += 256) {
     const batch = Array.from({ length: Math.min(256, count - begun) }, (_, index) =>
       startVerification(
-        { ...ports, outbox },
+        { ...ports, outbox, learned: { of: () => null } },
         { app, mode: 'live', startedBy, to: `person-${begun + index}@${host}` },
       ),
     )

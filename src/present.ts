@@ -10,6 +10,7 @@ import { type Brand, noBrand } from './domain/brand/brand.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
 import type { Suppression } from './domain/delivery/suppression.ts'
 import type { Event } from './domain/event.ts'
+import { type Chosen, explain } from './domain/learning/chosen.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
 import { type Binding, bindingStatusOf } from './domain/telegram/binding.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
@@ -66,14 +67,28 @@ export function presentDetails(
 }
 
 function presentDelivery(delivery: Delivery & { history: Try[] }) {
-  const { id, channel, status, detail, createdAt, history } = delivery
+  const { id, channel, status, detail, chosen, createdAt, history } = delivery
   return {
     id,
     channel,
     status,
     ...withDetail(detail),
     created_at: timestamp(createdAt),
+    ...(chosen && { chosen: presentChosen(chosen, channel) }),
     tries: history.map(presentTry),
+  }
+}
+
+function presentChosen(chosen: Chosen, channel: Delivery['channel']) {
+  return {
+    group: chosen.groups[channel] ?? '',
+    explanation: explain(chosen, channel),
+    options: chosen.options.map((option) => ({
+      channel: option.channel,
+      endpoint: option.endpointId,
+      approved_percent: option.approvedPercent,
+      cost: option.cost,
+    })),
   }
 }
 

@@ -14,6 +14,7 @@ import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
 import { createBotJob } from './jobs/bots/bots.ts'
 import { createFallBacks } from './jobs/fall-backs.ts'
+import { createLearning } from './jobs/learning.ts'
 import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
 import {
@@ -154,11 +155,12 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const { connectionsMax } = settings
   const channels = createChannels({ ...ports, connectionsMax, publicUrl: settings.publicUrl })
   const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax })
+  const { learned, job: learning } = createLearning({ ...ports, log })
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
   const server = createServer({
     ...ports,
-    ...{ outbox, egress, log, metrics },
+    ...{ outbox, egress, learned, log, metrics },
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     adminTokenHash: tokenHash,
@@ -184,6 +186,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createWebhooks({ ...shared, post: createPostMessage(ports) }),
     createFallBacks({ ...shared, outbox }),
     createSweeper(shared, retentionOf(settings)),
+    learning,
     createSprayWatch(shared),
     createRefusalWatch(shared),
     createSpendingWatch(shared),

@@ -3,6 +3,7 @@ import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './deli
 import type { Lane } from './delivery/handover.ts'
 import type { HttpOut } from './http-out.ts'
 import type { Keyring } from './keyring.ts'
+import type { Scores } from './learning/scores.ts'
 import type { DomainSettings } from './settings.ts'
 import type { Stores } from './stores.ts'
 import type { Bots } from './telegram/bot.ts'
@@ -18,6 +19,7 @@ export type Ports = Stores & {
   pem: Pem
   phones: Phones
   outbox: Outbox
+  learned: Learned
   egress: Egress
   dns: Dns
   httpOut: HttpOut
@@ -59,6 +61,12 @@ export type Pem = {
 export type Phones = {
   /** The number that the text is, with its country code; null for anything else. */
   read(text: string): PhoneNumber | null
+}
+
+/** What apps with a learned route have learned, in memory. */
+export type Learned = {
+  /** Null before anything was counted. */
+  of(appId: string): Scores | null
 }
 
 /** The sender, as the use cases see it. */

@@ -51,7 +51,7 @@ type DomainPorts = Pick<
   | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
-  | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots')
+  | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots' | 'learned' | 'learning')
 >
 
 export type HttpSettings = {

@@ -19,7 +19,7 @@ import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
 
 /** The ports of a data directory, without listener and sender. */
-export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring'> & {
+export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring' | 'learned'> & {
   keyring: LiveKeyring
   store: SqliteStore
   directory: DataDirectory

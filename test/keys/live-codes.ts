@@ -31,6 +31,7 @@ export async function live(
   const ports = () => ({
     ...base,
     phones,
+    learned: { of: () => null },
     outbox,
     node: 'local',
     settings: defaultSettings,

@@ -96,6 +96,7 @@ export async function startMachine(parts: MachineParts) {
   const server = createServer({
     ...base,
     ...{ outbox, log, metrics, adminTokenHash: hashKey(adminToken) },
+    learned: { of: () => null },
     inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
     http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },
     ready: async () => true,

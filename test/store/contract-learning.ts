@@ -112,7 +112,8 @@ export function learningContract(open: OpenStores): void {
     const third = others[2]?.verification.id ?? ''
     const query = { ...ofApp('app'), before: third }
     const judged = await stores.learning.judged(query)
-    const place = { group: 'example.com', candidates: ['one', 'two'] }
+    const candidates = ['one', 'two'].map((endpointId) => ({ endpointId, group: 'example.com' }))
+    const place = { group: 'example.com', candidates }
     expect(judged).toEqual([
       {
         id: first.verification.id,

@@ -98,6 +98,7 @@ export async function world(
       withdraw: (id) => void outboxState.withdrawn.push(id),
       settled: async () => outboxState.settled,
     },
+    learned: { of: () => null },
     egress: { reach: async () => 'public' },
     dns,
     httpOut: noHttpOut,

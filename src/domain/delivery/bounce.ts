@@ -6,7 +6,6 @@ import { deriveCode } from '../verification/code.ts'
 import type { Verification } from '../verification/verification.ts'
 import type { Cause, Delivery } from './delivery.ts'
 import { followOf } from './follow.ts'
-import { firstLane } from './handover.ts'
 import { tracedRange, traceOf } from './trace.ts'
 
 /** What a returned message says (RFC 3464) about the first recipient that it is about. */
@@ -51,7 +50,7 @@ export async function recordBounce(
   const delivery = await findTraced(ports, app, report.traces)
   if (delivery === null) return 'unknown'
 
-  const { id, appId, mode, verificationId, channel } = delivery
+  const { id, appId, mode, verificationId, channel, chosen } = delivery
   const verification = await ports.verifications.get({ appId, mode, id: verificationId })
   if (verification === null || verification.status === 'approved') return 'ignored'
   const now = ports.clock.now()
@@ -63,7 +62,7 @@ export async function recordBounce(
     return 'delayed'
   }
   const isWrongAddress = cause === 'recipient'
-  const follow = followOf(ports, { app, verification, channel }, now)
+  const follow = followOf(ports, { app, verification, channel, chosen }, now)
   const isBounced = await ports.deliveries.bounce({
     delivery: { id, appId, mode, verificationId },
     ...{ event: 'delivery.bounced', detail, cause, code, follow, now },
@@ -74,7 +73,7 @@ export async function recordBounce(
         }
       : null,
   })
-  if (isBounced && follow) ports.outbox.wake(firstLane(app, follow.delivery.channel))
+  if (isBounced && follow) ports.outbox.wake({ ...follow.delivery, appId: app.id })
   return isBounced ? 'bounced' : 'ignored'
 }
 

@@ -14,22 +14,23 @@ import type { Follow, ReportResult } from './stores.ts'
  */
 export function followOf(
   { random }: Pick<Ports, 'random'>,
-  { app, verification, channel }: Failed,
+  { app, verification, channel, chosen }: Failed,
   now: number,
 ): Follow | null {
   const route = routeOf(
     app,
     verification.route.map((stop) => stop.channel),
+    chosen,
   )
   const next = stopAfter(route, channel)
   if (!next) return null
-  const { endpointId } = firstLane(app, next.channel)
-  const place = { id: newTimedId(random, now), channel: next.channel, endpointId }
+  const { endpointId } = firstLane(app, next.channel, chosen)
+  const place = { id: newTimedId(random, now), channel: next.channel, endpointId, chosen }
   const delivery = { ...place, createdAt: now, lease: null }
   return { delivery, hasNext: stopAfter(route, next.channel) !== null }
 }
 
-type Failed = { app: App; verification: Verification } & Pick<Delivery, 'channel'>
+type Failed = { app: App; verification: Verification } & Pick<Delivery, 'channel' | 'chosen'>
 
 type ReportPorts = Pick<Ports, 'verifications' | 'deliveries' | 'clock' | 'random' | 'outbox'>
 
@@ -48,7 +49,7 @@ export async function applyReport(
   const follow = await followOfReport(ports, app, report, now)
   const command = { appId: app.id, endpointId, report, events, now, follow }
   const result = await deliveries.report(command)
-  if (follow && result === 'failed') outbox.wake(firstLane(app, follow.delivery.channel))
+  if (follow && result === 'failed') outbox.wake({ ...follow.delivery, appId: app.id })
   return result
 }
 
@@ -61,7 +62,7 @@ async function followOfReport(
   if (status !== 'failed') return null
   const delivery = await ports.deliveries.find({ appId: app.id, id: deliveryId })
   if (!delivery) return null
-  const { appId, mode, verificationId: id, channel } = delivery
+  const { appId, mode, verificationId: id, channel, chosen } = delivery
   const verification = await ports.verifications.get({ appId, mode, id })
-  return verification && followOf(ports, { app, verification, channel }, now)
+  return verification && followOf(ports, { app, verification, channel, chosen }, now)
 }

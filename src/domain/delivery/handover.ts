@@ -1,4 +1,5 @@
 import { type App, recipientPlace, usedEndpoints, variablesPlace } from '../app/app.ts'
+import { type Chosen, inChosenOrder } from '../learning/chosen.ts'
 import type { Ports } from '../ports.ts'
 import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
@@ -15,24 +16,25 @@ export const leaseMs = 90_000
 /** The queue of one endpoint of one app; null for a channel without endpoints. */
 export type Lane = { appId: string; channel: ChannelKind; endpointId: string | null }
 
-/** These channels, each with the app's endpoints by rank. */
-export function routeOf(app: App, route: ChannelKind[]): Route {
+/** These channels, each with the app's endpoints as they were chosen, else by rank. */
+export function routeOf(app: App, route: ChannelKind[], chosen: Chosen | null): Route {
   return route.map((channel) => {
-    const endpoints = usedEndpoints(app, channel).map(({ id }) => id)
+    const ids = usedEndpoints(app, channel).map(({ id }) => id)
+    const endpoints = inChosenOrder(ids, chosen)
     return { channel, endpoints: channels[channel].hasEndpoints ? endpoints : [null] }
   })
 }
 
 /** The lanes of a channel, in the order in which they are tried. */
-export function lanesOf(app: App, channel: ChannelKind): Lane[] {
-  return routeOf(app, [channel]).flatMap(({ endpoints }) =>
+export function lanesOf(app: App, channel: ChannelKind, chosen: Chosen | null): Lane[] {
+  return routeOf(app, [channel], chosen).flatMap(({ endpoints }) =>
     endpoints.map((endpointId) => ({ appId: app.id, channel, endpointId })),
   )
 }
 
 /** Where a new delivery starts: at the first endpoint of its channel, if there is one. */
-export function firstLane(app: App, channel: ChannelKind): Lane {
-  return lanesOf(app, channel)[0] ?? { appId: app.id, channel, endpointId: null }
+export function firstLane(app: App, channel: ChannelKind, chosen: Chosen | null): Lane {
+  return lanesOf(app, channel, chosen)[0] ?? { appId: app.id, channel, endpointId: null }
 }
 
 /** A delivery as it is just after it was queued. */

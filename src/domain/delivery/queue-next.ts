@@ -1,5 +1,6 @@
 import type { App } from '../app/app.ts'
 import { newTimedId } from '../id.ts'
+import { afterTried, type Chosen } from '../learning/chosen.ts'
 import type { Ports } from '../ports.ts'
 import type { Move, Moved } from '../verification/stores.ts'
 import type { Verification } from '../verification/verification.ts'
@@ -9,7 +10,7 @@ import { firstLane, handover, leaseMs, openMessage, queuedDelivery, routeOf } fr
 
 export type QueuePorts = Pick<
   Ports,
-  'verifications' | 'keyring' | 'clock' | 'random' | 'outbox' | 'node'
+  'verifications' | 'deliveries' | 'keyring' | 'clock' | 'random' | 'outbox' | 'node'
 >
 type Wanted = { app: App; verification: Verification; channel: ChannelKind; now: number }
 
@@ -28,12 +29,14 @@ export async function queueNext(
   claim: (move: Move) => Promise<Moved | null>,
 ): Promise<Verification | null> {
   const { random, outbox, node } = ports
-  const lane = firstLane(app, channel)
+  const chosen = await chosenNext(ports, app, verification)
+  const lane = firstLane(app, channel, chosen)
   const isHeld = outbox.reserve(lane)
   const delivery = {
     id: newTimedId(random, now),
     channel,
     endpointId: lane.endpointId,
+    ...(chosen && { chosen }),
     createdAt: now,
     lease: isHeld ? { node, until: now + leaseMs } : null,
   }
@@ -51,6 +54,19 @@ export async function queueNext(
   }
 }
 
+/** As the start chose, with the endpoints that have been tried last; reads nothing for other apps. */
+async function chosenNext(
+  { deliveries }: Pick<Ports, 'deliveries'>,
+  app: App,
+  { appId, mode, id }: Verification,
+): Promise<Chosen | null> {
+  if (!app.policy.learnedRoute) return null
+  const history = await deliveries.history({ appId, mode, id })
+  const chosen = history.at(-1)?.chosen ?? null
+  const tries = history.flatMap((delivery) => delivery.history)
+  return chosen && afterTried(chosen, new Set(tries.flatMap(({ endpointId }) => endpointId ?? [])))
+}
+
 /** True when a channel with an endpoint comes after this one in the route of the verification. */
 export function hasNextChannel(
   app: App,
@@ -58,7 +74,7 @@ export function hasNextChannel(
   channel: ChannelKind,
 ): boolean {
   const kinds = route.map((stop) => stop.channel)
-  return kinds.length > 1 && stopAfter(routeOf(app, kinds), channel) !== null
+  return kinds.length > 1 && stopAfter(routeOf(app, kinds, null), channel) !== null
 }
 
 /** False when the address is gone: the code was just used or canceled, or its key was deleted. */

@@ -55,8 +55,8 @@ export type JudgedTry = {
   endpointId: string
   /** The recipient's. */
   group: string
-  /** The endpoints among which was chosen. */
-  candidates: string[]
+  /** The endpoints among which was chosen, each with the group of its recipient. */
+  candidates: { endpointId: string; group: string }[]
   status: 'sent' | 'deferred' | 'refused'
   cause: string | null
   ambiguous: boolean
@@ -166,35 +166,40 @@ function placeOf({ groups }: Scores, name: string): string {
   return named.length < groupsMax ? name : otherGroup
 }
 
-/** Adds a result to its group, and to `other` while that group is small. */
+/**
+ * Adds a result to its group, and to `other` while that group is small. All candidates lose weight
+ * where they were chosen among, so that what was not chosen for long is tried again.
+ */
 function addResult(scores: Scores, name: string, result: Result, recipientKey: Uint8Array): void {
-  const group = groupOf(scores, name)
-  addTo(group, result)
-  if (name === otherGroup) return
-  if (!isToldApart(group)) addTo(groupOf(scores, otherGroup), result)
-  addRecipient(group, hex(recipientKey.subarray(0, 6)))
+  const { groups } = scores
+  groups[otherGroup] ??= { recipients: [], arms: {} }
+  groups[name] ??= { recipients: [], arms: {} }
+  for (const candidate of result.candidates) {
+    for (const { arms } of countedIn(scores, placeOf(scores, candidate.group))) {
+      const arm = arms[candidate.endpointId]
+      if (!arm) continue
+      arm.good *= 1 - 1 / memory
+      arm.bad *= 1 - 1 / memory
+    }
+  }
+  for (const { arms } of countedIn(scores, name)) {
+    arms[result.endpointId] = added(arms[result.endpointId], result.isGood)
+  }
+  addRecipient(groups[name], hex(recipientKey.subarray(0, 6)))
 }
 
-function groupOf({ groups }: Scores, name: string): Group {
-  groups[name] ??= { recipients: [], arms: {} }
-  return groups[name]
+/** A group, and `other` while it is small. */
+function countedIn({ groups }: Scores, name: string): Group[] {
+  const group = Object.hasOwn(groups, name) ? groups[name] : undefined
+  const isAlone = name === otherGroup || (group && isToldApart(group))
+  const counted = isAlone ? [group] : [group, groups[otherGroup]]
+  return counted.flatMap((each) => each ?? [])
 }
 
 function addRecipient(group: Group, recipient: string): void {
   if (!group.recipients || group.recipients.includes(recipient)) return
   group.recipients.push(recipient)
   if (group.recipients.length >= recipientsMin) group.recipients = null
-}
-
-/** All candidates lose weight, so that what was not chosen for long is tried again. */
-function addTo({ arms }: Group, { endpointId, candidates, isGood }: Result): void {
-  for (const id of candidates) {
-    const arm = arms[id]
-    if (!arm) continue
-    arm.good *= 1 - 1 / memory
-    arm.bad *= 1 - 1 / memory
-  }
-  arms[endpointId] = added(arms[endpointId], isGood)
 }
 
 /** Where the latest messages are much worse than the score, older ones are forgotten. */

@@ -20,7 +20,7 @@ export async function fallBack(
   const place = { id, appId, mode, now, fallBackAt }
   const app = await apps.get(appId)
   const kinds = route.map((stop) => stop.channel)
-  const next = app && keyring.hasCodeKey(codeKeyId) && stopAfter(routeOf(app, kinds), channel)
+  const next = app && keyring.hasCodeKey(codeKeyId) && stopAfter(routeOf(app, kinds, null), channel)
   if (!app || !next) {
     await verifications.fallBack({ ...place, move: null })
     return null

@@ -72,8 +72,12 @@ const callingCode = /^\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0
 
 /** The calling code and the last two digits: `+49 *** **** 78`. */
 export function maskPhone(e164: string): string {
-  const [code = '+'] = callingCode.exec(e164) ?? []
-  return `${code} *** **** ${e164.slice(-2)}`
+  return `${callingCodeOf(e164)} *** **** ${e164.slice(-2)}`
+}
+
+/** `+49`, which several countries may have in common. */
+export function callingCodeOf(e164: string): string {
+  return callingCode.exec(e164)?.[0] ?? '+'
 }
 
 /** The block of 10,000 numbers that a number is in; pumping runs through such blocks. */

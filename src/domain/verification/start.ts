@@ -12,6 +12,7 @@ import {
 import { isWithin, mustBe } from '../field.ts'
 import { newTimedId } from '../id.ts'
 import { readLocale } from '../language.ts'
+import { type ChosenRoute, chooseRoute } from '../learning/choose.ts'
 import type { Ports } from '../ports.ts'
 import { invalidField, Problem, secondsUntil } from '../problem.ts'
 import { readVariables, type Variables } from '../template/variables.ts'
@@ -57,7 +58,15 @@ const waitMaxMs = 30_000
 
 type StartPorts = Pick<
   Ports,
-  'verifications' | 'keyring' | 'clock' | 'random' | 'outbox' | 'settings' | 'node' | 'phones'
+  | 'verifications'
+  | 'keyring'
+  | 'clock'
+  | 'random'
+  | 'outbox'
+  | 'settings'
+  | 'node'
+  | 'phones'
+  | 'learned'
 >
 
 /**
@@ -77,13 +86,16 @@ export async function startVerification(
   const { app, mode, to, channel = null, toField = 'to' } = request
   const now = clock.now()
   const policy = effectivePolicy(app.policy, settings)
-  const routed = readRoute(ports, { app, mode, to, channel, toField, rules: policy })
+  const read = readRoute(ports, { app, mode, to, channel, toField, rules: policy })
   const variables = request.variables ? readVariables(request.variables, app.templates) : null
   if (policy.paused) throw new Problem('app_paused')
-  const minted = mint(ports, request, { ...routed, variables, policy, now })
+  const deliveryId = newTimedId(ports.random, now)
+  const routed = chooseRoute(ports, { app, routed: read, seed: deliveryId })
+  const { chosen } = routed
+  const minted = mint(ports, request, { ...routed, deliveryId, variables, policy, now })
   const { route } = minted.command
   refuseBacklog(ports, app, minted.command)
-  const lane = firstLane(app, route[0]?.channel ?? 'email')
+  const lane = firstLane(app, route[0]?.channel ?? 'email', chosen)
 
   const isHeld = outbox.reserve(lane)
   const lease = isHeld ? { node: ports.node, until: now + leaseMs } : null
@@ -94,13 +106,13 @@ export async function startVerification(
   const { verification } = result
   // The recipients of the channels before it were over their rates.
   const isFirst = verification.channel === lane.channel
-  const used = isFirst ? lane : firstLane(app, verification.channel)
+  const used = isFirst ? lane : firstLane(app, verification.channel, chosen)
   if (isHeld && !isFirst) outbox.release(lane)
   if (!isHeld || !isFirst) {
     outbox.wake(used)
     return result
   }
-  const delivery = queuedDelivery(verification, { ...command.delivery, ...lane })
+  const delivery = queuedDelivery(verification, { ...command.delivery, ...lane, chosen })
   const recipient = recipientFor(routed, lane.channel)
   // The long code is rare, and is derived once more.
   const code = verification.codeFormat === 'numeric' ? minted.code : undefined
@@ -144,7 +156,7 @@ function refuseBacklog({ outbox }: StartPorts, app: App, command: StartCommand):
   const lifeMs = verification.expiresAt - verification.createdAt
   const waits = route.flatMap(({ channel }, index) => {
     const beforeMs = index === 0 ? 0 : index * (fallBackMs ?? Number.POSITIVE_INFINITY)
-    return lanesOf(app, channel).map((lane) => beforeMs + outbox.expectedWaitMs(lane))
+    return lanesOf(app, channel, null).map((lane) => beforeMs + outbox.expectedWaitMs(lane))
   })
   const waitMs = Math.min(...waits)
   const allowedMs = Math.min(lifeMs * waitShare, waitMaxMs)
@@ -153,7 +165,8 @@ function refuseBacklog({ outbox }: StartPorts, app: App, command: StartCommand):
   throw new Problem('delivery_backlog', { retryAfterSeconds: Math.ceil(overMs / 1000) })
 }
 
-type Minting = ReadRoute & {
+type Minting = ChosenRoute & {
+  deliveryId: string
   variables: Variables | null
   policy: EffectivePolicy
   now: number
@@ -165,7 +178,7 @@ type Minted = { command: StartCommand; code: string; makeLong(): CodeVariant }
 function mint(
   ports: StartPorts,
   request: StartRequest,
-  { route, recipients, variables, policy, now }: Minting,
+  { route, recipients, chosen: choice, deliveryId, variables, policy, now }: Minting,
 ): Minted {
   const { keyring, random, settings } = ports
   const { app, mode, startedBy } = request
@@ -205,7 +218,8 @@ function mint(
       limits: limits.ofRecipient(foldRecipient(recipient)),
     })),
     route: route.map(({ channel, recipient }) => {
-      return { channel, recipient, endpointId: firstLane(app, channel).endpointId }
+      const { endpointId } = firstLane(app, channel, choice)
+      return { channel, recipient, endpointId, ...(choice && { chosen: choice }) }
     }),
     fallBackMs: fallBackSeconds === null ? null : fallBackSeconds * 1000,
     checkDelaysMs: checkDelaysMs(policy),
@@ -220,7 +234,7 @@ function mint(
       type: 'budget.exhausted',
       data: { answer: refuses ? 'refused' : 'long_code' },
     },
-    delivery: { id: newTimedId(random, now), createdAt: now, lease: null },
+    delivery: { id: deliveryId, createdAt: now, lease: null },
     idempotency: keptRequest(ports, request, now),
   }
   const makeLong = () => variant('crockford', longCodeLength, 1).variant

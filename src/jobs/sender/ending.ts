@@ -47,12 +47,12 @@ type Made = {
 export function endingOf(ports: EndingPorts, made: Made): Ending {
   const { item, handover, tries, outcome, at, tookMs } = made
   const { delivery } = item
-  const { id, appId, mode, verificationId, channel, expiresAt } = delivery
+  const { id, appId, mode, verificationId, channel, chosen, expiresAt } = delivery
   // Of a suppressed address no endpoint is asked.
   const endpointId = outcome === suppressedOutcome ? null : delivery.endpointId
   const now = ports.clock.now()
   const [byte = 0] = ports.random.bytes(1)
-  const route = routeOf(handover.app, handover.route)
+  const route = routeOf(handover.app, handover.route, chosen)
   const situation = { route, channel, tries, endpointId, expiresAt, now, chance: byte / 256 }
   const next = afterTry(outcome, situation)
   const one = toTry(outcome, { number: delivery.tries + 1, endpointId, at, tookMs })
@@ -84,7 +84,7 @@ export function endingOf(ports: EndingPorts, made: Made): Ending {
   const to = { channel: next.channel, endpointId: next.endpointId }
   const elsewhere: LanePlace = { appId, ...to }
   const lease = ports.lease(elsewhere)
-  const queued = { id: newTimedId(ports.random, now), ...to, createdAt: now }
+  const queued = { id: newTimedId(ports.random, now), ...to, chosen, createdAt: now }
   const hasNext = stopAfter(route, next.channel) !== null
   command.follow = { delivery: { ...queued, lease }, hasNext }
   if (lease) {

@@ -77,7 +77,7 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   if (handover.expiresAt <= clock.now()) return { end: 'over' }
   item.handover = handover
   item.freshAt = clock.now()
-  lanes.learn(lane, handover)
+  lanes.learn(lane, handover, item.delivery.chosen)
 
   const at = clock.now()
   if (isRefused) {

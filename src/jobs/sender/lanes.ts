@@ -1,5 +1,5 @@
 import { channels } from '../../domain/delivery/channel.ts'
-import type { Handover } from '../../domain/delivery/delivery.ts'
+import type { Delivery, Handover } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
 import type { Timers } from '../../domain/ports.ts'
 import { createLane, type Item, isBlocked, isHeldUp, type Lane, laneKey } from './lane.ts'
@@ -14,7 +14,7 @@ export type Lanes = {
   /** Reserved places of all lanes. */
   reserved(): number
   /** Updates the lane from the app and the endpoint of a message. */
-  learn(lane: Lane, handover: Handover): void
+  learn(lane: Lane, handover: Handover, chosen: Delivery['chosen']): void
   /**
    * True when a message of this lane would wait, because the lane is blocked or held up, while an
    * endpoint of lower rank may be used. `item` is the message itself where it has its turn.
@@ -49,11 +49,11 @@ export function createLanes(timers: Timers): Lanes {
       reserved += places
     },
     reserved: () => reserved,
-    learn(lane, { app, endpoint }) {
+    learn(lane, { app, endpoint }, chosen) {
       if (!channels[lane.place.channel].hasEndpoints) return
       lane.width.limit(endpoint?.settings.connectionsMax ?? connectionsUsual)
       lane.rate.perMinute = endpoint?.settings.ratePerMinute ?? null
-      const route = routeOf(app, [lane.place.channel])
+      const route = routeOf(app, [lane.place.channel], chosen)
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
       lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
     },

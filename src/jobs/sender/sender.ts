@@ -77,7 +77,7 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
     offer(delivery, handover) {
       const lane = lanes.of(delivery)
       lanes.reserve(lane, -1)
-      lanes.learn(lane, handover)
+      lanes.learn(lane, handover, delivery.chosen)
       state.waiting++
       // The commit took longer than the lease, and the delivery was claimed again.
       if (holdings.has(delivery.id)) return

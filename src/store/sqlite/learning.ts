@@ -57,7 +57,9 @@ function toTry({ chosen, channel, ambiguous, ...row }: TryRow): JudgedTry {
     ...row,
     ambiguous: ambiguous === 1,
     group: groups[channel] ?? '',
-    candidates: options.map(({ endpointId }) => endpointId),
+    candidates: options.map((option) => {
+      return { endpointId: option.endpointId, group: groups[option.channel] ?? '' }
+    }),
   }
 }
 

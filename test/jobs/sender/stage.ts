@@ -81,6 +81,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     keyring,
     pem,
     phones: createPhones(),
+    learned: { of: () => null },
     templating,
     bots: recordingBots(),
     settings,
@@ -133,7 +134,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
         const to = options.to ?? `person${recipients++}@example.com`
         const request = { app, mode, startedBy: 'v1', ...options, to, ttlSeconds } as const
         const { verification } = await startVerification({ ...ports, outbox }, request)
-        return { ...keyOf(verification), lane: firstLane(app, verification.channel) }
+        return { ...keyOf(verification), lane: firstLane(app, verification.channel, null) }
       })
       return time.until(Promise.all(starts))
     },
