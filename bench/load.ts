@@ -5,7 +5,11 @@ import type { Pending } from './seed.ts'
 export type Line = string
 
 /** A start for each of `count` new recipients; `more` are further fields of the body. */
-export function startLines(name: string, count: number, more: { ttl_seconds?: number } = {}) {
+export function startLines(
+  name: string,
+  count: number,
+  more: { ttl_seconds?: number; channel?: string } = {},
+) {
   return Array.from({ length: count }, (_, index): Line => {
     const body = JSON.stringify({ to: `person-${index}@${name}.example`, ...more })
     return `/v1/verifications\t${body}`

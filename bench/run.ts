@@ -4,7 +4,7 @@
  * writes dist/bench/results.json. It needs `wrk`.
  *
  * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `languages`,
- * `checks`, `latency`, `memory`, `stored`, `timing`. Subject and ceiling alternate; the median of
+ * `checks`, `latency`, `gateways`, `memory`, `stored`, `timing`. Subject and ceiling alternate; the median of
  * the repetitions is shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bursts } from './bursts.ts'
 import { checks } from './checks.ts'
+import { gateways } from './gateways.ts'
 import { languages } from './languages.ts'
 import { latency } from './latency.ts'
 import { mails } from './mails.ts'
@@ -43,7 +44,7 @@ export type Bench = {
 export type Measure = (bench: Bench) => Promise<Finding[]>
 
 const measures: Record<string, Measure> = {
-  ...{ bursts, mails, languages, checks, latency, memory, stored, timing },
+  ...{ bursts, mails, languages, checks, latency, gateways, memory, stored, timing },
 }
 
 const { values, positionals } = parseArgs({

@@ -13,6 +13,7 @@ import { newTimedId } from '../src/domain/id.ts'
 import type { Outbox } from '../src/domain/ports.ts'
 import { saveTemplate } from '../src/domain/template/templates.ts'
 import { startVerification } from '../src/domain/verification/start.ts'
+import { newWebhookSecret } from '../src/domain/webhook/secret.ts'
 import { starterTemplate } from '../src/messages/starter.ts'
 import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
 import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
@@ -31,6 +32,8 @@ type Seed = {
   smtpPort: number | null
   /** The port of a second mail server, for when the first one fails. */
   spareSmtpPort?: number
+  /** Where its webhook leads. */
+  gatewayUrl?: string
   connectionsMax?: number
   /** Whether its mail is signed. */
   dkim?: boolean
@@ -53,6 +56,11 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   if (wanted.spareSmtpPort !== undefined) {
     const spare = { ...email, port: wanted.spareSmtpPort }
     await addEndpoint(ports, actor, { appId: app.id, kind: 'email', input: spare })
+  }
+  if (wanted.gatewayUrl !== undefined) {
+    const secret = newWebhookSecret(systemRandom)
+    const input = { url: wanted.gatewayUrl, secret }
+    await addEndpoint(ports, actor, { appId: app.id, kind: 'webhook', input })
   }
   if (wanted.dkim) await addDkim(ports, app.id)
   for (const locale of wanted.templates ?? []) {
