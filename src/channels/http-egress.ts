@@ -37,28 +37,49 @@ export function createHttpEgress({ dns, allow, readHosts = systemHosts }: Option
   const addressesOf = async (host: string): Promise<string[] | null> => {
     if (isIP(host) !== 0) return [host]
     const here = allow.length === 0 ? [] : namedIn(readHosts(), host).filter(isAllowed)
-    if (here.length > 0) return here
-    // Without allowed ranges no answer to such a name could be right.
-    if (allow.length === 0 && isInside(host)) return []
-    return dns.addresses(host)
+    return here.length > 0 ? here : dns.addresses(host)
   }
   return async (url) => {
-    const isTls = url.protocol === 'https:'
-    if (!isTls && (url.protocol !== 'http:' || allow.length === 0)) return 'not_public'
-    if (url.username !== '' || url.password !== '') return 'not_public'
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-    if (isIP(host) === 0 && !isName(host)) return 'not_public'
-
-    const port = Number(url.port || (isTls ? 443 : 80))
+    const place = placeOf(url)
+    if (place === null || (allow.length === 0 && !place.mayPublic)) return 'not_public'
+    const { isTls, host, port, mayPublic } = place
     const addresses = await addressesOf(host)
     if (addresses === null) return 'unknown_host'
     if (addresses.length === 0) return isInside(host) ? 'not_public' : 'unknown_host'
     const mayAll = addresses.every(isAllowed)
-    const mayPublic = isTls && publicPorts.includes(port) && !isInside(host)
     const isRight = (address: string) => isAllowed(address) || isPublicAddress(address)
     if (!mayAll && !(mayPublic && addresses.every(isRight))) return 'not_public'
     return { isTls, host, port, addresses }
   }
+}
+
+/** Tells of a URL, without the DNS, whether it could lead anywhere with these allowed ranges. */
+export function createReach(allow: string[]): (text: string) => boolean {
+  const isAllowed = createRanges(allow)
+  return (text) => {
+    const url = URL.parse(text)
+    const place = url && placeOf(url)
+    if (!place) return false
+    const { host, mayPublic } = place
+    if (isIP(host) === 0) return mayPublic || allow.length > 0
+    return isAllowed(host) || (mayPublic && isPublicAddress(host))
+  }
+}
+
+type Place = Omit<Destination, 'addresses'> & {
+  /** It could be reached at a public address. */
+  mayPublic: boolean
+}
+
+/** Null for a URL that never leads anywhere. */
+function placeOf({ protocol, username, password, hostname, port: given }: URL): Place | null {
+  const isTls = protocol === 'https:'
+  if ((!isTls && protocol !== 'http:') || username !== '' || password !== '') return null
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(host) === 0 && !isName(host)) return null
+  const port = Number(given || (isTls ? 443 : 80))
+  const mayPublic = isTls && publicPorts.includes(port) && !isInside(host)
+  return { isTls, host, port, mayPublic }
 }
 
 /** A host name in lower-case A-labels, as the URL parser leaves it; no dot at the end. */

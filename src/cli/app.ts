@@ -154,7 +154,7 @@ type Change = {
 
 /** Changes nothing when anything is wrong; reports all mistakes, also those of the mail server. */
 async function changeApp(
-  ports: Parameters<typeof updateApp>[0],
+  ports: Parameters<typeof updateEndpoint>[0],
   app: App,
   { name, policy, email }: Change,
 ): Promise<void> {

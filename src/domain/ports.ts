@@ -23,6 +23,8 @@ export type Ports = Stores & {
   egress: Egress
   dns: Dns
   httpOut: HttpOut
+  /** False for a URL that leads nowhere, whatever the DNS says: it is not even asked. */
+  mayReach: (url: string) => boolean
   dkimPairs: DkimPairs
   templating: Templating
   bots: Bots

@@ -49,7 +49,7 @@ export type HttpPorts = DomainPorts & {
 type DomainPorts = Pick<
   Ports,
   | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
-  | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating')
+  | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating' | 'mayReach')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
   | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots' | 'learned' | 'learning')
 >

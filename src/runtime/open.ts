@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createDns } from '../channels/dns.ts'
+import { createReach } from '../channels/http-egress.ts'
 import { createHttpOut } from '../channels/http-out.ts'
 import { createPhones } from '../channels/phones.ts'
 import { createBots } from '../channels/telegram/bots.ts'
@@ -79,6 +80,7 @@ export async function openDirectory(
       pem,
       phones: createPhones(),
       httpOut,
+      mayReach: createReach(settings.egressAllow),
       dkimPairs,
       bots: createBots({ httpOut, timers: systemTimers }),
       templating,

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { createServer } from 'node:net'
+import { createServer, isIP } from 'node:net'
 import fc from 'fast-check'
 import { createDns } from '../../src/channels/dns.ts'
-import { createHttpEgress } from '../../src/channels/http-egress.ts'
+import { createHttpEgress, createReach } from '../../src/channels/http-egress.ts'
 import { createHttpOut } from '../../src/channels/http-out.ts'
 import { createRanges, isPublicAddress } from '../../src/channels/public-address.ts'
 import { systemTimers } from '../../src/system.ts'
@@ -68,6 +68,30 @@ describe('a URL', () => {
     expect(await egress('https://bücher.acme.test/')).toMatchObject({
       host: 'xn--bcher-kva.acme.test',
     })
+  })
+
+  test.each(inside)(
+    'is told to lead nowhere without the DNS, unless it may within a range: %s',
+    (host) => {
+      const url = `https://${host}/`
+      expect(createReach([])(url)).toBe(false)
+      // With a range a name may lead into it; an address leads where it says.
+      const isRange = createReach(['10.0.0.0/8'])(url)
+      const name = URL.parse(url)?.hostname ?? ''
+      const isName = isIP(name.replace(/^\\[|\\]$/g, '')) === 0 && name !== ''
+      expect(isRange && !isName && name !== '10.0.0.1').toBe(false)
+    },
+  )
+
+  test('is told to lead somewhere where it may', () => {
+    const reach = createReach(['10.1.0.0/16'])
+    for (const url of ['http://10.1.2.3:99/', 'http://gateway/', 'https://8.8.8.8/']) {
+      expect(reach(url)).toBe(true)
+    }
+    expect(createReach([])('https://api.acme.test:8443/x')).toBe(true)
+    for (const url of ['', 'x', 'http://api.acme.test/', 'https://api.acme.test:25/']) {
+      expect(createReach([])(url)).toBe(false)
+    }
   })
 
   test('with a name that is known inside only is not looked up outside', async () => {

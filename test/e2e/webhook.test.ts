@@ -57,16 +57,11 @@ function gateway() {
   return state
 }
 
-type Options = { allow?: string; secret?: string }
-
 /** An installation whose app has one webhook, set up from the command line. */
-async function install(name: string, url: string, options: Options = {}) {
-  const { allow = '127.0.0.1', secret = secretOf(1) } = options
+async function install(name: string, url: string) {
   const dataDir = join(folder, name)
-  const env = {
-    ...{ OTPMINT_DATA_DIR: dataDir, OTPMINT_LOG_LEVEL: 'debug' },
-    ...(allow !== '' && { OTPMINT_EGRESS_ALLOW: allow }),
-  }
+  const own = { OTPMINT_DATA_DIR: dataDir, OTPMINT_LOG_LEVEL: 'debug' }
+  const env = { ...own, OTPMINT_EGRESS_ALLOW: '127.0.0.1' }
   const logs: string[] = []
   let server: Server = await start(['serve'], env)
   const command = async (args: string[], stdin = '') => {
@@ -76,7 +71,7 @@ async function install(name: string, url: string, options: Options = {}) {
   }
   const app = (await command(['app', 'create', 'Acme', '--phone-countries', 'DE'])).json
   const add = ['endpoint', 'add', app.id, '--webhook-url', url, '--webhook-secret-file', '-']
-  const endpoint = (await command(add, secret)).json
+  const endpoint = (await command(add, secretOf(1))).json
   const begin = async (to: string, wait = 10) => {
     const headers = { prefer: `wait=${wait}` }
     const body = { to, channel: 'webhook' }
@@ -99,10 +94,10 @@ async function install(name: string, url: string, options: Options = {}) {
       const token = adminToken(dataDir)
       return (await call(`${server.base}/v1/alarms?open=true`, undefined, { token })).json.items
     },
-    async crash() {
+    async crash(more: Record<string, string> = {}) {
       logs.push(server.stdout())
       await server.kill()
-      server = await start(['serve'], env)
+      server = await start(['serve'], { ...env, ...more })
     },
     /** Everything that was written: answers, logs, and the files of the data directory. */
     async written() {
@@ -148,15 +143,16 @@ test('a gateway whose address is not allowed is not even connected to, and the d
   await new Promise<void>((done) => inside.listen(0, '127.0.0.1', done))
   const address = inside.address()
   const port = typeof address === 'object' && address ? address.port : 0
-  const place = await install('not-allowed', `http://127.0.0.1:${port}/`, { allow: '' })
-  const { app, endpoint, begin, show, command } = place
+  const place = await install('not-allowed', `http://127.0.0.1:${port}/`)
+  const { app, endpoint, begin, show, command, crash } = place
+  await crash({ OTPMINT_EGRESS_ALLOW: '10.0.0.0/8' })
 
   const begun = await begin('ada@example.com')
   expect(begun.delivery).toMatchObject({ status: 'refused' })
   expect(begun.delivery?.detail).toContain('OTPMINT_EGRESS_ALLOW')
   const update = ['endpoint', 'update', app.id, endpoint.id, '--webhook-secret-file', '-']
-  await command([...update, '--webhook-url', `http://localhost:${port}/`], secretOf(1))
-  expect((await begin('bob@example.com')).delivery?.status).toBe('refused')
+  const again = [...update, '--webhook-url', `http://127.0.0.1:${port}/other`]
+  expect((await command(again, secretOf(1))).exitCode).not.toBe(0)
 
   const { exitCode, json } = await command(['doctor'])
   const findings = (json.findings as { check: string; status: string; detail: string }[]).filter(

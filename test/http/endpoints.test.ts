@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { createReach } from '../../src/channels/http-egress.ts'
 import { alarmChange } from '../../src/domain/alarm.ts'
 import { isWebhook, secretsOf } from '../../src/domain/app/endpoint-rotation.ts'
 import { readWebhookSecret } from '../../src/domain/app/webhook-fields.ts'
@@ -358,4 +359,27 @@ test('an endpoint can be switched off and on, and the channel without any is not
   expect(await open()).toEqual([])
   const wrong = await patch(json.id, { enabled: 'yes' })
   expect(wrong).toMatchObject({ status: 422, json: { errors: [{ field: 'enabled' }] } })
+})
+
+test('a URL that leads nowhere is refused when it is set, by name, and nothing is looked up', async () => {
+  const mayReach = createReach(['10.1.2.3/32'])
+  const { add, patch, list } = await bare({ mayReach })
+  const { secret } = gateway.webhook
+  const named = (url: string) => add({ channel: 'webhook', webhook: { url, secret } })
+  const inside = [
+    ...['http://127.0.0.1/', 'https://2130706433/', 'https://0x7f.1/', 'https://[::ffff:7f00:1]/'],
+    ...['https://169.254.169.254/latest/meta-data', 'https://[fd00:ec2::254]/', 'http://8.8.8.8/'],
+    ...['https://api.acme.test./', 'http://10.1.2.4/', 'https://①②⑦.⓪.⓪.①/'],
+  ]
+  for (const url of inside) {
+    const { status, json } = await named(url)
+    expect([url, status, json.errors?.[0]?.field]).toEqual([url, 422, 'webhook.url'])
+    expect(json.errors[0].reason).toContain('OTPMINT_EGRESS_ALLOW')
+  }
+  expect((await list()).json.items).toEqual([])
+
+  const { json } = await named('http://10.1.2.3:8080/')
+  const moved = await patch(json.id, { webhook: { url: 'http://10.9.9.9/', secret } })
+  expect(moved).toMatchObject({ status: 422, json: { errors: [{ field: 'webhook.url' }] } })
+  expect((await patch(json.id, { webhook: { rate_per_minute: 5 } })).status).toBe(200)
 })

@@ -68,7 +68,7 @@ async function addSealed(place: Omit<Installation, 'keyring'>, keyring: LiveKeyr
   const ports = { ...place, keyring }
   const { app } = await addApp(ports)
   const email = { host: 'mx.test', port: 465, user: 'u', password, from: 'a@b.test' }
-  const settings = { settings: {} as Ports['settings'] }
+  const settings = { settings: {} as Ports['settings'], mayReach: () => true }
   await addEndpoint({ ...ports, ...settings }, actor, {
     appId: app.id,
     kind: 'email',
@@ -400,7 +400,7 @@ describe('a rotation', () => {
           if (!isChanged) {
             isChanged = true
             const email = { host: 'mx2.test', port: 465, user: 'u', password, from: 'a@b.test' }
-            const settings = { settings: {} as Ports['settings'] }
+            const settings = { settings: {} as Ports['settings'], mayReach: () => true }
             const ports = { ...place, keyring, ...settings }
             await addEndpoint(ports, actor, { appId: id, kind: 'email', input: email })
           }

@@ -61,7 +61,7 @@ export async function startMachine(parts: MachineParts) {
   const keyring = createKeyring(keyset, random)
   const egress = { reach: async () => 'public' as const }
   const phones = createPhones()
-  const doors = { egress, dns: dnsOf(), dkimPairs }
+  const doors = { egress, dns: dnsOf(), mayReach: () => true, dkimPairs }
   const bots = recordingBots()
   const own = { clock, timers, random, keyring, pem, phones, templating, bots, settings, node }
   const base = { ...store, ...doors, ...own }

@@ -16,7 +16,7 @@ export const adaPerson: Person = {
 
 /** Adds a bot to an app, and opens it. */
 export async function addBot(
-  ports: ManagePorts,
+  ports: Parameters<typeof addEndpoint>[0],
   app: App,
   input: Record<string, unknown> = {},
 ): Promise<Bot> {

@@ -102,6 +102,7 @@ export async function world(
     egress: { reach: async () => 'public' },
     dns,
     httpOut: noHttpOut,
+    mayReach: () => true,
     dkimPairs,
     templating,
     bots,

@@ -12,6 +12,8 @@ export type EndpointField = Field & {
   file?: true
   /** It says where the secret goes, so a change of it needs the secret again. */
   destination?: true
+  /** It is a URL that requests go to. */
+  leads?: true
   /** How a person at a terminal is asked for it. */
   asks?: string
   /** Its value where nothing was said. */

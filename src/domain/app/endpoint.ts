@@ -115,6 +115,23 @@ function byTable(
   }
 }
 
+/** What is wrong with the URLs of the input that lead nowhere. */
+export function unreachable(
+  { mayReach }: Pick<Ports, 'mayReach'>,
+  kind: EndpointKind,
+  input: EndpointInput,
+): FieldError[] {
+  const reason = 'must lead to a public address by https, or to one in OTPMINT_EGRESS_ALLOW'
+  return Object.entries<FieldTable[string]>(endpointKinds[kind].fields)
+    .filter(([name, { leads, read }]) => {
+      const value = input[name]
+      const url = leads && typeof value === 'string' ? read?.(value) : null
+      // What is no URL at all is refused as such.
+      return typeof url === 'string' && !mayReach(url)
+    })
+    .map(([, { wire }]) => ({ field: `${kind}.${wire}`, reason }))
+}
+
 /** The kinds of a channel's endpoints. */
 export function kindsOf(channel: EndpointChannel): EndpointKind[] {
   return endpointKindList.filter(([, rules]) => rules.channel === channel).map(([kind]) => kind)

@@ -3,12 +3,21 @@ import type { Actor } from '../audit.ts'
 import type { EndpointChannel } from '../delivery/channel.ts'
 import { type Field, mustBe } from '../field.ts'
 import { newId } from '../id.ts'
+import type { Ports } from '../ports.ts'
 import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import type { AlarmChange } from '../stores.ts'
 import { type App, endpointsMax, endpointsOf } from './app.ts'
-import { draftEndpoint, type Endpoint, type EndpointKind, endpointKinds } from './endpoint.ts'
+import {
+  draftEndpoint,
+  type Endpoint,
+  type EndpointKind,
+  endpointKinds,
+  unreachable,
+} from './endpoint.ts'
 import { type EndpointInput, given } from './endpoint-fields.ts'
 import { changeApp, type ManagePorts } from './manage.ts'
+
+type EndpointPorts = ManagePorts & Pick<Ports, 'mayReach'>
 
 export const enabledField = {
   type: 'boolean',
@@ -31,14 +40,15 @@ export type EndpointFields = {
  * `invalid_request` with every mistake.
  */
 export async function addEndpoint(
-  ports: ManagePorts,
+  ports: EndpointPorts,
   actor: Actor,
   { appId, kind, ...fields }: EndpointFields & { appId: string; kind: EndpointKind },
 ): Promise<Endpoint> {
   const id = newId(ports.random)
   const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.add' }, (current) => {
-    const mistakes = [...(fields.mistakes ?? [])]
-    const request = { kind, input: fields.input ?? {}, current: null, mistakes, id }
+    const { input = {} } = fields
+    const mistakes = [...(fields.mistakes ?? []), ...unreachable(ports, kind, input)]
+    const request = { kind, input, current: null, mistakes, id }
     const endpoint = draftEndpoint(ports, current, request)
     const rank = readRank(fields.rank, mistakes)
     const enabled = readEnabled(fields.enabled, mistakes)
@@ -58,15 +68,15 @@ export async function addEndpoint(
  * `endpoint_not_found`, `secret_required` for a new destination, `invalid_request`.
  */
 export async function updateEndpoint(
-  ports: ManagePorts,
+  ports: EndpointPorts,
   actor: Actor,
   { appId, id, ...fields }: EndpointFields & { appId: string; id: string },
 ): Promise<Endpoint> {
   const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.update' }, (current) => {
     const before = found(current, id)
-    const mistakes = [...(fields.mistakes ?? [])]
     const { input } = fields
     const { kind } = before.settings
+    const mistakes = [...(fields.mistakes ?? []), ...unreachable(ports, kind, input ?? {})]
     const request = { kind, input: input ?? {}, current: before, mistakes }
     const draft = input ? draftEndpoint(ports, current, request) : before
     const rank = readRank(fields.rank, mistakes) ?? before.rank

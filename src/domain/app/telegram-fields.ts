@@ -31,6 +31,7 @@ export const telegramFields = {
     must: 'an https URL without user, password, query and fragment',
     wire: 'base_url',
     destination: true,
+    leads: true,
     usual: 'https://api.telegram.org',
     read: readBaseUrl,
     says: 'The Bot API, for a server of your own; the token is sent to it.',

@@ -27,6 +27,7 @@ export const webhookFields = {
     wire: 'url',
     required: true,
     destination: true,
+    leads: true,
     read: readUrl,
     says: 'Where each message is posted to.',
   },

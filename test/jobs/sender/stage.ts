@@ -73,7 +73,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   const store = await time.until(opening)
   const keyring = createKeyring(firstKeyset(new Uint8Array(32).fill(7)), random)
   const egress: Ports['egress'] = { reach: async () => 'public' }
-  const doors = { egress, dns: dnsOf(), httpOut: noHttpOut, dkimPairs }
+  const doors = { egress, dns: dnsOf(), httpOut: noHttpOut, mayReach: () => true, dkimPairs }
   const own = {
     clock,
     timers,
