@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Canary } from '../support/canary.ts'
 import { type Environment, eventually, type Ran, run, type Server } from '../support/executable.ts'
+import { useBot } from './canary-bot.ts'
 import { sendNonsense } from './canary-nonsense.ts'
 import { type Answer, call, wrongCode } from './client.ts'
 import type { MailSink } from './mail-sink.ts'
@@ -67,6 +68,7 @@ export async function play(stage: Stage): Promise<void> {
   await useTemplates(stage, ask, keys)
   await meetRefusals(stage, ask, keys)
   await sendNonsense(stage, ask, keys.live)
+  await useBot(stage, ask, keys)
   await useInbox(stage, ask, keys.test)
   await runCommands(stage, keys.app)
   await readRecords(stage, ask, keys.app)

@@ -195,7 +195,11 @@ export function botApi(options: Options = {}): BotApi {
     ...{ id: chat, is_bot: false, language_code: chat === bob ? 'de' : 'en' },
     ...(chat === bob
       ? { first_name: 'Bob' }
-      : { first_name: 'Ada', last_name: 'Lovelace', username: 'ada_l' }),
+      : {
+          first_name: 'Ada',
+          last_name: chat === ada ? 'Lovelace' : 'Featherstonehaugh',
+          username: 'ada_l',
+        }),
   })
 
   return {
