@@ -464,3 +464,32 @@ test('a body that is not a JSON object is refused as text', async () => {
     expect(answer.text).toStartWith('Error: ')
   }
 })
+
+test('a check before its time answers 429 as text with Retry-After, and costs no attempt', async () => {
+  const at = await registered()
+  const app = await at.apps.findBySecretKey(at.keyring.secretKeyIndex(registration.secretKey))
+  const body = { policy: { check_delays: [0, 7] } }
+  await at.call('PATCH', `/v1/apps/${app?.id}`, { body, token: adminToken })
+  const { shareableKey, code } = await mailed(at)
+  await verify(at, shareableKey, wrongCode(code))
+
+  const early = await verify(at, shareableKey, code)
+
+  expect([early.status, early.text]).toEqual([429, 'Error: It is too early to check again'])
+  expect(early.headers.get('retry-after')).toBe('7')
+  at.clock.advance(7_000)
+  expect((await verify(at, shareableKey, code)).text).toBe('OTP Matched!')
+})
+
+test('a mail goes out by mail, whatever route the policy of its app names', async () => {
+  const at = await registered()
+  const app = await at.apps.findBySecretKey(at.keyring.secretKeyIndex(registration.secretKey))
+  const body = { policy: { channels: ['webhook', 'email'], fallback_after_seconds: 5 } }
+  await at.call('PATCH', `/v1/apps/${app?.id}`, { body, token: adminToken })
+
+  await mailed(at)
+
+  expect(at.sent.map(({ handover }) => [handover.channel, handover.route])).toEqual([
+    ['email', ['email']],
+  ])
+})

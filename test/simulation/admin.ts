@@ -158,6 +158,11 @@ export function createAdmin(ledger: Ledger, rng: Rng): Admin {
       for (const each of ledger.apps) {
         for (const other of others(each)) await ask(other)
       }
+      const [, delaying] = ledger.apps
+      if (!delaying || rng.chance(0.4)) return
+      delaying.mayDelay = true
+      const body = { policy: { check_delays: [0, 2, 10] } }
+      await ask(question('PATCH', `/v1/apps/${delaying.id}`, { body }))
     },
     next() {
       const living = ledger.apps.filter(({ goneAt }) => goneAt === null)
