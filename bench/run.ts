@@ -4,7 +4,7 @@
  * writes dist/bench/results.json. It needs `wrk`.
  *
  * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `languages`,
- * `checks`, `latency`, `gateways`, `memory`, `stored`, `timing`. Subject and ceiling alternate; the median of
+ * `checks`, `latency`, `gateways`, `memory`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
  * the repetitions is shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
@@ -27,6 +27,7 @@ import { memory } from './memory.ts'
 import { type Finding, meets, table } from './report.ts'
 import { stored } from './stored.ts'
 import { timing } from './timing.ts'
+import { webhooks } from './webhooks.ts'
 
 export type Bench = {
   /** Repetitions; subject and ceiling alternate. */
@@ -44,7 +45,7 @@ export type Bench = {
 export type Measure = (bench: Bench) => Promise<Finding[]>
 
 const measures: Record<string, Measure> = {
-  ...{ bursts, mails, languages, checks, latency, gateways, memory, stored, timing },
+  ...{ bursts, mails, languages, checks, latency, gateways, memory, stored, timing, webhooks },
 }
 
 const { values, positionals } = parseArgs({

@@ -14,6 +14,7 @@ import type { Outbox } from '../src/domain/ports.ts'
 import { saveTemplate } from '../src/domain/template/templates.ts'
 import { startVerification } from '../src/domain/verification/start.ts'
 import { newWebhookSecret } from '../src/domain/webhook/secret.ts'
+import { addWebhook } from '../src/domain/webhook/webhooks.ts'
 import { starterTemplate } from '../src/messages/starter.ts'
 import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
 import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
@@ -44,6 +45,8 @@ type Seed = {
   startedBy?: 'v1' | 'original'
   /** How many live keys are made and revoked. */
   revokedKeys?: number
+  /** A webhook that is told of sent messages, with so many messages that wait. */
+  webhook?: { url: string; waiting: number }
 }
 
 /** Puts an app into a data directory, and verifications of it as the use cases make them. */
@@ -75,12 +78,29 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
     await revokeKey(ports, actor, { appId: app.id, keyId: key.id })
     revokedKeys.push(text)
   }
+  if (wanted.webhook) await addTold(ports, app.id, wanted.webhook)
   await close()
   markSent(dataDir)
   return {
     liveKey,
     revokedKeys,
     pending: handovers.map(({ verificationId: id, code }) => ({ id, code })),
+  }
+}
+
+/** Adds a webhook, and tells it of alarms whose messages are as long as those of a delivery. */
+async function addTold(
+  ports: OpenPorts,
+  appId: string,
+  { url, waiting }: NonNullable<Seed['webhook']>,
+): Promise<void> {
+  await addWebhook(ports, actor, { appId, url, types: ['delivery.sent', 'app.alarm'] })
+  const data = { kind: 'spray', note: 'x'.repeat(450) }
+  const event = { appId, type: 'alarm.raised', verificationId: null, data } as const
+  for (let told = 0; told < waiting; told += 1_000) {
+    const at = ports.clock.now()
+    const some = Math.min(1_000, waiting - told)
+    await Promise.all(Array.from({ length: some }, () => ports.events.add({ ...event, at })))
   }
 }
 

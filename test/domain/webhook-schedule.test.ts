@@ -133,7 +133,7 @@ describe('a webhook', () => {
 })
 
 describe('a receiver', () => {
-  test('gets one message more at a time after each success, up to 32, and half after a failure', () => {
+  test('gets one message more at a time after each success, up to 64, and half after a failure', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ isRight: fc.boolean(), isSlow: fc.boolean() })), (ends) => {
         let width = widthFirst
@@ -149,8 +149,8 @@ describe('a receiver', () => {
         }
       }),
     )
-    let width = 32
-    for (const expected of [16, 8, 4, 2, 1, 1]) {
+    let width = 64
+    for (const expected of [32, 16, 8, 4, 2, 1, 1]) {
       width = nextWidth(width, { isRight: false, isSlow: false })
       expect(width).toBe(expected)
     }

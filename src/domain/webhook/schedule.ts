@@ -85,7 +85,7 @@ const [pauseMinMs, pauseMaxMs] = [1_000, minuteMs]
 /** So many failures in a row before a webhook is paused, so that one bad message pauses nothing. */
 const failuresMin = 5
 /** Messages that may be on their way to one receiver, first and at most. */
-export const [widthFirst, widthMax] = [4, 32]
+export const [widthFirst, widthMax] = [4, 64]
 
 /** Tries of one webhook in a row: how many failed, and for how long. */
 export type Streak = { failures: number; lastsMs: number }

@@ -29,7 +29,7 @@ export type Lane = {
 }
 
 /** The most messages of one webhook that a node holds. */
-export const heldMax = 200
+export const heldMax = 400
 
 export function newLane(place: WebhookPlace): Lane {
   return {

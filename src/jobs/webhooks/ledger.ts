@@ -20,7 +20,7 @@ export type Ledger = {
  * Results that come within this time, in ms, are written in one commit, because a commit costs as
  * much as many posts. A crash in between sends those messages once more, with the same ids.
  */
-const gatherMs = 10
+const gatherMs = 50
 /** The most results of one write, so that no commit is long. */
 const batchMax = 200
 const retryMs = 1_000

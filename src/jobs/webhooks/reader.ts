@@ -86,11 +86,11 @@ async function read(ports: WebhookPorts, lane: Lane): Promise<void> {
   }
   // What is written from here on is told by a call of `wake`.
   lane.hasMore = false
-  const limit = heldMax + lane.held.size
   const { now, dueWithinMs } = dueNow(ports)
-  const found = await webhooks.dueMessages({ ...lane.place, now, dueWithinMs, limit })
+  const query = { ...lane.place, now, dueWithinMs, limit: heldMax }
+  const found = await webhooks.dueMessages(query)
   const fresh = found.filter(({ id }) => !lane.held.has(id)).slice(0, heldMax - lane.held.size)
-  lane.hasMore ||= found.length === limit
+  lane.hasMore ||= found.length === heldMax
   for (const { id } of fresh) lane.held.add(id)
   lane.queue.push(...fresh)
 }

@@ -2,9 +2,9 @@ import type { DueMessage } from '../../domain/webhook/message.ts'
 import { isLimited, type Lane, mayBegin } from './lane.ts'
 
 /** The most messages that this node has on their way. */
-const runningMax = 512
+const runningMax = 1_024
 /** How many of those may be to receivers that are slow or fail, so that they delay no others. */
-const limitedMax = 128
+const limitedMax = 256
 
 /** Decides whose turn it is: the lanes that have something to send take turns. */
 export type Turns = {
