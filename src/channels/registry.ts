@@ -5,6 +5,7 @@ import { createMailThread } from './email/mail-thread.ts'
 import { createInboxChannel } from './inbox.ts'
 import { createPhoneChannel } from './phone/phone.ts'
 import { createTelegramChannel } from './telegram/telegram.ts'
+import { withTurns } from './turns.ts'
 import { createWebhookChannel } from './webhook.ts'
 import { withWording } from './worded.ts'
 import { createWordingReader } from './wording.ts'
@@ -35,7 +36,7 @@ export type HttpKind = keyof typeof httpChannels
 const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   email: (ports) =>
     withWording(createWordingReader(ports), createEmailChannel(ports, createMailThread(ports))),
-  webhook: httpChannels.webhook,
+  webhook: (ports) => withTurns(httpChannels.webhook(ports), ports),
   sms: createPhoneChannel,
   whatsapp: createPhoneChannel,
   telegram_gateway: createPhoneChannel,

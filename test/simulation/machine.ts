@@ -1,7 +1,7 @@
 import { readBounce } from '../../src/channels/email/bounce.ts'
-import { createQueue } from '../../src/channels/email/queue.ts'
 import { createInboxChannel, listInbox } from '../../src/channels/inbox.ts'
 import { createPhones } from '../../src/channels/phones.ts'
+import { createQueue } from '../../src/channels/queue.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
 import { type ChannelKind, channelKinds } from '../../src/domain/delivery/channel.ts'
 import type { Handover } from '../../src/domain/delivery/delivery.ts'

@@ -1,4 +1,4 @@
-import { createQueue } from '../../../src/channels/email/queue.ts'
+import { createQueue } from '../../../src/channels/queue.ts'
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
 import type { Channel, Clock, Timers } from '../../../src/domain/ports.ts'
 

@@ -1,5 +1,5 @@
-import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
-import type { Clock, Queued, Timers, Turn } from '../../domain/ports.ts'
+import type { DeliveryOutcome } from '../domain/delivery/delivery.ts'
+import type { Clock, Queued, Timers, Turn } from '../domain/ports.ts'
 
 /** Hand-overs that wait for one of the connections to their endpoint. */
 export type Queue = {

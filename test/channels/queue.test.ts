@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { createQueue, waitMaxMs } from '../../../src/channels/email/queue.ts'
-import type { DeliveryOutcome } from '../../../src/domain/delivery/delivery.ts'
+import { createQueue, waitMaxMs } from '../../src/channels/queue.ts'
+import type { DeliveryOutcome } from '../../src/domain/delivery/delivery.ts'
 
 const sent: DeliveryOutcome = { status: 'sent', code: '250', detail: 'ok', remoteId: null }
 const network: DeliveryOutcome = {
