@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { createInboxChannel, inboxMax, listInbox } from '../../src/channels/inbox.ts'
+import type { ChannelKind } from '../../src/domain/delivery/channel.ts'
 import { readHandover } from '../../src/domain/delivery/handover.ts'
+import { confirmBinding, startBinding } from '../../src/domain/telegram/bindings.ts'
 import { cancelVerification } from '../../src/domain/verification/cancel.ts'
 import { checkVerification } from '../../src/domain/verification/check.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
@@ -11,10 +13,10 @@ import { messageOf } from './mail-fixtures.ts'
 const { signal } = new AbortController()
 
 /** Starts with the test key and delivers to the inbox, as the sender does. */
-async function deliver(w: World, to: string) {
+async function deliver(w: World, to: string, channel: ChannelKind = 'email') {
   const { app } = w
   const { verification } = await startVerification(w, {
-    ...{ app, mode: 'test', startedBy: 'v1', to, locale: 'de-AT' },
+    ...{ app, mode: 'test', startedBy: 'v1', to, locale: 'de-AT', channel },
   })
   const last = w.sent.at(-1)
   if (!last) throw new Error('nothing was handed over')
@@ -47,6 +49,25 @@ test('the inbox shows a message as it was rendered', async () => {
       expiresAt: verification.expiresAt,
     },
   ])
+  await w.store.close()
+})
+
+test('a message to a Telegram recipient is kept once its binding is active, and refused else', async () => {
+  const w = await world({ settings: { recipientStartSpacingSeconds: 1 } })
+  const { binding } = await startBinding(w, { app: w.app, mode: 'test' })
+  const send = async () => {
+    w.clock.advance(1_000)
+    return (await deliver(w, binding.id, 'telegram')).outcome
+  }
+  const refused = { status: 'refused', cause: 'recipient' }
+
+  expect(await send()).toMatchObject(refused)
+  await confirmBinding(w, { appId: w.app.id, mode: 'test', id: binding.id })
+  expect(await send()).toMatchObject({ status: 'sent' })
+  const [message] = await listInbox(w, { appId: null, limit: 10 })
+  expect(message).toMatchObject({ to: binding.id, code: w.sent.at(-1)?.handover.code })
+  w.clock.advance(3_600_000)
+  expect(await send()).toMatchObject(refused)
   await w.store.close()
 })
 

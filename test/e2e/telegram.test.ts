@@ -10,8 +10,9 @@ import {
   scratch,
   start,
 } from '../support/executable.ts'
+import { mailServer } from '../support/smtp.ts'
 import { payloadOf } from '../support/telegram.ts'
-import { adminToken, call } from './client.ts'
+import { adminToken, call, codeOf } from './client.ts'
 
 setDefaultTimeout(60_000)
 executable()
@@ -120,6 +121,38 @@ test('a person is bound by polling; a code arrives, and is approved; after a blo
   for (const secret of [api.token, String(ada), 'Lovelace', payloadOf(link), code]) {
     expect(logged).not.toContain(secret)
   }
+})
+
+test('the code that a blocked bot could not deliver comes by mail, and is approved once', async () => {
+  const place = await install('next-channel')
+  const { api, ask, server } = place
+  const mail = await mailServer()
+  const { appId, token } = place.place
+  const smtp = { host: '127.0.0.1', port: mail.port, security: 'none', user: null }
+  const email = { ...smtp, from: 'no-reply@acme.test' }
+  await call(
+    `${server.now.base}/v1/apps/${appId}/endpoints`,
+    { channel: 'email', email },
+    { token },
+  )
+  const { id } = await bind(place)
+  api.block(ada)
+  const to = { telegram: id, email: 'ada@example.com' }
+  const started = await ask('POST', '/v1/verifications', { to, channel: ['telegram', 'email'] })
+  await eventually(() => mail.arrived.length === 1)
+  const code = codeOf(mail.arrived[0]?.raw ?? '')
+  const refused = api.calls.findLast(({ method }) => method === 'sendMessage')?.params['text']
+  expect(String(refused)).toStartWith(`${code} `)
+
+  const check = () => ask('POST', `/v1/verifications/${started.json.id}/check`, { code })
+  expect((await check()).json.valid).toBe(true)
+  expect((await check()).status).toBe(409)
+  const { json } = await ask('GET', `/v1/verifications/${started.json.id}`)
+  expect(json.deliveries).toMatchObject([
+    { channel: 'telegram', status: 'refused' },
+    { channel: 'email', status: 'sent' },
+  ])
+  await mail.close()
 })
 
 test('a webhook is set, its updates are taken, and forged ones, groups and forwarded starts are not', async () => {

@@ -83,8 +83,8 @@ test('a bot is polled: its updates are handled in order, and then confirmed', as
   expect(offsets().slice(-1)).toEqual([900_003])
 })
 
-test('one node at a time reads a bot', async () => {
-  const { at, start } = await polled()
+test('one node at a time reads a bot; another one begins once it has stopped', async () => {
+  const { start } = await polled()
   start()
   await eventually(() => reads().length === 1)
   start({ node: 'b' })
@@ -92,8 +92,20 @@ test('one node at a time reads a bot', async () => {
   expect(reads()).toHaveLength(1)
 
   await running.shift()?.stop()
-  at.clock.advance(90_001)
   await eventually(() => reads().length > 1)
+})
+
+test('a node that was killed holds its turn for a minute and a half', async () => {
+  const { at, bot, start } = await polled()
+  const now = at.clock.now()
+  const turn = { job: `bot ${bot.endpoint.id}`, node: 'killed', now, until: now + 90_000 }
+  await at.maintenance.takeTurn(turn)
+  start()
+  await Bun.sleep(200)
+  expect(reads()).toEqual([])
+
+  at.clock.advance(90_000)
+  await eventually(() => reads().length > 0)
 })
 
 test('after a stop in the middle an update is handled again, with no other effect', async () => {

@@ -35,7 +35,7 @@ export function createBotJob(ports: BotPorts): Job {
   }
   const poll = (appId: string) => {
     const running = pollBot(ports, current(appId), stopped.signal)
-      .catch(() => log.error('bot_failed', { appId }))
+      .catch(() => log.warn('bot_failed', { appId }))
       .finally(() => pollers.delete(appId))
     pollers.set(appId, running)
   }

@@ -30,7 +30,14 @@ const backOffMs = { first: 1_000, most: 60_000, asked: 900_000 }
 const idMs = hourMs
 
 /** What a bot's reader knows between two readings. */
-type Reading = { max: number; faults: number; last: ReaderFault['fault'] | null; skip: boolean }
+type Reading = {
+  max: number
+  faults: number
+  last: ReaderFault['fault'] | null
+  skip: boolean
+  /** Whose turn this node has. */
+  held: Bot | null
+}
 
 /**
  * Reads and handles a bot's updates on one node at a time until the signal, or until `current`
@@ -41,13 +48,15 @@ export async function pollBot(
   current: () => Promise<Bot | null>,
   signal: AbortSignal,
 ): Promise<void> {
-  const reading: Reading = { max: readMax, faults: 0, last: null, skip: false }
+  const reading: Reading = { max: readMax, faults: 0, last: null, skip: false, held: null }
   while (!signal.aborted) {
     const bot = await current().catch(() => 'unknown' as const)
-    if (bot === null) return
+    if (bot === null) break
     const waitMs = bot === 'unknown' ? standByMs : await step(ports, { bot, reading, signal })
     if (waitMs > 0) await pause(ports.timers, waitMs, signal)
   }
+  // Another node need not wait for the end of the turn.
+  if (reading.held) await takeTurn(ports, reading.held, 0).catch(() => {})
 }
 
 type Step = { bot: Bot; reading: Reading; signal: AbortSignal }
@@ -55,7 +64,8 @@ type Step = { bot: Bot; reading: Reading; signal: AbortSignal }
 /** One reading; the wait before the next one. */
 async function step(ports: PollPorts, { bot, reading, signal }: Step): Promise<number> {
   try {
-    if (!(await takeTurn(ports, bot))) return standByMs
+    reading.held = (await takeTurn(ports, bot)) ? bot : null
+    if (reading.held === null) return standByMs
     const from = await firstOf(ports, bot, reading)
     if (signal.aborted) return 0
     const read = await ports.reader.read(bot, { from, max: reading.max }, signal)
@@ -72,13 +82,14 @@ async function step(ports: PollPorts, { bot, reading, signal }: Step): Promise<n
   }
 }
 
-/** True for the one node that reads this bot. */
+/** True for the one node that reads this bot, for `ms` from now. */
 export function takeTurn(
   { maintenance, clock, node }: Pick<PollPorts, 'maintenance' | 'clock' | 'node'>,
   { endpoint }: Bot,
+  ms = turnMs,
 ): Promise<boolean> {
   const now = clock.now()
-  return maintenance.takeTurn({ job: `bot ${endpoint.id}`, node, now, until: now + turnMs })
+  return maintenance.takeTurn({ job: `bot ${endpoint.id}`, node, now, until: now + ms })
 }
 
 /** The update to read from; after one that is too long, and of unknown id, the latest. */
