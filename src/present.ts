@@ -11,6 +11,7 @@ import type { Delivery, Try } from './domain/delivery/delivery.ts'
 import type { Suppression } from './domain/delivery/suppression.ts'
 import type { Event } from './domain/event.ts'
 import { type Chosen, explain } from './domain/learning/chosen.ts'
+import type { Total } from './domain/learning/store.ts'
 import type { CounterName, StatsRow } from './domain/stores.ts'
 import { type Binding, bindingStatusOf } from './domain/telegram/binding.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
@@ -295,6 +296,12 @@ export function presentAudit(record: AuditRecord) {
 
 export function presentStats({ at, ...counts }: StatsRow): { at: string } & Counts {
   return { at: timestamp(at), ...counts }
+}
+
+/** `share`: of the messages, those that were followed by an approval. */
+export function presentTotal({ appId, endpointId, group, handedOver, approved }: Total) {
+  const share = Math.round((10_000 * approved) / handedOver) / 10_000
+  return { app: appId, endpoint: endpointId, group, handed_over: handedOver, approved, share }
 }
 
 type Counts = Record<CounterName, number>

@@ -28,6 +28,7 @@ import { telegramList, telegramRemove } from './telegram.ts'
 import { templateList, templatePreview, templateReset, templateShow } from './template.ts'
 import { templateEdit } from './template-edit.ts'
 import { verificationsCommand } from './verification.ts'
+import { verificationShow } from './verification-show.ts'
 import { versionCommand } from './version.ts'
 import {
   webhookAdd,
@@ -81,6 +82,7 @@ export const commands: Command[] = [
   templatePreview,
   templateReset,
   verificationsCommand,
+  verificationShow,
   eventsCommand,
   statsCommand,
   keyGenerate,

@@ -51,6 +51,25 @@ test('the commands print the same JSON as the API', async () => {
   const [told, counted] = [await api('/v1/stats', token), await json('stats')]
   expect(counted.items).toEqual((told as { items: unknown[] }).items)
   expect(Object.keys(counted)).toEqual(Object.keys(told as object))
+  const [one] = (await json('verifications', id, '--mode', 'test')).items
+  expect(await json('verification', 'show', id, one.id, '--mode', 'test')).toEqual(
+    await api(`/v1/verifications/${one.id}`, key),
+  )
+  expect(await json('stats', '--by', 'endpoint,domain')).toEqual(
+    await api('/v1/stats?by=endpoint,domain', token),
+  )
+})
+
+test('a verification is shown with its messages and their tries', async () => {
+  const [one] = (await json('verifications', app.id, '--mode', 'test')).items
+  const argv = ['verification', 'show', app.id, one.id, ...place.at]
+  const { out } = await command([...argv, '--mode', 'test'], { isTerminal: true })
+  const live = await command(argv)
+
+  expect(out).toContain(one.id)
+  expect(out).toMatch(/AT +CHANNEL +ENDPOINT +OUTCOME +DETAIL +CHOSEN/)
+  expect(out).toMatch(/Z +inbox +sent/)
+  expect([live.code, live.out]).toEqual([1, ''])
 })
 
 test('verifications are listed by mode, status and recipient, without codes', async () => {
@@ -108,6 +127,8 @@ const refused: [argv: string[], says: string][] = [
   [['events', '--cursor', 'garbage'], '--cursor must be what the page before ended with'],
   [['verifications', 'x', '--cursor', '12'], '--cursor must be what the page before ended with'],
   [['stats', '--bucket', 'year'], '--bucket must be one of minute, hour, day'],
+  [['stats', '--by', 'endpoint,domain', '--bucket', 'day'], '--bucket is not for this --by'],
+  [['stats', '--by', 'domain'], '--by must be one of time, endpoint,domain'],
   [['stats', '--last', '2001'], '--last must be a whole number from 1 to 2000'],
 ]
 

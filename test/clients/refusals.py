@@ -68,6 +68,8 @@ FIELDS = {
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),
+    # By endpoint and domain only days are added up.
+    Refusal("GET /v1/stats", "bucket: must not be given"),
 }
 
 # A kind of login has its fields and no others, and a new mail server needs all of them; a key file

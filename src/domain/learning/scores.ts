@@ -1,3 +1,4 @@
+import type { Cause } from '../delivery/delivery.ts'
 import { dayMs } from '../verification/limits.ts'
 
 /**
@@ -58,7 +59,7 @@ export type JudgedTry = {
   /** The endpoints among which was chosen, each with the group of its recipient. */
   candidates: { endpointId: string; group: string }[]
   status: 'sent' | 'deferred' | 'refused'
-  cause: string | null
+  cause: Cause | null
   ambiguous: boolean
 }
 
@@ -122,18 +123,20 @@ type Result = Pick<JudgedTry, 'endpointId' | 'group' | 'candidates'> & { isGood:
 /**
  * One result for each endpoint that has accepted a message, or should have. The one that did so last
  * has the approval, if there is one; every other has a failure, as it was not enough. Where an endpoint
- * was busy, nothing is known.
+ * was busy, or the app was over a limit, nothing is known.
  */
 function resultsOf({ tries, isApproved }: Judged): Result[] {
   const last = tries.findLast(({ status, ambiguous }) => status === 'sent' || ambiguous)
-  const counted = tries.filter(
-    ({ status, cause, ambiguous }) => status !== 'deferred' || ambiguous || cause === 'network',
-  )
+  const counted = tries.filter(({ cause, ambiguous }) => ambiguous || !isNothingKnown(cause))
   const byEndpoint = new Map(counted.map((each) => [each.endpointId, each]))
   return [...byEndpoint.values()].map(({ endpointId, group, candidates }) => {
     const isGood = isApproved && endpointId === last?.endpointId
     return { endpointId, group, candidates, isGood }
   })
+}
+
+function isNothingKnown(cause: JudgedTry['cause']): boolean {
+  return cause === 'busy' || cause === 'greylisted' || cause === 'capped' || cause === 'cost'
 }
 
 function dropEndpoints({ groups }: Scores, endpoints: ReadonlySet<string>): void {

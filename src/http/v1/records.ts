@@ -1,8 +1,16 @@
+import { endpointTotals, wholeDays } from '../../domain/learning/totals.ts'
 import { invalidField } from '../../domain/problem.ts'
 import type { AlarmQuery, EventQuery } from '../../domain/stores.ts'
 import { readTime } from '../../domain/time.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
-import { presentAlarm, presentAudit, presentEvent, presentStats, timestamp } from '../../present.ts'
+import {
+  presentAlarm,
+  presentAudit,
+  presentEvent,
+  presentStats,
+  presentTotal,
+  timestamp,
+} from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json } from '../core/pipeline.ts'
 import type { RoutePorts } from '../core/route.ts'
@@ -17,15 +25,30 @@ type StatsQuery = {
   from?: string
   to?: string
   bucket?: keyof typeof bucketsMs
+  by?: 'time' | 'endpoint,domain'
 }
 
-export async function stats(
+export async function stats(ports: RoutePorts, { query }: { query: StatsQuery }): Promise<Reply> {
+  return query.by === 'endpoint,domain' ? statsByEndpoint(ports, query) : statsByTime(ports, query)
+}
+
+/** The range is rounded to whole days; by default the last 30. */
+async function statsByEndpoint(ports: RoutePorts, query: StatsQuery): Promise<Reply> {
+  const { app: appId = null, from, to, bucket, by = 'endpoint,domain' } = query
+  if (bucket !== undefined) throw invalidField('bucket', 'must not be given with this `by`')
+  const asked = { from, to, bucketMs: dayMs, usual: 30, now: ports.clock.now() }
+  const range = wholeDays(readRange(asked))
+  const items = (await endpointTotals(ports, { appId, ...range })).map(presentTotal)
+  return json({ by, from: timestamp(range.from), to: timestamp(range.to), items })
+}
+
+async function statsByTime(
   { stats: counts, clock }: RoutePorts,
-  { query }: { query: StatsQuery },
+  query: StatsQuery,
 ): Promise<Reply> {
   const { app: appId = null, from, to, bucket = 'hour' } = query
   const bucketMs = bucketsMs[bucket]
-  const range = readRange({ from, to, bucketMs, now: clock.now() })
+  const range = readRange({ from, to, bucketMs, usual: 48, now: clock.now() })
   const rows = await counts.read({ appId, bucketMs, ...range })
   const { from: start, to: end } = range
   const items = rows.map(presentStats)
@@ -59,13 +82,15 @@ type RangeInput = {
   from: string | undefined
   to: string | undefined
   bucketMs: number
+  /** Buckets of the range where `from` is absent. */
+  usual: number
   now: number
 }
 
-/** The range of the query; by default the last 48 buckets, at most 2,000. */
-function readRange({ from, to, bucketMs, now }: RangeInput): { from: number; to: number } {
+/** The range of the query, of at most 2,000 buckets. */
+function readRange({ from, to, bucketMs, usual, now }: RangeInput): { from: number; to: number } {
   const end = to === undefined ? now : readTime('to', to)
-  const start = from === undefined ? end - 48 * bucketMs : readTime('from', from)
+  const start = from === undefined ? end - usual * bucketMs : readTime('from', from)
   if (start >= end) throw invalidField('from', 'must be before to')
   if ((end - start) / bucketMs > rowsMax) {
     throw invalidField('bucket', `must be longer: at most ${rowsMax} buckets fit in an answer`)

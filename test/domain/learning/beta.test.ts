@@ -1,6 +1,8 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { sampleBeta, seededUniform } from '../../../src/domain/learning/beta.ts'
+
+setDefaultTimeout(60_000)
 
 const count = 20_000
 

@@ -1,9 +1,11 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { seededUniform } from '../../../src/domain/learning/beta.ts'
 import { type Candidate, sampleGroups, sampleOrder } from '../../../src/domain/learning/choice.ts'
 import { afterTried, type Chosen, explain } from '../../../src/domain/learning/chosen.ts'
 import { times } from '../../support/commands.ts'
+
+setDefaultTimeout(60_000)
 
 const arm = (good: number, bad: number) => ({ good, bad, recent: good / (good + bad) })
 const candidate = (endpointId: string, change: Partial<Candidate> = {}): Candidate => {

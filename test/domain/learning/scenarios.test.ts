@@ -1,5 +1,7 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { type Scenario, simulate } from './fixture.ts'
+
+setDefaultTimeout(60_000)
 
 const sends = 2_000
 const seeds = Array.from({ length: 10 }, (_, index) => `seed ${index}`)

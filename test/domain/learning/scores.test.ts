@@ -1,4 +1,5 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import type { DeferralCause } from '../../../src/domain/delivery/delivery.ts'
 import {
   armsOf,
   countJudged,
@@ -13,6 +14,8 @@ import {
 import { dayMs } from '../../../src/domain/verification/limits.ts'
 import { noon, times } from '../../support/commands.ts'
 import { group, type JudgedOptions, judgedOf, recipientKey } from './fixture.ts'
+
+setDefaultTimeout(60_000)
 
 const ids = new Set(['one', 'two'])
 const count = (known: Scores | null, judged: Judged[]) => countJudged(known, judged, ids)
@@ -52,7 +55,7 @@ test('an approval counts for the endpoint that took the message last, and agains
 test('a refusal and a server that does not answer count against the endpoint, a busy one does not', () => {
   const second = { endpointId: 'two' }
   const refused = { status: 'refused', cause: 'login' } as const
-  const deferred = (cause: string, ambiguous = false) => {
+  const deferred = (cause: DeferralCause, ambiguous = false) => {
     return { status: 'deferred', cause, ambiguous } as const
   }
   expect(results([refused, second], true)).toEqual({ one: 0, two: 1 })
@@ -61,6 +64,7 @@ test('a refusal and a server that does not answer count against the endpoint, a 
   expect(results([deferred('greylisted'), {}], true)).toEqual({ one: 1 })
   expect(results([deferred('network', true)], true)).toEqual({ one: 1 })
   expect(results([refused], false)).toEqual({ one: 0 })
+  expect(results([{ status: 'refused', cause: 'capped' }, second], true)).toEqual({ two: 1 })
   expect(results([], true)).toEqual({})
 })
 

@@ -28,12 +28,34 @@ const statsRow = output('StatsRow', {
   ...Object.fromEntries(counterNames.map((name) => [name, count(says[name])])),
 })
 
-export const statsSchema = output('Stats', {
+const statsByTime = output('Stats', {
   bucket: oneOf(bucketNames, 'What was added up.'),
   from: time('Where the range begins.'),
   to: time('Where it ends.'),
   items: t.Array(statsRow, { description: 'Oldest first; buckets without counts are left out.' }),
 })
+
+const endpointStats = output('EndpointStats', {
+  app: id('The app.'),
+  endpoint: id('The endpoint, which may be gone.'),
+  group: t.String({
+    description:
+      'The domain, country or calling code of the recipients; `other` for all of which there were ' +
+      'too few.',
+  }),
+  handed_over: count('Messages that it has taken, or should have.'),
+  approved: count('Those that were followed by an approval.'),
+  share: t.Number({ minimum: 0, maximum: 1, description: 'The approved ones among them.' }),
+})
+
+const statsByEndpoint = output('StatsByEndpoint', {
+  by: oneOf(['endpoint,domain'], 'What was added up.'),
+  from: time('Where the range begins.'),
+  to: time('Where it ends.'),
+  items: t.Array(endpointStats, { description: 'The greatest first.' }),
+})
+
+export const statsSchema = t.Union([statsByTime, statsByEndpoint])
 
 const utc = '^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$'
 export const timeField = (description: string) =>
@@ -48,9 +70,15 @@ export const appField = t.Optional(id('Only this app’s.'))
 
 export const statsQuery = object({
   app: appField,
-  from: timeField('RFC 3339 in UTC; 48 buckets before `to` if absent.'),
+  from: timeField('RFC 3339 in UTC; 48 buckets before `to` if absent, or 30 days.'),
   to: timeField('RFC 3339 in UTC; now if absent.'),
   bucket: t.Optional(oneOf(bucketNames, 'What is added up (default `hour`).')),
+  by: t.Optional(
+    oneOf(
+      ['time', 'endpoint,domain'],
+      'By time (default), or by endpoint and domain or country, for apps with a learned route.',
+    ),
+  ),
 })
 
 export const eventTypeField = t.Optional(oneOf(eventTypes, 'Only of this type.'))

@@ -114,9 +114,9 @@ const chosenSchema = output(
         endpoint: id('The endpoint.'),
         approved_percent: nullable(
           count('How many of its messages to this group were followed by an approval.'),
-          'Null where none was counted.',
+          'How many of its messages to this group were followed by an approval; null for none yet.',
         ),
-        cost: nullable(count('What a message costs, in millionths.'), 'Null where none is given.'),
+        cost: nullable(count('What a message costs.'), 'What a message costs; null for nothing.'),
       }),
       { description: 'The endpoints in the order in which they are tried.' },
     ),

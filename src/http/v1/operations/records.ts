@@ -21,7 +21,10 @@ export const getStats = {
   id: 'getStats',
   tag,
   summary: 'Counts over time',
-  description: 'Starts, checks, failures and outcomes of messages; at most 2,000 buckets.',
+  description:
+    'Starts, checks, failures and outcomes of messages; at most 2,000 buckets. With ' +
+    '`by=endpoint,domain` what a learned route has counted: messages and approvals by endpoint and ' +
+    'domain or country over whole days.',
   query: statsQuery,
   answers: {
     200: {
