@@ -32,15 +32,19 @@ export const httpChannels = {
 }
 export type HttpKind = keyof typeof httpChannels
 
+function overHttp(create: (ports: ChannelPorts) => Channel): (ports: ChannelPorts) => Channel {
+  return (ports) => withTurns(create(ports), ports)
+}
+
 /** The implementation of each channel; domain/delivery/channel.ts has their rules. */
 const registry: Record<ChannelKind, (ports: ChannelPorts) => Channel> = {
   email: (ports) =>
     withWording(createWordingReader(ports), createEmailChannel(ports, createMailThread(ports))),
-  webhook: (ports) => withTurns(httpChannels.webhook(ports), ports),
-  sms: createPhoneChannel,
-  whatsapp: createPhoneChannel,
-  telegram_gateway: createPhoneChannel,
-  telegram: httpChannels.telegram,
+  webhook: overHttp(httpChannels.webhook),
+  sms: overHttp(createPhoneChannel),
+  whatsapp: overHttp(createPhoneChannel),
+  telegram_gateway: overHttp(createPhoneChannel),
+  telegram: overHttp(httpChannels.telegram),
   inbox: createInboxChannel,
 }
 
