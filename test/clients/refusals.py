@@ -29,6 +29,9 @@ STATE_CODES = {
 FIELDS = {
     # OpenAPI 3.0 cannot limit the length of property names (1 to 40 characters).
     Refusal("POST /v1/verifications", "metadata."),
+    # What `to` is depends on the channel.
+    Refusal("POST /v1/verifications", "to: must be "),
+    Refusal("POST /v1/verifications", "to: is of a "),
     # The schema knows the form of a language tag, the runtime its parts.
     Refusal("POST /v1/verifications", "locale: must be a language tag"),
     # The required length depends on the verification.
@@ -65,6 +68,11 @@ FIELDS = {
     Refusal("PATCH /v1/apps/{id}/brand", "logo: "),
     # An empty text is a binary one too.
     Refusal("POST /v1/inbound/dsn", "body: is missing"),
+    # Only a webhook has a secret to replace, and a replay is of one message or of a span.
+    Refusal("POST /v1/apps/{id}/endpoints/{endpoint_id}/rotate", "endpoint_id: must be of"),
+    Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "from: is not for one"),
+    Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "to: is not for one"),
+    Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "message: is missing, or from"),
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),
@@ -93,13 +101,22 @@ LOGIN_WORDS = (
     "email.ca: must be certificates in PEM",
 )
 # A kind of endpoint has its settings, and they are those of its channel.
-KINDS = ("email", "webhook")
-KIND_WORDS = tuple(f"{kind}: {reason}" for kind in KINDS for reason in (
+KINDS = (
+    *("email", "webhook", "telegram"),
+    *("twilio", "vonage", "sns", "whatsapp", "telegram_gateway"),
+)
+SMS_KINDS = " or ".join(("twilio", "vonage", "sns"))
+KIND_WORDS = tuple(f"{kind}: {reason}" for kind in (*KINDS, SMS_KINDS) for reason in (
     "is missing",
     "is not for this endpoint",
 ))
+# A token has a form that is checked here only, and a base URL is one of the whole Internet.
+TELEGRAM_WORDS = (
+    "telegram.token: must be the token of a bot",
+    "telegram.base_url: must ",
+)
 WEBHOOK_WORDS = ("webhook.url: must be an https URL", 'webhook.secret: must be "whsec_"')
-SETTINGS_WORDS = LOGIN_WORDS + KIND_WORDS + WEBHOOK_WORDS
+SETTINGS_WORDS = LOGIN_WORDS + KIND_WORDS + TELEGRAM_WORDS + WEBHOOK_WORDS
 FIELDS |= {Refusal(operation, words) for operation in ENDPOINTS for words in SETTINGS_WORDS}
 
 # The original API answers 400 for every refusal.

@@ -56,6 +56,7 @@ const start = `/start ${payload}`
 
 test.each([
   ['a group', message(start, { chat: { id: -5, type: 'group' } })],
+  ['a group with the id of its person', message(start, { chat: { id: 1001, type: 'group' } })],
   ['a supergroup', message(start, { chat: { id: -1005, type: 'supergroup' } })],
   ['a channel', { update_id: 7, channel_post: message(start).message }],
   ['a chat of somebody else', message(start, { chat: { id: 1002, type: 'private' } })],
