@@ -18,23 +18,25 @@ export const judgedAfterMs = 120_000
 /** Verifications that one commit counts, and the pause after it, so that other work waits little. */
 const batchRows = 200
 const pauseMs = 5
-/** The most verifications that one run counts. */
-const runRows = 20_000
-/** The most apps that are counted and kept in memory, by id. */
-export const learnersMax = 2_000
+/** `rows`: verifications that one run reads; `apps`: those that are counted and kept in memory. */
+type Most = { rows: number; apps: number }
+const usualMost: Most = { rows: 20_000, apps: 2_000 }
 
 /**
  * Counts every 10 s, on one node at a time, the verifications of apps with a learned route, and keeps
  * the scores of these apps in memory. Without such an app it reads one index and writes nothing.
  */
-export function createLearning(ports: LearningPorts): { learned: Learned; job: Job } {
+export function createLearning(
+  ports: LearningPorts,
+  most: Most = usualMost,
+): { learned: Learned; job: Job } {
   const { learning, maintenance, clock, node } = ports
   const kept = new Map<string, { version: number; scores: Scores }>()
   /** The app with which the next run begins, so that a busy one keeps none from being counted. */
   const place = { next: 0 }
 
   async function refresh(): Promise<void> {
-    const apps = await learning.apps({ after: '', limit: learnersMax })
+    const apps = await learning.apps({ after: '', limit: most.apps })
     const ids = new Set(apps.map(({ appId }) => appId))
     for (const appId of kept.keys()) if (!ids.has(appId)) kept.delete(appId)
     for (const { appId, version } of apps) {
@@ -46,26 +48,29 @@ export function createLearning(ports: LearningPorts): { learned: Learned; job: J
 
   const job = periodic(ports, { everyMs, event: 'learning' }, async (signal) => {
     const now = clock.now()
-    const apps = await learning.apps({ after: '', limit: learnersMax })
+    const apps = await learning.apps({ after: '', limit: most.apps })
     const turn = { job: 'learning', node, now, until: now + turnMs }
     if (apps.length > 0 && (await maintenance.takeTurn(turn))) {
       const ids = apps.map(({ appId }) => appId)
-      await countApps(ports, { ids, place, signal })
+      await countApps(ports, { ids, place, rowsMax: most.rows, signal })
     }
     await refresh()
   })
   return { learned: { of: (appId) => kept.get(appId)?.scores ?? null }, job }
 }
 
-type Run = { ids: string[]; place: { next: number }; signal: AbortSignal }
+type Run = { ids: string[]; place: { next: number }; rowsMax: number; signal: AbortSignal }
 
-async function countApps(ports: LearningPorts, { ids, place, signal }: Run): Promise<void> {
+async function countApps(
+  ports: LearningPorts,
+  { ids, place, rowsMax, signal }: Run,
+): Promise<void> {
   const first = place.next % ids.length
   let rows = 0
   for (const [index, appId] of [...ids.slice(first), ...ids.slice(0, first)].entries()) {
     place.next = first + index
-    rows += await countApp(ports, { appId, rowsMax: runRows - rows, signal })
-    if (rows >= runRows || signal.aborted) break
+    rows += await countApp(ports, { appId, rowsMax: rowsMax - rows, signal })
+    if (rows >= rowsMax || signal.aborted) break
   }
   if (rows > 0) ports.log.debug('learned', { count: rows })
 }
@@ -80,7 +85,8 @@ async function countApp(
     const [app, known] = await Promise.all([apps.get(appId), learning.scores(appId)])
     if (!app) break
     const range = rangeOf(known, clock.now())
-    const judged = await learning.judged({ appId, ...range, dayMs, limit: batchRows })
+    const limit = Math.min(batchRows, rowsMax - rows)
+    const judged = await learning.judged({ appId, ...range, dayMs, limit })
     const last = judged.at(-1)
     if (!last) break
     const endpoints = new Set(app.endpoints.map(({ id }) => id))
@@ -91,7 +97,7 @@ async function countApp(
       folded: { ...folded, to: otherGroup },
     })
     rows += judged.length
-    if (!isCounted || judged.length < batchRows) break
+    if (!isCounted || judged.length < limit) break
     await timers.sleep(pauseMs)
   }
   return rows

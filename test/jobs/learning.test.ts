@@ -9,7 +9,7 @@ import { resendVerification } from '../../src/domain/verification/resend.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
 import { createLearning, judgedAfterMs } from '../../src/jobs/learning.ts'
 import { presentDetails } from '../../src/present.ts'
-import { tryOf } from '../support/commands.ts'
+import { addPlainApp, plainApp, times, tryOf } from '../support/commands.ts'
 import { codeOf, world } from '../support/world.ts'
 import { observed, steppedTimers } from './fixture.ts'
 
@@ -27,7 +27,8 @@ async function learning({ isOn = true } = {}) {
   const app = (await w.apps.get(w.app.id)) as App
   const { log } = observed(w)
   const { timers, pass } = steppedTimers()
-  const newNode = (node: string) => createLearning({ ...w, log, timers, node })
+  const newNode = (node: string, most?: { rows: number; apps: number }) =>
+    createLearning({ ...w, log, timers, node }, most)
   const { learned, job } = newNode('a')
   const ports = { ...w, learned }
   const [first = '', second = ''] = app.endpoints.map(({ id }) => id)
@@ -192,4 +193,42 @@ test('a position ahead of a clock that was wrong does not stop the counting', as
 
   const totals = await w.learning.totals(everything)
   expect(totals.reduce((sum, { handedOver }) => sum + handedOver, 0)).toBe(2)
+})
+
+test('one run reads no more verifications than it may, and the next goes on behind them', async () => {
+  const given = await learning()
+  const { w, pass, newNode } = given
+  const { job } = newNode('b', { rows: 3, apps: 10 })
+  await sendMany(given, 7, () => true)
+  w.clock.advance(judgedAfterMs)
+  const counted = async () =>
+    (await w.learning.totals(everything)).reduce((sum, { handedOver }) => sum + handedOver, 0)
+  job.start()
+  await pass(1_000)
+  const counts = [await counted()]
+  for (let run = 0; run < 2; run++) {
+    await pass(10_000)
+    counts.push(await counted())
+  }
+  await job.stop()
+
+  expect(counts).toEqual([3, 6, 7])
+})
+
+test('no more apps are counted and kept in memory than are allowed', async () => {
+  const given = await learning()
+  const { w, app, pass, newNode } = given
+  const apps = await Promise.all(
+    times(3, () => addPlainApp(w, plainApp({ policy: { learnedRoute: true } }))),
+  )
+  const ids = [app.id, ...apps.map(({ id }) => id)].sort()
+  const folded = { before: 0, groups: [], to: 'other' }
+  const counted = { after: '', scores: { day: 1, groups: {} }, seen: [], counts: [], folded }
+  for (const appId of ids) await w.learning.count({ appId, expectedVersion: 0, ...counted })
+  const { learned, job } = newNode('b', { rows: 10, apps: 2 })
+  job.start()
+  await pass(1_000)
+  await job.stop()
+
+  expect(ids.map((id) => learned.of(id) !== null)).toEqual([true, true, false, false])
 })

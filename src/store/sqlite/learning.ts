@@ -47,7 +47,10 @@ export function createLearningStore({ database, read, write }: Parts): LearningS
       }),
     judged: (query) => read(() => reads.judged.all(query).map(judge)),
     count: (command) => write(() => count(command)),
-    totals: (query) => read(() => reads.totals.all(query)),
+    totals: ({ appId, ...range }) =>
+      read(() => {
+        return appId === null ? reads.totals.all(range) : reads.totalsOf.all({ appId, ...range })
+      }),
   }
 }
 
@@ -64,6 +67,12 @@ function toTry({ chosen, channel, ambiguous, ...row }: TryRow): JudgedTry {
 }
 
 function prepareReads(database: Database) {
+  const totals = (isOfApp: string) => `
+    select app_id as appId, endpoint_id as endpointId, recipient_group as "group",
+      sum(handed_over) as handedOver, sum(approved) as approved
+    from learned_days where ${isOfApp} day >= $from and day < $to
+    group by app_id, endpoint_id, recipient_group
+    order by handedOver desc, app_id, endpoint_id, recipient_group limit $limit`
   return {
     apps: database.prepare<{ appId: string; version: number }, { after: string; limit: number }>(`
       select id as appId, ifnull(version, 0) as version
@@ -88,12 +97,8 @@ function prepareReads(database: Database) {
       where verification_id = $id and chosen is not null
         and delivery_tries.endpoint_id is not null
       order by deliveries.id, number`),
-    totals: database.prepare<Total, TotalsQuery>(`
-      select app_id as appId, endpoint_id as endpointId, recipient_group as "group",
-        sum(handed_over) as handedOver, sum(approved) as approved
-      from learned_days
-      where day >= $from and day < $to and ($appId is null or app_id = $appId)
-      group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit $limit`),
+    totals: database.prepare<Total, Omit<TotalsQuery, 'appId'>>(totals('')),
+    totalsOf: database.prepare<Total, TotalsQuery>(totals('app_id = $appId and')),
   }
 }
 
