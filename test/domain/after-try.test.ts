@@ -215,6 +215,31 @@ describe('after a try', () => {
   })
 })
 
+describe('a hand-over that was not begun because of what it takes', () => {
+  test('goes to the next endpoint where it cost too much, which may cost less, without an alarm', () => {
+    expect(after(refused('cost'), { route: two })).toMatchObject({
+      next: 'try',
+      endpointId: 'b',
+      at: now,
+    })
+    const last = after(refused('cost'), {
+      route: channels,
+      at: 'b',
+      before: [['a', refused('cost')]],
+    })
+    expect(last).toMatchObject({ next: 'channel', channel: 'inbox', alarm: null })
+  })
+
+  test('goes to the next channel where its number is capped, past every other endpoint', () => {
+    const next = after(refused('capped'), { route: channels })
+    expect(next).toMatchObject({ next: 'channel', channel: 'inbox', alarm: null })
+    expect(after(refused('capped'), { route: two })).toMatchObject({
+      next: 'end',
+      status: 'refused',
+    })
+  })
+})
+
 const causes: fc.Arbitrary<DeliveryOutcome> = fc.oneof(
   fc.record({
     status: fc.constant('deferred' as const),

@@ -1,14 +1,16 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { checkVerification } from '../../src/domain/verification/check.ts'
+import { dayMs } from '../../src/domain/verification/limits.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
 import {
   createBeat,
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSpendingWatch,
   createSprayWatch,
 } from '../../src/jobs/watches.ts'
-import { settleCommand, startCommand } from '../support/commands.ts'
+import { attempt, settleCommand, startCommand } from '../support/commands.ts'
 import { codeOf, type World, world, wrongCode } from '../support/world.ts'
 import { observed, steppedTimers } from './fixture.ts'
 
@@ -186,4 +188,43 @@ test('every five seconds a node is marked as seen, and metrics get the alarms th
   expect(last).toContain('otpmint_alarms{kind="clock_stepped"} 0')
   expect(last).toContain('otpmint_alarms{kind="database_damaged"} 1')
   expect(last).toContain('otpmint_log_lost_total{stream="stdout"} 7')
+})
+
+test('few used codes of a country raise an alarm, and the alarm of a spent day ends with it', async () => {
+  const w = await world()
+  const { ports, events } = observed(w)
+  const { timers, pass } = steppedTimers()
+  const watch = createSpendingWatch({ ...ports, timers })
+  const send = async (country: string, count: number, approved: number) => {
+    for (let index = 0; index < count; index++) {
+      const command = startCommand({ appId: w.app.id, now: w.clock.now() })
+      await w.verifications.start(command)
+      const { id: verificationId, appId, mode } = command.verification
+      const at = { now: w.clock.now(), day: Math.floor(w.clock.now() / dayMs) }
+      const charge = { appId, mode, verificationId, limits: [], cost: 0, costMax: 0, country }
+      await w.spending.charge({ ...charge, ...at })
+      if (index >= approved) continue
+      await w.verifications.chargeAttempt(attempt(command, true, { now: w.clock.now() }))
+    }
+  }
+  const after = async (ms: number) => {
+    w.clock.advance(ms)
+    await pass(60_000)
+    return (await openAlarms(w)).map(({ kind }) => kind)
+  }
+  watch.start()
+  await send('DE', 60, 40)
+  await send('LV', 49, 0)
+  expect(await after(660_000)).toEqual([])
+
+  await send('LV', 1, 0)
+  // Who just got a code may still type it.
+  expect(await after(60_000)).toEqual([])
+  expect(await after(1_260_000)).toEqual(['conversion_low'])
+  const place = { kind: 'cost_capped', appId: w.app.id, endpointId: null } as const
+  await w.alarms.raise({ ...place, now: w.clock.now(), event: 'alarm.raised', data: {} })
+  expect(await after(60_000)).toEqual(['cost_capped', 'conversion_low'])
+  expect(await after(dayMs + 660_000)).toEqual([])
+  await watch.stop()
+  expect(events()).toContain('alarm_cleared')
 })

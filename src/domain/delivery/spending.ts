@@ -40,12 +40,11 @@ type Charging = {
   now: number
 }
 
-/** The charge of a hand-over; null for one that is free and goes to no telephone number. */
+/** The charge of a hand-over that costs something or goes to a telephone number. */
 export function chargeOf(
   keyring: Pick<Keyring, 'limitIndex'>,
   { number, policy, ...charging }: Charging,
-): Charge | null {
-  if (number === null && charging.cost === 0) return null
+): Charge {
   return {
     ...charging,
     limits: number ? phoneLimits(keyring, { appId: charging.appId, number, policy }) : [],

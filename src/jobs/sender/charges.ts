@@ -47,11 +47,12 @@ export function createCharges(ports: ChargePorts): Charges {
 
   return {
     of({ app, endpoint, mode, verificationId, recipient }) {
-      if (mode !== 'live' || endpoint === null) return null
+      const cost = endpoint?.settings.cost ?? 0
+      const isPhone = recipient.kind === 'phone'
+      if (mode !== 'live' || endpoint === null || (cost === 0 && !isPhone)) return null
       return chargeOf(keyring, {
-        ...{ appId: app.id, mode, verificationId, now: clock.now() },
-        number: recipient.kind === 'phone' ? phones.read(recipient.address) : null,
-        cost: endpoint.settings.cost ?? 0,
+        ...{ appId: app.id, mode, verificationId, cost, now: clock.now() },
+        number: isPhone ? phones.read(recipient.address) : null,
         policy: effectivePolicy(app.policy, settings),
       })
     },
