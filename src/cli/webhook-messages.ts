@@ -77,7 +77,8 @@ export const webhookReplay: Command = {
 function whichOf(args: Args) {
   const [message, from, to] = [args.text('message'), args.text('from'), args.text('to')]
   if (message !== undefined) {
-    if (from !== undefined) throw wrongUsage('--from is not for one message')
+    const range = from === undefined ? (to === undefined ? null : 'to') : 'from'
+    if (range !== null) throw wrongUsage(`--${range} is not for one message`)
     return { message }
   }
   if (from === undefined) throw wrongUsage('--message is missing, or --from is')

@@ -25,6 +25,8 @@ STATE_CODES = {
     "idempotency_key_reused",
 }
 
+REPLAY = "POST /v1/apps/{id}/webhooks/{webhook_id}/replay"
+
 # Fields that are valid alone but not together with another field or with stored data.
 FIELDS = {
     # OpenAPI 3.0 cannot limit the length of property names (1 to 40 characters).
@@ -78,6 +80,11 @@ FIELDS = {
     Refusal("GET /v1/stats", "bucket: must be longer"),
     # By endpoint and domain only days are added up.
     Refusal("GET /v1/stats", "bucket: must not be given"),
+    # A replay is of one message or of a time, which begins before it ends.
+    Refusal(REPLAY, "message: is missing, or from is"),
+    Refusal(REPLAY, "from: is not for one message"),
+    Refusal(REPLAY, "to: is not for one message"),
+    Refusal(REPLAY, "from: must be before to"),
 }
 
 # A kind of login has its fields and no others, and a new mail server needs all of them; a key file

@@ -99,7 +99,8 @@ export async function replay(ports: RoutePorts, call: One & { body: ReplayBody }
 
 function whichOf({ message, from, to, only_dead: isDeadOnly = true }: ReplayBody) {
   if (message !== undefined) {
-    if (from !== undefined) throw invalidField('from', 'is not for one message')
+    const range = from === undefined ? (to === undefined ? null : 'to') : 'from'
+    if (range !== null) throw invalidField(range, 'is not for one message')
     return { message }
   }
   if (from === undefined) throw invalidField('message', 'is missing, or from is')
