@@ -42,6 +42,10 @@ FIELDS = {
     Refusal("POST /v1/verifications/{id}/resend", "channel: must be of the verification"),
     # One recipient for each channel that `channel` names, and each spelt in one way.
     Refusal("POST /v1/verifications", "to: must name only channels of the route"),
+    # Which kind of recipient it is depends on the channel, and telephone numbers on the policy.
+    Refusal("POST /v1/verifications", "to: must be one"),
+    Refusal("POST /v1/verifications", "to: is refused"),
+    Refusal("POST /v1/verifications", "to: is a number"),
     Refusal("POST /v1/verifications", "to."),
     # No pattern describes PEM; and a selector is used once for a domain.
     Refusal("POST /v1/apps/{id}/dkim", "private_key: must be an RSA private key"),

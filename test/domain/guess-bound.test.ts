@@ -3,6 +3,10 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import type { App } from '../../src/domain/app/app.ts'
+import { addEndpoint } from '../../src/domain/app/endpoints.ts'
+import { findApp } from '../../src/domain/app/manage.ts'
+import type { ChannelKind } from '../../src/domain/delivery/channel.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { cancelVerification } from '../../src/domain/verification/cancel.ts'
 import { checkVerification } from '../../src/domain/verification/check.ts'
@@ -16,11 +20,22 @@ import { addApp, type World, world, wrongCode } from '../support/world.ts'
 
 /** The actions of an attacker who guesses codes. */
 type Move =
-  | { do: 'start'; app: number; codeLength: number; ttlSeconds: number; mode: 'live' | 'test' }
+  | {
+      do: 'start'
+      app: number
+      codeLength: number
+      ttlSeconds: number
+      mode: 'live' | 'test'
+      people: readonly Person[]
+    }
   | { do: 'guess'; which: number | 'all'; times: number; together: boolean }
   | { do: 'cancel' | 'resend'; which: number }
   | { do: 'wait'; ms: number }
   | { do: 'sweep' | 'restart' }
+
+/** The recipients of a start, in the order of its channels. */
+const persons = { ada: 'ada@example.com', gus: 'gus@example.org' } as const
+type Person = keyof typeof persons
 
 const movesMax = 250
 const which = fc.constantFrom(0, 0, 0, 1, 2, 5)
@@ -33,6 +48,10 @@ const move: fc.Arbitrary<Move> = fc.oneof(
       codeLength: fc.constantFrom(6, 6, 6, 8),
       ttlSeconds: fc.constantFrom(30, 600, 3600, 86_400),
       mode: fc.constantFrom('live' as const, 'live' as const, 'live' as const, 'test' as const),
+      people: fc.constantFrom<readonly Person[]>(
+        ...[['ada'] as const, ['ada'] as const, ['gus'] as const],
+        ...[['ada', 'gus'] as const, ['gus', 'ada'] as const],
+      ),
     }),
   },
   {
@@ -77,19 +96,23 @@ test('no strategy gets more guesses at short codes than the budget says', async 
   const home = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const folder = mkdtempSync(join(home, 'otpmint-guess-'))
   let most = 0
+  let both = false
   await fc.assert(
     fc.asyncProperty(strategy, async (moves) => {
       const path = join(folder, `${crypto.randomUUID()}.db`)
       const attacker = await createAttacker(path)
       for (const next of moves) await attacker.make(next)
-      most = Math.max(most, attacker.guesses.length)
-
-      for (const { at, appId } of attacker.guesses) {
-        const own = attacker.guesses.filter((guess) => guess.appId === appId)
-        const within = (ms: number) =>
-          own.filter((guess) => guess.at > at - ms && guess.at <= at).length
-        expect(within(dayMs)).toBeLessThanOrEqual(25)
-        expect(within(30 * dayMs)).toBeLessThanOrEqual(76)
+      for (const person of ['ada', 'gus'] as const) {
+        const all = attacker.guesses.filter(({ people }) => people.includes(person))
+        most = Math.max(most, all.length)
+        both ||= all.some(({ people }) => people.length > 1)
+        for (const { at, appId } of all) {
+          const own = all.filter((guess) => guess.appId === appId)
+          const within = (ms: number) =>
+            own.filter((guess) => guess.at > at - ms && guess.at <= at).length
+          expect(within(dayMs)).toBeLessThanOrEqual(25)
+          expect(within(30 * dayMs)).toBeLessThanOrEqual(76)
+        }
       }
       await attacker.end()
     }),
@@ -97,6 +120,7 @@ test('no strategy gets more guesses at short codes than the budget says', async 
   )
   // Some strategies use up the budget of a day, so the test covers the bound.
   expect(most).toBeGreaterThanOrEqual(25)
+  expect(both).toBe(true)
   rmSync(folder, { recursive: true })
 }, 120_000)
 
@@ -110,11 +134,18 @@ async function createAttacker(path: string) {
     recipientStartsPerDayAcrossApps: 1000,
   }
   const base = await world({ path, settings })
-  const apps = [base.app, (await addApp(base, { name: 'Other' })).app]
+  const apps: App[] = []
+  for (const { id } of [base.app, (await addApp(base, { name: 'Other' })).app]) {
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
+    const input = { url: 'https://gateway.example.com/otp', secret }
+    await addEndpoint(base, { who: 'cli', requestId: null }, { appId: id, kind: 'webhook', input })
+    apps.push(await findApp(base, id))
+  }
   let w: World = base
   const begun: Verification[] = []
   /** Wrong guesses at live codes of at most eight digits that were judged. */
-  const guesses: { at: number; appId: string }[] = []
+  const guesses: { at: number; appId: string; people: readonly Person[] }[] = []
+  const named = new Map<string, readonly Person[]>()
   const nth = (index: number) => begun.at(-1 - index)
 
   const guess = async (verification: Verification) => {
@@ -122,7 +153,7 @@ async function createAttacker(path: string) {
     const code = wrongCode('1'.repeat(codeLength))
     const result = await refusable(checkVerification(w, { appId, mode, id, code }))
     if (result && mode === 'live' && verification.codeFormat === 'numeric') {
-      guesses.push({ at: w.clock.now(), appId })
+      guesses.push({ at: w.clock.now(), appId, people: named.get(id) ?? [] })
     }
   }
 
@@ -132,11 +163,18 @@ async function createAttacker(path: string) {
     if (next.do === 'wait') w.clock.advance(next.ms)
     if (next.do === 'start') {
       w.clock.advance(31_000)
-      const { codeLength, ttlSeconds, mode } = next
-      const [app = base.app, to] = [apps[next.app], 'ada@example.com']
-      const request = { app, mode, startedBy: 'v1' as const, to, codeLength, ttlSeconds }
+      const { codeLength, ttlSeconds, mode, people } = next
+      const channel: ChannelKind[] = people.length > 1 ? ['email', 'webhook'] : ['email']
+      const to = Object.fromEntries(
+        channel.map((name, index) => [name, persons[people[index] ?? 'ada']]),
+      )
+      const { [next.app]: app = base.app } = apps
+      const request = { app, mode, startedBy: 'v1' as const, channel, to, codeLength, ttlSeconds }
       const started = await refusable(startVerification(w, request))
       if (started) begun.push(started.verification)
+      // A recipient that lost its channels is not guessed at.
+      const kept = started?.verification.route.map(({ recipient }) => people[recipient] ?? 'ada')
+      if (started) named.set(started.verification.id, kept ?? [])
     }
     if (next.do === 'guess') {
       const targets = isAll ? begun.slice(-heldMax) : verification ? [verification] : []
