@@ -99,7 +99,7 @@ export function countJudged(
     const results = resultsOf(each)
     if (results.length === 0) continue
     const day = Math.floor(each.createdAt / dayMs)
-    if (day > scores.day) for (const name of beginDay(scores, day)) folded.add(name)
+    if (day !== scores.day) for (const name of beginDay(scores, day)) folded.add(name)
     const recipient = `${day} ${hex(each.recipientKey)}`
     if (each.isSeen || seen.has(recipient)) continue
     seen.set(recipient, { day, recipientKey: each.recipientKey })

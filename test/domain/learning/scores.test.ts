@@ -185,3 +185,12 @@ test('recipients are told apart by the start of their keys only', () => {
 
   expect(kept).toBe(Buffer.from(recipientKey(0).subarray(0, 6)).toString('hex'))
 })
+
+test('a day that a wrong clock has written ends with the next verification', () => {
+  const small = many(3, { group: 'small.test' })
+  const ahead = { ...count(null, small).scores, day: 99_999 }
+  const { scores, folded } = count(ahead, many(1, { from: 10, at: noon + 10 }))
+
+  expect(scores.day).toBe(Math.floor(noon / dayMs))
+  expect(folded.groups).toEqual(['small.test'])
+})
