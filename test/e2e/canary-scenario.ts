@@ -94,9 +94,27 @@ async function makeApps({ canary, token, mail }: Stage, ask: Ask): Promise<Keys>
   canary.guard('second key', String(second.json['key']))
   await addDkimKeys(canary, (body) => ask(`${path}/dkim`, body, { token }))
   await ask(`${path}/dkim`, undefined, { token })
+  await addWebhooks(canary, (place, body) => ask(`${path}/webhooks${place}`, body, { token }))
   await ask(path, undefined, { token })
   await ask('/v1/apps', undefined, { token })
   return { app, live, test }
+}
+
+/** Adds a webhook that is told of everything, and rotates its secret; both are given. */
+async function addWebhooks(
+  canary: Canary,
+  ask: (place: string, body?: unknown) => Promise<Answer>,
+): Promise<void> {
+  const keys = [crypto.getRandomValues(Buffer.alloc(32)), crypto.getRandomValues(Buffer.alloc(32))]
+  for (const [index, key] of keys.entries()) canary.guard(`webhook secret ${index}`, key)
+  const [secret, next] = keys.map((key) => `whsec_${key.toString('base64')}`)
+  const url = 'https://127.0.0.1/events'
+  const added = await ask('', { url, secret, test_events: true })
+  if (added.status !== 201) throw new Error(added.text)
+  await ask('', { url: secret, secret: `${secret}!`, types: [secret] })
+  await ask(`/${added.json.id}/rotate`, { secret: next })
+  await ask(`/${added.json.id}/test`, {})
+  await ask('')
 }
 
 /** Adds a DKIM key that is given, and refuses what is left of it when it is cut. */
