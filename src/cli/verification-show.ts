@@ -36,16 +36,22 @@ export const verificationShow: Command = {
       }
       printFacts(io, [
         ['id', shown.id],
-        ['to', shown.to],
+        ['route', shown.route.map(({ channel, to }) => `${channel} ${to}`).join(', ')],
         ['status', shown.status],
         ['started', shown.created_at],
         ['expires', shown.expires_at],
+        ['next check', shown.next.check ?? '-'],
+        ['next resend', resendText(shown.next.resend)],
       ])
       const heading = ['AT', 'CHANNEL', 'ENDPOINT', 'OUTCOME', 'DETAIL', 'CHOSEN']
       printTable(io, heading, shown.deliveries.flatMap(rowsOf))
       return exitCodes.done
     })
   },
+}
+
+function resendText(resend: { at: string; channels: string[] } | null): string {
+  return resend ? `${resend.at} by ${resend.channels.join(', ')}` : '-'
 }
 
 type Shown = ReturnType<typeof presentDetails>['deliveries'][number]

@@ -147,3 +147,28 @@ test('verifications of an unknown app or an invalid address are failures', async
   expect(address.code).toBe(2)
   expect(address.err).toContain('--to must be one e-mail address')
 })
+
+test('a verification is shown with its route and what may be done next', async () => {
+  const [one] = (await json('verifications', app.id, '--mode', 'test')).items
+
+  const show = ['verification', 'show', app.id, one.id, '--mode', 'test', ...place.at]
+  const { code, out } = await command(show)
+
+  expect(code).toBe(0)
+  expect(out).toContain(`inbox ${one.to}`)
+  expect(out).toContain(one.next.check)
+  expect(out).toContain(`${one.next.resend.at} by inbox`)
+  const policy = [
+    '--channels',
+    'email',
+    '--check-delays',
+    '0,0,5',
+    '--fallback-after-seconds',
+    '30',
+  ]
+  const changed = await json('app', 'update', app.id, ...policy)
+  const wanted = { channels: ['email'], check_delays: [0, 0, 5], fallback_after_seconds: 30 }
+  expect(changed.policy).toMatchObject(wanted)
+  const wrong = await command(['app', 'update', app.id, '--check-delays', '0,x', ...place.at])
+  expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--check-delays must be')])
+})
