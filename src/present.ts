@@ -88,7 +88,6 @@ function presentChosen(chosen: Chosen, channel: Delivery['channel']) {
       channel: option.channel,
       endpoint: option.endpointId,
       approved_percent: option.approvedPercent,
-      cost: option.cost,
     })),
   }
 }

@@ -93,7 +93,7 @@ test('a verification shows why each message began with its endpoint', async () =
     const { json: details } = await at.call('GET', `/v1/verifications/${json.id}`)
     return details.deliveries[0].chosen
   }
-  const option = { channel: 'email', endpoint: endpointId, cost: null }
+  const option = { channel: 'email', endpoint: endpointId }
 
   expect(await start('ada@example.com')).toEqual({
     group: 'example.com',

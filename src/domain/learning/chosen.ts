@@ -47,7 +47,9 @@ export function explain({ options }: Chosen, channel: ChannelKind): string {
   }
   const known = here.approvedPercent === null ? shareOf(here) : `${shareOf(here)} approved`
   const there = others.length === 0 ? '' : `, ${others.map(shareOf).join(' and ')} there`
-  return `${known} here${there}`
+  // What a message costs is between the admin and the provider.
+  const isWeighed = others.some(({ cost }) => cost !== null && cost !== here.cost)
+  return `${known} here${there}${isWeighed ? ', weighed by cost' : ''}`
 }
 
 function shareOf({ approvedPercent }: Option): string {

@@ -110,11 +110,22 @@ export function countJudged(
       addCount(counts, { ...result, day, group })
     }
   }
+  round(scores)
   return {
     scores,
     seen: [...seen.values()],
     counts: [...counts.values()],
     folded: { before: scores.day, groups: [...folded] },
+  }
+}
+
+/** Four decimals are enough, and keep the stored text short. */
+function round({ groups }: Scores): void {
+  const rounded = (value: number) => Math.round(value * 10_000) / 10_000
+  for (const arm of Object.values(groups).flatMap(({ arms }) => Object.values(arms))) {
+    arm.good = rounded(arm.good)
+    arm.bad = rounded(arm.bad)
+    arm.recent = rounded(arm.recent)
   }
 }
 

@@ -112,6 +112,19 @@ test.each([
   expect(explain(chosen(...percents), 'email')).toBe(expected)
 })
 
+test('that costs were weighed is said, and what they are is not', () => {
+  const [first, second] = chosen(71, 83).options
+  if (!first || !second) throw new Error('no options')
+  const options = [
+    { ...first, cost: 54_321 },
+    { ...second, cost: 98_765 },
+  ]
+
+  expect(explain({ ...chosen(71, 83), options }, 'email')).toBe(
+    '71 % approved here, 83 % there, weighed by cost',
+  )
+})
+
 test('what was tried comes last in the order of another message', () => {
   const { options } = afterTried(chosen(83, 71, 20), new Set(['e0']))
 

@@ -116,7 +116,6 @@ const chosenSchema = output(
           count('How many of its messages to this group were followed by an approval.'),
           'How many of its messages to this group were followed by an approval; null for none yet.',
         ),
-        cost: nullable(count('What a message costs.'), 'What a message costs; null for nothing.'),
       }),
       { description: 'The endpoints in the order in which they are tried.' },
     ),
