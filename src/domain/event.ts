@@ -29,3 +29,21 @@ export type Event = {
   /** Closed set of non-secret facts; no address, no code. */
   data: Record<string, string | number>
 }
+
+type DeliveryFacts = {
+  delivery: { id: string; channel: string }
+  detail: string | null
+  cause?: string | null | undefined
+  code?: string | null | undefined
+}
+
+/** The data of an event about a delivery. */
+export function deliveryData({ delivery, detail, cause, code }: DeliveryFacts): Event['data'] {
+  return {
+    id: delivery.id,
+    channel: delivery.channel,
+    ...(detail !== null && { detail }),
+    ...(cause && { cause }),
+    ...(code && { code }),
+  }
+}

@@ -265,9 +265,10 @@ function settling(open: OpenStores): void {
       ...{ status: 'sent', detail: '250 ok' },
     })
     const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
+    const about = { id: command.delivery.id, channel: 'email' }
     expect(items.map(({ type, data }) => [type, data])).toEqual([
-      ['delivery.sent', { detail: '250 ok', code: '250' }],
-      ['delivery.deferred', { detail: '421 busy', cause: 'network', code: '421' }],
+      ['delivery.sent', { ...about, detail: '250 ok', code: '250' }],
+      ['delivery.deferred', { ...about, detail: '421 busy', cause: 'network', code: '421' }],
     ])
     expect(await deliveries.backlog()).toEqual({ waiting: 0, oldestAt: null })
   })

@@ -1,4 +1,5 @@
 import type { App } from '../app/app.ts'
+import { deliveryData } from '../event.ts'
 import { newTimedId } from '../id.ts'
 import type { Ports } from '../ports.ts'
 import { Problem, secondsUntil } from '../problem.ts'
@@ -57,7 +58,7 @@ export async function recordBounce(
   const { cause, code } = report
   const detail = withoutCode(ports, verification, report.detail)
   if (report.action === 'delayed') {
-    const data = { detail, code }
+    const data = deliveryData({ delivery, detail, code })
     await ports.events.add({ at: now, appId, type: 'delivery.delayed', verificationId, data })
     return 'delayed'
   }

@@ -1,4 +1,5 @@
 import type { BounceCommand, DeliveryStore } from '../../domain/delivery/stores.ts'
+import { deliveryData } from '../../domain/event.ts'
 import type { Parts } from './parts.ts'
 import type { TryDeps } from './tries.ts'
 
@@ -7,12 +8,13 @@ type Deps = Pick<Parts, 'write'> & TryDeps
 /** Marks a delivery as bounced: in its verification, its events and statistics too. */
 export function createBounce(deps: Deps): DeliveryStore['bounce'] {
   const { database, write, addEvent, counters, suppressions, moves } = deps
-  const mark = database.prepare<null, Key & { detail: string }>(`
+  const mark = database.prepare<{ channel: string }, Key & { detail: string }>(`
     update deliveries set status = 'bounced', detail = $detail
     where id = $id and app_id = $appId and mode = $mode and verification_id = $verificationId
       and due_at is null and status in ('sent', 'undeliverable')
       and not exists (select 1 from verifications where id = $verificationId
-        and app_id = $appId and mode = $mode and status = 'approved')`)
+        and app_id = $appId and mode = $mode and status = 'approved')
+    returning channel`)
   // The verification shows its latest delivery.
   const tell = database.prepare<null, Key & { detail: string }>(`
     update verifications set delivery_status = 'bounced', delivery_detail = $detail
@@ -22,9 +24,10 @@ export function createBounce(deps: Deps): DeliveryStore['bounce'] {
     const { delivery, detail, cause, code, event, suppress, follow, now } = command
     const { id, appId, mode, verificationId } = delivery
     const values = { id, appId, mode, verificationId, detail }
-    if (mark.run(values).changes === 0) return false
+    const marked = mark.get(values)
+    if (!marked) return false
     tell.run(values)
-    const data = { detail, ...(cause && { cause }), ...(code && { code }) }
+    const data = deliveryData({ delivery: { id, ...marked }, detail, cause, code })
     addEvent({ at: now, appId, type: event, verificationId, data })
     counters.count(appId, 'bounced', now)
     if (follow) moves.follow({ deliveryId: id, appId, mode, id: verificationId }, follow, now)

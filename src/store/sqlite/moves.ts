@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { Follow } from '../../domain/delivery/stores.ts'
+import { deliveryData } from '../../domain/event.ts'
 import type {
   FallBackCommand,
   Move,
@@ -37,12 +38,13 @@ export function createMoves({ database, enqueue, addEvent, counters }: Deps) {
     { event: type, detail }: Move['stopped'],
     at: number,
   ): string[] {
-    const stopped = statements.stop.all({ id, channel, detail }).map((row) => row.id)
-    for (const _ of stopped) {
-      addEvent({ at, appId, type, verificationId: id, data: { detail } })
+    const stopped = statements.stop.all({ id, channel, detail })
+    for (const delivery of stopped) {
+      const data = deliveryData({ delivery, detail })
+      addEvent({ at, appId, type, verificationId: id, data })
       counters.count(appId, 'undeliverable', at)
     }
-    return stopped
+    return stopped.map((delivery) => delivery.id)
   }
 
   function moved(row: VerificationRow, { delivery, stopped }: Move, now: number): Moved {
@@ -114,11 +116,14 @@ function prepare(database: Database) {
     follow: database.prepare<VerificationRow, Key & Place & { endedId: string }>(`
       update verifications set ${move} ${isThis} and ${isPending} and delivery_id = $endedId
       returning ${verificationColumns}`),
-    stop: database.prepare<{ id: string }, { id: string; channel: string; detail: string }>(`
+    stop: database.prepare<
+      { id: string; channel: string },
+      { id: string; channel: string; detail: string }
+    >(`
       update deliveries
       set status = 'undeliverable', detail = $detail, due_at = null, leased_by = ''
       where verification_id = $id and channel <> $channel and due_at is not null
-      returning id`),
+      returning id, channel`),
     // A time beyond the wait was written by a wrong clock.
     due: database.prepare<VerificationRow, { now: number; limit: number }>(`
       select * from (

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { DeliveryStatus } from '../../domain/delivery/delivery.ts'
 import { afterReport } from '../../domain/delivery/report.ts'
 import type { DeliveryStore, ReportCommand, ReportResult } from '../../domain/delivery/stores.ts'
+import { deliveryData } from '../../domain/event.ts'
 import type { Mode } from '../../domain/verification/verification.ts'
 import type { Parts } from './parts.ts'
 import type { TryDeps } from './tries.ts'
@@ -35,11 +36,7 @@ export function createReport({
     const { verificationId, mode } = row
     statements.end.run({ id, status, detail })
     statements.tell.run({ id, status, detail, verificationId, appId, mode })
-    const data = {
-      ...(detail !== null && { detail }),
-      ...(cause && { cause }),
-      ...(code && { code }),
-    }
+    const data = deliveryData({ delivery: { id, channel: row.channel }, detail, cause, code })
     addEvent({ at: now, appId, type: events[status], verificationId, data })
     counters.count(appId, status, now)
     if (follow && status === 'failed') {
@@ -53,7 +50,7 @@ export function createReport({
 function prepareReport(database: Database) {
   return {
     standing: database.prepare<Row, { id: string; appId: string; endpointId: string }>(`
-      select status, mode, verification_id as verificationId, due_at is not null as isOpen,
+      select status, channel, mode, verification_id as verificationId, due_at is not null as isOpen,
         exists (select 1 from delivery_tries where delivery_id = $id
           and endpoint_id = $endpointId and (status = 'sent' or ambiguous = 1)) as wasTaken,
         exists (select 1 from verifications where id = verification_id and app_id = $appId
@@ -71,6 +68,7 @@ function prepareReport(database: Database) {
 
 type Row = {
   status: DeliveryStatus
+  channel: string
   mode: Mode
   verificationId: string
   isOpen: 0 | 1

@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { DeliveryStatus, Try } from '../../domain/delivery/delivery.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
+import { deliveryData } from '../../domain/event.ts'
 import type { AddEvent } from './events.ts'
 import type { Moves } from './moves.ts'
 import type { Counters } from './stats.ts'
@@ -28,7 +29,7 @@ export function createSettle(deps: TryDeps, tries: Tries): (command: SettleComma
       return false
     }
     if (made) tries.add(delivery.id, made)
-    tell(command)
+    tell(command, open)
     if (suppress) suppressions.add(delivery, suppress, now)
     if (!follow) return false
     const { id: deliveryId, appId, mode, verificationId: id } = delivery
@@ -52,17 +53,15 @@ export function createSettle(deps: TryDeps, tries: Tries): (command: SettleComma
     const isNews = command.status === 'sent' && !['sent', 'delivered'].includes(ended.status)
     const { status, detail } = isNews ? command : ended
     statements.count.run({ id: delivery.id, status, detail })
-    if (isNews) tell(command)
+    if (isNews) tell(command, ended)
   }
 
-  function tell({ delivery, made, status, detail, event, now }: SettleCommand): void {
+  function tell(command: SettleCommand, { channel }: { channel: string }): void {
+    const { delivery, made, status, detail, event, now } = command
     const { id, appId, verificationId } = delivery
     statements.tell.run({ id, status, detail, ...keyOf(delivery) })
-    const data = {
-      ...(detail !== null && { detail }),
-      ...(made?.cause && { cause: made.cause }),
-      ...(made?.code && { code: made.code }),
-    }
+    const about = { delivery: { id, channel }, detail, cause: made?.cause, code: made?.code }
+    const data = deliveryData(about)
     addEvent({ at: now, appId, type: event, verificationId, data })
     if (status !== 'queued') counters.count(appId, status, now)
   }
@@ -94,16 +93,16 @@ function prepareSettle(database: Database) {
   const isVerification = 'id = $verificationId and app_id = $appId and mode = $mode'
 
   return {
-    settle: database.prepare<{ id: string }, Settled>(`
+    settle: database.prepare<{ channel: string }, Settled>(`
       update deliveries set status = $status, detail = $detail, tries = tries + $made,
         endpoint_id = ifnull($endpointId, endpoint_id), try_at = $tryAt, due_at = $dueAt,
         leased_by = $leasedBy
       where ${isThis} and due_at is not null
-      returning id`),
+      returning channel`),
     ended: database.prepare<
-      { status: DeliveryStatus; detail: string | null },
+      { status: DeliveryStatus; detail: string | null; channel: string },
       Key & { id: string }
-    >(`select status, detail from deliveries where ${isThis} and due_at is null`),
+    >(`select status, detail, channel from deliveries where ${isThis} and due_at is null`),
     count: database.prepare<null, { id: string; status: string; detail: string | null }>(`
       update deliveries set tries = tries + 1, status = $status, detail = $detail
       where id = $id`),
