@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { createHash, createHmac } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { adminToken, call, type Json } from '../e2e/client.ts'
 import { type Namespace, openNamespace } from '../mail/namespace.ts'
@@ -62,6 +63,7 @@ async function open({ kinds: wanted, policy = {}, costs = {} }: Setup) {
   const env = {
     OTPMINT_DATA_DIR: dataDir,
     OTPMINT_PUBLIC_URL: publicUrl,
+    OTPMINT_LOG_LEVEL: 'debug',
     NODE_EXTRA_CA_CERTS: peers.certificate.caFile,
   }
   const server = await start(['serve'], env, { through: namespace.through })
@@ -84,7 +86,7 @@ async function open({ kinds: wanted, policy = {}, costs = {} }: Setup) {
   }
   const key = String(app.live_key)
   return {
-    ...{ admin, app, remove, base, env },
+    ...{ admin, app, remove, server, dataDir },
     endpointId: (peer: Peer) => endpoints.get(peer) ?? '',
     begin: (to: string, channel: unknown, more: object = {}) => {
       const body = { to, channel, ...more }
@@ -107,11 +109,23 @@ async function opened(setup: Setup, work: (at: At) => Promise<void>): Promise<vo
   const at = await open(setup)
   try {
     await work(at)
+    expect(at.server.stdout()).toContain('"event":"listening"')
+    const files = readdirSync(at.dataDir, { withFileTypes: true }).filter((file) => file.isFile())
+    const kept = files.map(({ name }) => readFileSync(join(at.dataDir, name), 'latin1'))
+    expect(kept.length).toBeGreaterThan(1)
+    for (const text of [at.server.stdout(), at.server.stderr(), ...kept]) {
+      for (const secret of secrets) expect(text.includes(secret)).toBe(false)
+      expect(/\+?49170\d{4}/.test(text)).toBe(false)
+    }
   } finally {
     await killAll()
     at.remove()
   }
 }
+
+const secrets = Object.values(kinds).flatMap((fields) =>
+  Object.entries(fields).flatMap(([name, value]) => (/token|secret/.test(name) ? [value] : [])),
+)
 
 let people = 0
 /** A German mobile number of a block of its own. */

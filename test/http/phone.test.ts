@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createHmac } from 'node:crypto'
+import { takeCallback } from '../../src/channels/callbacks.ts'
 import { tryOf } from '../support/commands.ts'
 import { type Answer, adminToken, type Site, site } from './fixture.ts'
 
@@ -24,15 +25,23 @@ const start = (at: Site, to: string, more: object = {}): Promise<Answer> =>
 
 /** Starts a verification that Twilio accepts; its id and the delivery's. */
 async function sent(at: Site, more: object = {}) {
+  const begun = await handedOver(at, more)
+  await begun.accepted()
+  return begun
+}
+
+async function handedOver(at: Site, more: object = {}) {
   const { json } = await start(at, '+4917012345678', more)
   const { delivery } = at.sent.at(-1) ?? {}
   if (!delivery) throw new Error('nothing was handed over')
-  await at.ports.deliveries.settle({
-    ...{ delivery, made: tryOf({ endpointId: delivery.endpointId }), status: 'sent', detail: null },
-    ...{ event: 'delivery.sent', now: at.clock.now(), counted: null, suppress: null },
-    ...{ again: null, follow: null },
-  })
-  return { id: String(json.id), deliveryId: delivery.id }
+  const made = tryOf({ endpointId: delivery.endpointId })
+  const accepted = () =>
+    at.ports.deliveries.settle({
+      ...{ delivery, made, status: 'sent', detail: null },
+      ...{ event: 'delivery.sent', now: at.clock.now(), counted: null, suppress: null },
+      ...{ again: null, follow: null },
+    })
+  return { id: String(json.id), deliveryId: delivery.id, accepted }
 }
 
 type Told = { deliveryId: string; status?: string; code?: string; key?: string }
@@ -149,6 +158,38 @@ describe('a report of a gateway', () => {
 
     expect(answers.map(({ status, text }) => [status, text])).toEqual(answers.map(() => [401, '']))
     expect((await shown(at, id)).delivery.status).toBe('sent')
+  })
+
+  test('that comes before the outcome of its hand-over is stored waits for it', async () => {
+    const { at, endpointId } = await phoneSite()
+    const { id, deliveryId, accepted } = await handedOver(at)
+
+    const reported = report(at, endpointId, { deliveryId })
+    await at.ports.timers.sleep(50)
+    expect((await shown(at, id)).delivery.status).toBe('queued')
+    await accepted()
+
+    expect((await reported).status).toBe(204)
+    expect((await shown(at, id)).delivery.status).toBe('delivered')
+  })
+
+  test('is not taken where the server has no public URL to be called at', async () => {
+    const { at } = await phoneSite()
+    const whatsapp = {
+      ...{ phone_number_id: '105954558954427', access_token: 'meta', template: 'codes' },
+      app_secret: 'app-secret',
+    }
+    const path = `/v1/apps/${at.app.id}/endpoints`
+    const body = { channel: 'whatsapp', whatsapp }
+    const { json } = await at.call('POST', path, { token: adminToken, body })
+    const signature = createHmac('sha256', 'app-secret').update('{}').digest('hex')
+    const headers = new Headers({ 'x-hub-signature-256': `sha256=${signature}` })
+    const url = `${publicUrl}/v1/inbound/${json.id}`
+    const callback = { endpointId: String(json.id), url, headers, body: Buffer.from('{}') }
+    const take = (own: string | null) => takeCallback({ ...at.ports, publicUrl: own }, callback)
+
+    expect(await take(publicUrl)).toEqual({ outcome: 'taken' })
+    expect(await take(null)).toEqual({ outcome: 'unsigned' })
   })
 
   test('of another app’s delivery changes nothing, though it is signed', async () => {
