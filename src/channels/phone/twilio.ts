@@ -68,12 +68,14 @@ function account(sid: string): string {
 
 /**
  * Codes of refusals and of failures afterwards. 20429 and the like were not processed, so they are
- * safe to repeat. 21610: the person has opted out.
+ * safe to repeat. 21610: the person has opted out. 21612: this sender does not reach the number, which
+ * says nothing about the number.
  */
 const causes = causesOf({
   login: '20003 20005 20008 20404 20006',
   busy: '20429 14107 21611 63018',
-  recipient: '21211 21214 21217 21265 21610 21612 21614 21635 30003 30005 30006 30011',
+  recipient: '21211 21214 21217 21265 21610 21614 21635 30003 30005 30006 30011',
+  unsupported: '21612',
   policy: '21408 21608 30002 30004 30007 30034 30038 30450 30453 30485 63038',
   server: '21212 21601 21603 21606 21609 21659 21660 21661 21703 21705',
   message: '21602 21605 21617 30019',

@@ -152,6 +152,7 @@ const tables: Record<string, { outcome: (typeof twilio)['outcome']; rows: Expect
       [400, twilioError(21211), refused('recipient', '21211')],
       [400, twilioError(21610), refused('recipient', '21610')],
       [400, twilioError(21614), refused('recipient')],
+      [400, twilioError(21612), refused('unsupported')],
       [400, twilioError(21408), refused('policy')],
       [400, twilioError(21608), refused('policy')],
       [400, twilioError(21606), refused('server')],
