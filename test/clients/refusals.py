@@ -79,6 +79,9 @@ FIELDS = {
     Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "from: is not for one"),
     Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "to: is not for one"),
     Refusal("POST /v1/apps/{id}/webhooks/{webhook_id}/replay", "message: is missing, or from"),
+    # Where a URL leads is judged by ranges of addresses.
+    Refusal("POST /v1/apps/{id}/webhooks", "url: must "),
+    Refusal("PATCH /v1/apps/{id}/webhooks/{webhook_id}", "url: must "),
     # `from` lies before `to`, and the range has at most 2,000 buckets.
     Refusal("GET /v1/stats", "from: must be before to"),
     Refusal("GET /v1/stats", "bucket: must be longer"),

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { createReach } from '../../src/channels/http-egress.ts'
 import { addApp, codeOf } from '../support/world.ts'
 import { adminToken, type CallOptions, type Site, site } from './fixture.ts'
 
@@ -112,6 +113,19 @@ test('what is wrong is refused by name, all at once, without what was sent', asy
   expect(fields(await admin(at, 'POST', `${one}/replay`, { body: both }))).toEqual(['from'])
   const late = { from: '2026-06-16T00:00:00Z' }
   expect(fields(await admin(at, 'POST', `${one}/replay`, { body: late }))).toEqual(['from'])
+})
+
+test('a URL that leads into a network is refused by name, when it is added and when it is changed', async () => {
+  const { at, all, one } = await hooked({}, { mayReach: createReach(['10.1.2.3/32']) })
+  const inside = ['http://127.0.0.1/', 'https://169.254.169.254/', 'http://app.example.com/']
+  for (const url of inside) {
+    for (const [method, path] of [['POST', all] as const, ['PATCH', one] as const]) {
+      const { status, json } = await admin(at, method, path, { body: { url } })
+      expect([status, json.errors[0].field]).toEqual([422, 'url'])
+    }
+  }
+  const allowed = await admin(at, 'PATCH', one, { body: { url: 'http://10.1.2.3/events' } })
+  expect(allowed.status).toBe(200)
 })
 
 test('an eleventh webhook is refused', async () => {

@@ -115,13 +115,15 @@ function byTable(
   }
 }
 
+/** Why a URL is refused that the egress does not allow. */
+export const mustLead = 'must lead to a public address by https, or to one in OTPMINT_EGRESS_ALLOW'
+
 /** What is wrong with the URLs of the input that lead nowhere. */
 export function unreachable(
   { mayReach }: Pick<Ports, 'mayReach'>,
   kind: EndpointKind,
   input: EndpointInput,
 ): FieldError[] {
-  const reason = 'must lead to a public address by https, or to one in OTPMINT_EGRESS_ALLOW'
   return Object.entries<FieldTable[string]>(endpointKinds[kind].fields)
     .filter(([name, { leads, read }]) => {
       const value = input[name]
@@ -129,7 +131,7 @@ export function unreachable(
       // What is no URL at all is refused as such.
       return typeof url === 'string' && !mayReach(url)
     })
-    .map(([, { wire }]) => ({ field: `${kind}.${wire}`, reason }))
+    .map(([, { wire }]) => ({ field: `${kind}.${wire}`, reason: mustLead }))
 }
 
 /** The kinds of a channel's endpoints. */

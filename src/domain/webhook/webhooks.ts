@@ -1,5 +1,6 @@
 import { alarmChange } from '../alarm.ts'
 import type { App } from '../app/app.ts'
+import { mustLead } from '../app/endpoint.ts'
 import { changeApp, findApp, type ManagePorts } from '../app/manage.ts'
 import type { Actor } from '../audit.ts'
 import { isWithin, mustBe } from '../field.ts'
@@ -21,6 +22,8 @@ import {
   webhookTypes,
 } from './webhook.ts'
 
+type WebhookPorts = ManagePorts & Pick<Ports, 'mayReach'>
+
 export type WebhookInput = {
   url?: unknown
   types?: unknown
@@ -38,12 +41,12 @@ export type WithSecret = { webhook: Webhook; secret: string | null }
  * mistake.
  */
 export async function addWebhook(
-  ports: ManagePorts,
+  ports: WebhookPorts,
   actor: Actor,
   { appId, ...input }: WebhookInput & { appId: string },
 ): Promise<WithSecret> {
   await findApp(ports, appId)
-  const { url, types, testEvents, enabled, secret } = readInput(input, { isNew: true })
+  const { url, types, testEvents, enabled, secret } = readInput(ports, input, { isNew: true })
   const made = secret === undefined ? newWebhookSecret(ports.random) : null
   const id = newId(ports.random)
   const change = { id: appId, action: 'webhook.add' } as const
@@ -68,12 +71,12 @@ export async function addWebhook(
  * Throws `app_not_found`, `webhook_not_found`, `invalid_request` with every mistake.
  */
 export async function updateWebhook(
-  ports: ManagePorts,
+  ports: WebhookPorts,
   actor: Actor,
   { appId, id, ...input }: WebhookInput & { appId: string; id: string },
 ): Promise<WithSecret> {
   foundWebhook(await findApp(ports, appId), id)
-  const read = readInput(input, { isNew: false })
+  const read = readInput(ports, input, { isNew: false })
   const spare = newWebhookSecret(ports.random)
   let made: string | null = null
   const action = { id: appId, action: 'webhook.update' } as const
@@ -236,6 +239,7 @@ type Read = Partial<Pick<Webhook, 'url' | 'types' | 'testEvents'>> & {
 
 /** Reads what is given, and throws `invalid_request` with every mistake. */
 function readInput(
+  { mayReach }: Pick<Ports, 'mayReach'>,
   { mistakes = [], ...input }: WebhookInput,
   { isNew }: { isNew: boolean },
 ): { [Name in keyof Read]?: Read[Name] | undefined } {
@@ -243,6 +247,8 @@ function readInput(
   if (input.url === undefined && isNew) mistakes.push({ field: 'url', reason: 'is missing' })
   if (input.url !== undefined && url === undefined) {
     mistakes.push({ field: 'url', reason: mustBe(webhookFields.url) })
+  } else if (url !== undefined && !mayReach(url)) {
+    mistakes.push({ field: 'url', reason: mustLead })
   }
   const types = readAs<WebhookType[]>('types', input.types, mistakes)
   const read = {
