@@ -68,7 +68,7 @@ test('stats by endpoint and domain refuse a bucket, another order and too many r
   const counts = times(totalsMax + 1, (index) => {
     return { day: today, group: 'a.test', endpointId: `${index}`, handedOver: 1, approved: 1 }
   })
-  const folded = { before: 0, groups: [], to: otherGroup }
+  const folded = { from: 0, before: 0, groups: [], to: otherGroup }
   const scores = { day: today, groups: {} }
   const command = { appId, expectedVersion: 0, after: '', scores, seen: [], folded }
   await at.ports.learning.count({ ...command, counts })

@@ -182,7 +182,7 @@ test('a position ahead of a clock that was wrong does not stop the counting', as
   const given = await learning()
   const { w, app, job, pass } = given
   const scores = { day: 0, groups: {} }
-  const folded = { before: 0, groups: [], to: 'other' }
+  const folded = { from: 0, before: 0, groups: [], to: 'other' }
   const ahead = { appId: app.id, expectedVersion: 0, after: 'zzzz', scores, seen: [], counts: [] }
   await w.learning.count({ ...ahead, folded })
   await sendMany(given, 2, () => true)
@@ -222,7 +222,7 @@ test('no more apps are counted and kept in memory than are allowed', async () =>
     times(3, () => addPlainApp(w, plainApp({ policy: { learnedRoute: true } }))),
   )
   const ids = [app.id, ...apps.map(({ id }) => id)].sort()
-  const folded = { before: 0, groups: [], to: 'other' }
+  const folded = { from: 0, before: 0, groups: [], to: 'other' }
   const counted = { after: '', scores: { day: 1, groups: {} }, seen: [], counts: [], folded }
   for (const appId of ids) await w.learning.count({ appId, expectedVersion: 0, ...counted })
   const { learned, job } = newNode('b', { rows: 10, apps: 2 })

@@ -48,7 +48,7 @@ function countCommand(appId: string, change: Partial<CountCommand> = {}): CountC
     scores: noScores,
     seen: [],
     counts: [],
-    folded: { before: 0, groups: [], to: 'other' },
+    folded: { from: 0, before: 0, groups: [], to: 'other' },
     ...change,
   }
 }
@@ -204,24 +204,27 @@ export function learningContract(open: OpenStores): void {
     expect(await learning.totals(before)).toEqual([row(one, 'a.test', 2, 1)])
   })
 
-  test('folded groups of earlier days become one, and those of the day stay', async () => {
+  test('folded groups become one on each day of the range, and stay on others', async () => {
     const stores = await open()
     const { id: appId } = await learner(stores)
     const { learning } = stores
-    const yesterday = ['a.test', 'b.test', 'c.test', 'other'].map((group) =>
-      counted(group, 2, 1, today - 1),
+    const counts = [2, 1, 0].flatMap((before) =>
+      ['a.test', 'b.test', 'c.test', 'other'].map((group) => {
+        return counted(group, 2, 1, today - before)
+      }),
     )
-    await learning.count(countCommand(appId, { counts: yesterday }))
-    const folded = { before: today, groups: ['a.test', 'b.test'], to: 'other' }
-    const counts = [counted('a.test', 1, 1)]
-    await learning.count(countCommand(appId, { expectedVersion: 1, counts, folded }))
+    await learning.count(countCommand(appId, { counts }))
+    const folded = { from: today - 1, before: today, groups: ['a.test', 'b.test'], to: 'other' }
+    await learning.count(countCommand(appId, { expectedVersion: 1, folded }))
 
-    const totals = await learning.totals(everything)
-    expect(totals.map(({ group, handedOver, approved }) => [group, handedOver, approved])).toEqual([
-      ['other', 6, 3],
-      ['c.test', 2, 1],
-      ['a.test', 1, 1],
-    ])
+    const on = async (day: number) => {
+      const rows = await learning.totals({ appId, from: day, to: day + 1, limit: 10 })
+      return rows.map(({ group, handedOver, approved }) => `${group} ${handedOver} ${approved}`)
+    }
+    const untouched = ['a.test 2 1', 'b.test 2 1', 'c.test 2 1', 'other 2 1']
+    expect(await on(today - 2)).toEqual(untouched)
+    expect(await on(today - 1)).toEqual(['other 6 3', 'c.test 2 1'])
+    expect(await on(today)).toEqual(untouched)
   })
 
   test('old days and recipients are swept, and all of an app goes with it', async () => {

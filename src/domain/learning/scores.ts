@@ -77,8 +77,8 @@ export type Counted = {
   /** Recipients that are counted now, by the day on which they are not counted again. */
   seen: { day: number; recipientKey: Uint8Array }[]
   counts: DayCount[]
-  /** Groups whose counts of days before this one become those of `other`. */
-  folded: { before: number; groups: string[] }
+  /** Groups whose counts of these days, without the last, become those of `other`. */
+  folded: { from: number; before: number; groups: string[] }
 }
 
 /**
@@ -94,11 +94,13 @@ export function countJudged(
   const seen = new Map<string, Counted['seen'][number]>()
   const counts = new Map<string, DayCount>()
   const folded = new Set<string>()
+  let from = scores.day
   dropEndpoints(scores, endpoints)
   for (const each of judged) {
     const results = resultsOf(each)
     if (results.length === 0) continue
     const day = Math.floor(each.createdAt / dayMs)
+    from = Math.min(from, day)
     if (day !== scores.day) for (const name of beginDay(scores, day)) folded.add(name)
     const recipient = `${day} ${hex(each.recipientKey)}`
     if (each.isSeen || seen.has(recipient)) continue
@@ -115,7 +117,7 @@ export function countJudged(
     scores,
     seen: [...seen.values()],
     counts: [...counts.values()],
-    folded: { before: scores.day, groups: [...folded] },
+    folded: { from, before: scores.day, groups: [...folded] },
   }
 }
 

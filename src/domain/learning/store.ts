@@ -1,4 +1,4 @@
-import type { DayCount, Judged, Scores } from './scores.ts'
+import type { Counted, DayCount, Judged, Scores } from './scores.ts'
 
 /** What apps with a learned route have learned. */
 export type LearningStore = {
@@ -36,8 +36,8 @@ export type CountCommand = {
   scores: Scores
   seen: { day: number; recipientKey: Uint8Array }[]
   counts: DayCount[]
-  /** The counts of these groups become those of `to`, for days before `before`. */
-  folded: { before: number; groups: string[]; to: string }
+  /** The counts of these groups become those of `to`, for days from `from` up to `before`, without it. */
+  folded: Counted['folded'] & { to: string }
 }
 
 export type TotalsQuery = { appId: string | null; from: number; to: number; limit: number }

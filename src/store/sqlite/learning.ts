@@ -30,9 +30,10 @@ export function createLearningStore({ database, read, write }: Parts): LearningS
     if (changes === 0) return false
     for (const each of seen) writes.see.run({ ...each, appId })
     for (const each of counts) writes.add.run({ ...each, appId })
-    for (const group of folded.groups) {
-      const place = { appId, group, before: folded.before }
-      writes.fold.run({ ...place, to: folded.to })
+    if (folded.groups.length > 0) {
+      const { from, before, to } = folded
+      const place = { appId, from, before, groups: JSON.stringify(folded.groups) }
+      writes.fold.run({ ...place, to })
       writes.removeFolded.run(place)
     }
     return true
@@ -104,8 +105,9 @@ function prepareReads(database: Database) {
 
 function prepareWrites(database: Database) {
   type Row = { appId: string; after: string; scores: string }
-  type Fold = { appId: string; group: string; before: number }
-  const isFolded = 'app_id = $appId and day < $before and recipient_group = $group'
+  type Fold = { appId: string; from: number; before: number; groups: string }
+  const isFolded = `app_id = $appId and day >= $from and day < $before
+    and recipient_group in (select value from json_each($groups))`
   const adds = `on conflict (app_id, day, recipient_group, endpoint_id) do update set
     handed_over = handed_over + excluded.handed_over, approved = approved + excluded.approved`
 
@@ -127,8 +129,8 @@ function prepareWrites(database: Database) {
     fold: database.prepare<null, Fold & { to: string }>(`
       insert into learned_days
         (app_id, day, recipient_group, endpoint_id, handed_over, approved)
-      select app_id, day, $to, endpoint_id, handed_over, approved from learned_days
-      where ${isFolded} ${adds}`),
+      select app_id, day, $to, endpoint_id, sum(handed_over), sum(approved) from learned_days
+      where ${isFolded} group by app_id, day, endpoint_id ${adds}`),
     removeFolded: database.prepare<null, Fold>(`delete from learned_days where ${isFolded}`),
   }
 }

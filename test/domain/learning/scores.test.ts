@@ -176,7 +176,8 @@ test('when a day is over, groups with too few recipients are folded into other',
   const { folded } = count(known.scores, today)
 
   expect(known.folded.groups).toEqual([])
-  expect(folded).toEqual({ before: Math.floor(noon / dayMs) + 1, groups: ['small.test'] })
+  const day = Math.floor(noon / dayMs)
+  expect(folded).toEqual({ from: day, before: day + 1, groups: ['small.test'] })
 })
 
 test('recipients are told apart by the start of their keys only', () => {
