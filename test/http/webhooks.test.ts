@@ -116,7 +116,7 @@ test('what is wrong is refused by name, all at once, without what was sent', asy
 })
 
 test('a URL that leads into a network is refused by name, when it is added and when it is changed', async () => {
-  const { at, all, one } = await hooked({}, { mayReach: createReach(['10.1.2.3/32']) })
+  const { at, all, one } = await hooked({}, { ports: { mayReach: createReach(['10.1.2.3/32']) } })
   const inside = ['http://127.0.0.1/', 'https://169.254.169.254/', 'http://app.example.com/']
   for (const url of inside) {
     for (const [method, path] of [['POST', all] as const, ['PATCH', one] as const]) {
