@@ -117,7 +117,7 @@ test('what is wrong is refused by name, all at once, without what was sent', asy
 
 test('a URL that leads into a network is refused by name, when it is added and when it is changed', async () => {
   const { at, all, one } = await hooked({}, { ports: { mayReach: createReach(['10.1.2.3/32']) } })
-  const inside = ['http://127.0.0.1/', 'https://169.254.169.254/', 'http://app.example.com/']
+  const inside = ['http://127.0.0.1/', 'https://169.254.169.254/', 'http://8.8.8.8/']
   for (const url of inside) {
     for (const [method, path] of [['POST', all] as const, ['PATCH', one] as const]) {
       const { status, json } = await admin(at, method, path, { body: { url } })
