@@ -46,9 +46,6 @@ function table(schemas: Record<string, Schema>, schema: Schema): string {
   return ['| field | value | |', '|---|---|---|', ...rows].join('\n')
 }
 
-/** Of more words than this the description is shown. */
-const listedMost = 40
-
 function kindOf(field: Schema): string {
   const value = plainKind(field)
   return field.nullable ? `${value} or null` : value
@@ -59,7 +56,6 @@ function plainKind({ $ref, allOf, anyOf, type, items, ...field }: Schema): strin
   if (inner) return plainKind(inner)
   if (anyOf) return anyOf.map(plainKind).join(' or ')
   if ($ref) return $ref.replace('#/components/schemas/', '')
-  if (field.enum && field.enum.length > listedMost) return field.description ?? 'one of many'
   if (field.enum)
     return field.enum
       .filter((word) => word !== null)

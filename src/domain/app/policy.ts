@@ -136,7 +136,7 @@ export const policyFields = {
     max: countries.length,
     must: 'ISO 3166 codes in capitals, like DE and GB',
     wire: 'phone_countries',
-    says: 'Countries whose telephone numbers may get messages; none if absent.',
+    says: 'Countries (ISO 3166 codes) whose telephone numbers may get messages; none if absent.',
   },
   phoneTypes: {
     type: 'list',

@@ -87,6 +87,11 @@ export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): 
 function listOf(field: Extract<Field, { type: 'list' }>): TSchema {
   const { of, min: minItems, max: maxItems, says } = field
   const shown = { minItems, maxItems, uniqueItems: true }
-  const item = oneOf(of, field.must ?? 'One of them.')
+  const item = field.must === undefined ? oneOf(of, 'One of them.') : listed(of, field.must)
   return t.Array(item, { reason: mustBe(field), description: says, shown })
+}
+
+/** One of many words: a pattern without an `enum`, of which tools try every value. */
+function listed(of: readonly string[], description: string) {
+  return shaped(`^(?:${of.join('|')})$`, `must be one of: ${description}`, description)
 }
