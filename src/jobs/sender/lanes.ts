@@ -55,7 +55,9 @@ export function createLanes(timers: Timers): Lanes {
       lane.rate.perMinute = endpoint?.settings.ratePerMinute ?? null
       const route = routeOf(app, [lane.place.channel], chosen)
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
-      lane.behind = ids.slice(ids.indexOf(lane.place.endpointId ?? '') + 1)
+      const here = ids.indexOf(lane.place.endpointId ?? '')
+      // The messages of a learned route differ in what is behind; a failed last one begins anew.
+      lane.behind = ids.filter((_, index) => index > here || (chosen && index !== here))
     },
     mayDivert(lane, item) {
       const { place, behind } = lane

@@ -3,6 +3,7 @@ import type { App } from '../../../src/domain/app/app.ts'
 import { addEndpoint } from '../../../src/domain/app/endpoints.ts'
 import { updateApp } from '../../../src/domain/app/manage.ts'
 import type { Scores } from '../../../src/domain/learning/scores.ts'
+import { createLanes } from '../../../src/jobs/sender/lanes.ts'
 import { greylisted, refusedBy, says, unanswered, unreachable } from './simulated-servers.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -90,6 +91,20 @@ test('mail does not wait for a server that hangs, though it has the last rank', 
   await stage.time.run(20_000)
 
   expect(serverOf('email', 2).got.length).toBeGreaterThan(20)
+})
+
+test('a queue knows other endpoints also after a message that has its own as the last', async () => {
+  const started = await startAt(idOf('email', 3))
+  const [delivery] = await stage.history(started)
+  const { handover } = serverOf('email', 3).got[0] ?? {}
+  if (!delivery?.chosen || !handover) throw new Error('nothing was sent')
+  const lanes = createLanes(stage.ports.timers)
+  const lane = lanes.of({ appId: app.id, channel: 'email', endpointId: idOf('email', 1) })
+
+  lanes.learn(lane, handover, delivery.chosen)
+  expect(lane.behind).toEqual([idOf('email', 3), idOf('email', 2)])
+  lanes.learn(lane, handover, null)
+  expect(lane.behind).toEqual([idOf('email', 2), idOf('email', 3)])
 })
 
 test('the channels of a route are learned too, each recipient with its channel', async () => {
