@@ -3,9 +3,10 @@
  * text of these patterns, and a few more, such as host names outside of ASCII.
  */
 
-const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+// Without two hyphens in a row, because most labels that begin with `xn--` are none.
+const label = '[A-Za-z0-9](-?[A-Za-z0-9]){0,31}'
 // A last label that begins with a digit may be read as an IPv4 address.
-const lastLabel = '[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+const lastLabel = '[A-Za-z](-?[A-Za-z0-9]){0,31}'
 const atom = "[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"
 const byte = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
 const group = '[0-9A-Fa-f]{1,4}'
