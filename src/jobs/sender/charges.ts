@@ -30,9 +30,6 @@ const knownMax = 10_000
 export function createCharges(ports: ChargePorts): Charges {
   const { spending, phones, keyring, clock, settings, log, metrics } = ports
   const alarmed = new Map<string, number>()
-  const warn = (event: string) => (error: unknown) => {
-    log.warn(event, { detail: error instanceof Error ? error.name : 'unknown' })
-  }
 
   /** Once a day for an app; the watch of costs ends it on the next day. */
   function alarm({ appId, day, costMax }: Charge): void {
@@ -42,7 +39,9 @@ export function createCharges(ports: ChargePorts): Charges {
     const [oldest] = alarmed.keys()
     if (alarmed.size > knownMax && oldest !== undefined) alarmed.delete(oldest)
     const place = { kind: 'cost_capped', appId, endpointId: null } as const
-    raiseAlarm(ports, place, { cost_per_day: costMax }).catch(warn('alarm_failed'))
+    raiseAlarm(ports, place, { cost_per_day: costMax }).catch((error: unknown) => {
+      log.warn('alarm_failed', { detail: nameOf(error) })
+    })
   }
 
   return {
@@ -66,7 +65,13 @@ export function createCharges(ports: ChargePorts): Charges {
     end(charge, outcome) {
       if (charge === null || charge.cost === 0 || !isGivenBack(outcome)) return
       const { appId, day, cost } = charge
-      spending.giveBack({ appId, day, cost }).catch(warn('cost_kept'))
+      spending.giveBack({ appId, day, cost }).catch((error: unknown) => {
+        log.warn('cost_kept', { detail: nameOf(error) })
+      })
     },
   }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown'
 }
