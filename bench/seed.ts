@@ -26,7 +26,7 @@ const actor = { who: 'cli', requestId: null }
 /** A verification that waits for its code. */
 export type Pending = { id: string; code: string }
 
-export type Seeded = { liveKey: string; pending: Pending[]; revokedKeys: string[] }
+export type Seeded = { liveKey: string; testKey: string; pending: Pending[]; revokedKeys: string[] }
 
 type Seed = {
   /** The port of the app's mail server; null for one where nothing listens. */
@@ -55,7 +55,7 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   const { smtpPort, connectionsMax = null, pending = 0, startedBy = 'v1' } = wanted
   const server = { host: '127.0.0.1', port: smtpPort ?? 25, security: 'none', user: null }
   const email = { ...server, from: 'codes@bench.example', connectionsMax }
-  const { app, liveKey } = await createApp(ports, actor, { name: 'Bench', email })
+  const { app, liveKey, testKey } = await createApp(ports, actor, { name: 'Bench', email })
   if (wanted.spareSmtpPort !== undefined) {
     const spare = { ...email, port: wanted.spareSmtpPort }
     await addEndpoint(ports, actor, { appId: app.id, kind: 'email', input: spare })
@@ -83,6 +83,7 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   markSent(dataDir)
   return {
     liveKey,
+    testKey,
     revokedKeys,
     pending: handovers.map(({ verificationId: id, code }) => ({ id, code })),
   }

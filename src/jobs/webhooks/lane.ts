@@ -47,9 +47,9 @@ export function mayBegin(lane: Lane, now: number): boolean {
   return !lane.isOver && queue.length > 0 && running < width && now >= pausedUntil
 }
 
-/** Whether it makes sense to read more: half of what may be held is gone. */
+/** Whether it makes sense to read more: three quarters of what may be held are gone. */
 export function wantsMore({ hasMore, isReading, isOver, held }: Lane): boolean {
-  return hasMore && !isReading && !isOver && held.size <= heldMax / 2
+  return hasMore && !isReading && !isOver && held.size <= heldMax / 4
 }
 
 /** True when nothing is left to do: the lane can be forgotten. */
