@@ -9,7 +9,7 @@ const columnsMax = 100
 /** The page that `otpmint`, `otpmint help` and `otpmint --help` show. */
 function overview(commands: Command[], paint: Paint): string {
   return [
-    'OtpMint: one-time codes by mail, self-hosted, in one executable.',
+    'OtpMint: one-time codes by mail and other channels, self-hosted, in one executable.',
     '',
     `${paint('bold', 'Usage')}  otpmint COMMAND [FLAGS]`,
     '',
