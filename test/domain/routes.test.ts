@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { mailServersOf } from '../../src/domain/app/app.ts'
 import { addEndpoint } from '../../src/domain/app/endpoints.ts'
-import { applyReport } from '../../src/domain/delivery/follow.ts'
+import { applyReport, followOf } from '../../src/domain/delivery/follow.ts'
 import { readHandover } from '../../src/domain/delivery/handover.ts'
+import type { Chosen } from '../../src/domain/learning/chosen.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { admit } from '../../src/domain/verification/admission.ts'
 import { checkVerification } from '../../src/domain/verification/check.ts'
@@ -294,6 +296,27 @@ describe('a verification with a route', () => {
       ['email', 'queued'],
     ])
   })
+})
+
+test('what follows a message that failed later begins where the start has chosen', async () => {
+  const w = await routed()
+  const input = { host: 'second.example.com', port: 587, user: null, from: 'codes@example.com' }
+  const second = await addEndpoint(w, actor, { appId: w.app.id, kind: 'email', input })
+  const app = (await w.apps.get(w.app.id)) ?? w.app
+  const { verification } = await start({ ...w, app })
+  const option = {
+    channel: 'email',
+    endpointId: second.id,
+    approvedPercent: 90,
+    cost: null,
+  } as const
+  const failed = { app, verification, channel: 'webhook' } as const
+  const follow = (chosen: Chosen | null) => followOf(w, { ...failed, chosen }, noon)?.delivery
+
+  const first = mailServersOf(app)[0]?.id
+  expect(follow(null)).toMatchObject({ channel: 'email', endpointId: first })
+  const chosen = { groups: {}, options: [option] }
+  expect(follow(chosen)).toMatchObject({ endpointId: second.id, chosen })
 })
 
 describe('what may be done next', () => {
