@@ -19,6 +19,8 @@ import { addApp, type World, world } from '../../support/world.ts'
 // time tells how quick it is, so the waits here are long enough for a busy machine.
 setDefaultTimeout(60_000)
 const waitMs = 30_000
+/** The same for the channels and the sender, as in a server. */
+const connectionsMax = 100
 /** Less than the wait before anything is tried again. */
 const atOnceMs = 10_000
 
@@ -30,7 +32,7 @@ const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () 
 
 beforeEach(async () => {
   w = await world({ settings: { appStartsPerMinute: 1_000_000 } })
-  channels = createChannels({ ...w, connectionsMax: 100, publicUrl: null })
+  channels = createChannels({ ...w, connectionsMax, publicUrl: null })
   sender = open({ email: channels.email })
 })
 afterEach(async () => {
@@ -44,6 +46,7 @@ function open({ email, timers = w.timers }: { email: Channel; timers?: Timers })
   const metrics = createMetrics()
   return createSender({
     ...{ ...w, channels: { ...channels, email }, timers, log: quiet, metrics, lookEveryMs: 50 },
+    connectionsMax,
   })
 }
 
@@ -54,7 +57,7 @@ function hurried(times: number): Channel {
     egress: createEgress({ dns: dnsOf() }),
     clock: w.clock,
     timers,
-    connectionsMax: 100,
+    connectionsMax,
   })
   return createEmailChannel(w, mailer)
 }
