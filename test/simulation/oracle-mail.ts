@@ -207,11 +207,12 @@ function judgeWaiting(ledger: Ledger, { byDelivery, byRecipient }: Sessions): vo
 /** Checks that the next channel was used once the wait was over. */
 function judgeFallBack({ time, calmMs }: Ledger, seen: Seen, used: Set<string>): void {
   const { start, resends } = seen
-  const stops: object[] = start?.answer?.json?.route ?? []
+  const stops: { channel: string }[] = start?.answer?.json?.route ?? []
   if (!start?.answer || !start.fallBackSeconds || stops.length < 2 || resends.size > 0) return
   const sinceMs = time.elapsed() - start.answer.elapsed
   if (sinceMs < start.fallBackSeconds * 1000 + waitMaxMs || (calmMs ?? 0) < waitMaxMs * 2) return
-  if (used.size >= 2) return
+  // The first message may be stopped before it has begun.
+  if ([...used].some((channel) => channel !== stops[0]?.channel)) return
   violation('a fall-back that is due does not happen', { request: start.number, id: seen.id })
 }
 
