@@ -9,6 +9,7 @@ import { createBotReader } from './channels/telegram/bots.ts'
 import { redactedSettings, type Settings } from './config/load.ts'
 import { isLoopback } from './domain/app/host.ts'
 import type { Log } from './domain/ports.ts'
+import { nameOf } from './domain/problem.ts'
 import { dayMs } from './domain/verification/limits.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
@@ -280,7 +281,7 @@ function createStop(
     health.end()
     const late = timers.sleep(finishMs + stopMaxMs)
     await Promise.race([finish(), late]).catch((error: unknown) => {
-      log.error('stop_failed', { detail: error instanceof Error ? error.name : 'unknown' })
+      log.error('stop_failed', { detail: nameOf(error) })
     })
   }
   let stopped: Promise<void> | null = null

@@ -104,6 +104,11 @@ export function collected<Value>(mistakes: FieldError[], read: () => Value): Val
   }
 }
 
+/** The class of an error, for the log: its message may quote a secret. */
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown'
+}
+
 /** Whole seconds from `now` until `at`, at least 1, for `retryAfterSeconds`. */
 export function secondsUntil(at: number, now: number): number {
   return Math.max(1, Math.ceil((at - now) / 1000))

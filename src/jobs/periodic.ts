@@ -1,4 +1,5 @@
 import type { Log, Timers } from '../domain/ports.ts'
+import { nameOf } from '../domain/problem.ts'
 
 export type Job = {
   start(): void
@@ -23,7 +24,7 @@ export function periodic(
   const run = () => {
     running = work(stopped.signal)
       .catch((error: unknown) => {
-        log.warn(`${event}_failed`, { detail: error instanceof Error ? error.name : 'unknown' })
+        log.warn(`${event}_failed`, { detail: nameOf(error) })
       })
       .then(() => schedule(everyMs))
   }

@@ -1,5 +1,6 @@
 import { clearAlarm, raiseAlarm } from '../../domain/alarm.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 import type { Bot, BotReader, ReaderFault, ReadUpdate } from '../../domain/telegram/bot.ts'
 import { handleUpdate } from '../../domain/telegram/updates.ts'
 import { hourMs } from '../../domain/verification/limits.ts'
@@ -76,7 +77,7 @@ async function step(ports: PollPorts, { bot, reading, signal }: Step): Promise<n
     return 0
   } catch (error) {
     // The database cannot be used: nothing counts as read.
-    const detail = error instanceof Error ? error.name : 'unknown'
+    const detail = nameOf(error)
     ports.log.warn('bot_failed', { ...placeOf(bot), detail })
     return standByMs
   }

@@ -8,6 +8,7 @@ import {
   outcomeOfCharge,
 } from '../../domain/delivery/spending.ts'
 import type { Log, Metrics, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 
 /** Caps and costs of hand-overs. */
 export type Charges = {
@@ -70,8 +71,4 @@ export function createCharges(ports: ChargePorts): Charges {
       })
     },
   }
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown'
 }

@@ -3,6 +3,7 @@ import type { Delivery } from '../../domain/delivery/delivery.ts'
 import { type Lane as LanePlace, leaseMs } from '../../domain/delivery/handover.ts'
 import type { Due } from '../../domain/delivery/stores.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 import { type Lane, room } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 
@@ -90,7 +91,7 @@ export function createClaims(ports: ClaimPorts): Claims {
       if (limitOf(lane) <= 0) return
       tracked(claim(lane)).catch((error: unknown) => {
         // The next query finds it again.
-        log.warn('outbox_claim_failed', { detail: error instanceof Error ? error.name : 'unknown' })
+        log.warn('outbox_claim_failed', { detail: nameOf(error) })
       })
     },
     look: () => tracked(look()),

@@ -1,6 +1,7 @@
 import { isGone } from '../../domain/delivery/delivery.ts'
 import { leaseMs } from '../../domain/delivery/handover.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
+import { nameOf } from '../../domain/problem.ts'
 import type { Core, SenderPorts } from './core.ts'
 import { type Ending, endingOf, overBeforeItLeft } from './ending.ts'
 import type { Turn } from './hand-over.ts'
@@ -48,7 +49,7 @@ async function switchOff({ apps, clock, log }: SenderPorts, { place }: Lane): Pr
   try {
     await apps.switchOff({ appId, endpointId, now: clock.now() })
   } catch (error) {
-    const detail = error instanceof Error ? error.name : 'unknown'
+    const detail = nameOf(error)
     log.warn('endpoint_not_switched_off', { appId, endpointId, detail })
   }
 }

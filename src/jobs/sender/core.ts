@@ -2,6 +2,7 @@ import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import type { Channel, Log, Metrics, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 import { createCharges } from './charges.ts'
 import { type Claims, createClaims } from './claims.ts'
 import { conclude } from './conclude.ts'
@@ -130,7 +131,7 @@ export function createCore(ports: SenderPorts): Core {
       } catch (error) {
         // It is unknown whether the message was sent: the row is left until its lease ends.
         holdings.remove(item)
-        const detail = error instanceof Error ? error.name : 'unknown'
+        const detail = nameOf(error)
         const { id: deliveryId, appId } = item.delivery
         ports.log.error('delivery_failed', { deliveryId, appId, detail })
       }

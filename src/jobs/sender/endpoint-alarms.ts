@@ -1,6 +1,7 @@
 import { type AlarmKind, clearAlarm, raiseAlarm } from '../../domain/alarm.ts'
 import type { Lane } from '../../domain/delivery/handover.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 
 /**
  * The alarms of endpoints whose servers refuse: raised by a refusal, cleared by a sent message. The
@@ -31,7 +32,7 @@ export function createEndpointAlarms(ports: AlarmPorts): EndpointAlarms {
   const then = (endpointId: string, work: () => Promise<void>) => {
     last = last.then(work).catch((error: unknown) => {
       known.delete(endpointId)
-      log.warn('alarm_failed', { detail: error instanceof Error ? error.name : 'unknown' })
+      log.warn('alarm_failed', { detail: nameOf(error) })
     })
   }
   const kindsOf = (endpointId: string): Set<AlarmKind> | null => {

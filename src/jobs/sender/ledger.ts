@@ -1,5 +1,6 @@
 import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.ts'
 import type { Log, Timers } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 
 /** Writes the outcomes of tries in groups, and again when the database refuses them. */
 export type Ledger = {
@@ -52,7 +53,7 @@ export function createLedger({ deliveries, timers, log, onRoom }: LedgerPorts): 
       isFollowed = await deliveries.settle(command)
     } catch (error) {
       const { id: deliveryId, appId } = command.delivery
-      const detail = error instanceof Error ? error.name : 'unknown'
+      const detail = nameOf(error)
       if (!failed.has(command)) log.warn('delivery_not_written', { deliveryId, appId, detail })
       failed.set(command, onDisk)
       retryLater()

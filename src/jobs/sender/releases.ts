@@ -1,4 +1,5 @@
 import type { Log, Ports } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 
 /** Gives leases back to the store, many in one write, and again where it did not take them. */
 export type Releases = {
@@ -38,7 +39,7 @@ export function createReleases(ports: ReleasePorts): Releases {
     try {
       await deliveries.release({ node, ids })
     } catch (error) {
-      const detail = error instanceof Error ? error.name : 'unknown'
+      const detail = nameOf(error)
       log.warn('outbox_release_failed', { count: ids.length, detail })
       for (const id of ids) gathered.add(id)
       schedule((run) => timers.after(retryMs, run))

@@ -1,4 +1,5 @@
 import type { Log, Timers } from '../../domain/ports.ts'
+import { nameOf } from '../../domain/problem.ts'
 import type { SettledWebhook, WebhookPlace, WebhookStore } from '../../domain/webhook/stores.ts'
 
 /** The result of one try, with what follows for its webhook. */
@@ -45,7 +46,7 @@ export function createLedger({ webhooks, clock, timers, log }: LedgerPorts): Led
       try {
         await webhooks.settle({ now: clock.now(), webhooks: byWebhook(batch) })
       } catch (error) {
-        const detail = error instanceof Error ? error.name : 'unknown'
+        const detail = nameOf(error)
         log.warn('webhook_results_not_written', { count: waiting.length, detail })
         return false
       }

@@ -1,8 +1,9 @@
 import { leaseMs } from '../../domain/delivery/handover.ts'
+import { nameOf } from '../../domain/problem.ts'
 import { waitMaxMs } from '../../domain/webhook/schedule.ts'
 import type { DueQuery, WebhookPlace } from '../../domain/webhook/stores.ts'
 import { heldMax, isIdle, type Lane, wantsMore } from './lane.ts'
-import { laneOf, nameOf, type State, track, type WebhookPorts } from './state.ts'
+import { laneOf, type State, track, type WebhookPorts } from './state.ts'
 
 /** Reads due messages from the store, for webhooks that this node has leased. */
 export type Reader = {

@@ -38,7 +38,3 @@ export async function idle({ open }: State): Promise<void> {
 export function fieldsOf({ place: { appId, webhookId } }: Lane) {
   return { appId, webhookId }
 }
-
-export function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown'
-}

@@ -1,3 +1,4 @@
+import { nameOf } from '../../domain/problem.ts'
 import type { DueMessage } from '../../domain/webhook/message.ts'
 import type { Answer } from '../../domain/webhook/schedule.ts'
 import { type Job, periodic } from '../periodic.ts'
@@ -5,7 +6,7 @@ import { conclude } from './ending.ts'
 import { giveUp, type Lane } from './lane.ts'
 import { createLedger } from './ledger.ts'
 import { createReader } from './reader.ts'
-import { fieldsOf, idle, nameOf, type State, type WebhookPorts } from './state.ts'
+import { fieldsOf, idle, type State, type WebhookPorts } from './state.ts'
 import { createTurns } from './turns.ts'
 
 const lookEveryMs = 1_000
