@@ -93,6 +93,21 @@ export function byStatus(name: string, { status, retryAfterMs }: HttpAnswer): De
   return refused(status === 401 || status === 403 ? 'login' : 'server', code, detail)
 }
 
+type Coded = { cause: RefusalCause | 'busy' | undefined; code: string; words: unknown }
+
+/** The outcome by the code in the body, with the gateway's words; by the status for an unknown code. */
+export function byCause(
+  name: string,
+  answer: HttpAnswer,
+  { cause, code, words }: Coded,
+  message: Message,
+): DeliveryOutcome {
+  if (cause === undefined) return byStatus(name, answer)
+  const detail = `${name}: ${sayings(words, message)}`
+  if (cause !== 'busy') return refused(cause, code, detail)
+  return busy(code, detail, { retryAfterMs: answer.retryAfterMs })
+}
+
 /** The cause for each code, from lists of codes by cause. */
 export function causesOf<Of extends Cause | 'busy'>(
   lists: Partial<Record<Of, string>>,

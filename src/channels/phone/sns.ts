@@ -1,7 +1,7 @@
 import type { SnsSecrets, SnsSettings } from '../../domain/app/gateway-fields.ts'
 import type { HttpAnswer, HttpRequest } from '../../domain/http-out.ts'
 import { awsHeaders } from './aws.ts'
-import { busy, byStatus, causesOf, form, type Gateway, refused, sayings, taken } from './gateway.ts'
+import { byCause, causesOf, form, type Gateway, taken } from './gateway.ts'
 
 /**
  * Amazon SNS. It reports nothing about a text message but to CloudWatch, so `sent` is the last that
@@ -28,11 +28,9 @@ export const sns: Gateway<SnsSettings, SnsSecrets> = {
   outcome(answer, message) {
     if (answer.status === 200) return taken('200', element(answer, 'MessageId'))
     const code = element(answer, 'Code') ?? ''
-    const cause = causeOf(code, element(answer, 'Message') ?? '')
-    if (cause === undefined) return byStatus('Amazon SNS', answer)
-    const detail = `Amazon SNS: ${sayings(element(answer, 'Message'), message)}`
-    if (cause !== 'busy') return refused(cause, code, detail)
-    return busy(code, detail, { retryAfterMs: answer.retryAfterMs })
+    const words = element(answer, 'Message')
+    const coded = { cause: causeOf(code, words ?? ''), code, words }
+    return byCause('Amazon SNS', answer, coded, message)
   },
   probe: (settings, secrets, now) => call('GetSMSAttributes', {}, { settings, secrets, now }),
   probeFault(answer) {

@@ -2,16 +2,13 @@ import type { TwilioSecrets, TwilioSettings } from '../../domain/app/gateway-fie
 import type { Report } from '../../domain/delivery/report.ts'
 import {
   basic,
-  busy,
-  byStatus,
+  byCause,
   causesOf,
   form,
   formHeaders,
   type Gateway,
   jsonOf,
   type Posted,
-  refused,
-  sayings,
   taken,
   textOf,
 } from './gateway.ts'
@@ -39,11 +36,8 @@ export const twilio: Gateway<TwilioSettings, TwilioSecrets> = {
   outcome(answer, message) {
     const { code, sid, message: words } = jsonOf(answer.body)
     if (answer.status === 201) return taken('201', sid)
-    const cause = causes.get(textOf(code))
-    if (cause === undefined) return byStatus('Twilio', answer)
-    const detail = `Twilio: ${sayings(words, message)}`
-    if (cause !== 'busy') return refused(cause, textOf(code), detail)
-    return busy(textOf(code), detail, { retryAfterMs: answer.retryAfterMs })
+    const coded = { cause: causes.get(textOf(code)), code: textOf(code), words }
+    return byCause('Twilio', answer, coded, message)
   },
   probe({ accountSid }, { authToken }) {
     const authorization = basic(accountSid, authToken)

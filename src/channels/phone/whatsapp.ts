@@ -1,16 +1,13 @@
 import type { WhatsappSecrets, WhatsappSettings } from '../../domain/app/gateway-fields.ts'
 import type { Report } from '../../domain/delivery/report.ts'
 import {
-  busy,
-  byStatus,
+  byCause,
   causesOf,
   type Gateway,
   jsonOf,
   listOf,
   objectOf,
   type Posted,
-  refused,
-  sayings,
   taken,
   textOf,
 } from './gateway.ts'
@@ -49,11 +46,8 @@ export const whatsapp: Gateway<WhatsappSettings, WhatsappSecrets> = {
     const [first] = listOf(messages)
     if (answer.status === 200 && first) return taken('200', first['id'])
     const { code, message: words } = objectOf(error)
-    const cause = causeOf(textOf(code))
-    if (cause === undefined) return byStatus('WhatsApp', answer)
-    const detail = `WhatsApp: ${sayings(words, message)}`
-    if (cause !== 'busy') return refused(cause, textOf(code), detail)
-    return busy(textOf(code), detail, { retryAfterMs: answer.retryAfterMs })
+    const coded = { cause: causeOf(textOf(code)), code: textOf(code), words }
+    return byCause('WhatsApp', answer, coded, message)
   },
   probe: (settings, { accessToken }) => ({
     method: 'GET',
