@@ -1,6 +1,6 @@
 import { serve } from './executable.ts'
-import { openGateway } from './gateway.ts'
 import { openClient, pace, startLines } from './load.ts'
+import { openReceiver } from './receiver.ts'
 import { besides, type Finding, finding, percentile } from './report.ts'
 import type { Bench, Measure } from './run.ts'
 import { seed } from './seed.ts'
@@ -17,7 +17,7 @@ const hangingPerSecond = 50
 /** Starts of an app until their mail is accepted, with and without its own gateway that hangs. */
 async function mailsBesideHangingGateway(bench: Bench): Promise<Finding> {
   const sink = await openSink({ delayMs: 20 })
-  const gateway = await openGateway({ hangs: true })
+  const gateway = await openReceiver({ hangs: true })
   const seconds = bench.quick ? 4 : 10
   const [alone, beside] = [
     await appOn(bench, { smtpPort: sink.port, gatewayUrl: gateway.url }),
@@ -62,18 +62,19 @@ async function messagesToGateway(bench: Bench): Promise<Finding[]> {
   const count = perSecond * bench.seconds
   for (let round = 0; round <= bench.rounds; round++) {
     bench.progress(`messages to a gateway, round ${round} of ${bench.rounds}`)
-    const gateway = await openGateway()
+    const gateway = await openReceiver()
     const { client, stop } = await appOn(bench, { smtpPort: null, gatewayUrl: gateway.url })
     const lines = startLines(`round-${round}`, count, { channel: 'webhook' })
     const begunAt = performance.now()
     const { refused } = await pace({ client, perSecond, lines })
-    const { messages, repeated } = await gateway.taken(count - refused)
+    const { messages, posts } = await gateway.taken(count - refused)
     const seconds = (performance.now() - begunAt) / 1_000
     await stop()
     gateway.stop()
     // The first round warms up.
     if (round === 0) continue
     rates.push(messages / seconds)
+    const repeated = posts - messages
     wrong += count - refused - messages + repeated
   }
   const target = finding(

@@ -1,6 +1,8 @@
+import { untilTaken } from './patience.ts'
+
 /**
- * A receiver of webhooks that takes every message and keeps only ids and counts. It runs in a
- * separate process (`openReceiver`), so that it does not slow the bench.
+ * A receiver of webhooks, or a gateway, that takes every message, verifies nothing, and keeps only ids
+ * and counts. It runs in a separate process (`openReceiver`), so that it does not slow the bench.
  */
 export type ReceiverCounts = {
   posts: number
@@ -21,14 +23,20 @@ export type Receiver = {
   stop(): void
 }
 
+type ReceiverOptions = {
+  /** Takes requests, and never answers. */
+  hangs?: boolean
+}
+
 type Request = { ask: 'counts'; since: number } | { ask: 'reset' }
 
 const patienceMs = 20_000
 
-export async function openReceiver(): Promise<Receiver> {
+export async function openReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
   const waiting: ((answer: unknown) => void)[] = []
   const next = <Answer>() => new Promise<Answer>((done) => waiting.push(done as () => void))
-  const child = Bun.spawn([process.execPath, import.meta.path], {
+  const command = [process.execPath, import.meta.path, JSON.stringify(options)]
+  const child = Bun.spawn(command, {
     stdio: ['ignore', 'inherit', 'inherit'],
     ipc: (answer) => waiting.shift()?.(answer),
   })
@@ -43,17 +51,8 @@ export async function openReceiver(): Promise<Receiver> {
     url: await next<string>(),
     counts,
     reset: () => ask<void>({ ask: 'reset' }),
-    async taken(messages) {
-      let last = await counts()
-      let changedAt = performance.now()
-      while (last.messages < messages && performance.now() < changedAt + patienceMs) {
-        await Bun.sleep(20)
-        const now = await counts()
-        if (now.messages > last.messages) changedAt = performance.now()
-        last = now
-      }
-      return last
-    },
+    taken: (messages) =>
+      untilTaken(counts, (seen) => seen.messages, { wanted: messages, patienceMs }),
     stop() {
       process.off('exit', kill)
       kill()
@@ -61,15 +60,17 @@ export async function openReceiver(): Promise<Receiver> {
   }
 }
 
-if (import.meta.main) serve()
+if (import.meta.main) serve(JSON.parse(process.argv[2] ?? '{}') as ReceiverOptions)
 
-function serve(): void {
+function serve({ hangs = false }: ReceiverOptions): void {
   let ids = new Set<string>()
   let times: number[] = []
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
+    idleTimeout: 60,
     async fetch(request) {
+      if (hangs) return new Promise<Response>(() => {})
       await request.arrayBuffer()
       ids.add(request.headers.get('webhook-id') ?? '')
       times.push(performance.timeOrigin + performance.now())

@@ -1,3 +1,5 @@
+import { untilTaken } from './patience.ts'
+
 /**
  * A mail server that accepts every mail and keeps only counts. It runs in a separate process
  * (`openSink`), so that it does not slow the bench.
@@ -56,17 +58,7 @@ export async function openSink(options: SinkOptions = {}): Promise<Sink> {
     port: await next<number>(),
     counts,
     reset: () => ask<void>('reset'),
-    async taken(mails) {
-      let last = await counts()
-      let changedAt = performance.now()
-      while (last.mails < mails && performance.now() < changedAt + patienceMs) {
-        await Bun.sleep(20)
-        const now = await counts()
-        if (now.mails > last.mails) changedAt = performance.now()
-        last = now
-      }
-      return last
-    },
+    taken: (mails) => untilTaken(counts, (seen) => seen.mails, { wanted: mails, patienceMs }),
     stop() {
       process.off('exit', kill)
       kill()
