@@ -1,28 +1,17 @@
 import type { Actor } from '../audit.ts'
-import { isWithin, mustBe } from '../field.ts'
 import type { Ports } from '../ports.ts'
-import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
-import { newWebhookSecret, readWebhookSecret } from '../webhook/secret.ts'
-import { webhookFields as eventFields, formerSecondsUsual } from '../webhook/webhook.ts'
+import { Problem } from '../problem.ts'
+import { type RotationInput, readRotation } from '../webhook/secret.ts'
 import type { App } from './app.ts'
 import { type Endpoint, openSecrets, sealSecret } from './endpoint.ts'
 import { found } from './endpoints.ts'
 import { changeApp, findApp, type ManagePorts } from './manage.ts'
-import { type WebhookSecrets, type WebhookSettings, webhookFields } from './webhook-fields.ts'
+import type { WebhookSecrets, WebhookSettings } from './webhook-fields.ts'
 
 export type WebhookEndpoint = Endpoint<WebhookSettings>
 
 /** An endpoint, and its new secret where that was made here, to be shown this once. */
 export type Rotated = { endpoint: WebhookEndpoint; secret: string | null }
-
-type RotationInput = {
-  appId: string
-  id: string
-  /** Made if absent. */
-  secret?: unknown
-  keepFormerSeconds?: unknown
-  mistakes?: FieldError[]
-}
 
 /**
  * Gives a webhook another secret; the one before signs too for a day, or as long as is given. Throws
@@ -31,26 +20,18 @@ type RotationInput = {
 export async function rotateSecret(
   ports: ManagePorts,
   actor: Actor,
-  { appId, id, secret, keepFormerSeconds: kept = formerSecondsUsual, ...input }: RotationInput,
+  { appId, id, ...input }: RotationInput & { appId: string; id: string },
 ): Promise<Rotated> {
   webhookOf(await findApp(ports, appId), id)
-  const given = secret === undefined ? undefined : readWebhookSecret(secret)
-  const mistakes = [...(input.mistakes ?? [])]
-  if (secret !== undefined && given === undefined) {
-    mistakes.push({ field: 'secret', reason: mustBe(webhookFields.secret) })
-  }
-  const { keepFormerSeconds: field } = eventFields
-  if (!isWithin(field, kept)) mistakes.push({ field: field.wire, reason: mustBe(field) })
-  refuseIfAny(mistakes)
-  const next = given ?? newWebhookSecret(ports.random)
+  const { next, isMade, keptMs } = readRotation(ports.random, input)
   const app = await changeApp(ports, actor, { id: appId, action: 'endpoint.rotate' }, (current) => {
     const now = ports.clock.now()
-    const until = Number(kept) === 0 ? null : now + Number(kept) * 1000
+    const until = keptMs === 0 ? null : now + keptMs
     const changed = renewed(ports, current, webhookOf(current, id), { next, until, now })
     const endpoints = current.endpoints.map((other) => (other.id === id ? changed : other))
     return { change: { endpoints }, detail: `endpoint ${id}` }
   })
-  return { endpoint: webhookOf(app, id), secret: given === undefined ? next : null }
+  return { endpoint: webhookOf(app, id), secret: isMade ? next : null }
 }
 
 /** The secrets that sign a message now, the current one first; null where they do not open. */

@@ -9,9 +9,8 @@ import type { WrappedKey } from '../keyring.ts'
 import type { Ports } from '../ports.ts'
 import { type FieldError, Problem, refuseIfAny } from '../problem.ts'
 import type { AlarmChange } from '../stores.ts'
-import { newWebhookSecret, readWebhookSecret } from './secret.ts'
+import { newWebhookSecret, type RotationInput, readRotation, readWebhookSecret } from './secret.ts'
 import {
-  formerSecondsUsual,
   readWebhookUrl,
   type Webhook,
   type WebhookState,
@@ -110,20 +109,10 @@ export async function updateWebhook(
 export async function rotateWebhookSecret(
   ports: ManagePorts,
   actor: Actor,
-  input: {
-    appId: string
-    id: string
-    secret?: unknown
-    keepFormerSeconds?: unknown
-    mistakes?: FieldError[]
-  },
+  { appId, id, ...input }: RotationInput & { appId: string; id: string },
 ): Promise<WithSecret> {
-  const { appId, id, mistakes = [] } = input
   foundWebhook(await findApp(ports, appId), id)
-  const given = readSecretInto(input.secret, mistakes)
-  const kept = readAs<number>('keepFormerSeconds', input.keepFormerSeconds, mistakes)
-  refuseIfAny(mistakes)
-  const made = given === undefined ? newWebhookSecret(ports.random) : null
+  const { next, isMade, keptMs } = readRotation(ports.random, input)
   const action = { id: appId, action: 'webhook.rotate' } as const
   const app = await changeApp(ports, actor, action, (current) => {
     const before = foundWebhook(current, id)
@@ -137,10 +126,9 @@ export async function rotateWebhookSecret(
       before.secretSealed,
     )
     const former = keyring.seal(appId, dataKey, webhookPlace(before, 'former_sealed'), opened)
-    const keptMs = (kept ?? formerSecondsUsual) * 1000
     const changed: Webhook = {
       ...before,
-      secretSealed: sealed(ports, { appId, dataKey }, before, made ?? given ?? ''),
+      secretSealed: sealed(ports, { appId, dataKey }, before, next),
       formerSealed: keptMs > 0 ? former : null,
       formerUntil: keptMs > 0 ? now + keptMs : null,
       updatedAt: now,
@@ -148,7 +136,7 @@ export async function rotateWebhookSecret(
     const webhooks = current.webhooks.map((other) => (other.id === id ? changed : other))
     return { change: { webhooks }, detail: `webhook ${id}` }
   })
-  return { webhook: foundWebhook(app, id), secret: made }
+  return { webhook: foundWebhook(app, id), secret: isMade ? next : null }
 }
 
 const purgeBatch = 500
