@@ -5,7 +5,6 @@ import { addEndpoint } from '../../src/domain/app/endpoints.ts'
 import { applyReport, followOf } from '../../src/domain/delivery/follow.ts'
 import { readHandover } from '../../src/domain/delivery/handover.ts'
 import type { Chosen } from '../../src/domain/learning/chosen.ts'
-import { Problem } from '../../src/domain/problem.ts'
 import { admit } from '../../src/domain/verification/admission.ts'
 import { checkVerification } from '../../src/domain/verification/check.ts'
 import { fallBack } from '../../src/domain/verification/fall-back.ts'
@@ -13,7 +12,7 @@ import { type LimitRow, takeRates } from '../../src/domain/verification/limits.t
 import { resendVerification } from '../../src/domain/verification/resend.ts'
 import { type StartRequest, startVerification } from '../../src/domain/verification/start.ts'
 import { nextSteps } from '../../src/domain/verification/verification.ts'
-import { noon, type World, world, wrongCode } from '../support/world.ts'
+import { noon, problemOf, type World, world, wrongCode } from '../support/world.ts'
 
 const actor = { who: 'cli', requestId: null }
 const both = ['webhook', 'email'] as const satisfies StartRequest['channel']
@@ -38,15 +37,6 @@ const start = (w: World, request: Partial<StartRequest> = {}) =>
 
 const sentBy = ({ sent }: World) =>
   sent.map(({ handover }) => [handover.channel, handover.recipient.address, handover.code])
-
-async function problemOf(promise: Promise<unknown>) {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof Problem)) throw new Error(`no problem but ${error}`)
-  return { code: error.code, ...error.extra }
-}
 
 describe('a start with a route', () => {
   test('sends to the recipient of the first channel, and names the others masked', async () => {

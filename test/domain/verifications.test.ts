@@ -13,7 +13,7 @@ import { type Mode, statusOf } from '../../src/domain/verification/verification.
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { systemRandom } from '../../src/system.ts'
-import { addApp, codeOf, noon, type World, world, wrongCode } from '../support/world.ts'
+import { addApp, codeOf, noon, problemOf, type World, world, wrongCode } from '../support/world.ts'
 
 async function start(w: World, request: Partial<StartRequest> = {}) {
   const started = await startVerification(w, {
@@ -39,15 +39,6 @@ const check = (
   mode: Mode = 'live',
   idempotencyKey: string | undefined = undefined,
 ) => checkVerification(w, { appId: w.app.id, mode, id, code, idempotencyKey })
-
-async function problemOf(promise: Promise<unknown>) {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof Problem)) throw new Error(`no problem but ${error}`)
-  return { code: error.code, ...error.extra }
-}
 
 describe('a start', () => {
   test('hands over the code to exactly the address that was asked for', async () => {

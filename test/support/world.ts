@@ -6,6 +6,7 @@ import type { Policy } from '../../src/domain/app/policy.ts'
 import type { Delivery, Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
 import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
+import { Problem } from '../../src/domain/problem.ts'
 import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
 import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
@@ -143,4 +144,14 @@ export function codeOf(sent: { handover: Handover } | undefined): string {
 export function wrongCode(right: string): string {
   const first = right.charAt(0) === '0' ? '1' : '0'
   return first + right.slice(1)
+}
+
+/** The problem that a call ends with. */
+export async function problemOf(promise: Promise<unknown>) {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof Problem)) throw new Error(`no problem but ${error}`)
+  return { code: error.code, ...error.extra }
 }
