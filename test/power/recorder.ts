@@ -92,7 +92,10 @@ function isWhole(trace: string): boolean {
   return new RegExp(`^${pid} .*\\+\\+\\+ (exited|killed) .*\\n`, 'm').test(trace)
 }
 
-/** Finds out from the files whether an interrupted call had its effect. */
+/**
+ * Finds out from the files whether an interrupted call had its effect. An interrupted answer may
+ * have reached the client, so it counts: what it says must hold from the beginning of the call.
+ */
 function hasHappened(root: string, event: TraceEvent): boolean {
   switch (event.kind) {
     case 'write': {
@@ -110,6 +113,8 @@ function hasHappened(root: string, event: TraceEvent): boolean {
     case 'link':
     case 'copy':
       return existsSync(join(root, event.to))
+    case 'answer':
+      return true
     default:
       return false
   }
