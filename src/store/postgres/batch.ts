@@ -1,0 +1,89 @@
+import type { Timers } from '../../domain/ports.ts'
+import { Problem } from '../../domain/problem.ts'
+
+export type BatchOptions<Command, Result> = {
+  timers: Pick<Timers, 'soon'>
+  /** Commands of a batch are sorted by it, and no two of a batch have the same. */
+  keyOf(command: Command): string
+  /** The most commands of a batch. */
+  max: number
+  /** The most batches at a time. */
+  atOnce: number
+  /** The most commands that wait; more are refused. */
+  waitingMax?: number
+  /** Answers each command, in their order. */
+  run(commands: Command[]): Promise<Result[]>
+}
+
+type Waiting<Command, Result> = {
+  command: Command
+  key: string
+  resolve(result: Result): void
+  reject(error: unknown): void
+}
+
+/**
+ * Runs the commands of a turn of the event loop together. A batch is sorted, so that two of them
+ * lock in the same order; a second command for the same key waits for the next batch. When a batch
+ * fails for another reason than an unavailable database, each of its commands runs alone.
+ */
+export function createBatch<Command, Result>(
+  options: BatchOptions<Command, Result>,
+): (command: Command) => Promise<Result> {
+  const { timers, keyOf, max, atOnce, run, waitingMax = 20_000 } = options
+  let waiting: Waiting<Command, Result>[] = []
+  let running = 0
+  let isScheduled = false
+
+  function schedule(): void {
+    if (isScheduled || running >= atOnce || waiting.length === 0) return
+    isScheduled = true
+    timers.soon(() => {
+      isScheduled = false
+      while (running < atOnce && waiting.length > 0) void runBatch(nextBatch())
+    })
+  }
+
+  function nextBatch(): Waiting<Command, Result>[] {
+    const batch = new Map<string, Waiting<Command, Result>>()
+    const left: Waiting<Command, Result>[] = []
+    for (const one of waiting) {
+      if (batch.size < max && !batch.has(one.key)) batch.set(one.key, one)
+      else left.push(one)
+    }
+    waiting = left
+    return [...batch.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  async function runBatch(batch: Waiting<Command, Result>[]): Promise<void> {
+    running++
+    try {
+      await answer(batch)
+    } catch (error) {
+      if (batch.length === 1 || error instanceof Problem) {
+        for (const one of batch) one.reject(error)
+      } else {
+        for (const one of batch) await answer([one]).catch(one.reject)
+      }
+    } finally {
+      running--
+      schedule()
+    }
+  }
+
+  async function answer(batch: Waiting<Command, Result>[]): Promise<void> {
+    const results = await run(batch.map(({ command }) => command))
+    if (results.length !== batch.length) throw new Error('a batch has another number of results')
+    for (const [index, one] of batch.entries()) one.resolve(results[index] as Result)
+  }
+
+  return (command) => {
+    if (waiting.length >= waitingMax) {
+      return Promise.reject(new Problem('store_unavailable', { retryAfterSeconds: 5 }))
+    }
+    return new Promise((resolve, reject) => {
+      waiting.push({ command, key: keyOf(command), resolve, reject })
+      schedule()
+    })
+  }
+}

@@ -1,0 +1,2 @@
+/** The functions of the newest schema. Their names end in `__v`, which becomes the schema's number. */
+export const functions: readonly string[] = []

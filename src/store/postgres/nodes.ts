@@ -1,0 +1,19 @@
+import type { Node, NodeStore } from '../../domain/stores.ts'
+import type { Parts } from './parts.ts'
+
+export function createNodeStore({ database }: Pick<Parts, 'database'>): NodeStore {
+  return {
+    beat: async (node) => {
+      await database.run(
+        `insert into nodes (id, seen_at, keyset_version) values ($id, $seenAt, $keysetVersion)
+        on conflict (id) do update set seen_at = excluded.seen_at,
+          keyset_version = excluded.keyset_version`,
+        node,
+      )
+    },
+    leave: async (id) => {
+      await database.run('delete from nodes where id = $id', { id })
+    },
+    list: () => database.read<Node>('select id, seen_at, keyset_version from nodes order by id'),
+  }
+}

@@ -1,0 +1,5 @@
+import type { Timers } from '../../domain/ports.ts'
+import type { Database } from './database.ts'
+
+/** What every part of the store needs. */
+export type Parts = { database: Database; timers: Timers }

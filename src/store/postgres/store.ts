@@ -1,0 +1,58 @@
+import type { SQL } from 'bun'
+import type { Timers } from '../../domain/ports.ts'
+import type { Stores } from '../../domain/stores.ts'
+import { createDatabase } from './database.ts'
+import { createLanes } from './lanes.ts'
+import { createNodeStore } from './nodes.ts'
+import type { Parts } from './parts.ts'
+
+export type PostgresStore = Stores & {
+  /** Finishes what is running and closes every connection. */
+  close(): Promise<void>
+}
+
+export type StoreOptions = {
+  /** Makes a client with one connection, without prepared statements, with `bigint: true`. */
+  connect(): SQL
+  timers: Timers
+  /** The most connections. */
+  lanes?: number
+}
+
+/** Opens a database that is migrated. */
+export async function openPostgresStore(options: StoreOptions): Promise<PostgresStore> {
+  const { connect, timers, lanes: count = 8 } = options
+  const lanes = createLanes({ connect, count, timers })
+  const parts: Parts = { database: createDatabase(lanes), timers }
+
+  return {
+    verifications: missing('verifications'),
+    deliveries: missing('deliveries'),
+    spending: missing('spending'),
+    suppressions: missing('suppressions'),
+    bindings: missing('bindings'),
+    webhooks: missing('webhooks'),
+    apps: missing('apps'),
+    templates: missing('templates'),
+    limits: missing('limits'),
+    events: missing('events'),
+    alarms: missing('alarms'),
+    audit: missing('audit'),
+    stats: missing('stats'),
+    inbox: missing('inbox'),
+    learning: missing('learning'),
+    nodes: createNodeStore(parts),
+    meta: missing('meta'),
+    maintenance: missing('maintenance'),
+    close: lanes.close,
+  }
+}
+
+/** Replaced noun by noun while this store is being built. */
+function missing<Store extends object>(name: string): Store {
+  return new Proxy({} as Store, {
+    get: (_, method) => () => {
+      throw new Error(`${name}.${String(method)} is not built for PostgreSQL yet`)
+    },
+  })
+}

@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { SQL } from 'bun'
+import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
+import { systemTimers } from '../../src/system.ts'
+import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+
+setDefaultTimeout(60_000)
+
+let server: PostgresServer
+const opened: PostgresStore[] = []
+
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(async () => {
+  await Promise.all(opened.map((store) => store.close()))
+  server.stop()
+})
+
+async function open(): Promise<PostgresStore> {
+  // A test has no more use for the stores of those before it.
+  await Promise.all(opened.splice(0).map((store) => store.close()))
+  const url = await server.create()
+  const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
+  const store = await openPostgresStore({ connect, timers: systemTimers })
+  opened.push(store)
+  return store
+}
+
+describe('postgres: nodes', () => {
+  test('a node that beats is listed, until it leaves', async () => {
+    const { nodes } = await open()
+    await nodes.beat({ id: 'a', seenAt: Date.now(), keysetVersion: 1 })
+    const later = { id: 'a', seenAt: Date.now() + 5, keysetVersion: 2 }
+    await nodes.beat(later)
+    expect(await nodes.list()).toEqual([later])
+    await nodes.leave('a')
+    expect(await nodes.list()).toEqual([])
+  })
+})
