@@ -3,6 +3,7 @@ import { SQL } from 'bun'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+import { auditContract } from './contract-audit.ts'
 
 setDefaultTimeout(60_000)
 
@@ -38,3 +39,5 @@ describe('postgres: nodes', () => {
     expect(await nodes.list()).toEqual([])
   })
 })
+
+describe('postgres: audit', () => auditContract(open))

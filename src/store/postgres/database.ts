@@ -5,7 +5,7 @@ import type { Values } from './placeholders.ts'
 /** Every method rejects with a problem when the database cannot be used. */
 export type Database = {
   /** One statement that changes nothing. */
-  read<Row>(text: string, values?: Values): Promise<Row[]>
+  read<Row>(text: string, values?: Values, priority?: Priority): Promise<Row[]>
   /** One statement in a transaction of its own. */
   write<Row>(text: string, values?: Values, priority?: Priority): Promise<Row[]>
   /** Like `write`; how many rows were changed. */
@@ -37,7 +37,8 @@ export function createDatabase(lanes: Lanes): Database {
   }
 
   return {
-    read: (text, values) => use('start', (session) => session.query(text, values)),
+    read: (text, values, priority = 'start') =>
+      use(priority, (session) => session.query(text, values)),
     write: (text, values, priority = 'background') =>
       use(priority, (session) => session.query(text, values)),
     run: (text, values, priority = 'background') =>

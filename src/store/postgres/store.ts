@@ -1,6 +1,7 @@
 import type { SQL } from 'bun'
 import type { Timers } from '../../domain/ports.ts'
 import type { Stores } from '../../domain/stores.ts'
+import { createAuditChain, createAuditStore } from './audit.ts'
 import { createDatabase } from './database.ts'
 import { createLanes } from './lanes.ts'
 import { createNodeStore } from './nodes.ts'
@@ -24,6 +25,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const { connect, timers, lanes: count = 8 } = options
   const lanes = createLanes({ connect, count, timers })
   const parts: Parts = { database: createDatabase(lanes), timers }
+  const audit = createAuditChain()
 
   return {
     verifications: missing('verifications'),
@@ -37,7 +39,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     limits: missing('limits'),
     events: missing('events'),
     alarms: missing('alarms'),
-    audit: missing('audit'),
+    audit: createAuditStore(parts, audit),
     stats: missing('stats'),
     inbox: missing('inbox'),
     learning: missing('learning'),

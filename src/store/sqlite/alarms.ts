@@ -1,9 +1,9 @@
 import type { Database } from 'bun:sqlite'
 import type { Alarm, AlarmPlace } from '../../domain/alarm.ts'
 import type { AlarmChange, AlarmStore } from '../../domain/stores.ts'
+import { readCursor, toPage } from '../page.ts'
 import type { AppCache } from './apps.ts'
 import type { AddEvent } from './events.ts'
-import { readCursor, toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 
 /** Turns alarms on and off inside a transaction; false where nothing changed. */

@@ -5,12 +5,13 @@ import type { AuditAppend, HeadMoved } from '../../domain/audit.ts'
 import type { WrappedKey } from '../../domain/keyring.ts'
 import type { Timers } from '../../domain/ports.ts'
 import type { AppChange, AppStore, KeyRenewal, NewApp, SecretRenewal } from '../../domain/stores.ts'
+import { freeze } from '../freeze.ts'
+import { toPage } from '../page.ts'
 import type { AlarmRows } from './alarms.ts'
 import { createApiKeys } from './api-keys.ts'
 import type { AuditChain } from './audit.ts'
 import { createBrands } from './brands.ts'
 import { createDkimRows, type DkimRows } from './dkim.ts'
-import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { createRemoval } from './removal.ts'
 import { createTemplateRows } from './templates.ts'
@@ -140,15 +141,6 @@ export function createAppCache(database: Database, timers: Pick<Timers, 'soon'>)
     },
     forget: () => kept.clear(),
   }
-}
-
-/** Freezes a value, because callers share it. */
-function freeze<Value extends object>(value: Value): Value {
-  for (const inner of Object.values(value)) {
-    // Bytes cannot be frozen.
-    if (typeof inner === 'object' && inner !== null && !ArrayBuffer.isView(inner)) freeze(inner)
-  }
-  return Object.freeze(value)
 }
 
 /** Parts of an app that have tables of their own. */

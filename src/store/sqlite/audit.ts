@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { AuditAppend, AuditRecord, AuditState } from '../../domain/audit.ts'
 import type { AuditStore } from '../../domain/stores.ts'
-import { readCursor, toPage } from './page.ts'
+import { readCursor, toPage } from '../page.ts'
 import type { Parts } from './parts.ts'
 
 export type AuditChain = ReturnType<typeof createAuditChain>

@@ -8,8 +8,8 @@ import type {
   BotKey,
   NewBinding,
 } from '../../domain/telegram/store.ts'
+import { toPage } from '../page.ts'
 import type { AuditChain } from './audit.ts'
-import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 
 type Deps = Parts & { audit: AuditChain }

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Event } from '../../domain/event.ts'
 import type { EventStore } from '../../domain/stores.ts'
-import { readCursor, toPage } from './page.ts'
+import { readCursor, toPage } from '../page.ts'
 import type { Parts } from './parts.ts'
 import type { Tell } from './tell.ts'
 

@@ -1,7 +1,7 @@
 import type { Timers } from '../../domain/ports.ts'
 import type { VerificationQuery, VerificationStore } from '../../domain/verification/stores.ts'
 import type { Status } from '../../domain/verification/verification.ts'
-import { toPage } from './page.ts'
+import { toPage } from '../page.ts'
 import type { Parts } from './parts.ts'
 import {
   chainFrom,

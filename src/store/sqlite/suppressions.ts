@@ -11,9 +11,9 @@ import {
   type Suppression,
   suppressedUntil,
 } from '../../domain/delivery/suppression.ts'
+import { toPage } from '../page.ts'
 import type { AppCache } from './apps.ts'
 import type { AuditChain } from './audit.ts'
-import { toPage } from './page.ts'
 import type { Parts } from './parts.ts'
 import { firstNumber } from './verification-row.ts'
 

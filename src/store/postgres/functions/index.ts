@@ -1,2 +1,4 @@
+import audit from './audit.sql' with { type: 'text' }
+
 /** The functions of the newest schema. Their names end in `__v`, which becomes the schema's number. */
-export const functions: readonly string[] = []
+export const functions: readonly string[] = [audit]

@@ -1,4 +1,4 @@
-import type { Page } from '../../domain/stores.ts'
+import type { Page } from '../domain/stores.ts'
 
 /** A page of `limit` items, given one more, which shows whether more follow; the cursor is an id. */
 export function toPage<Item extends { id: number | string }>(
