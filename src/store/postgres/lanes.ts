@@ -14,6 +14,8 @@ export type Session = {
   query<Row>(text: string, values?: Values): Promise<Row[]>
   /** How many rows were changed. */
   run(text: string, values?: Values): Promise<number>
+  /** Calls `listener` once the work has succeeded: after the commit of its transaction. */
+  onCommit(listener: () => void): void
 }
 
 export type Lanes = {
@@ -113,11 +115,15 @@ export function createLanes(options: LaneOptions): Lanes {
   return {
     async use(priority, work) {
       const lane = await take(priority)
+      const listeners: (() => void)[] = []
       try {
-        return await work({
+        const result = await work({
           query: async (text, values = {}) => toRows(await query(lane, text, values)),
           run: async (text, values = {}) => (await query(lane, text, values)).count,
+          onCommit: (listener) => void listeners.push(listener),
         })
+        for (const listener of listeners) listener()
+        return result
       } finally {
         give(lane)
       }
