@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { SQL } from 'bun'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
-import { systemTimers } from '../../src/system.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
 
@@ -23,7 +23,7 @@ async function open(): Promise<PostgresStore> {
   await Promise.all(opened.splice(0).map((store) => store.close()))
   const url = await server.create()
   const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
-  const store = await openPostgresStore({ connect, timers: systemTimers })
+  const store = await openPostgresStore({ connect, timers: systemTimers, random: systemRandom })
   opened.push(store)
   return store
 }

@@ -1,11 +1,12 @@
 import type { SQL } from 'bun'
-import type { Timers } from '../../domain/ports.ts'
+import type { Random, Timers } from '../../domain/ports.ts'
 import type { Stores } from '../../domain/stores.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { createDatabase } from './database.ts'
 import { createLanes } from './lanes.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
+import { counterShards, createCounters, createStatsStore } from './stats.ts'
 
 export type PostgresStore = Stores & {
   /** Finishes what is running and closes every connection. */
@@ -16,15 +17,17 @@ export type StoreOptions = {
   /** Makes a client with one connection, without prepared statements, with `bigint: true`. */
   connect(): SQL
   timers: Timers
+  random: Random
   /** The most connections. */
   lanes?: number
 }
 
 /** Opens a database that is migrated. */
 export async function openPostgresStore(options: StoreOptions): Promise<PostgresStore> {
-  const { connect, timers, lanes: count = 8 } = options
+  const { connect, timers, random, lanes: count = 8 } = options
   const lanes = createLanes({ connect, count, timers })
-  const parts: Parts = { database: createDatabase(lanes), timers }
+  const counters = createCounters((random.bytes(1)[0] ?? 0) % counterShards)
+  const parts: Parts = { database: createDatabase(lanes), timers, counters }
   const audit = createAuditChain()
 
   return {
@@ -40,7 +43,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     events: missing('events'),
     alarms: missing('alarms'),
     audit: createAuditStore(parts, audit),
-    stats: missing('stats'),
+    stats: createStatsStore(parts),
     inbox: missing('inbox'),
     learning: missing('learning'),
     nodes: createNodeStore(parts),

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { type BudgetWindow, hourMs } from '../../domain/verification/limits.ts'
-import { chainFrom } from './verification-row.ts'
+import { chainFrom } from '../verification-row.ts'
 
 export type Budgets = ReturnType<typeof createBudgets>
 

@@ -1,22 +1,22 @@
 import type { Database } from 'bun:sqlite'
 import type { EventType } from '../../domain/event.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
-import type { AddEvent } from './events.ts'
-import { createApprovals, type HandedOver } from './spending.ts'
 import {
+  type ExpiredRow,
+  endedStatus,
+  expiredColumns,
+  expiredEvent,
   forgotten,
   isPending,
   isThis,
   toVerification,
   type VerificationRow,
   verificationColumns,
-} from './verification-row.ts'
+} from '../verification-row.ts'
+import type { AddEvent } from './events.ts'
+import { createApprovals, type HandedOver } from './spending.ts'
 
 type Deps = { database: Database; addEvent: AddEvent }
-
-/** The status of a delivery that ends together with its verification or code. */
-const endedStatus = `case when delivery_status in ('queued', 'deferred') then 'undeliverable'
-  else delivery_status end`
 
 /** Clears what is not needed any more of verifications that end, and ends their deliveries. */
 export function createEndings({ database, addEvent }: Deps) {
@@ -27,7 +27,7 @@ function createEnd(database: Database): (key: VerificationKey) => Verification {
   const forget = database.prepare<VerificationRow & HandedOver, VerificationKey>(`
     update verifications
     set ${forgotten}, delivery_status = ${endedStatus} ${isThis}
-    returning ${verificationColumns}, phone_country, phone_at`)
+    returning ${verificationColumns}, phone_country as "phoneCountry", phone_at as "phoneAt"`)
   const countApproval = createApprovals(database)
   const forgetFurther = database.prepare<null, { id: string }>(`
     update verification_recipients set recipient_sealed = null where verification_id = $id`)
@@ -67,24 +67,11 @@ function createExpiry(database: Database, addEvent: AddEvent): (command: Expire)
     let count = 0
     for (const row of pending.iterate({ now })) {
       count++
-      tellExpired(addEvent, row, event, now)
+      addEvent(expiredEvent(row, event, now))
     }
     forget.run()
     forgetFurther.run()
     endDeliveries.run()
     return count
   }
-}
-
-/** What the event of an expiry tells. */
-export const expiredColumns = 'id, app_id, attempts_spent'
-export type ExpiredRow = Pick<VerificationRow, 'id' | 'app_id' | 'attempts_spent'>
-
-export function tellExpired(
-  addEvent: AddEvent,
-  { id: verificationId, app_id: appId, attempts_spent }: ExpiredRow,
-  type: EventType,
-  at: number,
-): void {
-  addEvent({ at, appId, type, verificationId, data: { attempts_spent } })
 }

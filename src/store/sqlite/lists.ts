@@ -2,14 +2,14 @@ import type { Timers } from '../../domain/ports.ts'
 import type { VerificationQuery, VerificationStore } from '../../domain/verification/stores.ts'
 import type { Status } from '../../domain/verification/verification.ts'
 import { toPage } from '../page.ts'
-import type { Parts } from './parts.ts'
 import {
   chainFrom,
   isPending,
   toVerification,
   type VerificationRow,
   verificationColumns,
-} from './verification-row.ts'
+} from '../verification-row.ts'
+import type { Parts } from './parts.ts'
 
 /** `statusOf` of the domain as SQL, as of `$now`. */
 const conditions: Record<Status, string> = {

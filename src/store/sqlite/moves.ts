@@ -8,16 +8,16 @@ import type {
   ResendCommand,
 } from '../../domain/verification/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
-import type { Enqueue } from './deliveries.ts'
-import type { AddEvent } from './events.ts'
-import type { Counters } from './stats.ts'
 import {
   isPending,
   isThis,
   toVerification,
   type VerificationRow,
   verificationColumns,
-} from './verification-row.ts'
+} from '../verification-row.ts'
+import type { Enqueue } from './deliveries.ts'
+import type { AddEvent } from './events.ts'
+import type { Counters } from './stats.ts'
 
 type Deps = {
   database: Database

@@ -82,11 +82,11 @@ export function createApprovals(database: Database) {
   const approved = database.prepare<null, { appId: string; country: string; slot: number }>(`
     update app_countries set approved = approved + 1
     where app_id = $appId and country = $country and slot = $slot`)
-  return ({ app_id: appId, phone_country: country, phone_at: at }: HandedOver): void => {
+  return ({ appId, phoneCountry: country, phoneAt: at }: HandedOver): void => {
     if (country === null || at === null) return
     approved.run({ appId, country, slot: Math.floor(at / countrySlotMs) })
   }
 }
 
 /** The columns that name the first hand-over to a telephone number. */
-export type HandedOver = { app_id: string; phone_country: string | null; phone_at: number | null }
+export type HandedOver = { appId: string; phoneCountry: string | null; phoneAt: number | null }

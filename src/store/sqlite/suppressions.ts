@@ -15,7 +15,7 @@ import { toPage } from '../page.ts'
 import type { AppCache } from './apps.ts'
 import type { AuditChain } from './audit.ts'
 import type { Parts } from './parts.ts'
-import { firstNumber } from './verification-row.ts'
+import { firstNumber } from './recipient-number.ts'
 
 const minuteMs = 60_000
 

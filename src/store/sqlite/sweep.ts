@@ -2,10 +2,9 @@ import type { Database } from 'bun:sqlite'
 import { countrySlotMs } from '../../domain/delivery/spending.ts'
 import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
+import { type ExpiredRow, expiredColumns, expiredEvent, forgotten } from '../verification-row.ts'
 import { pragma } from './database.ts'
-import { type ExpiredRow, expiredColumns, tellExpired } from './endings.ts'
 import type { AddEvent } from './events.ts'
-import { forgotten } from './verification-row.ts'
 import { createMessageSweep } from './webhook-messages.ts'
 
 /** The keeping time of inbox messages and of nodes that are gone. */
@@ -69,21 +68,21 @@ function createForget(database: Database, addEvent: AddEvent): (command: SweepCo
     update verifications set ${forgotten}
     where id in (select id from verifications
       where code_digest is not null and expires_at <= $before limit $limit)
-    returning ${expiredColumns}, attempts_spent < attempts_max as was_pending, route`)
+    returning ${expiredColumns}, attempts_spent < attempts_max as "wasPending", route`)
   const forgetFurther = database.prepare<null, { id: string }>(`
     update verification_recipients set recipient_sealed = null where verification_id = $id`)
 
-  return ({ now, limit, expiredEvent }) => {
+  return ({ now, limit, expiredEvent: type }) => {
     const rows = forget.all({ before: now, limit })
     for (const row of rows) {
-      if (row.was_pending) tellExpired(addEvent, row, expiredEvent, now)
+      if (row.wasPending) addEvent(expiredEvent(row, type, now))
       if (row.route !== null) forgetFurther.run(row)
     }
     return rows.length
   }
 }
 
-type ForgottenRow = ExpiredRow & { was_pending: 0 | 1; route: string | null }
+type ForgottenRow = ExpiredRow & { wasPending: 0 | 1; route: string | null }
 
 /** Reads the limits by key, because every start would have to update an index by age. */
 function createLimitSweep(database: Database) {

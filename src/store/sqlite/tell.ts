@@ -12,9 +12,9 @@ import {
 } from '../../domain/webhook/message.ts'
 import type { WebhookPlace } from '../../domain/webhook/stores.ts'
 import { toldAs, type Webhook } from '../../domain/webhook/webhook.ts'
+import { toVerification, type VerificationRow, verificationColumns } from '../verification-row.ts'
 import type { AlarmRows } from './alarms.ts'
 import type { AppCache } from './apps.ts'
-import { toVerification, type VerificationRow, verificationColumns } from './verification-row.ts'
 import { createWebhookRows } from './webhooks.ts'
 
 /** Writes the messages of an event, in its transaction. */

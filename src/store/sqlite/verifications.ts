@@ -8,6 +8,13 @@ import type {
   VerificationStore,
 } from '../../domain/verification/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
+import {
+  isPending,
+  isThis,
+  toVerification,
+  type VerificationRow,
+  verificationColumns,
+} from '../verification-row.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { Enqueue } from './deliveries.ts'
 import { createEndings } from './endings.ts'
@@ -16,16 +23,9 @@ import type { LimitRows } from './limits.ts'
 import { createLists } from './lists.ts'
 import type { Moves } from './moves.ts'
 import type { Parts } from './parts.ts'
+import { firstNumber } from './recipient-number.ts'
 import { createStart } from './start.ts'
 import type { Counters } from './stats.ts'
-import {
-  firstNumber,
-  isPending,
-  isThis,
-  toVerification,
-  type VerificationRow,
-  verificationColumns,
-} from './verification-row.ts'
 
 type Deps = Parts & {
   timers: Pick<Timers, 'soon'>
