@@ -4,6 +4,7 @@ import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
+import { limitContract } from './contract-limits.ts'
 
 setDefaultTimeout(60_000)
 
@@ -41,3 +42,4 @@ describe('postgres: nodes', () => {
 })
 
 describe('postgres: audit', () => auditContract(open))
+describe('postgres: limits', () => limitContract(open))

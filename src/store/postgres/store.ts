@@ -4,6 +4,7 @@ import type { Stores } from '../../domain/stores.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { createDatabase } from './database.ts'
 import { createLanes } from './lanes.ts'
+import { createLimitStore } from './limits.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
@@ -39,7 +40,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     webhooks: missing('webhooks'),
     apps: missing('apps'),
     templates: missing('templates'),
-    limits: missing('limits'),
+    limits: createLimitStore(parts),
     events: missing('events'),
     alarms: missing('alarms'),
     audit: createAuditStore(parts, audit),

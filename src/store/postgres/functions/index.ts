@@ -1,4 +1,5 @@
 import audit from './audit.sql' with { type: 'text' }
+import limits from './limits.sql' with { type: 'text' }
 
 /** The functions of the newest schema. Their names end in `__v`, which becomes the schema's number. */
-export const functions: readonly string[] = [audit]
+export const functions: readonly string[] = [audit, limits]
