@@ -33,14 +33,17 @@ import { createMetrics } from './metrics.ts'
 import { adminTokenHash, type Tell } from './runtime/admin-token.ts'
 import { listenForControl, type ServerReport } from './runtime/control.ts'
 import {
+  type DataDirectory,
   dataDirectory,
   holdDataDirectory,
+  holdForDoctor,
   prepareDataDirectory,
   refuseHalfRestored,
 } from './runtime/data-directory.ts'
 import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
-import { type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
+import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
+import { openPostgres } from './runtime/open-postgres.ts'
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
 import { testDns, testEndpoint } from './runtime/test-delivery.ts'
 import { testWebhook } from './runtime/test-webhook.ts'
@@ -82,16 +85,10 @@ export async function startRuntime(
   }
   const log = createLog({ level: settings.logLevel, write: io.write, clock: systemClock })
   const directory = dataDirectory(settings.dataDir)
-  const privacy = prepareDataDirectory(directory)
-  const detail = 'it was open to other users'
-  if (privacy !== 'private') log.warn(`data_directory_${privacy}`, { path: directory.root, detail })
-  const held = holdDataDirectory(directory, io.pid)
+  const held = settings.database ? holdForDoctor(directory, io.pid) : hold(directory, { log, io })
   const health = createHealth({ log, io })
   try {
-    refuseHalfRestored(directory)
-    const { onDamage } = health
-    const options = { onDamage, ...(openStore && { openStore }) }
-    const opened = await openDirectory(settings, directory, directory.database, options)
+    const opened = await open(settings, directory, { health, openStore })
     const close = async () => {
       await opened.close()
       held.release()
@@ -109,6 +106,27 @@ export async function startRuntime(
   }
 }
 
+function hold(directory: DataDirectory, { log, io }: { log: Log; io: RuntimeIo }) {
+  const privacy = prepareDataDirectory(directory)
+  const detail = 'it was open to other users'
+  if (privacy !== 'private') log.warn(`data_directory_${privacy}`, { path: directory.root, detail })
+  return holdDataDirectory(directory, io.pid)
+}
+
+type OpenWith = { health: Health; openStore: OpenOptions['openStore'] }
+
+function open(
+  settings: Settings,
+  directory: DataDirectory,
+  { health, openStore }: OpenWith,
+): Promise<Opened> {
+  if (settings.database) return openPostgres(settings, settings.database, directory)
+  refuseHalfRestored(directory)
+  const { onDamage } = health
+  const options = { onDamage, ...(openStore && { openStore }) }
+  return openDirectory(settings, directory, directory.database, options)
+}
+
 type Base = { ports: OpenPorts; log: Log; io: RuntimeIo; health: Health; close(): Promise<void> }
 
 async function serve(settings: Settings, base: Base): Promise<Running> {
@@ -118,8 +136,11 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
     const detail = 'keep a copy apart from backups; a systemd credential is a better place'
     log.info('master_key_generated', { path: directory.masterKey, detail })
   }
-  if (await isForeign(ports)) await adoptForeign(ports, log)
-  await markRun(ports)
+  // The file of run ids lies beside a database of its own.
+  if (!settings.database) {
+    if (await isForeign(ports)) await adoptForeign(ports, log)
+    await markRun(ports)
+  }
   const admin = { token: settings.adminToken, log, tell: io.tell }
   const tokenHash = await adminTokenHash(ports, admin)
   await ports.deliveries.releaseLeases(ports.node)
@@ -128,7 +149,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
   const assembly = assemble(settings, base, tokenHash)
   await assembly.beat()
   // Threads start before connections can take the open files that they need.
-  health.begin(ports, directory.database)
+  health.begin(ports, settings.database ? null : directory.database)
   const listeners = listen(settings, assembly)
   const { url, metricsUrl } = listeners
   const control = listenForControl(directory, {

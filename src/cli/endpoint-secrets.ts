@@ -24,7 +24,8 @@ export async function withSecrets(
   { kind, input, current = async () => undefined }: Asking,
 ): Promise<EndpointInput> {
   if (!io.terminal.input || (kind === 'email' && input['user'] === null)) return input
-  requireDatabase(dataDirectory(settingsFor(args, io).dataDir))
+  const { dataDir, database } = settingsFor(args, io)
+  if (!database) requireDatabase(dataDirectory(dataDir))
   const secrets = kind === 'email' ? loginSecrets(await authOf(input, current)) : undefined
   const asked: EndpointInput = { ...input }
   for (const [name, field] of fieldsOf(kind)) {

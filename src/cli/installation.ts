@@ -82,9 +82,10 @@ export async function readApp(args: Args, io: Io): Promise<App> {
   }
 }
 
-/** The running server's settings, with this process's data directory and master key. */
-export function settingsBeside(server: Settings, { dataDir, masterKey }: Settings): Settings {
-  return { ...server, dataDir, masterKey, adminToken: null }
+/** The running server's settings, with this process's places of data and master key. */
+export function settingsBeside(server: Settings, own: Settings): Settings {
+  const { dataDir, database, masterKey } = own
+  return { ...server, dataDir, database, masterKey, adminToken: null }
 }
 
 export async function allApps({ apps }: Pick<Ports, 'apps'>): Promise<App[]> {

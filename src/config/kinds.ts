@@ -21,6 +21,7 @@ export type Option<T = unknown> = {
 
 export const sections = [
   'Server',
+  'Database',
   'Keys',
   'Access',
   'Codes',

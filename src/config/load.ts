@@ -5,7 +5,15 @@ import type { DomainSettings } from '../domain/settings.ts'
 import type { LogLevel } from '../log.ts'
 import { nearest } from '../nearest.ts'
 import { settingsAreWrong } from '../startup-error.ts'
-import { type OptionName, optionList, options, settingNames, type Values } from './options.ts'
+import {
+  type FileSecret,
+  fileSecrets,
+  type OptionName,
+  optionList,
+  options,
+  settingNames,
+  type Values,
+} from './options.ts'
 
 export type Settings = {
   host: string
@@ -14,6 +22,8 @@ export type Settings = {
   /** Without a slash at the end; null: derived from host and port. */
   publicUrl: string | null
   dataDir: string
+  /** Null: SQLite in the data directory. */
+  database: DatabaseSettings | null
   /** Where to look for the master key; keys/master-key.ts reads and judges it. */
   masterKey: { raw: string | null; file: string | null; credentialsDirectory: string | null }
   adminToken: string | null
@@ -39,6 +49,15 @@ export type Settings = {
   }
 }
 
+/** URLs with passwords in them; store/postgres/connect.ts reads them. */
+export type DatabaseSettings = {
+  url: string
+  /** With the role that migrates. */
+  migrateUrl: string | null
+  /** Past a pooler. */
+  directUrl: string | null
+}
+
 export type Environment = Record<string, string | undefined>
 /** The values of flags, by their names without dashes. */
 export type Flags = Record<string, string | boolean | undefined>
@@ -57,17 +76,23 @@ export function loadSettings(environment: Environment, flags: Flags = {}): Setti
   const values = Object.fromEntries(entries) as Values
 
   mistakes.push(...unknownNames(environment), ...contradictions(values))
-  const adminToken =
-    values.OTPMINT_ADMIN_TOKEN ?? readAdminToken(values, credentials(environment), mistakes)
+  for (const name of fileSecrets) {
+    values[name] ??= readSecretFile(name, values, credentials(environment), mistakes)
+  }
   if (mistakes.length > 0) throw settingsAreWrong(...mistakes)
-  return assemble(values, environment, adminToken)
+  return assemble(values, environment)
 }
 
 /** The settings for display: shows whether a secret is set, never its value. */
 export function redactedSettings(settings: Settings): Settings {
-  const { masterKey, adminToken } = settings
+  const { masterKey, adminToken, database } = settings
   return {
     ...settings,
+    database: database && {
+      url: '(set)',
+      migrateUrl: database.migrateUrl && '(set)',
+      directUrl: database.directUrl && '(set)',
+    },
     masterKey: { ...masterKey, raw: masterKey.raw && '(set)' },
     adminToken: adminToken && '(set)',
   }
@@ -104,11 +129,23 @@ function unknownNames(environment: Environment): string[] {
     })
 }
 
+const otherDatabaseUrls = [
+  'OTPMINT_DATABASE_MIGRATE_URL',
+  'OTPMINT_DATABASE_MIGRATE_URL_FILE',
+  'OTPMINT_DATABASE_DIRECT_URL',
+  'OTPMINT_DATABASE_DIRECT_URL_FILE',
+] as const
+
 function contradictions(values: Values): string[] {
   const found: string[] = []
-  for (const name of ['OTPMINT_MASTER_KEY', 'OTPMINT_ADMIN_TOKEN'] as const) {
+  for (const name of ['OTPMINT_MASTER_KEY', ...fileSecrets] as const) {
     if (values[name] === null || values[`${name}_FILE`] === null) continue
     found.push(`${name} and ${name}_FILE are both set: keep one`)
+  }
+  const { OTPMINT_DATABASE_URL: url, OTPMINT_DATABASE_URL_FILE: urlFile } = values
+  const hasDatabase = url !== null || urlFile !== null
+  for (const other of otherDatabaseUrls) {
+    if (values[other] !== null && !hasDatabase) found.push(`${other} needs OTPMINT_DATABASE_URL`)
   }
   const perDay = values.OTPMINT_GUESS_BUDGET_PER_DAY
   if (values.OTPMINT_GUESS_BUDGET_PER_MONTH < perDay) {
@@ -123,42 +160,45 @@ function contradictions(values: Values): string[] {
   return found
 }
 
-function readAdminToken(
-  { OTPMINT_ADMIN_TOKEN_FILE: path }: Values,
+function readSecretFile(
+  name: FileSecret,
+  values: Values,
   credentialsDirectory: string | null,
   mistakes: string[],
 ): string | null {
+  const path = values[`${name}_FILE`]
   if (path === null) return null
-  const { allowed, parse } = options.OTPMINT_ADMIN_TOKEN
+  const { allowed, parse } = options[name]
   try {
     const text = readFileSync(path, 'utf8').trim()
     // systemd protects credentials by their directory; their access lists look like mode 0440.
     const isCredential = credentialsDirectory === dirname(resolve(path))
     if (!isCredential && (statSync(path).mode & 0o077) !== 0) {
-      mistakes.push('OTPMINT_ADMIN_TOKEN_FILE must be readable by its owner only: chmod 600')
+      mistakes.push(`${name}_FILE must be readable by its owner only: chmod 600`)
       return null
     }
-    const token = parse(text)
-    if (token) return token
-    mistakes.push(`OTPMINT_ADMIN_TOKEN_FILE must hold ${allowed}`)
+    const secret = parse(text)
+    if (secret) return secret
+    mistakes.push(`${name}_FILE must hold ${allowed}`)
   } catch {
-    mistakes.push('OTPMINT_ADMIN_TOKEN_FILE must name a file that this user can read')
+    mistakes.push(`${name}_FILE must name a file that this user can read`)
   }
   return null
 }
 
-function assemble(values: Values, environment: Environment, adminToken: string | null): Settings {
+function assemble(values: Values, environment: Environment): Settings {
   return {
     host: values.OTPMINT_HOST,
     port: values.OTPMINT_PORT,
     publicUrl: values.OTPMINT_PUBLIC_URL,
     dataDir: values.OTPMINT_DATA_DIR ?? stateDirectory(environment) ?? './otpmint-data',
+    database: databaseOf(values),
     masterKey: {
       raw: values.OTPMINT_MASTER_KEY,
       file: values.OTPMINT_MASTER_KEY_FILE,
       credentialsDirectory: credentials(environment),
     },
-    adminToken,
+    adminToken: values.OTPMINT_ADMIN_TOKEN,
     inboundKeyFile: values.OTPMINT_INBOUND_KEY_FILE,
     openRegistration: values.OTPMINT_OPEN_REGISTRATION,
     developerMode: values.OTPMINT_DEVELOPER_MODE,
@@ -176,6 +216,14 @@ function assemble(values: Values, environment: Environment, adminToken: string |
       auditDays: values.OTPMINT_RETENTION_AUDIT_DAYS,
     },
   }
+}
+
+function databaseOf({
+  OTPMINT_DATABASE_URL: url,
+  OTPMINT_DATABASE_MIGRATE_URL: migrateUrl,
+  OTPMINT_DATABASE_DIRECT_URL: directUrl,
+}: Values): DatabaseSettings | null {
+  return url === null ? null : { url, migrateUrl, directUrl }
 }
 
 function domainSettings(values: Values): DomainSettings {

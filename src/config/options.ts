@@ -45,6 +45,42 @@ const server = {
   }),
 }
 
+const databaseUrl = (about: { description: string; defaultText: string }) =>
+  secret({
+    section: 'Database',
+    // store/postgres/connect.ts reads it, and judges its TLS.
+    allowed: 'a URL that begins with postgres:// and names a host and a database',
+    pattern: /^postgres(ql)?:\/\/\P{Cc}+$/u,
+    default: null,
+    ...about,
+  })
+
+const urlFile = (name: string) =>
+  path({
+    section: 'Database',
+    description: `A file with ${name}, readable by its owner only (mode 0600 or 0400).`,
+    default: null,
+    defaultText: 'none',
+  })
+
+const database = {
+  OTPMINT_DATABASE_URL: databaseUrl({
+    description: 'The PostgreSQL database of several servers, with a role that defines nothing.',
+    defaultText: 'none: SQLite in the data directory',
+  }),
+  OTPMINT_DATABASE_URL_FILE: urlFile('OTPMINT_DATABASE_URL'),
+  OTPMINT_DATABASE_MIGRATE_URL: databaseUrl({
+    description: 'The same database with the role that defines tables, past any pooler.',
+    defaultText: 'none: a start migrates nothing, `otpmint migrate` does',
+  }),
+  OTPMINT_DATABASE_MIGRATE_URL_FILE: urlFile('OTPMINT_DATABASE_MIGRATE_URL'),
+  OTPMINT_DATABASE_DIRECT_URL: databaseUrl({
+    description: 'The same database past PgBouncer, for wake-ups; with the role of the first.',
+    defaultText: 'OTPMINT_DATABASE_URL',
+  }),
+  OTPMINT_DATABASE_DIRECT_URL_FILE: urlFile('OTPMINT_DATABASE_DIRECT_URL'),
+}
+
 const keys = {
   OTPMINT_MASTER_KEY: secret({
     section: 'Keys',
@@ -192,6 +228,7 @@ const operations = {
  */
 export const options = {
   ...server,
+  ...database,
   ...keys,
   ...access,
   ...codes.options,
@@ -204,6 +241,15 @@ export type OptionName = keyof typeof options
 export type Values = {
   [Name in OptionName]: (typeof options)[Name] extends Option<infer T> ? T : never
 }
+
+/** Secrets that can also be in a file, whose path is the setting of the same name with _FILE. */
+export const fileSecrets = [
+  'OTPMINT_ADMIN_TOKEN',
+  'OTPMINT_DATABASE_URL',
+  'OTPMINT_DATABASE_MIGRATE_URL',
+  'OTPMINT_DATABASE_DIRECT_URL',
+] as const
+export type FileSecret = (typeof fileSecrets)[number]
 
 /** The same table as a list. */
 export const optionList = Object.entries(options) as [OptionName, Option][]

@@ -40,8 +40,14 @@ import {
 
 const actor: Actor = { who: 'cli', requestId: null }
 
+const notByUs = cannotStart(
+  'otpmint makes no backup of PostgreSQL: use pg_basebackup with archived WAL, pg_dump, or what ' +
+    'your provider has; after a restore run "otpmint restore --in-place" (docs/postgresql.md)',
+)
+
 /** Writes a consistent copy beside a running server; it is checked and on disk at the end. */
 export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Promise<void> {
+  if (!('backup' in store)) throw notByUs
   const target = absolute(file)
   if (existsSync(target)) throw cannotStart(`${target} exists: name another file`)
   try {

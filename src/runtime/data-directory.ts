@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { codeOf } from '../keys/key-file.ts'
-import { cannotStart, settingsAreWrong } from '../startup-error.ts'
+import { cannotStart, exits, StartupError, settingsAreWrong } from '../startup-error.ts'
 import { lockDataDirectory } from '../store/sqlite/lock.ts'
 
 export type DataDirectory = ReturnType<typeof dataDirectory>
@@ -132,6 +132,20 @@ export function holdDataDirectory(directory: DataDirectory, pid: number): { rele
       rmSync(directory.pid, { force: true })
       release()
     },
+  }
+}
+
+/**
+ * The same for a node over PostgreSQL, which needs the directory only to be found by `doctor`: goes
+ * on without one where it cannot be written.
+ */
+export function holdForDoctor(directory: DataDirectory, pid: number): { release(): void } {
+  try {
+    prepareDataDirectory(directory)
+    return holdDataDirectory(directory, pid)
+  } catch (error) {
+    if (error instanceof StartupError && error.exitCode === exits.settings) return { release() {} }
+    throw error
   }
 }
 

@@ -57,10 +57,11 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
     seeForwarded: () => {
       state.forwardedSeen = true
     },
-    /** Stores alarms from now on, and checks the whole database once. */
-    begin(opened: WatchedPorts, database: string) {
+    /** Stores alarms from now on, and checks the whole file of the database once, if it is one. */
+    begin(opened: WatchedPorts, database: string | null) {
       ports = opened
       if (state.isDamaged) void tellAlarm()
+      if (database === null) return
       const { inspect, cancel } = startInspector()
       const failed = () => log.warn('database_check_failed')
       const cancelWait = opened.timers.after(checkAfterMs, () => {

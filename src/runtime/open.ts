@@ -1,28 +1,23 @@
 import { existsSync } from 'node:fs'
-import { createDns } from '../channels/dns.ts'
-import { createReach } from '../channels/http-egress.ts'
-import { createHttpOut } from '../channels/http-out.ts'
-import { createPhones } from '../channels/phones.ts'
-import { createBots } from '../channels/telegram/bots.ts'
 import type { Settings } from '../config/load.ts'
 import type { Ports } from '../domain/ports.ts'
 import { finishKilledRotation } from '../keys/data-dir-key.ts'
-import { dkimPairs } from '../keys/dkim-pair.ts'
 import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
-import { pem } from '../keys/pem.ts'
-import { templating } from '../messages/templating.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
+import type { PostgresStore } from '../store/postgres/store.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
+import { openPostgres } from './open-postgres.ts'
+import { portsOf } from './ports.ts'
 
-/** The ports of a data directory, without listener and sender. */
+/** The ports of an installation, without listener and sender. */
 export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring' | 'learned'> & {
   keyring: LiveKeyring
-  store: SqliteStore
+  store: SqliteStore | PostgresStore
   directory: DataDirectory
   found: FoundMasterKey
 }
@@ -41,6 +36,7 @@ const localNode = 'local'
 /** Opens the ports for a command; the database and its key must exist. */
 export async function openPorts(settings: Settings): Promise<Opened> {
   const directory = dataDirectory(settings.dataDir)
+  if (settings.database !== null) return openPostgres(settings, settings.database, directory)
   requireDatabase(directory)
   return openDirectory(settings, directory, directory.database)
 }
@@ -63,30 +59,14 @@ export async function openDirectory(
     random: systemRandom,
   })
   const store = await openStore(path, options)
-  const dns = createDns({ timers: systemTimers })
-  const world = { clock: systemClock, timers: systemTimers, random: systemRandom, dns }
-  const httpOut = createHttpOut({ ...world, egressAllow: settings.egressAllow })
   try {
-    const keysetPorts = { meta: store.meta, ...world }
+    const keysetPorts = { meta: store.meta, random: systemRandom, clock: systemClock }
     const keyset = await loadKeyset(keysetPorts, found.masterKey).catch((error: unknown) =>
       finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
     )
-    const ports: OpenPorts = {
-      ...store,
-      ...world,
-      settings: settings.domain,
-      node: localNode,
-      keyring: createKeyring(keyset, systemRandom),
-      pem,
-      phones: createPhones(),
-      httpOut,
-      mayReach: createReach(settings.egressAllow),
-      dkimPairs,
-      bots: createBots({ httpOut, timers: systemTimers }),
-      templating,
-      ...{ store, directory, found },
-    }
-    return { ports, close: store.close }
+    const keyring = createKeyring(keyset, systemRandom)
+    const own = { store, clock: systemClock, node: localNode, keyring, found, directory }
+    return { ports: portsOf(settings, own), close: store.close }
   } catch (error) {
     await store.close()
     throw error

@@ -39,6 +39,7 @@ describe('settings', () => {
       port: 5000,
       publicUrl: null,
       dataDir: './otpmint-data',
+      database: null,
       masterKey: { raw: null, file: null, credentialsDirectory: null },
       adminToken: null,
       inboundKeyFile: null,
@@ -194,6 +195,42 @@ describe('each kind of setting', () => {
   })
 })
 
+describe('the URL of a database', () => {
+  const url = 'postgres://otpmint:canary@db.example.com/otpmint'
+
+  test('begins with postgres:// and may lie in a file of its owner', () => {
+    expect(tryAll('OTPMINT_DATABASE_URL', [url, 'postgresql://a/b', 'mysql://a/b', 'a/b'])).toEqual(
+      [url, 'postgresql://a/b'],
+    )
+    const file = join(root, 'url')
+    writeFileSync(file, `${url}\n`, { mode: 0o600 })
+    for (const name of ['MIGRATE_URL', 'DIRECT_URL'].map((end) => `OTPMINT_DATABASE_${end}`)) {
+      const settings = settingsOf({ OTPMINT_DATABASE_URL: url, [`${name}_FILE`]: file })
+      expect(Object.values(settings.database ?? {}).filter((value) => value === url)).toHaveLength(
+        2,
+      )
+    }
+    expect(settingsOf({ OTPMINT_DATABASE_URL_FILE: file }).database).toEqual({
+      url,
+      migrateUrl: null,
+      directUrl: null,
+    })
+    chmodSync(file, 0o640)
+    expect(mistakesOf({ OTPMINT_DATABASE_URL_FILE: file })).toEqual([
+      'OTPMINT_DATABASE_URL_FILE must be readable by its owner only: chmod 600',
+    ])
+  })
+
+  test('is needed by the two others, and set once', () => {
+    expect(mistakesOf({ OTPMINT_DATABASE_DIRECT_URL: url })).toEqual([
+      'OTPMINT_DATABASE_DIRECT_URL needs OTPMINT_DATABASE_URL',
+    ])
+    expect(
+      mistakesOf({ OTPMINT_DATABASE_URL: url, OTPMINT_DATABASE_URL_FILE: '/nowhere' })[0],
+    ).toBe('OTPMINT_DATABASE_URL and OTPMINT_DATABASE_URL_FILE are both set: keep one')
+  })
+})
+
 describe('mistakes', () => {
   test('are reported all at once, by name, and never echo what was set', () => {
     const wrong = Object.fromEntries(
@@ -283,6 +320,10 @@ describe('mistakes', () => {
 describe('the settings as they are shown', () => {
   test('show that a secret is set, and not its value', () => {
     const secrets = {
+      OTPMINT_DATABASE_URL: 'postgres://canary-user:canary-password@db.example.com/otpmint',
+      OTPMINT_DATABASE_MIGRATE_URL:
+        'postgres://canary-owner:canary-password@db.example.com/otpmint',
+      OTPMINT_DATABASE_DIRECT_URL: 'postgres://canary-user:canary-password@db.example.com/otpmint',
       OTPMINT_MASTER_KEY: 'passphrase:canary horse battery staple',
       OTPMINT_ADMIN_TOKEN: 'canary-admin-token-0123456789abcdef',
     }
@@ -294,6 +335,7 @@ describe('the settings as they are shown', () => {
 
     expect(shown.adminToken).toBe('(set)')
     expect(shown.masterKey.raw).toBe('(set)')
+    expect(shown.database).toEqual({ url: '(set)', migrateUrl: '(set)', directUrl: '(set)' })
     expect(JSON.stringify(shown)).not.toContain('canary')
     expect(shown.domain).toEqual(settings.domain)
   })
