@@ -1,87 +1,155 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SQL } from 'bun'
 import { migrate } from '../../src/store/postgres/migrate.ts'
 import { freePort } from '../support/port.ts'
+import type { Certificate } from '../support/smtp.ts'
+import { answering, bin, type Program, programs } from './programs.ts'
 
-const bin = '/usr/lib/postgresql/15/bin'
+/** The superuser, the role that owns the tables, and the one of the service. */
+export const roles = ['postgres', 'otpmint_migrate', 'otpmint'] as const
+export type Role = (typeof roles)[number]
 
 /** A PostgreSQL server of its own on loopback. */
 export type PostgresServer = {
   port: number
-  /** The superuser's URL of a database. */
-  url(database: string): string
-  /** Creates a migrated, empty database; returns its URL. */
-  create(): Promise<string>
-  stop(): void
+  folder: string
+  /** The URL of a database, for the superuser unless another role is named. */
+  url(database: string, role?: Role): string
+  /** Creates a migrated, empty database; returns its URL. Those long before it are dropped. */
+  create(role?: Role): Promise<string>
+  /** Creates an empty database that the migration role may define tables in; returns its name. */
+  createEmpty(): Promise<string>
+  /** A connection of the superuser to the database `postgres`. */
+  admin: SQL
+  /** The first process of the server. */
+  postmaster(): Program
+  /** Starts the server again after it has ended. */
+  restart(): Promise<void>
+  stop(): Promise<void>
 }
 
-/** Starts Debian's PostgreSQL in a new folder, without fsync unless it is asked for. */
-export async function startPostgres({ fsync = false } = {}): Promise<PostgresServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'otpmint-postgres-'))
-  const data = join(folder, 'data')
-  mkdirSync(data, { mode: 0o700 })
-  run(['chown', '-R', 'postgres', folder])
-  asPostgres([`${bin}/initdb`, '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'])
-  const port = await freePort()
-  const settings = {
-    port,
-    fsync: fsync ? 'on' : 'off',
-    max_connections: 300,
-    listen_addresses: '127.0.0.1',
-  }
-  const options = Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
-    .join(' ')
-  const log = join(folder, 'log')
-  asPostgres([
-    `${bin}/pg_ctl`,
-    '-D',
-    data,
-    '-o',
-    `${options} -k ${folder}`,
-    '-l',
-    log,
-    '-w',
-    'start',
-  ])
+export type PostgresOptions = {
+  /** Without it a commit is on disk some time after its answer, which is faster. */
+  fsync?: boolean
+  /** More settings of postgresql.conf. */
+  settings?: Record<string, string | number>
+  /** Answers with TLS too. */
+  tls?: Certificate
+  /** A command that runs the server with exec, such as `unshare --mount`. */
+  through?: string[]
+}
 
-  const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
+/** More than tests of one file use at once. */
+const keptMax = 20
+
+/** Starts Debian's PostgreSQL in a new folder. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const all = programs('postgres', options.fsync ? tmpdir() : fastFolder())
+  const { folder, run } = all
+  const data = join(folder, 'data')
+  run([`${bin}/initdb`, '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'])
+  if (options.tls) all.copy(options.tls.keyFile, 'key.pem')
+  const port = freePort()
+  const settings = settingsOf(options, { port, folder })
+  const url = (database: string, role: Role = 'postgres') =>
+    `postgres://${role}@127.0.0.1:${port}/${database}`
+
+  let postmaster: Program
+  const boot = async () => {
+    const { through = [] } = options
+    postmaster = all.start('postgres', [...through, `${bin}/postgres`, '-D', data, ...settings])
+    await answering(postmaster, () => canConnect(url('postgres')))
+  }
+  await boot()
   const admin = new SQL({ url: url('postgres'), max: 1 })
-  await admin.unsafe('create database template_otpmint')
-  const template = new SQL({ url: url('template_otpmint'), max: 1 })
+  const databases = await createDatabases(admin, url)
+  return {
+    ...{ port, folder, url, admin },
+    ...databases,
+    postmaster: () => postmaster,
+    restart: boot,
+    async stop() {
+      postmaster.signal('SIGQUIT')
+      await Promise.all([admin.close({ timeout: 0 }), postmaster.exited])
+      await all.stop()
+    },
+  }
+}
+
+type Place = { port: number; folder: string }
+
+function settingsOf({ fsync, settings, tls }: PostgresOptions, { port, folder }: Place): string[] {
+  const all = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: folder,
+    max_connections: 300,
+    ...(!fsync && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    // Less to write for a new database.
+    ...{ wal_level: 'minimal', max_wal_senders: 0 },
+    ...(tls && { ssl: 'on', ssl_cert_file: tls.certFile, ssl_key_file: join(folder, 'key.pem') }),
+    // Its worker in a template would hold up the next database that is made from it.
+    autovacuum: 'off',
+    ...settings,
+  }
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+/** A disk in memory where there is one with room. */
+function fastFolder(): string {
+  const memory = '/dev/shm'
+  if (!existsSync(memory)) return tmpdir()
+  const { bavail, bsize } = statfsSync(memory)
+  return bavail * bsize > 2 ** 31 ? memory : tmpdir()
+}
+
+/** The roles as docs/postgresql.md makes them, and databases for tests. */
+async function createDatabases(admin: SQL, url: PostgresServer['url']) {
+  await admin.unsafe(`
+    create role otpmint_migrate login;
+    create role otpmint login;
+    alter role otpmint set statement_timeout = '3s';
+    alter role otpmint set lock_timeout = '2s';
+    alter role otpmint set idle_in_transaction_session_timeout = '5s'`)
+  await admin.unsafe('create database template_otpmint owner otpmint_migrate')
+  const template = new SQL({ url: url('template_otpmint', 'otpmint_migrate'), max: 1 })
   await migrate(template)
   await template.close()
+
+  const names: string[] = []
   let count = 0
+  const make = async (template: string) => {
+    const name = `test_${++count}`
+    await admin.unsafe(`create database ${name} owner otpmint_migrate
+      template ${template} strategy file_copy`)
+    names.push(name)
+    const old = names.length > keptMax ? names.shift() : undefined
+    if (old) await admin.unsafe(`drop database ${old} with (force)`)
+    return name
+  }
+  // One is made ahead, while the test before runs.
+  let next = make('template_otpmint')
   return {
-    port,
-    url,
-    async create() {
-      const name = `test_${++count}`
-      await admin.unsafe(`create database ${name} template template_otpmint`)
-      return url(name)
+    async create(role: Role = 'postgres') {
+      const name = await next.catch(() => make('template_otpmint'))
+      next = make('template_otpmint')
+      next.catch(() => {})
+      return url(name, role)
     },
-    stop() {
-      asPostgres([`${bin}/pg_ctl`, '-D', data, '-m', 'immediate', 'stop'])
-      rmSync(folder, { recursive: true, force: true })
-    },
+    createEmpty: () => make('template0'),
   }
 }
 
-export const isInstalled = existsSync(`${bin}/postgres`)
-
-/** PostgreSQL refuses to run as root. */
-function asPostgres(command: string[]): void {
-  const isRoot = process.getuid?.() === 0
-  run(
-    isRoot
-      ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
-      : command,
-  )
-}
-
-function run(command: string[]): void {
-  const { exitCode, stderr, stdout } = Bun.spawnSync(command, { stdout: 'pipe', stderr: 'pipe' })
-  if (exitCode !== 0) throw new Error(`${command.join(' ')}: ${stdout}${stderr}`)
+export async function canConnect(url: string): Promise<boolean> {
+  const sql = new SQL({ url, max: 1 })
+  try {
+    await sql.unsafe('select 1')
+    return true
+  } catch {
+    return false
+  } finally {
+    await sql.close({ timeout: 0 })
+  }
 }

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await Promise.all(opened.map((store) => store.close()))
-  server.stop()
+  await server.stop()
 })
 
 async function open(): Promise<PostgresStore> {

@@ -29,10 +29,13 @@ export function isConflict(error: unknown): boolean {
   return conflictStates.includes(sqlState(error) ?? '')
 }
 
-/** True when the connection cannot be used any more. */
+/**
+ * True when the connection cannot be used any more, or leads to a server that takes no writes: a
+ * new one may reach the primary.
+ */
 export function isConnectionLost(error: unknown): boolean {
   const state = sqlState(error)
-  if (state !== null && /^(08|57P0|25P0[34]|28)/.test(state)) return true
+  if (state !== null && /^(08|57P0|25P0[34]|25006|28)/.test(state)) return true
   return (
     error instanceof Error &&
     'code' in error &&

@@ -1,4 +1,4 @@
-import type { SQL } from 'bun'
+import type { ReservedSQL, SQL } from 'bun'
 import type { Timers } from '../../domain/ports.ts'
 import { isConnectionLost, Unavailable } from './failure.ts'
 import { type Bound, bind, type Values } from './placeholders.ts'
@@ -39,7 +39,12 @@ export type LaneOptions = {
   waitingMax?: number
 }
 
-type Lane = { sql: SQL; isLost: boolean }
+type Lane = {
+  sql: SQL
+  /** Held by the operation that uses the lane: the driver connects anew between two statements. */
+  connection: Promise<ReservedSQL> | null
+  isLost: boolean
+}
 type Waiting = { resolve(lane: Lane): void; reject(error: unknown): void; cancel(): void }
 
 /**
@@ -51,11 +56,14 @@ type Waiting = { resolve(lane: Lane): void; reject(error: unknown): void; cancel
 export function createLanes(options: LaneOptions): Lanes {
   const { connect, count, timers, statementMs = 4000 } = options
   const { waitMs = 5000, waitingMax = 20_000 } = options
+  const limit = { timers, statementMs }
   const idle: Lane[] = []
   const waiting: Record<Priority, Waiting[]> = { check: [], start: [], background: [] }
   let open = 0
   let isClosed = false
   let onIdle: (() => void) | null = null
+
+  const newLane = (): Lane => ({ sql: connect(), connection: null, isLost: false })
 
   function take(priority: Priority): Lane | Promise<Lane> {
     if (isClosed) throw new Unavailable('the store is closed')
@@ -63,7 +71,7 @@ export function createLanes(options: LaneOptions): Lanes {
     if (free) return free
     if (open < count) {
       open++
-      return { sql: connect(), isLost: false }
+      return newLane()
     }
     const queue = waiting[priority]
     if (queue.length >= waitingMax) throw new Unavailable('too many operations wait')
@@ -83,7 +91,7 @@ export function createLanes(options: LaneOptions): Lanes {
     const one = next?.shift()
     if (one) {
       one.cancel()
-      one.resolve(lane.isLost ? { sql: connect(), isLost: false } : lane)
+      one.resolve(lane.isLost ? newLane() : lane)
       return
     }
     if (lane.isLost) open--
@@ -91,40 +99,21 @@ export function createLanes(options: LaneOptions): Lanes {
     if (idle.length === open) onIdle?.()
   }
 
-  async function query(lane: Lane, text: string, values: Values): Promise<Answer> {
-    const { sql: statement, list }: Bound = bind(text, values)
-    const asked = lane.sql.unsafe(statement, list)
-    let cancel = () => {}
-    const late = new Promise<never>((_, reject) => {
-      cancel = timers.after(statementMs, () => {
-        lane.isLost = true
-        discard(lane)
-        reject(new Unavailable('the database did not answer in time'))
-      })
-    })
-    try {
-      return await Promise.race([asked, late])
-    } catch (error) {
-      if (isConnectionLost(error)) lane.isLost = true
-      throw error
-    } finally {
-      cancel()
-    }
-  }
-
   return {
     async use(priority, work) {
       const lane = await take(priority)
       const listeners: (() => void)[] = []
       try {
+        const answer = (text: string, values: Values = {}) => ask(lane, bind(text, values), limit)
         const result = await work({
-          query: async (text, values = {}) => toRows(await query(lane, text, values)),
-          run: async (text, values = {}) => (await query(lane, text, values)).count,
+          query: async (text, values) => toRows(await answer(text, values)),
+          run: async (text, values) => (await answer(text, values)).count,
           onCommit: (listener) => void listeners.push(listener),
         })
         for (const listener of listeners) listener()
         return result
       } finally {
+        await release(lane)
         give(lane)
       }
     },
@@ -136,7 +125,42 @@ export function createLanes(options: LaneOptions): Lanes {
   }
 }
 
+type Limit = { timers: Pick<Timers, 'after'>; statementMs: number }
 type Answer = Record<string, unknown>[] & { count: number }
+
+/** Runs a statement on a lane; rejects, and gives the lane up, when it takes too long. */
+async function ask(
+  lane: Lane,
+  { sql: statement, list }: Bound,
+  { timers, statementMs }: Limit,
+): Promise<Answer> {
+  lane.connection ??= lane.sql.reserve()
+  const asked = lane.connection.then((connection) => connection.unsafe(statement, list))
+  let cancel = () => {}
+  const late = new Promise<never>((_, reject) => {
+    cancel = timers.after(statementMs, () => {
+      lane.isLost = true
+      discard(lane)
+      reject(new Unavailable('the database did not answer in time'))
+    })
+  })
+  try {
+    return await Promise.race([asked, late])
+  } catch (error) {
+    if (isConnectionLost(error)) lane.isLost = true
+    throw error
+  } finally {
+    cancel()
+  }
+}
+
+async function release(lane: Lane): Promise<void> {
+  const { connection } = lane
+  lane.connection = null
+  if (lane.isLost) return
+  // Without a connection the operation has failed.
+  await connection?.then((reserved) => reserved.release()).catch(() => {})
+}
 
 /** Closes at once; the running statement then rejects, which nobody waits for. */
 function discard({ sql }: Lane): void {
