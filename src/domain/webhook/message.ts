@@ -65,7 +65,10 @@ export function toldOf(event: Omit<Event, 'id'>, verification: Verification | nu
 }
 
 /** Whether a webhook is told of it. What concerns no verification is told in either mode. */
-export function isToldOf({ types, testEvents }: Webhook, { type, mode }: Told): boolean {
+export function isToldOf(
+  { types, testEvents }: Pick<Webhook, 'types' | 'testEvents'>,
+  { type, mode }: Pick<Told, 'type' | 'mode'>,
+): boolean {
   return types.includes(type) && (testEvents || mode !== 'test')
 }
 

@@ -1,7 +1,9 @@
 import type { Event } from '../../domain/event.ts'
 import type { EventStore } from '../../domain/stores.ts'
+import { toldAs } from '../../domain/webhook/webhook.ts'
 import { readCursor, toPage } from '../page.ts'
 import { createBatch } from './batch.ts'
+import { only } from './database.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 
@@ -13,57 +15,71 @@ export type AddEvents = (session: Session, events: NewEvent[]) => Promise<void>
 /** Writes what webhooks are told of events, in their transaction. */
 export type Tell = (session: Session, events: Event[]) => Promise<void>
 
+/** `tell` gets the events whose type a webhook of their app is told of. */
 export function createAddEvents({ tell }: { tell: Tell }): AddEvents {
   return async (session, events) => {
     if (events.length === 0) return
-    const rows = await session.query<{ id: number }>(insert, {
-      events: JSON.stringify(
-        events.map((event) => ({ ...event, data: JSON.stringify(event.data) })),
-      ),
+    const rows = events.map(({ data, ...event }) => {
+      return { ...event, toldAs: toldAs[event.type], data: JSON.stringify(data) }
     })
-    const ids = rows.map(({ id }) => id).sort((a, b) => a - b)
-    await tell(
-      session,
-      events.map((event, index) => ({ ...event, id: Number(ids[index]) })),
-    )
+    const { ids, told } = only(await session.query<Added>(insert, { events: JSON.stringify(rows) }))
+    const added = events.map((event, index): Event => ({ ...event, id: ids[index] ?? 0 }))
+    const wanted = new Set(told ?? [])
+    if (wanted.size > 0)
+      await tell(
+        session,
+        added.filter((_, index) => wanted.has(index + 1)),
+      )
   }
 }
 
-const insert = `
-  insert into events (at, app_id, type, verification_id, data)
-  select at, "appId", type, "verificationId", data
-  from rows from (jsonb_to_recordset($events::jsonb) as
-    (at bigint, "appId" text, type text, "verificationId" text, data text)) with ordinality
-  order by ordinality returning id`
+/** `told`: the places, from 1 on, of the events that are told; null for none. */
+type Added = { ids: number[]; told: number[] | null }
 
-/** Events that come one by one and are written in one transaction. */
+const insert = `
+  with new as materialized (
+    select * from rows from (jsonb_to_recordset($events::jsonb) as (at bigint, "appId" text,
+      type text, "verificationId" text, data text, "toldAs" text)) with ordinality),
+  added as (
+    insert into events (at, app_id, type, verification_id, data)
+    select at, "appId", type, "verificationId", data from new order by ordinality
+    returning id)
+  select (select json_agg(id order by id) from added) as ids,
+    (select json_agg(ordinality) from new where exists (
+      select from webhooks where app_id = "appId" and types::jsonb ? "toldAs")) as told`
+
+/** The most events that come one by one and are written in one transaction. */
 const batchMax = 500
 
 /**
  * Events are listed backwards only. An id is taken before the commit, so a smaller one may appear after
  * a greater one; whoever followed the ids forwards would miss it.
  */
-export function createEventStore({ database, timers }: Parts, addEvents: AddEvents): EventStore {
+export function createEventStore(
+  { database, timers }: Pick<Parts, 'database' | 'timers'>,
+  addEvents: AddEvents,
+): EventStore {
   let count = 0
-  const add = createBatch<NewEvent & { place: string }, void>({
+  const add = createBatch<{ event: NewEvent; place: number }, null>({
     timers,
-    keyOf: ({ place }) => place,
+    keyOf: ({ place }) => String(place).padStart(16, '0'),
     max: batchMax,
     atOnce: 1,
-    run: (events) =>
+    run: (added) =>
       database.transaction(async (session) => {
         await addEvents(
           session,
-          events.map(({ place: _, ...event }) => event),
+          added.map(({ event }) => event),
         )
-        return events.map(() => undefined)
+        return added.map(() => null)
       }),
   })
 
   return {
     async list({ appId, type, limit, cursor }) {
       const rows = await database.read<EventRow>(
-        `select id, at, app_id, type, verification_id, data from events
+        `
+        select id, at, app_id, type, verification_id, data from events
         where id < $before
           ${appId === null ? '' : 'and app_id = $appId'}
           ${type === null ? '' : 'and type = $type'}
@@ -75,7 +91,7 @@ export function createEventStore({ database, timers }: Parts, addEvents: AddEven
         limit,
       )
     },
-    add: (event) => add({ ...event, place: String(count++).padStart(16, '0') }),
+    add: async (event) => void (await add({ event, place: count++ })),
   }
 }
 

@@ -1,13 +1,17 @@
 import type { SQL } from 'bun'
 import type { Random, Timers } from '../../domain/ports.ts'
 import type { Stores } from '../../domain/stores.ts'
+import { type AlarmRows, createAlarmRows, createAlarmStore } from './alarms.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { createDatabase } from './database.ts'
+import { createAddEvents, createEventStore } from './events.ts'
 import { createLanes } from './lanes.ts'
 import { createLimitStore } from './limits.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
+import { createTell } from './tell.ts'
+import { createWebhookStore } from './webhook-messages.ts'
 
 export type PostgresStore = Stores & {
   /** Finishes what is running and closes every connection. */
@@ -30,6 +34,11 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const counters = createCounters((random.bytes(1)[0] ?? 0) % counterShards)
   const parts: Parts = { database: createDatabase(lanes), timers, counters }
   const audit = createAuditChain()
+  const alarms: AlarmRows = createAlarmRows({
+    addEvents: (session, events) => addEvents(session, events),
+  })
+  const tell = createTell({ alarms })
+  const addEvents = createAddEvents({ tell: tell.events })
 
   return {
     verifications: missing('verifications'),
@@ -37,12 +46,12 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     spending: missing('spending'),
     suppressions: missing('suppressions'),
     bindings: missing('bindings'),
-    webhooks: missing('webhooks'),
+    webhooks: createWebhookStore({ ...parts, alarms, tell }),
     apps: missing('apps'),
     templates: missing('templates'),
     limits: createLimitStore(parts),
-    events: missing('events'),
-    alarms: missing('alarms'),
+    events: createEventStore(parts, addEvents),
+    alarms: createAlarmStore(parts, alarms),
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
     inbox: missing('inbox'),

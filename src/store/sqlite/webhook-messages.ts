@@ -18,6 +18,7 @@ import type {
 import type { WebhookState } from '../../domain/webhook/webhook.ts'
 import { alarmOff } from '../../domain/webhook/webhooks.ts'
 import { toPage } from '../page.ts'
+import { chooseReplayed, type Found } from '../replay.ts'
 import type { AlarmRows } from './alarms.ts'
 import type { AppCache } from './apps.ts'
 import type { Parts } from './parts.ts'
@@ -178,24 +179,18 @@ function createReplay({ database, tell }: Deps) {
   }
 
   return (command: ReplayCommand): Replayed => {
-    const { appId, webhookId, now, which, limit } = command
+    const { appId, webhookId, now } = command
     const place = { appId, webhookId }
     const left = waitingMax - (room.get(place)?.waiting ?? waitingMax)
-    const found = find(command)
-    const taken = found.filter(({ status }, index) => status === 'waiting' || index < left)
-    for (const { id } of taken) again.run({ ...place, id, now })
-    const added = taken.filter(({ status }) => status !== 'waiting').length
-    if (taken.length > 0) {
+    const { ids, added, replayed } = chooseReplayed(find(command), left, command)
+    for (const id of ids) again.run({ ...place, id, now })
+    if (ids.length > 0) {
       refresh.get({ id: webhookId, ended: -added })
       tell.wake(place)
     }
-    const isFull = taken.length < found.length
-    const hasMore = !('id' in which) && !isFull && found.length === limit
-    return { count: taken.length, after: hasMore ? (found.at(-1)?.id ?? null) : null, isFull }
+    return replayed
   }
 }
-
-type Found = Pick<Message, 'id' | 'status'>
 
 /** Deletes the oldest messages that were written before a time; how many. */
 export function createMessageSweep(database: Database) {
