@@ -93,8 +93,10 @@ function links(open: OpenStores): void {
   })
 
   test('an app and mode have at most so many with an end ahead, also when they come at once', async () => {
-    const { bindings } = await open()
-    const one = (change: Partial<Binding> = {}) => newBinding('app', change, 3)
+    const stores = await open()
+    const { bindings } = stores
+    const { id } = await addPlainApp(stores)
+    const one = (change: Partial<Binding> = {}) => newBinding(id, change, 3)
     const first = one({ expiresAt: noon + minuteMs })
     await bindings.add(first)
     const all = await Promise.all(times(5, () => bindings.add(one())))

@@ -5,6 +5,7 @@ import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
 import { limitContract } from './contract-limits.ts'
+import { templateContract } from './contract-templates.ts'
 
 setDefaultTimeout(60_000)
 
@@ -43,3 +44,4 @@ describe('postgres: nodes', () => {
 
 describe('postgres: audit', () => auditContract(open))
 describe('postgres: limits', () => limitContract(open))
+describe('postgres: templates', () => templateContract(open))

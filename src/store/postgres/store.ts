@@ -2,15 +2,20 @@ import type { SQL } from 'bun'
 import type { Random, Timers } from '../../domain/ports.ts'
 import type { Stores } from '../../domain/stores.ts'
 import { type AlarmRows, createAlarmRows, createAlarmStore } from './alarms.ts'
+import { createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
+import { createBindingStore } from './bindings.ts'
+import { createAppCache } from './cache.ts'
 import { createDatabase } from './database.ts'
 import { createAddEvents, createEventStore } from './events.ts'
 import { createLanes } from './lanes.ts'
 import { createLimitStore } from './limits.ts'
+import { createMetaStore } from './meta.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
 import { createTell } from './tell.ts'
+import { createTemplateStore } from './templates.ts'
 import { createWebhookStore } from './webhook-messages.ts'
 
 export type PostgresStore = Stores & {
@@ -39,16 +44,17 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   })
   const tell = createTell({ alarms })
   const addEvents = createAddEvents({ tell: tell.events })
+  const cache = createAppCache(parts)
 
   return {
     verifications: missing('verifications'),
     deliveries: missing('deliveries'),
     spending: missing('spending'),
     suppressions: missing('suppressions'),
-    bindings: missing('bindings'),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
-    apps: missing('apps'),
-    templates: missing('templates'),
+    bindings: createBindingStore({ ...parts, audit }),
+    apps: createAppStore({ ...parts, audit, cache, alarms }),
+    templates: createTemplateStore(parts),
     limits: createLimitStore(parts),
     events: createEventStore(parts, addEvents),
     alarms: createAlarmStore(parts, alarms),
@@ -57,7 +63,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     inbox: missing('inbox'),
     learning: missing('learning'),
     nodes: createNodeStore(parts),
-    meta: missing('meta'),
+    meta: createMetaStore({ ...parts, audit }),
     maintenance: missing('maintenance'),
     close: lanes.close,
   }

@@ -1,4 +1,5 @@
 import type { MetaStore } from '../../domain/stores.ts'
+import { isSame } from '../same-bytes.ts'
 import type { AuditChain } from './audit.ts'
 import type { Parts } from './parts.ts'
 
@@ -27,8 +28,4 @@ export function createMetaStore({ database, read, write }: Parts, audit: AuditCh
         return true
       }),
   }
-}
-
-function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0
 }
