@@ -7,13 +7,17 @@ import { createAuditChain, createAuditStore } from './audit.ts'
 import { createBindingStore } from './bindings.ts'
 import { createAppCache } from './cache.ts'
 import { createDatabase } from './database.ts'
+import { createDeliveryStore } from './deliveries.ts'
 import { createAddEvents, createEventStore } from './events.ts'
+import { createInboxStore } from './inbox.ts'
 import { createLanes } from './lanes.ts'
 import { createLimitStore } from './limits.ts'
 import { createMetaStore } from './meta.ts'
+import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
+import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createTell } from './tell.ts'
 import { createTemplateStore } from './templates.ts'
 import { createWebhookStore } from './webhook-messages.ts'
@@ -45,12 +49,14 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const tell = createTell({ alarms })
   const addEvents = createAddEvents({ tell: tell.events })
   const cache = createAppCache(parts)
+  const moves = createMoves({ ...parts, addEvents })
+  const suppressions = createSuppressions()
 
   return {
     verifications: missing('verifications'),
-    deliveries: missing('deliveries'),
+    deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions }),
     spending: missing('spending'),
-    suppressions: missing('suppressions'),
+    suppressions: createSuppressionStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
     bindings: createBindingStore({ ...parts, audit }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
@@ -60,7 +66,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     alarms: createAlarmStore(parts, alarms),
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
-    inbox: missing('inbox'),
+    inbox: createInboxStore(parts),
     learning: missing('learning'),
     nodes: createNodeStore(parts),
     meta: createMetaStore({ ...parts, audit }),

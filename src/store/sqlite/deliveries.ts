@@ -4,14 +4,9 @@ import type { DeliveryStore, SettleCommand } from '../../domain/delivery/stores.
 import type { EventType } from '../../domain/event.ts'
 import type { NewDelivery } from '../../domain/verification/stores.ts'
 import type { VerificationKey } from '../../domain/verification/verification.ts'
+import { type DeliveryRow, deliveryColumns, toDelivery } from '../delivery-row.ts'
 import { createBounce } from './bounces.ts'
-import {
-  createLanes,
-  type DeliveryRow,
-  deliveryColumns,
-  type LaneDeps,
-  toDelivery,
-} from './lanes.ts'
+import { createLanes, type LaneDeps } from './lanes.ts'
 import { createReport } from './reports.ts'
 import { createSettle, createTries, type TryDeps } from './tries.ts'
 

@@ -1,23 +1,11 @@
 import type { Database } from 'bun:sqlite'
-import type { Delivery } from '../../domain/delivery/delivery.ts'
 import type { Lane } from '../../domain/delivery/handover.ts'
 import type { DeliveryStore, Due } from '../../domain/delivery/stores.ts'
 import type { Timers } from '../../domain/ports.ts'
+import { type DeliveryRow, deliveryColumns, toDelivery } from '../delivery-row.ts'
 import type { Parts } from './parts.ts'
 
 type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 'release'>
-
-/** The columns of a `Delivery`. */
-export const deliveryColumns = `
-  id, app_id as appId, mode, verification_id as verificationId, channel,
-  nullif(endpoint_id, '') as endpointId, chosen, status, detail, tries, created_at as createdAt,
-  expires_at as expiresAt`
-
-export type DeliveryRow = Omit<Delivery, 'chosen'> & { chosen: string | null }
-
-export function toDelivery(row: DeliveryRow): Delivery {
-  return { ...row, chosen: row.chosen === null ? null : JSON.parse(row.chosen) }
-}
 
 /** Lanes that are read before other work gets a turn of the event loop. */
 const lanesAtOnce = 100

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { DeliveryStatus, Try } from '../../domain/delivery/delivery.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
 import { deliveryData } from '../../domain/event.ts'
+import { tryColumns } from '../delivery-row.ts'
 import type { AddEvent } from './events.ts'
 import type { Moves } from './moves.ts'
 import type { Counters } from './stats.ts'
@@ -138,9 +139,7 @@ export function createTries(database: Database) {
     'select max(number) as number from delivery_tries where delivery_id = $id',
   )
   const of = database.prepare<TryRow, { id: string }>(`
-    select number, endpoint_id as endpointId, at, took_ms as tookMs, status, cause, ambiguous, code,
-      detail, remote_id as remoteId
-    from delivery_tries where delivery_id = $id order by number`)
+    select ${tryColumns} from delivery_tries where delivery_id = $id order by number`)
 
   return {
     add(id: string, made: Try): void {
