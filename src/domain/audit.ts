@@ -67,23 +67,25 @@ export type Actor = { who: string; requestId: string | null }
 /** The answer of an audited write when another record was added first: link again and retry. */
 export type HeadMoved = 'head_moved'
 
-const appendsMax = 50
+const appendsMax = 200
 
 /**
- * Runs a write that appends `entry` in the same transaction, and repeats it while other records are
- * added first. Throws `store_unavailable` after 50 tries.
+ * Runs a write that appends `entry` in the same transaction, and repeats it while other processes add
+ * records first. Throws `store_unavailable` after 200 tries.
  */
-export async function audited<Result>(
+export function audited<Result>(
   { audit, keyring }: Pick<Ports, 'audit' | 'keyring'>,
   entry: AuditEntry,
   write: (append: AuditAppend) => Promise<Result | HeadMoved>,
 ): Promise<Result> {
-  for (let tries = 0; tries < appendsMax; tries++) {
-    const state = await audit.state()
-    const result = await write(linkAudit(keyring, state, entry))
-    if (result !== 'head_moved') return result
-  }
-  throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
+  return audit.inTurn(async () => {
+    for (let tries = 0; tries < appendsMax; tries++) {
+      const state = await audit.state()
+      const result = await write(linkAudit(keyring, state, entry))
+      if (result !== 'head_moved') return result
+    }
+    throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
+  })
 }
 
 /** Links an entry to the chain's state; null begins a chain. */

@@ -179,6 +179,11 @@ export type AuditStore = {
   after(id: number, limit: number): Promise<AuditRecord[]>
   state(): Promise<AuditState | null>
   append(append: AuditAppend): Promise<'appended' | HeadMoved>
+  /**
+   * Runs audited writes of this process one after another, because each moves the head under all
+   * others. Rejects with `store_unavailable` where too many wait.
+   */
+  inTurn<Result>(write: () => Promise<Result>): Promise<Result>
   /** Deletes the records up to `state.cutId`; how many. */
   cut(command: { expected: number; state: AuditState }): Promise<number | HeadMoved>
 }

@@ -219,11 +219,12 @@ describe('a record', () => {
     ])
   })
 
-  test('is linked again while other records are added first, up to fifty times', async () => {
+  test('is linked again while other records are added first, up to two hundred times', async () => {
     const append = async (moves: number) => {
       const log = logOf(1)
       const expected: number[] = []
-      const ports = { keyring, audit: { state: async () => log.state } as never }
+      const inTurn = (write: () => Promise<unknown>) => write()
+      const ports = { keyring, audit: { state: async () => log.state, inTurn } as never }
       const written = audited(ports, entryOf('late'), async (each) => {
         expected.push(each.expected)
         if (expected.length > moves) return 'written'
@@ -236,8 +237,8 @@ describe('a record', () => {
 
     expect(await append(0)).toEqual({ expected: [1], outcome: 'written' })
     const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
-    expect(await append(49)).toEqual({ expected: upTo(50), outcome: 'written' })
+    expect(await append(199)).toEqual({ expected: upTo(200), outcome: 'written' })
     const unavailable = ['store_unavailable', { retryAfterSeconds: 5 }]
-    expect(await append(50)).toEqual({ expected: upTo(50), outcome: unavailable })
+    expect(await append(200)).toEqual({ expected: upTo(200), outcome: unavailable })
   })
 })

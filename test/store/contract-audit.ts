@@ -51,9 +51,25 @@ export function auditContract(open: OpenStores): void {
     expect(outcomes.filter((outcome) => outcome === 'appended').length).toBe(1)
     expect(outcomes.filter((outcome) => outcome === 'head_moved').length).toBe(199)
 
-    await Promise.all(times(40, () => withAudit({ audit }, (append) => audit.append(append))))
     const verdict = await verifyAudit({ audit, keyring }, { now: noon, keptMs: 0 })
-    expect(verdict).toMatchObject({ ok: true, records: 42 })
+    expect(verdict).toMatchObject({ ok: true, records: 2 })
+  })
+
+  test('of parallel audited writes each is made once, and the chain stays valid', async () => {
+    const stores = await open()
+    const apps = times(100, () => plainApp())
+
+    const outcomes = await Promise.all(
+      apps.map((app) => {
+        const create = { app, keys: [], secretKeyIndex: null, registeredFrom: null }
+        return withAudit(stores, (append) => stores.apps.create(create, append))
+      }),
+    )
+
+    expect(new Set(outcomes)).toEqual(new Set(['created']))
+    expect((await stores.apps.list({ limit: 200, cursor: null })).items).toHaveLength(100)
+    const verdict = await verifyAudit({ audit: stores.audit, keyring }, { now: noon, keptMs: 0 })
+    expect(verdict).toMatchObject({ ok: true, records: 100 })
   })
 
   test('a write whose head has moved changes nothing', async () => {

@@ -1,6 +1,7 @@
 import type { AuditAppend, AuditRecord, AuditState } from '../../domain/audit.ts'
 import type { AuditStore } from '../../domain/stores.ts'
 import { readCursor, toPage } from '../page.ts'
+import { createTurns } from '../turns.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 
@@ -61,6 +62,7 @@ export function createAuditStore({ database }: Parts, chain: AuditChain): AuditS
         await chain.append(session, append)
         return 'appended'
       }),
+    inTurn: createTurns(),
     cut: ({ expected, state }) =>
       database.transaction(async (session) => {
         if ((await lockHead(session)).id !== expected) return 'head_moved'

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { AuditAppend, AuditRecord, AuditState } from '../../domain/audit.ts'
 import type { AuditStore } from '../../domain/stores.ts'
 import { readCursor, toPage } from '../page.ts'
+import { createTurns } from '../turns.ts'
 import type { Parts } from './parts.ts'
 
 export type AuditChain = ReturnType<typeof createAuditChain>
@@ -61,6 +62,7 @@ export function createAuditStore({ database, read, write }: Parts, chain: AuditC
         chain.append(append)
         return 'appended'
       }),
+    inTurn: createTurns(),
     cut: ({ expected, state }) =>
       write(() => {
         if (!chain.isHead(expected)) return 'head_moved'
