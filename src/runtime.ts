@@ -120,7 +120,8 @@ function open(
   directory: DataDirectory,
   { health, openStore }: OpenWith,
 ): Promise<Opened> {
-  if (settings.database) return openPostgres(settings, settings.database, directory)
+  const { database } = settings
+  if (database) return openPostgres(settings, { database, directory, serves: true })
   refuseHalfRestored(directory)
   const { onDamage } = health
   const options = { onDamage, ...(openStore && { openStore }) }

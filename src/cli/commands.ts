@@ -20,6 +20,7 @@ import { eventsCommand } from './event.ts'
 import { healthcheck } from './healthcheck.ts'
 import { createHelp } from './help.ts'
 import { keyGenerate, keyRotate } from './key.ts'
+import { migrateCommand } from './migrate.ts'
 import { openapi } from './openapi.ts'
 import { serve } from './serve.ts'
 import { statsCommand } from './stats.ts'
@@ -87,6 +88,7 @@ export const commands: Command[] = [
   statsCommand,
   keyGenerate,
   keyRotate,
+  migrateCommand,
   backup,
   restoreCommand,
   doctor,

@@ -7,6 +7,7 @@ import { createApp, newKey, revokeKey } from '../domain/app/manage.ts'
 import { randomBase62 } from '../domain/id.ts'
 import type { OpenPorts } from '../runtime/open.ts'
 import { startRuntime } from '../runtime.ts'
+import { settingsAreWrong } from '../startup-error.ts'
 import type { Args } from './command.ts'
 import { allApps, cliActor } from './installation.ts'
 import type { Io } from './io.ts'
@@ -17,6 +18,9 @@ const appName = 'OtpMint demo'
 
 /** Runs a server in developer mode: text for a person goes to stderr, the log to stdout. */
 export async function serveDev(settings: Settings, args: Args, io: Io): Promise<number> {
+  if (settings.database) {
+    throw settingsAreWrong('--dev has a database of its own: unset OTPMINT_DATABASE_URL')
+  }
   const scratch = mkdtempSync(join(tmpdir(), 'otpmint-dev-'))
   const isNamed = args.has('data-dir') || Boolean(io.env['OTPMINT_DATA_DIR'])
   const dev: Settings = {

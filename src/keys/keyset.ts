@@ -81,7 +81,9 @@ async function createKeyset(
   const facts = { ...keysetFacts(keyset), passphrase_salt: salt }
   const expected = { keyset: null, keyset_key_id: null }
   if (await meta.write(facts, { expected, audit })) return keyset
-  throw cannotStart('the keyset of this database is missing or just being made: restore or retry')
+  // Another node has made it at this moment.
+  if (await meta.read('keyset')) return loadKeyset({ meta, random, clock }, masterKey)
+  throw cannotStart('the keyset of this database is missing: restore a backup')
 }
 
 async function misfit(meta: Pick<MetaStore, 'read'>, master: Uint8Array | null): Promise<Error> {

@@ -63,6 +63,8 @@ export function findMasterKey(options: {
   settings: MasterKeySettings
   dataDir: string
   databaseExists: boolean
+  /** What is said when it is missing though the database exists. */
+  missing?: string
   random: Random
 }): FoundMasterKey {
   const { raw, file, credentialsDirectory } = options.settings
@@ -86,7 +88,7 @@ export function findMasterKey(options: {
   if (read.found || read.reason !== 'missing') {
     return found(parseKeyFile(read, 'master.key in the data directory'), 'data_dir')
   }
-  if (options.databaseExists) throw settingsAreWrong(lost)
+  if (options.databaseExists) throw settingsAreWrong(options.missing ?? lost)
   const text = generateMasterKey(options.random)
   try {
     writeKeyFile(path, text)

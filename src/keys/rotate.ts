@@ -4,7 +4,7 @@ import { secretPlace } from '../domain/app/endpoint.ts'
 import { type AuditEntry, linkAudit } from '../domain/audit.ts'
 import type { SealPlace } from '../domain/keyring.ts'
 import type { Ports } from '../domain/ports.ts'
-import type { KeyRenewal, MetaStore } from '../domain/stores.ts'
+import type { KeyRenewal, MetaStore, Node } from '../domain/stores.ts'
 import { webhookPlace } from '../domain/webhook/webhook.ts'
 import { cannotStart } from '../startup-error.ts'
 import { openBytes, sealBytes } from './envelope.ts'
@@ -48,6 +48,10 @@ const lookEveryMs = 500
 const looksMax = 60
 /** A node that was not seen for this time is gone; a running one is seen every 5 s. */
 export const nodeSilentMs = 15_000
+
+export function isAlive({ seenAt }: Pick<Node, 'seenAt'>, now: number): boolean {
+  return Math.abs(now - seenAt) < nodeSilentMs
+}
 
 /**
  * Replaces the master key while servers run, with three writes of the keyset. First the keyset is
@@ -143,7 +147,7 @@ async function untilFollowed(
   for (let looks = 0; looks < looksMax; looks++) {
     if (!(await serverRuns())) return
     const now = clock.now()
-    const alive = (await nodes.list()).filter(({ seenAt }) => Math.abs(now - seenAt) < nodeSilentMs)
+    const alive = (await nodes.list()).filter((node) => isAlive(node, now))
     if (alive.length > 0 && alive.every((node) => node.keysetVersion >= version)) return
     await timers.sleep(lookEveryMs)
   }

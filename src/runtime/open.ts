@@ -36,7 +36,8 @@ const localNode = 'local'
 /** Opens the ports for a command; the database and its key must exist. */
 export async function openPorts(settings: Settings): Promise<Opened> {
   const directory = dataDirectory(settings.dataDir)
-  if (settings.database !== null) return openPostgres(settings, settings.database, directory)
+  const { database } = settings
+  if (database !== null) return openPostgres(settings, { database, directory, serves: false })
   requireDatabase(directory)
   return openDirectory(settings, directory, directory.database)
 }

@@ -17,7 +17,7 @@ export type PostgresServer = {
   folder: string
   /** The URL of a database, for the superuser unless another role is named. */
   url(database: string, role?: Role): string
-  /** Creates a migrated, empty database; returns its URL. Those long before it are dropped. */
+  /** Creates a migrated, empty database; returns its URL, for the service. Those long before it are dropped. */
   create(role?: Role): Promise<string>
   /** Creates an empty database that the migration role may define tables in; returns its name. */
   createEmpty(): Promise<string>
@@ -115,7 +115,7 @@ async function createDatabases(admin: SQL, url: PostgresServer['url']) {
     alter role otpmint set idle_in_transaction_session_timeout = '5s'`)
   await admin.unsafe('create database template_otpmint owner otpmint_migrate')
   const template = new SQL({ url: url('template_otpmint', 'otpmint_migrate'), max: 1 })
-  await migrate(template)
+  await migrate(template, 'otpmint')
   await template.close()
 
   const names: string[] = []
@@ -132,7 +132,7 @@ async function createDatabases(admin: SQL, url: PostgresServer['url']) {
   // One is made ahead, while the test before runs.
   let next = make('template_otpmint')
   return {
-    async create(role: Role = 'postgres') {
+    async create(role: Role = 'otpmint') {
       const name = await next.catch(() => make('template_otpmint'))
       next = make('template_otpmint')
       next.catch(() => {})

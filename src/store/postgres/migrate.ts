@@ -1,39 +1,89 @@
 import type { SQL } from 'bun'
+import { settingsAreWrong } from '../../startup-error.ts'
+import { newerSchema } from '../newer-schema.ts'
 import { functions } from './functions/index.ts'
 import { migrations } from './migrations/index.ts'
-import { schemaVersion, versioned } from './versioned.ts'
+import { grants } from './roles.ts'
+import { schemaVersion, suffix, versioned } from './versioned.ts'
 
 /** The same number for every node, so that one migrates at a time. */
 const migrationLock = 7_046_118_531
 
+/** The longest that a change of a table waits for those who use it, so that they do not wait long. */
+const lockTimeout = '5s'
+
+export type Migrated = { before: number; after: number }
+
 /**
- * Brings the schema to the newest version, over a direct connection of a role that may define tables.
- * Nodes that migrate at once wait for one another. Returns the version that it was before.
+ * Brings the schema to the newest version and gives the role of the service what it needs, over a
+ * direct connection of the role that owns the tables. Nodes that migrate at once wait for one another.
+ * Throws `StartupError`.
  */
-export async function migrate(sql: SQL): Promise<number> {
+export async function migrate(sql: SQL, serviceRole: string): Promise<Migrated> {
+  await sql.unsafe('set statement_timeout = 0')
+  await sql.unsafe('set lock_timeout = 0')
   await sql.unsafe(`select pg_advisory_lock(${migrationLock})`)
   try {
+    await sql.unsafe(`set lock_timeout = '${lockTimeout}'`)
+    const schema = await schemaFor(sql)
     const before = await storedVersion(sql)
+    if (before > schemaVersion) throw settingsAreWrong(newerSchema(before, schemaVersion))
+    if (before === 0) await refuseForeignTables(sql, schema)
     for (let version = before + 1; version <= schemaVersion; version++) {
       const statements = [
         migrations[version - 1] ?? '',
         ...(version === schemaVersion ? functions.map(versioned) : []),
         `insert into schema_version (version) values (${version})`,
       ]
-      await sql.unsafe(`begin;\n${statements.join('\n')};\ncommit`)
+      await inTransaction(sql, statements.join('\n'))
     }
-    return before
+    await inTransaction(sql, grants(serviceRole, schema, suffix))
+    return { before, after: schemaVersion }
   } finally {
     await sql.unsafe(`select pg_advisory_unlock(${migrationLock})`)
   }
 }
 
 /** 0 for an empty database. */
-export async function storedVersion(sql: SQL): Promise<number> {
+async function storedVersion(sql: SQL): Promise<number> {
   const [row] = await sql.unsafe(`select to_regclass('schema_version') is not null as there`)
   if (!row?.there) return 0
   const [stored] = await sql.unsafe(
     'select coalesce(max(version), 0)::int as version from schema_version',
   )
   return stored?.version ?? 0
+}
+
+async function inTransaction(sql: SQL, statements: string): Promise<void> {
+  try {
+    await sql.unsafe(`begin;\n${statements};\ncommit`)
+  } catch (error) {
+    await sql.unsafe('rollback')
+    throw error
+  }
+}
+
+async function schemaFor(sql: SQL): Promise<string> {
+  const [row] = await sql.unsafe(`select current_user as role, current_schema() as schema,
+    has_schema_privilege(current_schema(), 'CREATE') as may`)
+  if (row?.may) return row.schema
+  throw settingsAreWrong(
+    `role ${row?.role} may not define tables in ${row?.schema ?? 'any schema'}: make it the owner ` +
+      'of the database, or of a schema that its search_path names first',
+  )
+}
+
+/** Tables of another application, whose names may be ours: extensions' own do not count. */
+async function refuseForeignTables(sql: SQL, schema: string): Promise<void> {
+  const [row] = await sql.unsafe(`
+    select relname::text as name from pg_class
+    where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+      and not exists (select from pg_depend where classid = 'pg_class'::regclass
+        and objid = pg_class.oid and deptype = 'e')
+    order by 1 limit 1`)
+  if (!row) return
+  throw settingsAreWrong(
+    `schema ${schema} has a table ${row.name} of another application: give OtpMint a database, or ` +
+      'a schema, of its own',
+  )
 }

@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite'
+import { newerSchema } from '../newer-schema.ts'
 import { migrations } from './migrations/index.ts'
 
 /** SQLite before 3.51.3 can corrupt a WAL that two connections reset (sqlite.org/wal.html). */
@@ -68,11 +69,6 @@ export function applyMigration(database: Database, version: number): void {
 /** The version of the schema in a file, and the newest that this executable knows. */
 export function schemaVersion(database: Database): { stored: number; known: number } {
   return { stored: Number(pragma(database, 'pragma user_version')), known: migrations.length }
-}
-
-/** A sentence for the admin. */
-export function newerSchema(stored: number, known: number): string {
-  return `The database has schema ${stored}, this executable knows ${known}: use a newer otpmint`
 }
 
 /** The first column of the first row. */

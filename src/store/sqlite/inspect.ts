@@ -1,5 +1,6 @@
 import { Database } from 'bun:sqlite'
-import { applyMigration, newerSchema, pragma, schemaVersion } from './database.ts'
+import { newerSchema } from '../newer-schema.ts'
+import { applyMigration, pragma, schemaVersion } from './database.ts'
 
 /**
  * Checks a file: the reason why it is no undamaged database of OtpMint that this executable can

@@ -1,0 +1,27 @@
+import { migrateSettings } from '../runtime/migrate.ts'
+import { type Command, jsonFlag } from './command.ts'
+import { envFileFlag, settingsFor } from './installation.ts'
+import { exitCodes } from './io.ts'
+import { printJson } from './output.ts'
+
+export const migrateCommand: Command = {
+  name: 'migrate',
+  summary: 'Bring a PostgreSQL database to the schema of this version.',
+  about: [
+    'Makes or changes the tables with the role of OTPMINT_DATABASE_MIGRATE_URL, which owns them,',
+    'and grants the role of OTPMINT_DATABASE_URL what a server needs: to read and write rows and',
+    'to call functions. Servers of the version before go on meanwhile. Several may run at once:',
+    'one migrates, the others wait for it. A SQLite database needs none of this: its server',
+    'migrates at the start.',
+  ].join('\n'),
+  operands: [],
+  flags: { ...envFileFlag, ...jsonFlag },
+  examples: ['OTPMINT_DATABASE_MIGRATE_URL_FILE=/run/owner_url otpmint migrate'],
+  async run(args, io) {
+    const { before, after } = await migrateSettings(settingsFor(args, io))
+    if (args.has('json')) printJson(io, { before, after })
+    else if (before === after) io.out(`schema ${after}: nothing to do\n`)
+    else io.out(`schema ${after}; before: ${before || 'none'}\n`)
+    return exitCodes.done
+  },
+}
