@@ -1,96 +1,58 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { SQL } from 'bun'
-import { Problem } from '../../src/domain/problem.ts'
-import { createDatabase, type Database } from '../../src/store/postgres/database.ts'
-import { createLanes, type Lanes } from '../../src/store/postgres/lanes.ts'
-import { systemTimers } from '../../src/system.ts'
 import { eventually } from '../support/executable.ts'
 import { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
+import {
+  expectAllWork,
+  insert,
+  insertMany,
+  longestMs,
+  outcome,
+  type Place,
+  place,
+} from './place.ts'
 import { type Disturbed, proxyTo } from './proxy.ts'
 import { type PostgresServer, startPostgres } from './server.ts'
 
 setDefaultTimeout(60_000)
 
-/** Shorter than in service, so that a test of a server that is silent is short. */
-const bounds = { statementMs: 1000, waitMs: 500 }
-const laneCount = 3
-
 let server: PostgresServer
 let bouncer: PgBouncer
-let proxy: Disturbed
-let lanes: Lanes[] = []
+let disturbed: Disturbed
+let places: Place[] = []
 
 beforeAll(async () => {
   server = await startPostgres()
   bouncer = await startPgBouncer(server.port)
-  proxy = await proxyTo(server.port)
+  disturbed = await proxyTo(server.port)
 })
 afterEach(async () => {
-  await Promise.all(lanes.map(({ close }) => close()))
-  lanes = []
+  await Promise.all(places.map(({ close }) => close()))
+  places = []
 })
 afterAll(async () => {
-  await proxy.close()
+  await disturbed.close()
   await bouncer.stop()
   await server.stop()
 })
 
-type Place = { database: Database; url: string; kept(): Promise<number[]> }
 type By = 'directly' | 'by the proxy' | 'by PgBouncer'
 
-/** A database with a table `kept`, reached as the service does. */
-async function place(by: By = 'directly'): Promise<Place> {
-  const url = server.url(await server.createEmpty(), 'otpmint')
-  const owner = new SQL({ url: url.replace('//otpmint@', '//otpmint_migrate@'), max: 1 })
-  await owner.unsafe(`create table kept (number int primary key);
-    grant all on kept to otpmint; insert into kept values (0)`)
-  const ways = {
-    directly: url,
-    'by the proxy': url.replace(/:\d+\//, `:${proxy.port}/`),
-    'by PgBouncer': bouncer.through(url),
-  }
-  const connect = () => new SQL({ url: ways[by], max: 1, prepare: false, bigint: true })
-  const own = createLanes({ connect, count: laneCount, timers: systemTimers, ...bounds })
-  lanes.push(own)
-  return {
-    database: createDatabase(own),
-    url,
-    async kept() {
-      const rows = await owner.unsafe('select number from kept where number > 0 order by number')
-      return rows.map(({ number }: { number: number }) => number)
-    },
-  }
-}
-
-const insert = 'insert into kept values ($number::int)'
-const pidOf = 'select pg_backend_pid() as pid'
-
-/** The outcome of an operation: its result, or the code of the problem. */
-async function outcome(operation: Promise<unknown>): Promise<unknown> {
-  return operation.catch((error: unknown) => {
-    if (!(error instanceof Problem)) throw error
-    return error.code
+async function placeBy(by: By = 'directly'): Promise<Place> {
+  const made = await place(server, (url) => {
+    if (by === 'by PgBouncer') return bouncer.through(url)
+    return by === 'directly' ? url : url.replace(/:\d+\//, `:${disturbed.port}/`)
   })
+  places.push(made)
+  return made
 }
 
-/** Expects that every lane works, without a restart of anything. */
-async function expectAllWork({ database, kept }: Place): Promise<void> {
-  const before = (await kept()).length
-  const numbers = Array.from({ length: laneCount * 3 }, (_, index) => 1000 + index)
-  const holding = numbers.map((number) =>
-    database.transaction(async (session) => {
-      await session.query('select pg_sleep(0.02)')
-      return session.run(insert, { number })
-    }),
-  )
-  expect(await Promise.all(holding)).toEqual(numbers.map(() => 1))
-  expect((await kept()).length).toBe(before + numbers.length)
-}
+const pidOf = 'select pg_backend_pid() as pid'
 
 test.each<By>(['directly', 'by PgBouncer'])(
   'a transaction whose connection is lost between two statements stores nothing (%s)',
   async (by) => {
-    const there = await place(by)
+    const there = await placeBy(by)
 
     const ended = there.database.transaction(async (session) => {
       const [row] = await session.query<{ pid: number }>(pidOf)
@@ -107,7 +69,130 @@ test.each<By>(['directly', 'by PgBouncer'])(
   },
 )
 
+/** The process of the server behind one of the lanes, which is free. */
+async function pidIn({ database }: Place): Promise<number> {
+  const [row] = await database.read<{ pid: number }>(pidOf)
+  return row?.pid ?? 0
+}
+
+async function connectionsTo({ name }: Place): Promise<number> {
+  const rows = await server.admin.unsafe(
+    `select 1 from pg_stat_activity where datname = '${name}' and usename = 'otpmint'`,
+  )
+  return rows.length
+}
+
 async function isAlive(pid: number | undefined): Promise<boolean> {
   const rows = await server.admin.unsafe(`select 1 from pg_stat_activity where pid = ${pid}`)
   return rows.length > 0
 }
+
+test.each<By>(['directly', 'by PgBouncer'])(
+  'a frozen backend ends its operation within the bound, and the others go on (%s)',
+  async (by) => {
+    const there = await placeBy(by)
+    const pid = await pidIn(there)
+    process.kill(pid, 'SIGSTOP')
+
+    const { done, refused, tookMs } = await insertMany(there, 12)
+    process.kill(pid, 'SIGCONT')
+
+    // One may have met the frozen backend, which does it when it wakes up.
+    expect(refused.length).toBeLessThanOrEqual(1)
+    expect(tookMs).toBeLessThan(longestMs)
+    expect(await there.kept()).toEqual(expect.arrayContaining(done))
+    await expectAllWork(there)
+  },
+)
+
+test('a server that is silent ends every operation within the bound, and works when it speaks', async () => {
+  const there = await placeBy('by the proxy')
+  await expectAllWork(there)
+  disturbed.block()
+
+  const { done, tookMs } = await insertMany(there, 20)
+  disturbed.unblock()
+
+  expect(done).toEqual([])
+  expect(tookMs).toBeLessThan(longestMs)
+  await expectAllWork(there)
+})
+
+test('a commit whose answer is lost is unknown, and is not run again', async () => {
+  const there = await placeBy('by the proxy')
+  const cut = disturbed.cutAnswerTo('commit')
+  let runs = 0
+
+  const ended = there.database.transaction(async (session) => {
+    runs++
+    await session.run(insert, { number: 1 })
+  })
+
+  expect(await outcome(ended)).toBe('store_unavailable')
+  await cut
+  expect(runs).toBe(1)
+  expect(await there.kept()).toEqual([1])
+  await expectAllWork(there)
+})
+
+test('a single statement whose answer is lost is unknown, and is not run again', async () => {
+  const there = await placeBy('by the proxy')
+  await expectAllWork(there)
+  const cut = disturbed.cutAnswerTo('insert into kept')
+
+  const ended = outcome(there.database.run(insert, { number: 1 }))
+
+  expect(await ended).toBe('store_unavailable')
+  await cut
+  expect(await there.kept()).toContain(1)
+  await expectAllWork(there)
+})
+
+test('connections that are cut while nothing runs are replaced before anybody notices', async () => {
+  const there = await placeBy('by the proxy')
+  await expectAllWork(there)
+  disturbed.cut()
+  await eventually(async () => (await connectionsTo(there)) === 0)
+
+  await expectAllWork(there)
+})
+
+test.each<By>(['directly', 'by PgBouncer'])(
+  'a statement that is too slow or waits too long for a lock leaves its lane in use (%s)',
+  async (by) => {
+    const there = await placeBy(by)
+    const pid = await pidIn(there)
+    // The role's own limits, which PgBouncer does not drop, made shorter than those of the lane.
+    const { database } = there
+    const slow = (limit: string, statement: string) =>
+      database.transaction(async (session) => {
+        await session.run(`set local ${limit} = '100ms'`)
+        await session.run(insert, { number: 1 })
+        await session.query(statement)
+      })
+    const holder = new SQL({ url: server.url(there.name), max: 1 })
+    await holder.unsafe(
+      'begin; lock table kept in row exclusive mode; select * from kept where number = 0 for update',
+    )
+
+    expect(await outcome(slow('statement_timeout', 'select pg_sleep(5)'))).toBe('store_unavailable')
+    const locked = 'update kept set number = 0 where number = 0'
+    expect(await outcome(slow('lock_timeout', locked))).toBe('store_unavailable')
+    await holder.unsafe('rollback')
+    await holder.close()
+
+    expect(await there.kept()).toEqual([])
+    if (by === 'directly') expect(await pidIn(there)).toBe(pid)
+    await expectAllWork(there)
+  },
+)
+
+test('the time-outs of the role hold behind PgBouncer too', async () => {
+  const { database } = await placeBy('by PgBouncer')
+  const limits = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']
+  const names = limits.map((name) => `current_setting('${name}') as ${name}`)
+
+  expect(await database.read(`select ${names.join(', ')}`)).toEqual([
+    { statementTimeout: '3s', lockTimeout: '2s', idleInTransactionSessionTimeout: '5s' },
+  ])
+})

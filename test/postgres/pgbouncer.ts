@@ -13,6 +13,8 @@ export type PgBouncer = {
 }
 
 export type PgBouncerOptions = {
+  /** A free one unless it is given. */
+  port?: number
   poolMode?: 'transaction' | 'session'
   /** Connections to the server for each database and role. */
   poolSize?: number
@@ -23,10 +25,11 @@ export type PgBouncerOptions = {
 /** Starts Debian's PgBouncer before a server on loopback; any role and any database of it. */
 export async function startPgBouncer(
   server: number,
-  { poolMode = 'transaction', poolSize = 20, settings: settingsMore }: PgBouncerOptions = {},
+  options: PgBouncerOptions = {},
 ): Promise<PgBouncer> {
+  const { poolMode = 'transaction', poolSize = 20 } = options
   const all = programs('pgbouncer')
-  const port = freePort()
+  const { port = freePort() } = options
   const file = (name: string) => join(all.folder, name)
   writeFileSync(file('users'), roles.map((role) => `"${role}" ""\n`).join(''))
   const settings = {
@@ -40,7 +43,7 @@ export async function startPgBouncer(
     max_client_conn: 1000,
     // By default it waits for 15 s before it tries a server again that was away.
     server_login_retry: 1,
-    ...settingsMore,
+    ...options.settings,
   }
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`)
   const databases = `[databases]\n* = host=127.0.0.1 port=${server}\n`

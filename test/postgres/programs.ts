@@ -32,6 +32,8 @@ export type Program = {
   /** What it has written so far. */
   output(): string
   signal(name: Signal): void
+  /** Of its children, and theirs, too. */
+  signalTree(name: Signal): void
 }
 
 type Signal = 'SIGTERM' | 'SIGQUIT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGHUP'
@@ -63,6 +65,9 @@ export function programs(name: string, parent = tmpdir()): Programs {
         exited: child.exited,
         output: () => readFileSync(log, 'utf8'),
         signal: (signal) => child.kill(signal),
+        signalTree: (signal) => {
+          for (const pid of treeOf(child.pid)) process.kill(pid, signal)
+        },
       }
       running.push(program)
       return program
@@ -74,6 +79,18 @@ export function programs(name: string, parent = tmpdir()): Programs {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** A process and its children, and theirs. */
+function treeOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return [
+    pid,
+    ...children
+      .split(' ')
+      .filter(Boolean)
+      .flatMap((child) => treeOf(Number(child))),
+  ]
 }
 
 /** Waits until a program answers; throws with what it has written when it ends before. */

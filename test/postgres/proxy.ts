@@ -8,6 +8,8 @@ export type Disturbed = {
    * cuts the connection instead of passing it. Resolves once it is cut.
    */
   cutAnswerTo(text: string): Promise<void>
+  /** Connects later clients to another server. */
+  lead(port: number): void
   /** Cuts every connection. */
   cut(): void
   /** Passes nothing any more, in both directions, and refuses nobody: packets are lost. */
@@ -19,7 +21,8 @@ export type Disturbed = {
 
 type Pair = { client: Socket; server: Socket }
 
-export async function proxyTo(port: number): Promise<Disturbed> {
+export async function proxyTo(first: number): Promise<Disturbed> {
+  let target = first
   const pairs = new Set<Pair>()
   let trap: { text: string; sprung(): void } | null = null
   let isBlocked = false
@@ -34,7 +37,7 @@ export async function proxyTo(port: number): Promise<Disturbed> {
     server.pause()
   }
   const listener = createServer((client) => {
-    const server = connect({ port, host: '127.0.0.1', noDelay: true })
+    const server = connect({ port: target, host: '127.0.0.1', noDelay: true })
     const pair = { client, server }
     let cut: (() => void) | null = null
     pairs.add(pair)
@@ -62,6 +65,9 @@ export async function proxyTo(port: number): Promise<Disturbed> {
   return {
     port: address.port,
     cutAnswerTo: (text) => new Promise((sprung) => (trap = { text, sprung })),
+    lead(port) {
+      target = port
+    },
     cut: () => [...pairs].forEach(end),
     block() {
       isBlocked = true

@@ -25,6 +25,8 @@ export type PostgresServer = {
   admin: SQL
   /** The first process of the server. */
   postmaster(): Program
+  /** Leaves no room on a disk of its own, until the answered function is called. */
+  fillDisk(): () => void
   /** Starts the server again after it has ended. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -37,8 +39,8 @@ export type PostgresOptions = {
   settings?: Record<string, string | number>
   /** Answers with TLS too. */
   tls?: Certificate
-  /** A command that runs the server with exec, such as `unshare --mount`. */
-  through?: string[]
+  /** Gives the data directory a disk of its own, of that size in MB, which exists once only. */
+  diskMb?: number
 }
 
 /** More than tests of one file use at once. */
@@ -58,7 +60,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
   let postmaster: Program
   const boot = async () => {
-    const { through = [] } = options
+    const through = options.diskMb ? smallDisk(folder, options.diskMb) : []
     postmaster = all.start('postgres', [...through, `${bin}/postgres`, '-D', data, ...settings])
     await answering(postmaster, () => canConnect(url('postgres')))
   }
@@ -70,6 +72,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...databases,
     postmaster: () => postmaster,
     restart: boot,
+    fillDisk() {
+      // The disk exists in the mount namespace of the server only.
+      const filler = `/proc/${postmaster.pid}/root${data}/filler`
+      run(['sh', '-c', `cat /dev/zero >${filler} 2>&-; test -s ${filler}`])
+      return () => void run(['rm', filler])
+    },
     async stop() {
       postmaster.signal('SIGQUIT')
       await Promise.all([admin.close({ timeout: 0 }), postmaster.exited])
@@ -95,6 +103,14 @@ function settingsOf({ fsync, settings, tls }: PostgresOptions, { port, folder }:
     ...settings,
   }
   return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+/** A command that runs another one with a small disk as `folder/data`; no rights are needed. */
+function smallDisk(folder: string, megabytes: number): string[] {
+  const script = `cd ${folder} && mkdir disk
+    mount -t tmpfs -o size=${megabytes}m,mode=0700 tmpfs disk && cp -a data/. disk
+    mount --bind disk data && cd / && exec unshare --user --map-user=1000 -- "$@"`
+  return ['unshare', '--mount', '--map-root-user', 'sh', '-ec', script, 'sh']
 }
 
 /** A disk in memory where there is one with room. */
