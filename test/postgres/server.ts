@@ -94,7 +94,7 @@ function settingsOf({ fsync, settings, tls }: PostgresOptions, { port, folder }:
     listen_addresses: '127.0.0.1',
     unix_socket_directories: folder,
     max_connections: 300,
-    ...(!fsync && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    ...(!fsync && { fsync: 'off', full_page_writes: 'off' }),
     // Less to write for a new database.
     ...{ wal_level: 'minimal', max_wal_senders: 0 },
     ...(tls && { ssl: 'on', ssl_cert_file: tls.certFile, ssl_key_file: join(folder, 'key.pem') }),

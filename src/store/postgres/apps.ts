@@ -19,6 +19,7 @@ import { endpointRows } from './endpoints.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import type { Values } from './placeholders.ts'
+import { removeRows } from './removal.ts'
 import { writeTemplate } from './templates.ts'
 import { webhookRows } from './webhooks.ts'
 
@@ -53,10 +54,13 @@ export function createAppStore({ database, audit, cache, alarms }: Deps): AppSto
         (session) => update(session, alarms, id, change),
         (result) => result instanceof Object,
       ),
-    remove: (id, append) =>
-      audited(append, async (session) => {
+    remove: async (id, append) => {
+      const removed = await audited(append, async (session) => {
         return (await session.run('delete from apps where id = $id', { id })) > 0
-      }),
+      })
+      if (removed === true) await removeRows(database, id)
+      return removed
+    },
     addKey: (command, append) =>
       audited(
         append,

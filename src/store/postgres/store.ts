@@ -11,7 +11,9 @@ import { createDeliveryStore } from './deliveries.ts'
 import { createAddEvents, createEventStore } from './events.ts'
 import { createInboxStore } from './inbox.ts'
 import { createLanes } from './lanes.ts'
+import { createLearningStore } from './learning.ts'
 import { createLimitStore } from './limits.ts'
+import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
@@ -34,13 +36,16 @@ export type StoreOptions = {
   random: Random
   /** The most connections. */
   lanes?: number
+  /** Whether it is a fault when no standby has to confirm commits. */
+  isReplicated?: boolean
 }
 
 /** Opens a database that is migrated. */
 export async function openPostgresStore(options: StoreOptions): Promise<PostgresStore> {
-  const { connect, timers, random, lanes: count = 8 } = options
+  const { connect, timers, random, lanes: count = 8, isReplicated = false } = options
   const lanes = createLanes({ connect, count, timers })
-  const counters = createCounters((random.bytes(1)[0] ?? 0) % counterShards)
+  const shard = (random.bytes(1)[0] ?? 0) % counterShards
+  const counters = createCounters(shard)
   const parts: Parts = { database: createDatabase(lanes), timers, counters }
   const audit = createAuditChain()
   const alarms: AlarmRows = createAlarmRows({
@@ -67,10 +72,10 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
-    learning: missing('learning'),
+    learning: createLearningStore(parts),
     nodes: createNodeStore(parts),
     meta: createMetaStore({ ...parts, audit }),
-    maintenance: missing('maintenance'),
+    maintenance: createMaintenanceStore({ ...parts, addEvents, shard, isReplicated }),
     close: lanes.close,
   }
 }

@@ -23,6 +23,7 @@ import type { Database } from './database.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import type { Teller } from './tell.ts'
+import { firstDue } from './webhooks.ts'
 
 type Deps = Pick<Parts, 'database'> & { alarms: AlarmRows; tell: Teller }
 
@@ -139,8 +140,7 @@ function refresh(
   return session.query(
     `
     update webhooks set waiting = greatest(0, waiting - ended), due_at = case when off_since is null
-      then (select min(due_at) from webhook_messages
-        where webhook_id = webhooks.id and due_at is not null) end
+      then (${firstDue}) end
     from jsonb_to_recordset($ended::jsonb) as counted (place text, ended bigint)
     where id = place returning id, app_id, waiting`,
     { ended: JSON.stringify(ended.map(({ id, ended }) => ({ place: id, ended }))) },

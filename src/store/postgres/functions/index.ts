@@ -1,5 +1,6 @@
 import audit from './audit.sql' with { type: 'text' }
 import limits from './limits.sql' with { type: 'text' }
+import partitions from './partitions.sql' with { type: 'text' }
 
 /** The functions of the newest schema. Their names end in `__v`, which becomes the schema's number. */
-export const functions: readonly string[] = [audit, limits]
+export const functions: readonly string[] = [audit, limits, partitions]
