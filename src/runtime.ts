@@ -23,6 +23,7 @@ import {
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSigns,
   createSpendingWatch,
   createSprayWatch,
 } from './jobs/watches.ts'
@@ -172,12 +173,16 @@ type Assembly = ReturnType<typeof assemble>
 
 /** Creates and connects every part; starts none. */
 function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHash: Uint8Array) {
-  const { keyring, node, nodes, clock, maintenance } = ports
+  const { keyring, maintenance } = ports
   const metrics = createMetrics()
   const egress = createEgress(ports)
   const { connectionsMax } = settings
   const channels = createChannels({ ...ports, connectionsMax, publicUrl: settings.publicUrl })
-  const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax })
+  const { beat, seenAt } = createSigns({
+    ...ports,
+    keysetVersion: () => keyring.keyset().version,
+  })
+  const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax, seenAt })
   const { learned, job: learning } = createLearning({ ...ports, log })
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
@@ -200,10 +205,6 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
-  const beat = () => {
-    const { version: keysetVersion } = keyring.keyset()
-    return nodes.beat({ id: node, seenAt: clock.now(), keysetVersion })
-  }
   const shared = { ...ports, log, metrics, beat }
   const watches = [
     createWebhooks({ ...shared, post: createPostMessage(ports) }),

@@ -1,4 +1,5 @@
 import { type IncomingMessage, request as startRequest } from 'node:http'
+import { mayBegin } from '../domain/delivery/lease.ts'
 import type { HttpAnswer, HttpFault, HttpOut, HttpRequest } from '../domain/http-out.ts'
 import type { Dns, Timers } from '../domain/ports.ts'
 import { type Connection, createConnections } from './http-connections.ts'
@@ -39,8 +40,10 @@ export function createHttpOut({ timers, dns, egressAllow }: Options): HttpOut {
     try {
       taken = await connections.take(url, controller.signal)
       if (typeof taken === 'string') return { fault: taken, isSent: false }
+      const may = mayBegin(request.lease, timers.monotonic())
+      const isMine = may === true || (await may)
       // It may have been stopped while a connection was looked for, or before.
-      if (controller.signal.aborted) {
+      if (!isMine || controller.signal.aborted) {
         connections.keep(taken)
         return { fault: 'timeout', isSent: false }
       }

@@ -19,7 +19,7 @@ export function withTurns(channel: Channel, { clock, timers }: TurnPorts): Chann
       working.begin()
       try {
         return await queue.run({ endpointId, expiresAt }, turn, () => {
-          return channel.deliver(handover, turn.signal)
+          return channel.deliver(handover, turn.signal, turn.lease)
         })
       } finally {
         working.end()

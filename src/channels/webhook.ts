@@ -8,7 +8,7 @@ import {
   type RefusalCause,
 } from '../domain/delivery/delivery.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
-import type { HttpAnswer, HttpFault } from '../domain/http-out.ts'
+import type { HttpAnswer, HttpFault, HttpRequest } from '../domain/http-out.ts'
 import type { Channel, Ports } from '../domain/ports.ts'
 import { renderShort } from '../messages/short.ts'
 import { outcomeOfFault, wordsOfFault } from './http-outcome.ts'
@@ -19,11 +19,11 @@ type WebhookPorts = Pick<Ports, 'keyring' | 'clock' | 'httpOut'>
 /** Posts each message to the admin's own gateway, signed as Standard Webhooks says. */
 export function createWebhookChannel(ports: WebhookPorts): Channel {
   return {
-    async deliver(handover, signal) {
+    async deliver(handover, signal, lease) {
       const { app, endpoint, deliveryId: id } = handover
       if (!endpoint || !isWebhook(endpoint)) return refused('server', 'there is no webhook')
       const body = bodyOf(handover, ports.clock.now())
-      const answer = await post(ports, app, endpoint, { id, body, signal })
+      const answer = await post(ports, app, endpoint, { id, body, signal, lease })
       if (answer === null) return refused('login', cannotOpen)
       if ('fault' in answer) return outcomeOfFault(answer, 'the gateway')
       const outcome = outcomeOf(answer)
@@ -65,14 +65,14 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
-type Posting = { id: string; body: Record<string, unknown>; signal?: AbortSignal }
+type Posting = { id: string; body: Record<string, unknown> } & Pick<HttpRequest, 'signal' | 'lease'>
 
 /** Null where the secrets do not open. */
 async function post(
   { keyring, clock, httpOut }: WebhookPorts,
   app: App,
   endpoint: WebhookEndpoint,
-  { id, body: content, signal }: Posting,
+  { id, body: content, ...bounds }: Posting,
 ): Promise<HttpAnswer | HttpFault | null> {
   const now = clock.now()
   const secrets = secretsOf({ keyring }, app, endpoint, now)
@@ -80,7 +80,7 @@ async function post(
   const { url } = endpoint.settings
   const body = JSON.stringify(content)
   const headers = signedHeaders(secrets, { id, body, now })
-  return httpOut({ method: 'POST', url, headers, body, ...(signal && { signal }) })
+  return httpOut({ method: 'POST', url, headers, body, ...bounds })
 }
 
 function bodyOf(handover: Handover, now: number) {

@@ -1,8 +1,12 @@
+import type { Lease } from './delivery/lease.ts'
+
 export type HttpRequest = {
   method: 'GET' | 'POST'
   url: string
   headers?: Record<string, string>
   body?: string
+  /** Looked at right before the request is sent; without it the answer is the fault `timeout`. */
+  lease?: Lease | undefined
   /** Ends the request; the answer is then the fault `timeout`. */
   signal?: AbortSignal
   /** The longest time until the end of the answer; 10 s if absent. For long polling. */

@@ -1,6 +1,7 @@
 import type { DkimPair } from './app/dkim.ts'
 import type { Delivery, DeliveryOutcome, DeliveryStatus, Handover } from './delivery/delivery.ts'
 import type { Lane } from './delivery/handover.ts'
+import type { Lease } from './delivery/lease.ts'
 import type { HttpOut } from './http-out.ts'
 import type { Keyring } from './keyring.ts'
 import type { Scores } from './learning/scores.ts'
@@ -112,7 +113,8 @@ export type DeliveryState = {
 
 /** Delivers messages of one kind. A failed delivery is an outcome, never an exception. */
 export type Channel = {
-  deliver(handover: Handover, signal: AbortSignal): Promise<DeliveryOutcome>
+  /** With a lease it asks that right before the message is sent, whether it still may. */
+  deliver(handover: Handover, signal: AbortSignal, lease?: Lease): Promise<DeliveryOutcome>
   /**
    * Delivers once fewer than `width` messages are on their way to the endpoint; until then the
    * message waits in the channel, so that no connection waits for the sender. Null when it was not
@@ -123,7 +125,7 @@ export type Channel = {
   close(): void
 }
 
-export type Turn = { width: number; signal: AbortSignal }
+export type Turn = { width: number; signal: AbortSignal; lease?: Lease }
 export type Queued = {
   outcome: DeliveryOutcome
   /** The duration of the hand-over without the wait before it, in ms. */

@@ -7,15 +7,23 @@ import { dayMs } from '../domain/verification/limits.ts'
 import { type Job, periodic } from './periodic.ts'
 
 type Logged = { log: Log }
+type TurnPorts = Pick<Ports, 'maintenance' | 'node' | 'clock'>
+
+/** True on the node that watches now; another one follows when it is silent for three runs. */
+function isTurn({ maintenance, node, clock }: TurnPorts, job: string, everyMs: number) {
+  const now = clock.now()
+  return maintenance.takeTurn({ job, node, now, until: now + 3 * everyMs })
+}
 
 const sprayEveryMs = 10_000
 
-/** Raises the spray alarm: many wrong codes over many recipients of one app. */
+/** Raises the spray alarm: many wrong codes over many recipients of one app. One node watches. */
 export function createSprayWatch(
-  ports: Pick<Ports, 'stats' | 'alarms' | 'clock' | 'timers'> & Logged,
+  ports: Pick<Ports, 'stats' | 'alarms' | 'timers'> & TurnPorts & Logged,
 ): Job {
   const { stats, clock } = ports
   return periodic(ports, { everyMs: sprayEveryMs, event: 'spray_watch' }, async () => {
+    if (!(await isTurn(ports, 'spray', sprayEveryMs))) return
     const since = clock.now() - spray.windowMs
     for (const { appId, alarmed, checks, failures } of await stats.failures({ since })) {
       const place = { kind: 'spray', appId, endpointId: null } as const
@@ -32,13 +40,14 @@ const refusalsEveryMs = 10_000
 
 /**
  * Raises the alarm of an endpoint that refuses so many recipients that none is suppressed, and
- * clears it when they are fewer again in the last hour.
+ * clears it when they are fewer again in the last hour. One node watches.
  */
 export function createRefusalWatch(
-  ports: Pick<Ports, 'suppressions' | 'alarms' | 'clock' | 'timers'> & Logged,
+  ports: Pick<Ports, 'suppressions' | 'alarms' | 'timers'> & TurnPorts & Logged,
 ): Job {
   const { suppressions, clock } = ports
   return periodic(ports, { everyMs: refusalsEveryMs, event: 'refusal_watch' }, async () => {
+    if (!(await isTurn(ports, 'refusals', refusalsEveryMs))) return
     const since = clock.now() - refusalWindowMs
     for (const { appId, endpointId, alarmed, ...counts } of await suppressions.refusals({
       since,
@@ -58,13 +67,14 @@ const alarmsReadMax = 1_000
 
 /**
  * Ends the alarm of a used up cost on the next day (UTC), and raises and ends that of a country whose
- * codes are hardly used: somebody may be earning from messages that nobody asked for.
+ * codes are hardly used: somebody may be earning from messages that nobody asked for. One node watches.
  */
 export function createSpendingWatch(
-  ports: Pick<Ports, 'spending' | 'apps' | 'alarms' | 'clock' | 'timers' | 'settings'> & Logged,
+  ports: Pick<Ports, 'spending' | 'apps' | 'alarms' | 'timers' | 'settings'> & TurnPorts & Logged,
 ): Job {
   const { spending, apps, alarms, clock, settings } = ports
   return periodic(ports, { everyMs: spendingEveryMs, event: 'spending_watch' }, async () => {
+    if (!(await isTurn(ports, 'spending', spendingEveryMs))) return
     const now = clock.now()
     const query = { appId: null, open: true, limit: alarmsReadMax, cursor: null }
     const { items: open } = await alarms.list(query)
@@ -148,6 +158,28 @@ export function createBeat(ports: BeatPorts): Job {
 
 /** Marks this node as alive, with the version of its keyset. */
 export type Beat = () => Promise<void>
+
+/** `seenAt`: a time of `timers.monotonic`, the last one at which other nodes know this one alive. */
+export function createSigns({
+  nodes,
+  node,
+  clock,
+  timers,
+  keysetVersion,
+}: Pick<Ports, 'nodes' | 'node' | 'clock' | 'timers'> & { keysetVersion(): number }): {
+  beat: Beat
+  seenAt(): number
+} {
+  let seenAt = Number.NEGATIVE_INFINITY
+  return {
+    async beat() {
+      const at = timers.monotonic()
+      await nodes.beat({ id: node, seenAt: clock.now(), keysetVersion: keysetVersion() })
+      seenAt = at
+    },
+    seenAt: () => seenAt,
+  }
+}
 
 export type KeysState = { right: boolean }
 

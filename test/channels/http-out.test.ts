@@ -68,6 +68,20 @@ function answered(answer: HttpAnswer | HttpFault): HttpAnswer {
   return answer
 }
 
+describe('a request of a message whose lease may have been taken over', () => {
+  test.each([
+    ['is sent when the store says that it is held', true, { status: 200 }, 1],
+    ['is not sent when another node has it', false, { fault: 'timeout', isSent: false }, 0],
+  ] as const)('%s', async (_what, held, answer, requests) => {
+    const { url, seen } = await listen((socket) => socket.write(ok))
+    const lease = { sureUntil: systemTimers.monotonic(), isHeld: async () => held }
+
+    expect(await httpOut({ method: 'POST', url, lease })).toMatchObject(answer)
+
+    expect(seen.requests).toBe(requests)
+  })
+})
+
 describe('a request', () => {
   test('is posted as it is, and the answer read with its status and Retry-After', async () => {
     const url = serve(async (request) => {

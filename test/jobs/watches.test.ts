@@ -7,6 +7,7 @@ import {
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSigns,
   createSpendingWatch,
   createSprayWatch,
 } from '../../src/jobs/watches.ts'
@@ -156,6 +157,65 @@ test.each([
   },
   30_000,
 )
+
+test('one node watches at a time, and another takes over when it is silent for three runs', async () => {
+  const w = await world()
+  const { timers, pass } = steppedTimers()
+  const { log } = observed(w)
+  const asked: string[] = []
+  const watchOf = (node: string) => {
+    const stats = {
+      ...w.stats,
+      failures: async () => {
+        asked.push(node)
+        return []
+      },
+    }
+    return createSprayWatch({ ...w, log, timers, node, stats })
+  }
+  const [first, second] = [watchOf('a'), watchOf('b')]
+  first.start()
+  await pass(1)
+  second.start()
+  for (let run = 0; run < 3; run++) {
+    w.clock.advance(10_000)
+    await pass(10_000)
+  }
+  expect(new Set(asked)).toEqual(new Set(['a']))
+
+  await first.stop()
+  w.clock.advance(29_000)
+  await pass(10_000)
+  expect(new Set(asked)).toEqual(new Set(['a']))
+  w.clock.advance(2_000)
+  await pass(10_000)
+  await second.stop()
+
+  expect(asked.at(-1)).toBe('b')
+})
+
+test('a node has been seen at the time before its last sign of life that was stored', async () => {
+  const w = await world()
+  const { timers, pass } = steppedTimers()
+  let fails = false
+  const nodes = {
+    ...w.nodes,
+    beat: async () => {
+      await pass(100)
+      if (fails) throw new Error('the database is gone')
+    },
+  }
+  const { beat, seenAt } = createSigns({ ...w, timers, nodes, keysetVersion: () => 1 })
+  expect(seenAt()).toBe(Number.NEGATIVE_INFINITY)
+
+  await beat()
+  const first = timers.monotonic() - 100
+  expect(seenAt()).toBe(first)
+  fails = true
+  await beat().catch(() => {})
+
+  expect(seenAt()).toBe(first)
+})
 
 test('every five seconds a node is marked as seen, and metrics get the alarms that are on', async () => {
   const w = await world()

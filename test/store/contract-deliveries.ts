@@ -146,6 +146,22 @@ function leases(open: OpenStores): void {
     expect(await claim(stores, due(noon + 15_000))).toHaveLength(1)
   })
 
+  test('a delivery is held by the node that has leased it, until the lease or the delivery ends', async () => {
+    const stores = await open()
+    const command = await started(stores)
+    const { id } = command.delivery
+    const isHeld = (node: string, now: number) => stores.deliveries.isHeld({ id, node, now })
+
+    expect(await isHeld('a', noon + 89_999)).toBe(true)
+    expect(await isHeld('a', noon + 90_000)).toBe(false)
+    expect(await isHeld('b', noon)).toBe(false)
+    await claim(stores, due(noon + 1, { node: 'b' }))
+    expect(await isHeld('a', noon + 1)).toBe(false)
+    expect(await isHeld('b', noon + 1)).toBe(true)
+    await stores.verifications.cancel(cancelCommand(command))
+    expect(await isHeld('b', noon + 1)).toBe(false)
+  })
+
   test('the leases of a silent or unknown node are free, a node’s own are not', async () => {
     const stores = await open()
     const silent = await started(stores, { lease: { node: 'silent', until: noon + 90_000 } })

@@ -1,20 +1,22 @@
 import { closeSync, openSync } from 'node:fs'
 import { type DeliveryOutcome, deferredBy } from '../../domain/delivery/delivery.ts'
-import type { Queued, Timers } from '../../domain/ports.ts'
+import type { Lease } from '../../domain/delivery/lease.ts'
+import type { Queued, Timers, Turn } from '../../domain/ports.ts'
+import { systemClock } from '../../system.ts'
 import { createContentSender } from './contents.ts'
 import { atOnce, type Mailer, type MailJob, stopOf } from './mail-job.ts'
 import type { FromThread, StartThread, ThreadJob, ToThread } from './thread-messages.ts'
 
 type Options = {
   connectionsMax: number
-  timers: Pick<Timers, 'soon'>
+  timers: Pick<Timers, 'soon' | 'monotonic'>
   /** PEM certificates trusted besides the system's. */
   ca?: string[]
   /** The code of the thread. */
   url?: string
 }
 
-type Pending = { slot: number; settle(answer: Queued | null): void }
+type Pending = { slot: number; lease: Lease | undefined; settle(answer: Queued | null): void }
 type Thread = {
   worker: Worker
   pending: Map<number, Pending>
@@ -58,7 +60,10 @@ export function createMailThread(options: Options): Mailer {
       }
     }
     worker.onmessage = ({ data }: MessageEvent<string>) => {
-      for (const { id, answer } of JSON.parse(data) as FromThread[]) pending.get(id)?.settle(answer)
+      for (const message of JSON.parse(data) as FromThread[]) {
+        if ('ask' in message) void answerLease(started, message.id)
+        else pending.get(message.id)?.settle(message.answer)
+      }
     }
     // The error may quote a message or a password, so it is not used.
     worker.onerror = () => {
@@ -75,10 +80,16 @@ export function createMailThread(options: Options): Mailer {
     }
     outgoing.push(message)
   }
+  const answerLease = async (to: Thread, id: number) => {
+    const isHeld = (await to.pending.get(id)?.lease?.isHeld()) ?? false
+    post(to, { kind: 'lease', id, isHeld })
+  }
+  const sureUntil = (lease: Lease | undefined) =>
+    lease ? systemClock.now() + lease.sureUntil - timers.monotonic() : null
   // Started now, so that the first mail need not wait for it.
   let thread: Thread | null = start()
 
-  const hand = (job: MailJob, width: number | null, signal: AbortSignal) => {
+  const hand = (job: MailJob, { width, signal, lease }: Handing) => {
     const to = thread ?? (hasSpareFiles() ? start() : null)
     if (to === null) return Promise.resolve(atOnce(noFiles))
     thread = to
@@ -95,21 +106,25 @@ export function createMailThread(options: Options): Mailer {
         resolve(answer)
       }
       begun[slot] = 0
-      pending.set(id, { slot, settle })
-      post(to, { kind: 'send', id, slot, width, job: threadJob(to, job) })
+      pending.set(id, { slot, lease, settle })
+      const about = { id, slot, width, sureUntil: sureUntil(lease) }
+      post(to, { kind: 'send', ...about, job: threadJob(to, job) })
       signal.addEventListener('abort', onAbort)
       if (signal.aborted) onAbort()
     })
   }
   return {
     // Without a width it does not wait, so it always has an outcome.
-    send: async (job, signal) => (await hand(job, null, signal))?.outcome ?? cutOff(false),
-    queue: (job, { width, signal }) => hand(job, width, signal),
+    send: async (job, signal) =>
+      (await hand(job, { width: null, signal }))?.outcome ?? cutOff(false),
+    queue: hand,
     close() {
       thread?.worker.terminate()
     },
   }
 }
+
+type Handing = Omit<Turn, 'width'> & { width: number | null }
 
 function threadJob({ named }: Thread, { mail, ...job }: MailJob): ThreadJob {
   return { ...job, mail: { ...mail, wording: named(mail.wording) } }

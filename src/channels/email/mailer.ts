@@ -1,7 +1,8 @@
 import type { DeliveryOutcome } from '../../domain/delivery/delivery.ts'
+import { type Lease, mayBegin } from '../../domain/delivery/lease.ts'
 import { lifeLeft } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
-import type { Clock } from '../../domain/ports.ts'
+import type { Clock, Turn } from '../../domain/ports.ts'
 import { failure } from '../connect.ts'
 import { createQueue } from '../queue.ts'
 import { createComposer } from './compose.ts'
@@ -24,31 +25,37 @@ export function createMailer(network: MailerPorts): Mailer {
   const connections = createConnections(network)
   const queue = createQueue(network)
 
-  const send: Mailer['send'] = async (job, signal, begun) => {
+  const send = async (job: MailJob, { signal, lease }: Sending, begun?: () => void) => {
     const refused = connections.loginRefused(job.server)
     if (refused !== null) return refused
     const life = lifeLeft(job.mail.expiresAt, network.clock.now())
     const composed = await composer.compose(job.mail, job.server.settings, life)
     const raw = job.dkim ? await dkim.sign(composed, job.dkim, job.mail.createdAt) : composed
-    const outcome = await handOver({ job, raw, begun }, { connections, network, signal })
+    const outcome = await handOver({ job, raw, lease, begun }, { connections, network, signal })
     if (outcome.status === 'refused' && outcome.cause === 'login') {
       connections.refuseLogin(job.server, outcome)
     }
     return outcome
   }
   return {
-    send,
+    send: (job, signal, begun) => send(job, { signal }, begun),
     queue(job, turn, begun) {
       const { server, mail } = job
       const place = { endpointId: server.endpointId, expiresAt: mail.expiresAt }
-      return queue.run(place, turn, () => send(job, turn.signal, begun))
+      return queue.run(place, turn, () => send(job, turn, begun))
     },
     close: connections.close,
   }
 }
 
 type Context = { connections: Connections; network: MailNetwork; signal: AbortSignal }
-type Work = { job: MailJob; raw: string; begun: (() => void) | undefined }
+type Sending = Omit<Turn, 'width'>
+type Work = {
+  job: MailJob
+  raw: string
+  lease: Lease | undefined
+  begun: (() => void) | undefined
+}
 
 async function handOver(work: Work, context: Context): Promise<DeliveryOutcome> {
   const { server, mail } = work.job
@@ -75,8 +82,8 @@ async function handOver(work: Work, context: Context): Promise<DeliveryOutcome> 
 
 /** Sends over a connection that is open already, or opens one. */
 async function transfer(
-  { job, raw, begun }: Work & { begun(): void },
-  { connections }: Context,
+  { job, raw, lease, begun }: Work & { begun(): void },
+  { connections, network }: Context,
   stop: Stopping,
 ): Promise<{ accepted: string[]; response: string }> {
   const { server, mail } = job
@@ -87,6 +94,10 @@ async function transfer(
     to: mail.recipient,
     envid: traceOf(mail.deliveryId),
     raw,
+    mayBegin() {
+      const may = mayBegin(lease, network.timers.monotonic())
+      return may === true || may.then((isHeld) => isHeld || stop.lose())
+    },
     begun: () => {
       hasBegun = true
       begun()
@@ -134,6 +145,8 @@ type Stopping = {
   close: (() => void) | null
   /** Why it was stopped. */
   failure: SmtpFailure | null
+  /** Ends it because another node has taken the message over; false. */
+  lose(): false
   end(): void
 }
 
@@ -154,6 +167,10 @@ function stopping({ network, signal }: Context, hasBegun: () => boolean): Stoppi
     signal: controller.signal,
     close: null,
     failure: null,
+    lose() {
+      stop('EABORT')
+      return false
+    },
     end: () => {
       cancelLate()
       signal.removeEventListener('abort', onAbort)

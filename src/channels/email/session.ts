@@ -28,7 +28,9 @@ type OutgoingMail = {
   /** Names the message in reports about it, where the server makes them (RFC 3461). */
   envid: string
   raw: string
-  /** Called when the server has asked for the message and it is being sent. */
+  /** Asked when the server has asked for the message. */
+  mayBegin(): true | Promise<boolean>
+  /** Called when it is being sent. */
   begun(): void
 }
 
@@ -95,13 +97,18 @@ async function connect(
 function sessionOn(connection: SMTPConnection): Session {
   let isClean = true
   return {
-    async send({ from, to, envid, raw, begun }) {
+    async send({ from, to, envid, raw, mayBegin, begun }) {
       isClean = false
       // nodemailer calls `pipe` of the message once the server has asked for it.
       const message = {
         pipe(stream: NodeJS.WritableStream) {
-          begun()
-          stream.end(Buffer.from(raw, 'latin1'))
+          const begin = () => {
+            begun()
+            stream.end(Buffer.from(raw, 'latin1'))
+          }
+          const may = mayBegin()
+          if (may === true) begin()
+          else void may.then((isMine) => isMine && !connection.destroyed && begin())
         },
       }
       // Asked for where the server offers it: a report of failures only, with the headers.

@@ -1,3 +1,4 @@
+import type { Lease } from '../../domain/delivery/lease.ts'
 import { systemClock, systemTimers } from '../../system.ts'
 import { createDns } from '../dns.ts'
 import { createEgress } from '../egress.ts'
@@ -12,6 +13,7 @@ type Started = { mailer: Mailer; begun: Uint8Array }
 
 const timers = systemTimers
 const stops = new Map<number, AbortController>()
+const asked = new Map<number, (isHeld: boolean) => void>()
 const contents = createContents()
 let started: Started | null = null
 let answers: FromThread[] = []
@@ -35,12 +37,13 @@ function start({ ca, connectionsMax, begun }: StartThread): Started {
 function take(to: Started, message: ToThread): void {
   if (message.kind === 'send') void send(to, message)
   else if (message.kind === 'stop') stops.get(message.id)?.abort(message.stop)
+  else if (message.kind === 'lease') asked.get(message.id)?.(message.isHeld)
   else contents.take(message)
 }
 
 async function send(
   { mailer, begun }: Started,
-  { id, slot, width, job: { mail, ...rest } }: Extract<ToThread, { kind: 'send' }>,
+  { id, slot, width, sureUntil, job: { mail, ...rest } }: Extract<ToThread, { kind: 'send' }>,
 ): Promise<void> {
   const job = { ...rest, mail: { ...mail, wording: contents.wording(mail.wording) } }
   const stop = new AbortController()
@@ -52,10 +55,26 @@ async function send(
   const answer =
     width === null
       ? atOnce(await mailer.send(job, signal, begin))
-      : await mailer.queue(job, { width, signal }, begin)
+      : await mailer.queue(job, { width, signal, ...leaseOf(id, sureUntil) }, begin)
   stops.delete(id)
+  asked.delete(id)
+  say({ id, answer })
+}
+
+/** A lease whose holder is the main thread. */
+function leaseOf(id: number, until: number | null): { lease?: Lease } {
+  if (until === null) return {}
+  const isHeld = () =>
+    new Promise<boolean>((resolve) => {
+      asked.set(id, resolve)
+      say({ id, ask: 'lease' })
+    })
+  return { lease: { sureUntil: timers.monotonic() + until - systemClock.now(), isHeld } }
+}
+
+function say(message: FromThread): void {
   if (answers.length === 0) timers.soon(post)
-  answers.push({ id, answer })
+  answers.push(message)
 }
 
 /** Posts the answers of this turn of the event loop together. */

@@ -47,7 +47,7 @@ export function callbackUrlOf(publicUrl: string | null, endpointId: string): str
 /** Hands messages to the gateways of telephone numbers. */
 export function createPhoneChannel(ports: PhonePorts): Channel {
   return {
-    async deliver(handover, signal) {
+    async deliver(handover, signal, lease) {
       const { app, endpoint } = handover
       const opened = openGateway(ports, app, endpoint)
       if (!opened) return refusedHere('login', 'the secrets of the gateway cannot be opened')
@@ -57,7 +57,7 @@ export function createPhoneChannel(ports: PhonePorts): Channel {
       if (request === 'unsupported') {
         return refusedHere('unsupported', `${gateway.name} cannot carry a code of this form`)
       }
-      const answer = await ports.httpOut({ ...request, signal })
+      const answer = await ports.httpOut({ ...request, signal, lease })
       if ('fault' in answer) return outcomeOfFault(answer, gateway.name)
       return gateway.outcome(answer, message)
     },

@@ -10,7 +10,7 @@ export type ApiAnswer =
 /** JSON of the Bot API, of which nothing is known. */
 export type Json = { [name: string]: unknown }
 
-type Call = { method: string; params?: object } & Pick<HttpRequest, 'signal' | 'maxMs'>
+type Call = { method: string; params?: object } & Pick<HttpRequest, 'signal' | 'maxMs' | 'lease'>
 
 const descriptionMax = 200
 

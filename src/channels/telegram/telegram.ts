@@ -12,7 +12,7 @@ type TelegramPorts = Pick<Ports, 'bindings' | 'keyring' | 'clock' | 'httpOut'>
 export function createTelegramChannel(ports: TelegramPorts): Channel {
   const { httpOut, bindings, keyring } = ports
   return {
-    async deliver(handover, signal) {
+    async deliver(handover, signal, lease) {
       const { app, mode, endpoint, recipient } = handover
       const bot = endpoint && openBot(ports, app, endpoint)
       if (!bot) return noBot
@@ -22,7 +22,8 @@ export function createTelegramChannel(ports: TelegramPorts): Channel {
       if ('reason' in found) return refusedRecipient(found.reason)
 
       const params = messageFor(handover, ports.clock.now(), found.chat)
-      const answer = await callBot(httpOut, bot, { method: 'sendMessage', params, signal })
+      const call = { method: 'sendMessage', params, signal, lease }
+      const answer = await callBot(httpOut, bot, call)
       if ('ok' in answer && !answer.ok && isGone(answer)) {
         await leaveChat({ bindings, keyring }, bot, found.chat).catch(() => {})
       }

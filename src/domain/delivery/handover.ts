@@ -10,9 +10,6 @@ import type { Route } from './after-try.ts'
 import { type ChannelKind, channels } from './channel.ts'
 import type { Delivery, Handover } from './delivery.ts'
 
-/** The duration of a node's lease of a delivery, in ms. */
-export const leaseMs = 90_000
-
 /** The queue of one endpoint of one app; null for a channel without endpoints. */
 export type Lane = { appId: string; channel: ChannelKind; endpointId: string | null }
 

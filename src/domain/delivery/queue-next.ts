@@ -6,7 +6,8 @@ import type { Move, Moved } from '../verification/stores.ts'
 import type { Verification } from '../verification/verification.ts'
 import { stopAfter } from './after-try.ts'
 import type { ChannelKind } from './channel.ts'
-import { firstLane, handover, leaseMs, openMessage, queuedDelivery, routeOf } from './handover.ts'
+import { firstLane, handover, openMessage, queuedDelivery, routeOf } from './handover.ts'
+import { leaseMs } from './lease.ts'
 
 export type QueuePorts = Pick<
   Ports,

@@ -26,6 +26,8 @@ export type DeliveryStore = {
   settle(command: SettleCommand): Promise<boolean>
   /** False once the delivery has ended. */
   isOpen(deliveryId: string): Promise<boolean>
+  /** True while the delivery has not ended and this node's lease of it lasts. */
+  isHeld(query: { id: string; node: string; now: number }): Promise<boolean>
   /**
    * Marks an ended delivery that was sent, or may have been, as bounced, unless its verification is
    * approved; false when there is none. After the latest delivery of a pending verification that of

@@ -1,14 +1,8 @@
 import { type App, recipientPlace, variablesPlace } from '../app/app.ts'
 import { type EffectivePolicy, effectivePolicy, policyFields } from '../app/policy.ts'
 import type { ChannelKind } from '../delivery/channel.ts'
-import {
-  firstLane,
-  handover,
-  type Lane,
-  lanesOf,
-  leaseMs,
-  queuedDelivery,
-} from '../delivery/handover.ts'
+import { firstLane, handover, type Lane, lanesOf, queuedDelivery } from '../delivery/handover.ts'
+import { leaseMs } from '../delivery/lease.ts'
 import { isWithin, mustBe } from '../field.ts'
 import { newTimedId } from '../id.ts'
 import { readLocale } from '../language.ts'

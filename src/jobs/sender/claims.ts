@@ -1,6 +1,7 @@
 import { retryAfterMaxMs } from '../../domain/delivery/after-try.ts'
 import type { Delivery } from '../../domain/delivery/delivery.ts'
-import { type Lane as LanePlace, leaseMs } from '../../domain/delivery/handover.ts'
+import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
+import { leaseMs, silentMs } from '../../domain/delivery/lease.ts'
 import type { Due } from '../../domain/delivery/stores.ts'
 import type { Log, Ports } from '../../domain/ports.ts'
 import { nameOf } from '../../domain/problem.ts'
@@ -33,8 +34,6 @@ const claimMin = 20
 /** The most deliveries that a paused lane claims, to have something to try. */
 const pausedMax = 10
 const lanesAtOnce = 100
-/** A node without a sign of life for this time counts as gone; they come every few seconds. */
-const silentMs = 30_000
 
 export function createClaims(ports: ClaimPorts): Claims {
   const { deliveries, log, lanes, isStopping, roomLeft, take } = ports

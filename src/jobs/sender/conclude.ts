@@ -1,5 +1,5 @@
 import { isGone } from '../../domain/delivery/delivery.ts'
-import { leaseMs } from '../../domain/delivery/handover.ts'
+import { leaseMs } from '../../domain/delivery/lease.ts'
 import type { SettleCommand } from '../../domain/delivery/stores.ts'
 import { nameOf } from '../../domain/problem.ts'
 import type { Core, SenderPorts } from './core.ts'
@@ -15,6 +15,10 @@ export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: C
   const { state } = core
   if (turn.end === 'over') {
     endWithoutTry(core, ports, item)
+    return
+  }
+  if (turn.end === 'lost') {
+    core.holdings.remove(item)
     return
   }
   if (turn.end === 'give_back' || (turn.end === 'put_back' && state.isStopping)) {

@@ -25,6 +25,8 @@ export type SenderPorts = Pick<
   metrics: Metrics
   /** Hand-overs at a time over all endpoints. */
   connectionsMax: number
+  /** A time of `timers.monotonic`: the last sign of life of this node, as other nodes see it. */
+  seenAt(): number
 }
 
 /** The parts of the sender, and the functions that move a delivery between them. */

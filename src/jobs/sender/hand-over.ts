@@ -8,6 +8,7 @@ import {
 } from '../../domain/delivery/delivery.ts'
 import { returnToken, takeToken } from '../../domain/delivery/endpoint-rate.ts'
 import { isSuppressed, readHandover } from '../../domain/delivery/handover.ts'
+import { type Lease, sureUntil } from '../../domain/delivery/lease.ts'
 import { suppressedOutcome } from '../../domain/delivery/suppression.ts'
 import type { Channel, Ports, Queued } from '../../domain/ports.ts'
 import type { Charges } from './charges.ts'
@@ -38,11 +39,16 @@ export type Turn =
   | { end: 'put_back' }
   /** Back to the store: its lease does not last for a try, or this node is stopping. */
   | { end: 'give_back' }
+  /** It ended, or another node has leased it, while it was handed over: nothing of it was sent. */
+  | { end: 'lost' }
 
 export type HandOverPorts = Pick<
   Ports,
-  'deliveries' | 'suppressions' | 'verifications' | 'apps' | 'keyring' | 'clock' | 'timers'
+  | ('deliveries' | 'suppressions' | 'verifications' | 'apps')
+  | ('keyring' | 'clock' | 'timers' | 'node')
 > & {
+  /** A time of `timers.monotonic`: the last sign of life of this node. */
+  seenAt(): number
   channels: Record<ChannelKind, Channel>
   charges: Charges
   lanes: Lanes
@@ -105,9 +111,11 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
     }
   }
   const begun = lane.width.begin(Math.min(lane.running.size, lane.width.value()))
-  const queued = await tryOnce(ports, { lane, item, handover, signal })
+  const lease = leaseOf(ports, item)
+  const queued = await tryOnce(ports, { lane, item, handover, signal, lease })
   charges.end(charge, queued === null ? null : queued.outcome)
   lane.usedAt = timers.monotonic()
+  if (lease.found !== null) return { end: lease.found }
   if (signal.aborted && (queued === null || isUntaken(queued.outcome))) {
     return { end: item.isWithdrawn ? 'over' : 'give_back' }
   }
@@ -122,7 +130,35 @@ export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Pr
   return { end: 'tried', handover, tries, outcome, at, tookMs }
 }
 
-type Trying = { lane: Lane; item: Item; handover: Handover; signal: AbortSignal }
+type Trying = {
+  lane: Lane
+  item: Item
+  handover: Handover
+  signal: AbortSignal
+  lease: ItemLease
+}
+
+/** `found`: how the turn ends because the store was asked for the lease, and it was not there. */
+type ItemLease = Lease & { found: 'lost' | 'give_back' | null }
+
+function leaseOf(
+  { deliveries, clock, timers, node, seenAt }: HandOverPorts,
+  { delivery: { id }, leaseUntil }: Item,
+): ItemLease {
+  const lease: ItemLease = {
+    found: null,
+    sureUntil: sureUntil({
+      seenAt: seenAt(),
+      leaseUntil: timers.monotonic() + leaseUntil - clock.now(),
+    }),
+    async isHeld() {
+      const isHeld = await deliveries.isHeld({ id, node, now: clock.now() }).catch(() => null)
+      if (isHeld !== true) lease.found = isHeld === null ? 'give_back' : 'lost'
+      return isHeld === true
+    },
+  }
+  return lease
+}
 
 /** Passes the message to the channel, and notes when it holds up those behind it. */
 async function tryOnce(ports: HandOverPorts, trying: Trying): Promise<Queued | null> {
@@ -155,12 +191,12 @@ async function deliver(ports: HandOverPorts, trying: Trying): Promise<Queued | n
 
 async function inTurn(
   { timers, channels }: HandOverPorts,
-  { lane, handover, signal }: Trying,
+  { lane, handover, signal, lease }: Trying,
 ): Promise<Queued | null> {
   const channel = channels[lane.place.channel]
-  if (channel.queue) return channel.queue(handover, { width: lane.width.value(), signal })
+  if (channel.queue) return channel.queue(handover, { width: lane.width.value(), signal, lease })
   const begunAt = timers.monotonic()
-  const outcome = await channel.deliver(handover, signal)
+  const outcome = await channel.deliver(handover, signal, lease)
   const tookMs = Math.round(timers.monotonic() - begunAt)
   return { outcome, tookMs, others: lane.running.size - 1 }
 }

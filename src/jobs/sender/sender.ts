@@ -1,4 +1,4 @@
-import { leaseMs } from '../../domain/delivery/handover.ts'
+import { leaseMs } from '../../domain/delivery/lease.ts'
 import type { Outbox } from '../../domain/ports.ts'
 import { type Job, periodic } from '../periodic.ts'
 import { endWithoutTry } from './conclude.ts'
@@ -34,7 +34,9 @@ const finishMaxMs = 9_000
 /** The time for dropped hand-overs to end, in ms; others are left until their lease ends. */
 const dropMs = 500
 
-type Options = Omit<SenderPorts, 'connectionsMax'> & {
+type Options = Omit<SenderPorts, 'connectionsMax' | 'seenAt'> & {
+  /** Absent where no other node takes over. */
+  seenAt?: () => number
   /** Hand-overs at a time over all endpoints; 500. */
   connectionsMax?: number
   /** The interval of queries for due deliveries, in ms; 1 s. */
@@ -47,7 +49,8 @@ type Options = Omit<SenderPorts, 'connectionsMax'> & {
  * delivery is tried again.
  */
 export function createSender(options: Options): Sender {
-  const ports: SenderPorts = { ...options, connectionsMax: options.connectionsMax ?? 500 }
+  const { connectionsMax = 500, seenAt = options.timers.monotonic } = options
+  const ports: SenderPorts = { ...options, connectionsMax, seenAt }
   const core = createCore(ports)
   const gauges = createGauges(core, ports)
   const everyMs = options.lookEveryMs ?? lookEveryMs

@@ -1,4 +1,4 @@
-import { leaseMs } from '../../domain/delivery/handover.ts'
+import { leaseMs, silentMs } from '../../domain/delivery/lease.ts'
 import { nameOf } from '../../domain/problem.ts'
 import { waitMaxMs } from '../../domain/webhook/schedule.ts'
 import type { DueQuery, WebhookPlace } from '../../domain/webhook/stores.ts'
@@ -20,8 +20,6 @@ const gatherMs = 5
 /** The most messages that this node holds. */
 const allHeldMax = 5_000
 const dueAtOnce = 100
-/** A node without a sign of life for this time counts as gone; they come every few seconds. */
-const silentMs = 30_000
 
 /** `onRead` is called with a lane that may have more to send. */
 export function createReader(

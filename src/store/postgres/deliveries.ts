@@ -77,7 +77,10 @@ export function createDeliveryStore(deps: Parts & TryDeps): DeliveryStore {
   }
 }
 
-type Reads = Pick<DeliveryStore, 'between' | 'find' | 'isOpen' | 'tries' | 'history' | 'backlog'>
+type Reads = Pick<
+  DeliveryStore,
+  'between' | 'find' | 'isOpen' | 'isHeld' | 'tries' | 'history' | 'backlog'
+>
 
 function createReads(database: Database): Reads {
   return {
@@ -93,6 +96,9 @@ function createReads(database: Database): Reads {
     },
     async tries(id) {
       return (await triesBy(database, [id])).get(id) ?? []
+    },
+    async isHeld(query) {
+      return (await database.read(held, query)).length > 0
     },
     async history(key) {
       const rows = await database.read<DeliveryRow>(history, key)
@@ -131,6 +137,9 @@ const history = `
 const find = `select ${deliveryColumns} from deliveries where id = $id and app_id = $appId`
 
 const open = 'select 1 from deliveries where id = $id and due_at is not null'
+
+const held = `
+  select 1 from deliveries where id = $id and leased_by = $node and due_at > $now`
 
 const between = `
   select ${deliveryColumns} from deliveries

@@ -54,6 +54,7 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
     expire: (command) => write(() => expire(command)),
     find: (query) => read(() => reads.find(query)),
     isOpen: (deliveryId) => read(() => reads.isOpen(deliveryId)),
+    isHeld: (query) => read(() => reads.isHeld(query)),
     tries: (deliveryId) => read(() => tries.of(deliveryId)),
     history: (key) => read(() => reads.history(key)),
     backlog: () => read(reads.backlog),
@@ -69,6 +70,9 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
   )
   const open = database.prepare<{ id: string }, { id: string }>(
     'select id from deliveries where id = $id and due_at is not null',
+  )
+  const held = database.prepare<{ id: string }, Held>(
+    'select id from deliveries where id = $id and leased_by = $node and due_at > $now',
   )
   const between = database.prepare<DeliveryRow, Parameters<DeliveryStore['between']>[0]>(`
     select ${deliveryColumns} from deliveries
@@ -88,6 +92,7 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
       return row && toDelivery(row)
     },
     isOpen: (id: string) => open.get({ id }) !== null,
+    isHeld: (query: Held) => held.get(query) !== null,
     between: (query: Parameters<DeliveryStore['between']>[0]) => between.all(query).map(toDelivery),
     backlog() {
       const { waiting = 0, oldest = null } = backlog.get() ?? {}
@@ -95,6 +100,8 @@ function createReads(database: Database, tries: { of(deliveryId: string): Try[] 
     },
   }
 }
+
+type Held = Parameters<DeliveryStore['isHeld']>[0]
 
 type Expire = { now: number; limit: number; event: EventType }
 

@@ -78,6 +78,37 @@ describe('the mail thread', () => {
   })
 })
 
+describe('a mail whose lease may have been taken over', () => {
+  test.each([
+    ['is sent when the store says that it is held', true, 'sent'],
+    ['is not sent when another node has it', false, 'deferred'],
+  ] as const)('%s', async (_what, isHeld, status) => {
+    const server = await scriptedServer()
+    const handover = handoverOf(appWith({ email: { port: server.port } }))
+    const lease = { sureUntil: systemTimers.monotonic(), isHeld: async () => isHeld }
+
+    const queued = await channelIn().queue?.(handover, { width: 3, signal, lease })
+
+    expect(queued?.outcome).toMatchObject({ status })
+    if (status === 'deferred') expect(queued?.outcome).toMatchObject({ ambiguous: false })
+    expect(server.commands).toContain('DATA')
+    expect(server.commands.includes('.')).toBe(isHeld)
+    server.close()
+  })
+
+  test('is sent without a question while the lease is sure', async () => {
+    const server = await scriptedServer()
+    const handover = handoverOf(appWith({ email: { port: server.port } }))
+    const isHeld = () => Promise.reject(new Error('nobody asks'))
+    const lease = { sureUntil: systemTimers.monotonic() + 60_000, isHeld }
+
+    const queued = await channelIn().queue?.(handover, { width: 3, signal, lease })
+
+    expect(queued?.outcome).toMatchObject({ status: 'sent' })
+    server.close()
+  })
+})
+
 describe('when the mail thread dies', () => {
   test.each([
     ['by an error', '000001', false],

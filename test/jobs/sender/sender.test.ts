@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { leaseMs, readHandover } from '../../../src/domain/delivery/handover.ts'
+import { readHandover } from '../../../src/domain/delivery/handover.ts'
+import { leaseMs } from '../../../src/domain/delivery/lease.ts'
 import type { DeliveryState } from '../../../src/domain/ports.ts'
 import { cancelVerification } from '../../../src/domain/verification/cancel.ts'
 import { checkVerification } from '../../../src/domain/verification/check.ts'
@@ -212,14 +213,14 @@ test('a refused message is not tried again', async () => {
 })
 
 describe('a message of another process', () => {
-  test('is sent with the same digits once its node has been silent for a while', async () => {
+  test('is sent with the same digits within 15 s of its node’s last sign of life', async () => {
     stage.restart({ channel: lost })
     await stage.beat('a')
     const started = await startOne()
     const queued = only(await stage.history(started))
     const before = await stage.time.until(readHandover(stage.ports, queued))
     stage.restart({ node: 'b' }).start()
-    await stage.time.run(29_000)
+    await stage.time.run(12_000)
     expect(server().got).toEqual([])
 
     await stage.time.run(3_000)
@@ -264,6 +265,77 @@ describe('a message of another process', () => {
     await stage.time.run(2_500)
 
     expect(server(other).accepted.size).toBe(100)
+  })
+})
+
+describe('a node that was stopped in a hand-over, and goes on', () => {
+  const seenAt = () => 0
+
+  test('sends nothing of what another node has taken over', async () => {
+    server().behave = takes(20_000)
+    stage.restart({ seenAt })
+    await stage.beat('a')
+    const started = await startOne()
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(19_000)
+    expect(server().running).toBe(2)
+
+    await stage.time.run(2_000)
+
+    expect(server().running).toBe(1)
+    expect(server().accepted.size).toBe(0)
+    await stage.time.run(15_000)
+    expect([...server().accepted.values()]).toEqual([1])
+    const { history } = (await stage.history(started))[0] ?? {}
+    expect(history).toMatchObject([{ number: 1, status: 'sent' }])
+  })
+
+  test('sends what it still holds', async () => {
+    server().behave = takes(20_000)
+    stage.restart({ seenAt })
+    const started = await startOne()
+
+    await stage.time.run(21_000)
+
+    expect([...server().accepted.values()]).toEqual([1])
+    expect(await statusOf(started)).toBe('sent')
+  })
+
+  test('sends nothing while the store cannot tell, and gives it back', async () => {
+    server().behave = takes(20_000)
+    const fails = () => Promise.reject(new Error('the database is gone'))
+    const deliveries = { ...stage.ports.deliveries, isHeld: fails }
+    stage.restart({ seenAt, ports: { deliveries } })
+    const started = await startOne()
+    await stage.time.run(21_000)
+    expect(server().accepted.size).toBe(0)
+    expect(await statusOf(started)).toBe('queued')
+
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(22_000)
+
+    expect([...server().accepted.values()]).toEqual([1])
+  })
+
+  test('asks the store only when its last sign of life is old', async () => {
+    let asked = 0
+    const isHeld = async () => {
+      asked++
+      return true
+    }
+    const deliveries = { ...stage.ports.deliveries, isHeld }
+    for (const [takesMs, times] of [
+      [11_000, 0],
+      [13_000, 1],
+    ] as const) {
+      server().behave = takes(takesMs)
+      const since = stage.time.timers.monotonic()
+      stage.restart({ seenAt: () => since, ports: { deliveries } })
+      await startOne()
+      await stage.time.run(20_000)
+      expect(asked).toBe(times)
+    }
+    expect(server().accepted.size).toBe(2)
   })
 })
 

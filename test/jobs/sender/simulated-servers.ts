@@ -1,6 +1,7 @@
 import { createQueue } from '../../../src/channels/queue.ts'
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
-import type { Channel, Clock, Timers } from '../../../src/domain/ports.ts'
+import { mayBegin } from '../../../src/domain/delivery/lease.ts'
+import type { Channel, Clock, Timers, Turn } from '../../../src/domain/ports.ts'
 
 /** A simulated mail server, whose connections are kept for the next message. */
 export type SimulatedServer = {
@@ -84,7 +85,7 @@ export function simulatedServers({ clock, timers }: { clock: Clock; timers: Time
   const transfer = async (
     server: SimulatedServer,
     handover: Handover,
-    signal: AbortSignal,
+    { signal, lease }: Omit<Turn, 'width'>,
   ): Promise<DeliveryOutcome> => {
     if (server.free > 0) {
       server.free--
@@ -97,7 +98,8 @@ export function simulatedServers({ clock, timers }: { clock: Clock; timers: Time
       }
     }
     const { takesMs, outcome } = server.behave(handover)
-    const isDone = await waitOrStop(timers, takesMs, signal)
+    const isDone =
+      (await waitOrStop(timers, takesMs, signal)) && (await mayBegin(lease, timers.monotonic()))
     const isOver = !isDone || (outcome.status === 'deferred' && outcome.code === null)
     if (isOver) server.open--
     else server.free++
@@ -108,12 +110,12 @@ export function simulatedServers({ clock, timers }: { clock: Clock; timers: Time
     }
     return outcome
   }
-  const deliver: Channel['deliver'] = async (handover, signal) => {
+  const deliver: Channel['deliver'] = async (handover, signal, lease) => {
     const server = of(handover.endpoint?.id ?? 'none')
     server.got.push({ handover, at: timers.monotonic() })
     server.running++
     server.most = Math.max(server.most, server.running)
-    const outcome = await transfer(server, handover, signal)
+    const outcome = await transfer(server, handover, { signal, ...(lease && { lease }) })
     server.running--
     return outcome
   }
@@ -124,7 +126,7 @@ export function simulatedServers({ clock, timers }: { clock: Clock; timers: Time
       deliver,
       queue: (handover, turn) => {
         const { endpoint, expiresAt } = handover
-        const send = () => deliver(handover, turn.signal)
+        const send = () => deliver(handover, turn.signal, turn.lease)
         return waiting.run({ endpointId: endpoint?.id ?? 'none', expiresAt }, turn, send)
       },
       close: () => {},

@@ -43,7 +43,12 @@ export type Stage = {
   /** Starts verifications for new recipients, without waiting between them. */
   start(count: number, options?: StartOptions): Promise<Started[]>
   /** Starts a sender as another process would; the earlier one is left as it is. */
-  restart(options?: { node?: string; ports?: Partial<Ports>; channel?: Channel }): Sender
+  restart(options?: {
+    node?: string
+    ports?: Partial<Ports>
+    channel?: Channel
+    seenAt?: () => number
+  }): Sender
   /** Marks a node as alive. */
   beat(node: string): Promise<void>
   history(started: Started): ReturnType<Ports['deliveries']['history']>
@@ -101,7 +106,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   } = {}) => {
     const channels = channelsOf(channel)
     const { connectionsMax = 500 } = options
-    const own = { ...ports, ...rest.ports, node, channels, log, metrics: createMetrics() }
+    const seen = rest.seenAt && { seenAt: rest.seenAt }
+    const own = { ...ports, ...rest.ports, ...seen, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
   }
   const newApp: Stage['newApp'] = async ({ endpoints = 1, ...limits } = {}) => {
