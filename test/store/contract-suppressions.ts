@@ -23,7 +23,7 @@ import type { OpenStores } from './contract.ts'
 type Given = Pick<Stores, 'verifications' | 'deliveries'>
 
 /** A start whose recipient the endpoint then refuses for good. */
-async function refused(stores: Given, options: StartOptions = {}): Promise<StartCommand> {
+export async function refused(stores: Given, options: StartOptions = {}): Promise<StartCommand> {
   const command = startCommand(options)
   await stores.verifications.start(command)
   await stores.deliveries.settle(refusal(command))

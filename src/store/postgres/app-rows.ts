@@ -56,10 +56,10 @@ export async function findByHash(
   query: Query,
   hash: Uint8Array,
 ): Promise<Loaded<{ app: App; key: AppKey }> | null> {
-  const isKey = 'hash = $hash and revoked_at is null'
   const [row] = await query<AppRow & { keys: string | null }>(
-    `select ${appColumns}, ${listOf(`select ${keyColumns} from api_keys where ${isKey}`)} as keys
-    from apps where id = (select app_id from api_keys where ${isKey})`,
+    `select ${appColumns}, ${listOf(`select ${keyColumns} from api_keys where hash = $hash`)} as keys
+    from apps
+    where id = (select app_id from api_keys where hash = $hash and revoked_at is null)`,
     { hash },
   )
   if (!row) return null

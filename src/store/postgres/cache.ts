@@ -35,8 +35,8 @@ export async function touchApp(session: Session, appId: string): Promise<void> {
 
 type Deps = { database: Pick<Database, 'read'>; timers: Pick<Timers, 'soon'>; max?: number }
 
-/** A load that has begun; `begunAt` and the time of a question are counted, not measured. */
-type Entry = { begunAt: number; loaded: Promise<Loaded<object> | null> }
+/** A load that is running; `begunAt` and the time of a question are counted, not measured. */
+type Load = { begunAt: number; loaded: Promise<Loaded<object> | null> }
 
 /**
  * Keeps apps in memory, which are read with every request and change rarely. Any node may change
@@ -45,45 +45,45 @@ type Entry = { begunAt: number; loaded: Promise<Loaded<object> | null> }
  */
 export function createAppCache({ database, timers, max = cachedMax }: Deps): AppCache {
   const stampOf = createStamps({ database, timers })
-  const entries = new Map<string, Entry>()
+  const kept = new Map<string, Loaded<object>>()
   const apps = new Map<string, Loaded<object>>()
+  const loads = new Map<string, Load>()
   let count = 0
 
-  function begin(name: string, load: () => Promise<Loaded<object> | null>): Entry {
-    const entry: Entry = { begunAt: ++count, loaded: load().then(keepApp) }
-    put(entries, name, entry)
-    const forget = () => void (entries.get(name) === entry && entries.delete(name))
-    entry.loaded.then((loaded) => loaded ?? forget(), forget)
-    return entry
+  function begin(name: string, load: () => Promise<Loaded<object> | null>): Load {
+    const loaded = load()
+      .then((value) => value && keep(name, freeze(value)))
+      .finally(() => loads.delete(name))
+    const begun = { begunAt: ++count, loaded }
+    loads.set(name, begun)
+    return begun
   }
 
-  function keepApp(loaded: Loaded<object> | null): Loaded<object> | null {
-    if (!loaded) return null
-    const { app, stamp } = freeze(loaded)
+  function keep(name: string, loaded: Loaded<object>): Loaded<object> {
+    const { app, stamp } = loaded
+    put(kept, name, loaded)
     if ((apps.get(app.id)?.stamp ?? 0) <= stamp) put(apps, app.id, loaded)
     return loaded
   }
 
-  function put<Kept>(kept: Map<string, Kept>, name: string, value: Kept): void {
-    kept.delete(name)
-    const [oldest] = kept.keys()
-    if (kept.size >= max && oldest !== undefined) kept.delete(oldest)
-    kept.set(name, value)
+  function put(all: Map<string, Loaded<object>>, name: string, loaded: Loaded<object>): void {
+    all.delete(name)
+    const [oldest] = all.keys()
+    if (all.size >= max && oldest !== undefined) all.delete(oldest)
+    all.set(name, loaded)
   }
 
   return {
     async get(name, load) {
       const askedAt = ++count
-      const kept = entries.get(name)
-      if (kept) {
-        // One that cannot be read is read again below.
-        const loaded = await kept.loaded.catch(() => null)
-        if (loaded && (await stampOf(loaded.app.id)) === loaded.stamp) return loaded.value as never
-      }
+      // A load that fails is not the failure of those who have only waited for it.
+      await loads.get(name)?.loaded.catch(() => null)
+      const known = kept.get(name)
+      if (known && (await stampOf(known.app.id)) === known.stamp) return known.value as never
       // Others that waited with this call may have begun to load, which is late enough for it too.
-      const current = entries.get(name)
-      const entry = current && current.begunAt > askedAt ? current : begin(name, load)
-      return ((await entry.loaded)?.value ?? null) as never
+      const running = loads.get(name)
+      const begun = running && running.begunAt > askedAt ? running : begin(name, load)
+      return ((await begun.loaded)?.value ?? null) as never
     },
     known: (appId) => apps.get(appId)?.app ?? null,
   }
