@@ -43,7 +43,7 @@ async function expectRefusals(there: Place): Promise<void> {
 test.each(['directly', 'by PgBouncer'])(
   'a server that is killed is unavailable, and works when it is back (%s)',
   async (by) => {
-    const server = stopping(await startPostgres({ fsync: true }))
+    const server = stopping(await startPostgres({ settings: { synchronous_commit: 'on' } }))
     const bouncer = stopping(await startPgBouncer(server.port))
     const there = await placeOn(server, by === 'directly' ? undefined : bouncer.through)
     await expectAllWork(there)

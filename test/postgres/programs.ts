@@ -82,8 +82,9 @@ export function programs(name: string, parent = tmpdir()): Programs {
 }
 
 /** A process and its children, and theirs. */
-function treeOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+export function treeOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`
+  const children = existsSync(file) ? readFileSync(file, 'utf8') : ''
   return [
     pid,
     ...children

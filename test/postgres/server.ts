@@ -17,7 +17,10 @@ export type PostgresServer = {
   folder: string
   /** The URL of a database, for the superuser unless another role is named. */
   url(database: string, role?: Role): string
-  /** Creates a migrated, empty database; returns its URL, for the service. Those long before it are dropped. */
+  /**
+   * Creates a migrated, empty database; returns its URL, for the service unless another role is
+   * named. Those long before it are dropped.
+   */
   create(role?: Role): Promise<string>
   /** Creates an empty database that the migration role may define tables in; returns its name. */
   createEmpty(): Promise<string>
@@ -121,14 +124,18 @@ function fastFolder(): string {
   return bavail * bsize > 2 ** 31 ? memory : tmpdir()
 }
 
-/** The roles as docs/postgresql.md makes them, and databases for tests. */
-async function createDatabases(admin: SQL, url: PostgresServer['url']) {
+/** Makes the roles as docs/postgresql.md does. */
+export async function createRoles(admin: SQL): Promise<void> {
   await admin.unsafe(`
     create role otpmint_migrate login;
     create role otpmint login;
     alter role otpmint set statement_timeout = '3s';
     alter role otpmint set lock_timeout = '2s';
     alter role otpmint set idle_in_transaction_session_timeout = '5s'`)
+}
+
+async function createDatabases(admin: SQL, url: PostgresServer['url']) {
+  await createRoles(admin)
   await admin.unsafe('create database template_otpmint owner otpmint_migrate')
   const template = new SQL({ url: url('template_otpmint', 'otpmint_migrate'), max: 1 })
   await migrate(template, 'otpmint')
