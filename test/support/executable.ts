@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { withStoryStore } from './story-store.ts'
 
 const root = join(import.meta.dir, '../..')
 const startMs = 10_000
@@ -80,7 +81,11 @@ export async function start(
   { cwd, through = [] }: StartOptions = {},
 ): Promise<Server> {
   const child = Bun.spawn([...through, executable(), ...args], {
-    env: clean({ OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off', ...env }),
+    env: clean({
+      OTPMINT_PORT: '0',
+      OTPMINT_METRICS_LISTEN: 'off',
+      ...(await withStoryStore(env)),
+    }),
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -134,7 +139,10 @@ export async function run(
   env: Environment,
   { stdin = '', cwd }: { stdin?: string; cwd?: string } = {},
 ): Promise<Ran> {
-  return finished([executable(), ...args], clean(env), { stdin, cwd: cwd ?? tmpdir() })
+  return finished([executable(), ...args], clean(await withStoryStore(env)), {
+    stdin,
+    cwd: cwd ?? tmpdir(),
+  })
 }
 
 /** Runs any program to its end, with just this environment. */

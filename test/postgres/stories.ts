@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { storyVariables } from '../support/story-store.ts'
+import { startPgBouncer } from './pgbouncer.ts'
+import { startPostgres } from './server.ts'
+
+/**
+ * Stories of a data directory, of this machine's clock and of developer mode, which are about SQLite,
+ * and those that bring a server of their own.
+ */
+const others = ['canary', 'clock', 'disk', 'operations', 'postgres-start', 'start']
+
+// Runs the stories of test/e2e over PostgreSQL, by way of PgBouncer in transaction mode. Arguments
+// are passed to `bun test`; among them may be files in place of all.
+const root = join(import.meta.dir, '../..')
+const all = [...new Bun.Glob('*.test.ts').scanSync(join(root, 'test/e2e'))]
+  .filter((name) => !others.includes(name.replace('.test.ts', '')))
+  .map((name) => `./test/e2e/${name}`)
+  .sort()
+const [files, flags] = [
+  Bun.argv.slice(2).filter((word) => word.endsWith('.test.ts')),
+  Bun.argv.slice(2).filter((word) => !word.endsWith('.test.ts')),
+]
+
+const server = await startPostgres()
+const bouncer = await startPgBouncer(server.port)
+const stories = Bun.spawn(
+  [process.execPath, 'test', ...flags, ...(files.length > 0 ? files : all)],
+  {
+    cwd: root,
+    env: {
+      ...process.env,
+      [storyVariables.admin]: server.url('postgres'),
+      [storyVariables.pooler]: String(bouncer.port),
+    },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  },
+)
+const code = await stories.exited
+await bouncer.stop()
+await server.stop()
+process.exit(code)
