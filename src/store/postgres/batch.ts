@@ -3,8 +3,8 @@ import { Problem } from '../../domain/problem.ts'
 
 export type BatchOptions<Command, Result> = {
   timers: Pick<Timers, 'soon'>
-  /** Commands of a batch are sorted by it, and no two of a batch have the same. */
-  keyOf(command: Command): string
+  /** One key or several. No two commands of a batch share one; the first sorts the batch. */
+  keyOf(command: Command): string | string[]
   /** The most commands of a batch. */
   max: number
   /** The most batches at a time. */
@@ -17,7 +17,7 @@ export type BatchOptions<Command, Result> = {
 
 type Waiting<Command, Result> = {
   command: Command
-  key: string
+  keys: string[]
   resolve(result: Result): void
   reject(error: unknown): void
 }
@@ -45,14 +45,17 @@ export function createBatch<Command, Result>(
   }
 
   function nextBatch(): Waiting<Command, Result>[] {
-    const batch = new Map<string, Waiting<Command, Result>>()
+    const batch: Waiting<Command, Result>[] = []
     const left: Waiting<Command, Result>[] = []
+    const keys = new Set<string>()
     for (const one of waiting) {
-      if (batch.size < max && !batch.has(one.key)) batch.set(one.key, one)
+      if (batch.length < max && one.keys.every((key) => !keys.has(key))) batch.push(one)
       else left.push(one)
+      // Whoever waits behind another one for a key stays behind it.
+      for (const key of one.keys) keys.add(key)
     }
     waiting = left
-    return [...batch.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
+    return batch.sort(({ keys: [one = ''] }, { keys: [other = ''] }) => (one < other ? -1 : 1))
   }
 
   async function runBatch(batch: Waiting<Command, Result>[]): Promise<void> {
@@ -82,7 +85,7 @@ export function createBatch<Command, Result>(
       return Promise.reject(new Problem('store_unavailable', { retryAfterSeconds: 5 }))
     }
     return new Promise((resolve, reject) => {
-      waiting.push({ command, key: keyOf(command), resolve, reject })
+      waiting.push({ command, keys: [keyOf(command)].flat(), resolve, reject })
       schedule()
     })
   }

@@ -31,6 +31,7 @@ export type Counters = ReturnType<typeof createCounters>
  */
 export function createCounters(shard: number) {
   return {
+    shard,
     async add(session: Session, counts: Count[]): Promise<void> {
       const rows = sumOf(counts)
       if (rows.length === 0) return

@@ -18,6 +18,7 @@ import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
+import { createStart } from './start.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createTell } from './tell.ts'
@@ -58,7 +59,10 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const suppressions = createSuppressions()
 
   return {
-    verifications: missing('verifications'),
+    verifications: {
+      ...missing<Stores['verifications']>('verifications'),
+      start: createStart(parts),
+    },
     deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions }),
     spending: missing('spending'),
     suppressions: createSuppressionStore({ ...parts, audit }),

@@ -10,6 +10,7 @@ import type {
   VerificationStore,
 } from '../../domain/verification/stores.ts'
 import type { Verification } from '../../domain/verification/verification.ts'
+import { asStarted, firstDelivery, startedColumns } from '../started.ts'
 import type { Answers } from './answers.ts'
 import { createBudgets } from './budget.ts'
 import type { Enqueue } from './deliveries.ts'
@@ -33,7 +34,7 @@ export function createStart(deps: Deps): VerificationStore['start'] {
   const budgets = createBudgets(deps.database)
 
   const start = (command: StartCommand): StartResult => {
-    const { verification, delivery, idempotency, budget, recipientKeptMs } = command
+    const { verification, idempotency, budget, recipientKeptMs } = command
     const { appId, createdAt: now, attemptsMax } = verification
     const kept = idempotency && answers.find(idempotency)
     if (kept) return kept.outcome === 'replayed' ? replay(kept.verification) : kept
@@ -61,11 +62,7 @@ export function createStart(deps: Deps): VerificationStore['start'] {
 
     const started = asStarted(command, { code, recipients, route: admitted.route })
     insert(command, { started, code, recipients })
-    const [first] = admitted.route
-    if (!first) throw new Error('a start has a channel')
-    const { channel, endpointId, chosen = null } = first
-    const lease = channel === command.route[0]?.channel ? delivery.lease : null
-    enqueue(started, { ...delivery, channel, endpointId, chosen, lease })
+    enqueue(started, firstDelivery(command, admitted.route))
     if (idempotency) answers.keep(idempotency, started, now)
     counters.count(appId, 'starts', now)
     return { outcome: 'started', verification: started }
@@ -113,39 +110,6 @@ function recipientsOf(
   })
 }
 
-type Starting = { code: CodeVariant; recipients: Known[]; route: NewStop[] }
-
-/** The inserted row as a verification; `returning` would take a quarter of the insert's time. */
-function asStarted(
-  { verification, fallBackMs, checkDelaysMs }: StartCommand,
-  { code: { format, length, generation }, recipients, route }: Starting,
-): Verification {
-  const stops = route.map(({ channel, recipient }) => {
-    const { masked = '' } = recipients.find(({ number }) => number === recipient) ?? {}
-    return { channel, to: masked, recipient }
-  })
-  const [first] = stops
-  if (!first) throw new Error('a start has a channel')
-  const { createdAt } = verification
-  const checkDelayMs = checkDelaysMs?.[0] ?? 0
-  return {
-    ...verification,
-    channel: first.channel,
-    to: first.to,
-    route: stops,
-    status: 'pending',
-    forgotten: false,
-    codeFormat: format,
-    codeLength: length,
-    generation,
-    attemptsSpent: 0,
-    resendsSpent: 0,
-    fallBackAt: fallBackMs !== null && stops.length > 1 ? createdAt + fallBackMs : null,
-    checkAt: checkDelayMs > 0 ? createdAt + checkDelayMs : null,
-    delivery: { status: 'queued', detail: null },
-  }
-}
-
 type Started = { started: Verification; code: CodeVariant; recipients: Known[] }
 
 function prepareInsert(database: Database) {
@@ -170,18 +134,13 @@ function prepareInsert(database: Database) {
   return (command: StartCommand, { started, code, recipients }: Started): void => {
     const [first, ...others] = recipients
     if (!first) throw new Error('a start has a recipient')
-    const { variablesSealed, fallBackMs, checkDelaysMs, delivery } = command
-    const hasRoute = started.route.length > 1 || first.number > 0
     statement.run({
       ...started,
       ...first,
-      metadata: started.metadata && JSON.stringify(started.metadata),
-      variablesSealed,
-      route: hasRoute ? JSON.stringify(started.route) : null,
-      fallBackMs: started.fallBackAt === null ? null : fallBackMs,
-      checkDelays: checkDelaysMs && JSON.stringify(checkDelaysMs),
+      ...startedColumns(command, started, recipients),
+      variablesSealed: command.variablesSealed,
       digest: code.digest,
-      deliveryId: delivery.id,
+      deliveryId: command.delivery.id,
     })
     for (const recipient of others) further.run({ ...recipient, id: started.id })
   }

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { SQL } from 'bun'
+import { dayMs } from '../../src/domain/verification/limits.ts'
+import type { StartCommand, StartResult } from '../../src/domain/verification/stores.ts'
+import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
+import { systemRandom, systemTimers } from '../../src/system.ts'
+import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+import { bytes, newRecipient, newRequest, noon, startCommand, times } from '../support/commands.ts'
+
+setDefaultTimeout(60_000)
+
+let server: PostgresServer
+let database: SQL
+let stores: PostgresStore[] = []
+
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(async () => {
+  await closeAll()
+  await server.stop()
+})
+
+async function closeAll(): Promise<void> {
+  await Promise.all(stores.map((store) => store.close()))
+  await database?.close()
+}
+
+/** Starts each command on one of three nodes over a new database, all at once. */
+async function startOnThree(commands: StartCommand[]): Promise<StartResult[]> {
+  await closeAll()
+  const url = await server.create()
+  database = new SQL({ url, max: 1 })
+  const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
+  const options = { connect, timers: systemTimers, random: systemRandom, lanes: 4 }
+  stores = await Promise.all(times(3, () => openPostgresStore(options)))
+  const starts = commands.map((command, index) => stores[index % 3]?.verifications.start(command))
+  return (await Promise.all(starts)).filter((result) => result !== undefined)
+}
+
+const count = async (table: string): Promise<number> => {
+  const [row] = await database.unsafe(`select count(*)::int as count from ${table}`)
+  return row.count
+}
+
+const formatOf = (result: StartResult) =>
+  result.outcome === 'started' ? result.verification.codeFormat : result.outcome
+
+test('200 starts for one recipient on three nodes at once reserve exactly the guess budget', async () => {
+  const options = { recipientKey: bytes(32), budget: [{ max: 25, windowMs: dayMs }] }
+  const commands = times(200, (index) => startCommand({ ...options, now: noon + index }))
+
+  const formats = (await startOnThree(commands)).map(formatOf)
+
+  expect(formats.filter((format) => format === 'numeric').length).toBe(5)
+  expect(formats.filter((format) => format === 'crockford').length).toBe(195)
+  // Their chain leads through all of them: none was lost from it by a race.
+  const [{ length }] = await database.unsafe(`
+    with recursive chain as (
+      select latest_id as id from limits where latest_id is not null
+      union all
+      select earlier_id from chain join verifications using (id) where earlier_id is not null)
+    select count(*)::int as length from chain`)
+  expect(length).toBe(200)
+  expect(await count('events')).toBe(195)
+})
+
+test('one Idempotency-Key on three nodes at once is one verification and one answer', async () => {
+  const idempotency = newRequest()
+  // Each for another recipient, so that nothing but the key holds them apart.
+  const commands = times(90, () => startCommand({ idempotency }))
+
+  const results = await startOnThree(commands)
+
+  expect(results.filter(({ outcome }) => outcome === 'started').length).toBe(1)
+  expect(results.filter(({ outcome }) => outcome === 'replayed').length).toBe(89)
+  const answers = results.map((result) => 'verification' in result && result.verification)
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+  expect([await count('verifications'), await count('deliveries')]).toEqual([1, 1])
+  expect(await count('answers')).toBe(1)
+})
+
+test('an Idempotency-Key of a refused start is free for the next one, on three nodes at once', async () => {
+  const idempotency = newRequest()
+  const rates = [{ name: 'app_day', max: 1, windowMs: dayMs }] as const
+  const full = { key: bytes(32), rates: [...rates] }
+  const filling = startCommand({ limits: [full] })
+  const commands = times(60, () => startCommand({ idempotency, limits: [full] }))
+
+  const results = await startOnThree([filling, ...commands])
+
+  const started = results.filter(({ outcome }) => outcome === 'started').length
+  expect(started).toBe(1)
+  const [, ...others] = results
+  const isFirst = results[0]?.outcome === 'started'
+  // Whichever came first: the key has an answer only where its own start got through.
+  expect(others.map(({ outcome }) => outcome).includes('replayed')).toBe(!isFirst)
+  expect(await count('answers')).toBe(isFirst ? 0 : 1)
+})
+
+test('1500 starts that share recipients and apps in every order never wait in a circle', async () => {
+  const people = times(60, () => bytes(32))
+  const apps = times(5, () => bytes(32))
+  const rates = [{ name: 'app_day', max: 100_000, windowMs: dayMs }] as const
+  const row = (key = bytes(32)) => ({ key, rates: [...rates] })
+  const commands = times(1500, (index) => {
+    const [own, across, other] = [7, 11, 13].map((step) => people[(index * step) % people.length])
+    const further = newRecipient({ limits: [row(other)] })
+    const route = [
+      { channel: 'email', recipient: 0, endpointId: 'endpoint' },
+      { channel: 'sms', recipient: 1, endpointId: 'other' },
+    ] as const
+    const command = startCommand({ limits: [row(apps[index % apps.length])] })
+    const recipient = newRecipient({ limits: [row(own), row(across)] })
+    return { ...command, recipients: [recipient, further], route: [...route] }
+  })
+
+  const results = await startOnThree(commands)
+
+  expect(results.filter(({ outcome }) => outcome === 'started').length).toBe(1500)
+  const [{ deadlocks }] = await database.unsafe(
+    'select deadlocks::int from pg_stat_database where datname = current_database()',
+  )
+  expect(deadlocks).toBe(0)
+  const [{ starts }] = await database.unsafe('select sum(starts)::int as starts from app_minutes')
+  expect(starts).toBe(1500)
+  expect(await count('verification_recipients')).toBe(1500)
+})
