@@ -7,6 +7,7 @@ import type { AlarmChange, AppChange, Stores } from '../../src/domain/stores.ts'
 import { createAppCache } from '../../src/store/postgres/cache.ts'
 import type { Values } from '../../src/store/postgres/placeholders.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
+import { versioned } from '../../src/store/postgres/versioned.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import {
@@ -52,7 +53,7 @@ const newWire = (): Wire => ({ sent: [], answered: 0, held: Promise.resolve() })
 /** Opens stores on one new database, as many nodes do. */
 async function openNodes(wires: Wire[]): Promise<PostgresStore[]> {
   await Promise.all(opened.splice(0).map((store) => store.close()))
-  const url = await server.create()
+  const url = await server.create('otpmint')
   const opening = wires.map((wire) => {
     const connect = () => watched(new SQL({ url, max: 1, prepare: false, bigint: true }), wire)
     return openPostgresStore({ connect, timers: systemTimers, random: systemRandom })
@@ -106,6 +107,25 @@ describe('audited writes of several nodes', () => {
     const keyring = auditKeyring as Keyring
     const verdict = await verifyAudit({ audit, keyring }, { now: noon, keptMs: 0 })
     expect(verdict).toMatchObject({ ok: true, records: 100 })
+  })
+
+  test('are deleted up to where the sealed state says, and by no other way', async () => {
+    const url = await server.create('otpmint')
+    const sql = new SQL({ url, max: 1, prepare: false })
+    const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
+    const options = { connect, timers: systemTimers, random: systemRandom }
+    const store = await openPostgresStore(options)
+    opened.push(store)
+    for (const _ of times(3, () => null)) await addPlainApp(store)
+    const state = 'cut_id bigint, single bigint'
+
+    await expect(sql.unsafe('delete from audit')).rejects.toThrow('permission denied')
+    await expect(sql.unsafe('update audit set id = id')).rejects.toThrow('permission denied')
+    await sql.unsafe(`create temp table audit_state (${state}); insert into audit_state values (9)`)
+    await sql.unsafe(versioned('select cut_audit__v()'))
+
+    expect(await store.audit.after(0, 9)).toHaveLength(3)
+    await sql.close()
   })
 })
 

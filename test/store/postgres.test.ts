@@ -4,6 +4,7 @@ import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
+import { bindingContract } from './contract-bindings.ts'
 import { limitContract } from './contract-limits.ts'
 import { templateContract } from './contract-templates.ts'
 
@@ -23,7 +24,7 @@ afterAll(async () => {
 async function open(): Promise<PostgresStore> {
   // A test has no more use for the stores of those before it.
   await Promise.all(opened.splice(0).map((store) => store.close()))
-  const url = await server.create()
+  const url = await server.create('otpmint')
   const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
   const store = await openPostgresStore({ connect, timers: systemTimers, random: systemRandom })
   opened.push(store)
@@ -45,3 +46,4 @@ describe('postgres: nodes', () => {
 describe('postgres: audit', () => auditContract(open))
 describe('postgres: limits', () => limitContract(open))
 describe('postgres: templates', () => templateContract(open))
+describe('postgres: bindings', () => bindingContract(open))
