@@ -45,6 +45,7 @@ import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
 import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { openPostgres } from './runtime/open-postgres.ts'
+import { createPresence } from './runtime/presence.ts'
 import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
 import { testDns, testEndpoint } from './runtime/test-delivery.ts'
 import { testWebhook } from './runtime/test-webhook.ts'
@@ -173,17 +174,27 @@ type Assembly = ReturnType<typeof assemble>
 
 /** Creates and connects every part; starts none. */
 function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHash: Uint8Array) {
-  const { keyring, maintenance } = ports
+  const { maintenance } = ports
   const metrics = createMetrics()
+  const follow = () => followRotation(ports)
+  const { beat, seenAt, presence } = createSignsOf(ports, {
+    ...{ log, keys: health.keys, follow },
+    drop: () => outbox.drop(),
+  })
+  const isCurrent = presence?.isCurrent
   const egress = createEgress(ports)
   const { connectionsMax } = settings
   const channels = createChannels({ ...ports, connectionsMax, publicUrl: settings.publicUrl })
-  const { beat, seenAt } = createSigns({
+  const outbox = createSender({
     ...ports,
-    keysetVersion: () => keyring.keyset().version,
+    channels,
+    log,
+    metrics,
+    connectionsMax,
+    seenAt,
+    isCurrent,
   })
-  const outbox = createSender({ ...ports, channels, log, metrics, connectionsMax, seenAt })
-  const { learned, job: learning } = createLearning({ ...ports, log })
+  const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
   const state = { stopping: false }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
   const server = createServer({
@@ -192,7 +203,8 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     adminTokenHash: tokenHash,
-    ready: () => health.ready(maintenance),
+    ready: () => health.ready(maintenance, presence),
+    ...(presence && { enter: presence.enter }),
     stopping: () => state.stopping,
     seeForwarded: health.seeForwarded,
     testDelivery: (app, endpoint, message) => {
@@ -205,7 +217,8 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
   })
-  const shared = { ...ports, log, metrics, beat }
+  const always = { ...ports, log, metrics, beat }
+  const shared = { ...always, isCurrent }
   const watches = [
     createWebhooks({ ...shared, post: createPostMessage(ports) }),
     createFallBacks({ ...shared, outbox }),
@@ -216,13 +229,25 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createSpendingWatch(shared),
     createClockWatch(shared),
     createBotJob({ ...shared, reader: createBotReader(ports), publicUrl }),
-    createBeat({ ...shared, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
-    createRotationWatch({ ...shared, follow: () => followRotation(ports), keys: health.keys }),
+    createBeat({ ...always, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),
+    createRotationWatch({ ...always, follow, keys: health.keys }),
   ]
   const closeChannels = () => {
     for (const channel of Object.values(channels)) channel.close()
   }
   return { server, metrics, outbox, watches, beat, state, closeChannels }
+}
+
+type Present = Pick<Parameters<typeof createPresence>[0], 'log' | 'keys' | 'follow' | 'drop'>
+
+/** How this process marks itself as alive; only among several nodes can it have been missed. */
+function createSignsOf(ports: OpenPorts, present: Present) {
+  const { keyring, databaseClock } = ports
+  const signs = createSigns({ ...ports, keysetVersion: () => keyring.keyset().version })
+  if (!databaseClock) return { ...signs, presence: null }
+  const clocks = { clock: databaseClock, machine: systemClock }
+  const presence = createPresence({ ...ports, ...present, ...clocks, signs })
+  return { ...signs, beat: presence.confirm, presence }
 }
 
 function retentionOf({ retention }: Settings) {

@@ -18,8 +18,13 @@ export type HttpPorts = DomainPorts & {
   /** SHA-256 of the admin token. */
   adminTokenHash: Uint8Array
   http: HttpSettings
-  /** True when the database takes writes and the keys are the right ones. */
+  /** True when the database takes writes, and keys and clock are right. */
   ready(): Promise<boolean>
+  /**
+   * Waits until this node is one of those that serve the database, if it may not be: after a silence.
+   * Rejects with `store_unavailable`.
+   */
+  enter?: () => Promise<void> | null
   /** True after SIGTERM: not ready any more, while running requests are finished. */
   stopping(): boolean
   /** Tests an endpoint, and with a recipient sends a real message; a refusal is a result. */

@@ -1,8 +1,8 @@
 import type { Log, Ports } from '../domain/ports.ts'
 import { fallBack } from '../domain/verification/fall-back.ts'
-import { type Job, periodic } from './periodic.ts'
+import { type Gate, type Job, periodic } from './periodic.ts'
 
-type FallBackPorts = Parameters<typeof fallBack>[0] & Pick<Ports, 'timers'> & { log: Log }
+type FallBackPorts = Parameters<typeof fallBack>[0] & Pick<Ports, 'timers'> & { log: Log } & Gate
 
 const everyMs = 1_000
 /** Verifications that are moved on before the store is asked for more. */

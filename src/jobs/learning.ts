@@ -3,12 +3,12 @@ import { countJudged, otherGroup, type Scores } from '../domain/learning/scores.
 import type { KeptScores } from '../domain/learning/store.ts'
 import type { Learned, Log, Ports } from '../domain/ports.ts'
 import { dayMs } from '../domain/verification/limits.ts'
-import { type Job, periodic } from './periodic.ts'
+import { type Gate, type Job, periodic } from './periodic.ts'
 
 type LearningPorts = Pick<
   Ports,
   'learning' | 'apps' | 'maintenance' | 'clock' | 'timers' | 'node'
-> & { log: Log }
+> & { log: Log } & Gate
 
 const everyMs = 10_000
 /** How long the counting node has the turn of the job. */

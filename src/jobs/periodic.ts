@@ -7,13 +7,16 @@ export type Job = {
   stop(): Promise<void>
 }
 
+/** False for a node that was silent, until it has read again what may have changed. */
+export type Gate = { isCurrent?: (() => boolean) | undefined }
+
 /**
  * Runs `work` at once, so that a short-lived process runs it too, and then with `everyMs` between
  * the end of one run and the start of the next: runs never overlap. An exception is logged as
- * `<event>_failed` and does not end the job.
+ * `<event>_failed` and does not end the job. A node that is not current skips runs.
  */
 export function periodic(
-  { log, timers }: { log: Log; timers: Timers },
+  { log, timers, isCurrent = () => true }: { log: Log; timers: Timers } & Gate,
   { everyMs, event }: { everyMs: number; event: string },
   work: (signal: AbortSignal) => Promise<void>,
 ): Job {
@@ -22,7 +25,7 @@ export function periodic(
   let running: Promise<void> = Promise.resolve()
 
   const run = () => {
-    running = work(stopped.signal)
+    running = (isCurrent() ? work(stopped.signal) : Promise.resolve())
       .catch((error: unknown) => {
         log.warn(`${event}_failed`, { detail: nameOf(error) })
       })

@@ -7,7 +7,7 @@ import { endedKeptMs } from '../domain/telegram/binding.ts'
 import { dayMs } from '../domain/verification/limits.ts'
 import { idempotencyMs } from '../domain/verification/start.ts'
 import { messagesKeptMs } from '../domain/webhook/message.ts'
-import { type Job, periodic } from './periodic.ts'
+import { type Gate, type Job, periodic } from './periodic.ts'
 
 /** Keeping times, in ms. */
 export type Retention = {
@@ -21,7 +21,7 @@ export type Retention = {
 type SweepPorts = Pick<
   Ports,
   'maintenance' | 'deliveries' | 'audit' | 'keyring' | 'clock' | 'timers' | 'node'
-> & { metrics: Metrics; log: Log }
+> & { metrics: Metrics; log: Log } & Gate
 
 /** Rows that a commit may delete, and the pause after it, so that other writes wait little. */
 const batchRows = 500

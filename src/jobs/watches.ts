@@ -4,9 +4,9 @@ import { conversionSpan, worstConversion } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { dayMs } from '../domain/verification/limits.ts'
-import { type Job, periodic } from './periodic.ts'
+import { type Gate, type Job, periodic } from './periodic.ts'
 
-type Logged = { log: Log }
+type Logged = { log: Log } & Gate
 type TurnPorts = Pick<Ports, 'maintenance' | 'node' | 'clock'>
 
 /** True on the node that watches now; another one follows when it is silent for three runs. */

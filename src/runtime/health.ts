@@ -8,6 +8,7 @@ import { systemClock } from '../system.ts'
 import { version } from '../version.ts'
 import type { RuntimeFinding } from './control.ts'
 import { startInspector } from './inspect-thread.ts'
+import type { Presence } from './presence.ts'
 
 export type Health = ReturnType<typeof createHealth>
 
@@ -76,8 +77,11 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
       }
     },
     end: () => cancelCheck(),
-    async ready(maintenance: Pick<MaintenanceStore, 'ready'>): Promise<boolean> {
-      if (!keys.right || state.isDamaged) return false
+    async ready(
+      maintenance: Pick<MaintenanceStore, 'ready'>,
+      presence: Pick<Presence, 'isReady'> | null,
+    ): Promise<boolean> {
+      if (!keys.right || state.isDamaged || presence?.isReady() === false) return false
       return maintenance.ready().then(
         () => true,
         () => false,

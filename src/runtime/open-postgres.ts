@@ -1,5 +1,6 @@
 import type { DatabaseSettings, Settings } from '../config/load.ts'
 import { newId } from '../domain/id.ts'
+import type { Clock } from '../domain/ports.ts'
 import { createKeyring } from '../keys/keyring.ts'
 import { type Keyset, loadKeyset } from '../keys/keyset.ts'
 import { findMasterKey, type MasterKey } from '../keys/master-key.ts'
@@ -11,6 +12,7 @@ import { type Migrated, migrate } from '../store/postgres/migrate.ts'
 import { openPostgresStore, type PostgresStore } from '../store/postgres/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import type { DataDirectory } from './data-directory.ts'
+import { createDatabaseClock } from './database-clock.ts'
 import type { Opened } from './open.ts'
 import { portsOf } from './ports.ts'
 
@@ -55,12 +57,17 @@ export async function openPostgres(
     random: systemRandom,
   })
   try {
-    const keyset = await keysetOf(store, found.masterKey, reasons)
+    const clock = await createDatabaseClock({
+      time: store.time,
+      machine: systemClock,
+      timers: systemTimers,
+    })
+    const keyset = await keysetOf({ ...store, clock }, found.masterKey, reasons)
     if (!keyset || reasons.length > 0) throw settingsAreWrong(...reasons)
     const keyring = createKeyring(keyset, systemRandom)
     // A random one for each process, so that no two can have the same.
     const node = newId(systemRandom)
-    const own = { store, clock: systemClock, node, keyring, found, directory }
+    const own = { store, clock, databaseClock: clock, node, keyring, found, directory }
     return { ports: portsOf(settings, own), close: store.close }
   } catch (error) {
     await store.close()
@@ -96,7 +103,7 @@ export async function migrateDatabase({ service, migration }: Targets): Promise<
 
 /** Null, with the reasons among the others, where the master key is another database's. */
 async function keysetOf(
-  { meta, nodes }: PostgresStore,
+  { meta, nodes, clock }: Pick<PostgresStore, 'meta' | 'nodes'> & { clock: Clock },
   masterKey: MasterKey,
   reasons: string[],
 ): Promise<Keyset | null> {
@@ -104,10 +111,10 @@ async function keysetOf(
   const isWrong = reasons.length > 0
   if (isWrong && !(await meta.read('keyset').catch(() => null))) return null
   try {
-    return await loadKeyset({ meta, random: systemRandom, clock: systemClock }, masterKey)
+    return await loadKeyset({ meta, clock, random: systemRandom }, masterKey)
   } catch (error) {
     reasons.push(...reasonsOf(error))
-    const live = (await nodes.list()).filter((node) => isAlive(node, systemClock.now()))
+    const live = (await nodes.list()).filter((node) => isAlive(node, clock.now()))
     if (live.length > 0) reasons.push(othersServe(live.length))
     return null
   }

@@ -11,6 +11,7 @@ import type { PostgresStore } from '../store/postgres/store.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { type DataDirectory, dataDirectory, requireDatabase } from './data-directory.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import { openPostgres } from './open-postgres.ts'
 import { portsOf } from './ports.ts'
 
@@ -18,6 +19,8 @@ import { portsOf } from './ports.ts'
 export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring' | 'learned'> & {
   keyring: LiveKeyring
   store: SqliteStore | PostgresStore
+  /** Null where the machine's clock is the clock. */
+  databaseClock: DatabaseClock | null
   directory: DataDirectory
   found: FoundMasterKey
 }
@@ -66,7 +69,8 @@ export async function openDirectory(
       finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
     )
     const keyring = createKeyring(keyset, systemRandom)
-    const own = { store, clock: systemClock, node: localNode, keyring, found, directory }
+    const place = { found, directory, node: localNode }
+    const own = { ...place, store, clock: systemClock, databaseClock: null, keyring }
     return { ports: portsOf(settings, own), close: store.close }
   } catch (error) {
     await store.close()

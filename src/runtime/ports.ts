@@ -10,7 +10,10 @@ import { templating } from '../messages/templating.ts'
 import { systemRandom, systemTimers } from '../system.ts'
 import type { OpenPorts } from './open.ts'
 
-type Own = Pick<OpenPorts, 'store' | 'clock' | 'node' | 'keyring' | 'found' | 'directory'>
+type Own = Pick<
+  OpenPorts,
+  'store' | 'clock' | 'databaseClock' | 'node' | 'keyring' | 'found' | 'directory'
+>
 
 /** Every port, from a store that is open and the world. */
 export function portsOf(settings: Settings, own: Own): OpenPorts {

@@ -12,6 +12,7 @@ import {
   start,
 } from '../support/executable.ts'
 import { call } from './client.ts'
+import { cluster } from './postgres-cluster.ts'
 
 setDefaultTimeout(60_000)
 executable()
@@ -27,20 +28,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-const masterKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
-const adminToken = 'admin-token-of-a-cluster-0123456789'
-let count = 0
-
-/** The environment of a node; each has a data directory of its own. */
-const nodeOf = (url: string, more: Environment = {}): Environment => ({
-  OTPMINT_DATABASE_URL: url,
-  OTPMINT_MASTER_KEY: masterKey,
-  OTPMINT_ADMIN_TOKEN: adminToken,
-  OTPMINT_DATA_DIR: join(folder, `node${++count}`),
-  OTPMINT_PORT: '0',
-  OTPMINT_METRICS_LISTEN: 'off',
-  ...more,
-})
+const { adminToken, nodeOf } = cluster(folder)
 
 /** What a start says that is refused with 78. */
 async function refusalOf(env: Environment, command = ['serve']): Promise<string[]> {

@@ -9,6 +9,8 @@ import type { Guard } from './guard.ts'
 export type Api<Callers extends object = object> = {
   /** The heading of its routes in the documentation. */
   tags: Tag[]
+  /** Its answers depend on no other node: they are given also by one that is cut off from them. */
+  isLocal?: true
   /** Whether this API answers for a path without a route. */
   owns(path: string): boolean
   /** `undefined` when there is no body. Throws `body_too_large` above `bytesMax` bytes. */

@@ -59,6 +59,8 @@ export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edg
     let reply: Reply
     try {
       refuseForeignHost(request)
+      const entering = api.isLocal ? null : ports.enter?.()
+      if (entering) await entering
       reply = await answer({ request, requestId, client, patience })
     } catch (error) {
       if (isHungUp(error)) {

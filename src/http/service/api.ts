@@ -5,6 +5,7 @@ import { describeProblemJson } from '../openapi/problem.ts'
 
 /** Health, documentation and pages, without a credential. */
 export const service: Api<{ anybody: object }> = {
+  isLocal: true,
   tags: [
     { name: 'Operations', description: 'For monitors.' },
     { name: 'Pages', description: 'For people with a browser.' },

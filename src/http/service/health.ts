@@ -23,7 +23,9 @@ export const readyz = {
   id: 'readyz',
   tag,
   summary: 'Is the server ready?',
-  description: 'The database takes writes, the keys are right, and the server is not stopping.',
+  description:
+    'The database takes writes, the keys are right, the clock agrees with that of PostgreSQL where ' +
+    'that is the database, and the server is not stopping.',
   answers: { 200: { description: 'Yes.', schema: health, example: { status: 'ready' } } },
   problems: ['store_unavailable', 'shutting_down'],
 } satisfies Operation

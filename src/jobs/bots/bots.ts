@@ -2,13 +2,14 @@ import type { App } from '../../domain/app/app.ts'
 import { botOf } from '../../domain/telegram/bindings.ts'
 import { type Bot, webhookOf, webhookSecret } from '../../domain/telegram/bot.ts'
 import { hourMs } from '../../domain/verification/limits.ts'
-import { type Job, periodic } from '../periodic.ts'
+import { type Gate, type Job, periodic } from '../periodic.ts'
 import { type PollPorts, pollBot, takeTurn } from './poll.ts'
 
-type BotPorts = PollPorts & {
-  /** Where Telegram reaches this server; without one every bot is polled. */
-  publicUrl: string | null
-}
+type BotPorts = PollPorts &
+  Gate & {
+    /** Where Telegram reaches this server; without one every bot is polled. */
+    publicUrl: string | null
+  }
 
 const everyMs = 2_000
 /** Apps whose bots one node looks after. */

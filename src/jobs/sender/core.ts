@@ -3,6 +3,7 @@ import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import type { Channel, Log, Metrics, Ports } from '../../domain/ports.ts'
 import { nameOf } from '../../domain/problem.ts'
+import type { Gate } from '../periodic.ts'
 import { createCharges } from './charges.ts'
 import { type Claims, createClaims } from './claims.ts'
 import { conclude } from './conclude.ts'
@@ -27,7 +28,7 @@ export type SenderPorts = Pick<
   connectionsMax: number
   /** A time of `timers.monotonic`: the last sign of life of this node, as other nodes see it. */
   seenAt(): number
-}
+} & Gate
 
 /** The parts of the sender, and the functions that move a delivery between them. */
 export type Core = {
@@ -73,13 +74,12 @@ const heldMax = 20_000
 export function createCore(ports: SenderPorts): Core {
   const { clock, timers, connectionsMax } = ports
   const state: State = { isStopping: false, waiting: 0, oldestAt: null, sent: 0 }
+  const { isCurrent = () => true } = ports
   const isStopping = () => state.isStopping
   const [lanes, holdings] = [createLanes(timers), createHoldings()]
   const [alarms, charges] = [createEndpointAlarms(ports), createCharges(ports)]
-  const [waiters, releases] = [
-    createWaiters(ports),
-    createReleases({ ...ports, isHeld: holdings.has }),
-  ]
+  const waiters = createWaiters(ports)
+  const releases = createReleases({ ...ports, isHeld: holdings.has })
   const ledger = createLedger({ ...ports, onRoom: () => turns.pump() })
 
   const roomLeft = () => heldMax - holdings.size() - lanes.reserved()
@@ -109,7 +109,8 @@ export function createCore(ports: SenderPorts): Core {
     turns.want(lane)
   }
   const claims = createClaims({
-    ...{ ...ports, lanes, isStopping, roomLeft },
+    ...{ ...ports, lanes, roomLeft },
+    isStopping: () => isStopping() || !isCurrent(),
     take: (lane, delivery, leaseUntil) => {
       if (holdings.has(delivery.id)) return
       take(lane, { delivery, handover: null, tries: delivery.tries === 0 ? [] : null, leaseUntil })
@@ -122,7 +123,7 @@ export function createCore(ports: SenderPorts): Core {
   const onHeldUp = (lane: Lane) => turns.want(lane)
   const turns = createTurns({
     max: connectionsMax,
-    mayBegin: ledger.hasRoom,
+    mayBegin: () => ledger.hasRoom() && isCurrent(),
     mayDivert: (lane) => lanes.mayDivert(lane),
     mayQueue: ({ place }) => ports.channels[place.channel].queue !== undefined,
     onRateUsed: resumeLater,

@@ -7,6 +7,8 @@ import { expectedWaitMs } from './lane.ts'
 
 export type Sender = Outbox & {
   start(): void
+  /** Gives back what waits, and stops what is being handed over: another node may have it. */
+  drop(): void
   /**
    * Gives waiting deliveries back, lets running hand-overs finish for so long (9 s) and drops the
    * rest, which another node or the next start sends at once.
@@ -62,6 +64,10 @@ export function createSender(options: Options): Sender {
   return {
     ...createOutbox(core, ports),
     start: look.start,
+    drop() {
+      giveBackWaiting(core)
+      dropRunning(core)
+    },
     stop: (finishMs = finishMaxMs) => stop(core, ports, look, finishMs),
     stats: gauges.stats,
   }
@@ -108,13 +114,10 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
 async function stop(core: Core, ports: SenderPorts, look: Job, finishMs: number): Promise<void> {
   const { timers } = ports
   core.state.isStopping = true
-  for (const lane of core.lanes.all()) {
-    lane.cancelResume()
-    for (const item of lane.drain()) core.giveBack(lane, item)
-  }
+  giveBackWaiting(core)
   await Promise.all([look.stop(), core.claims.idle(), core.releases.drain()])
   await atMost(core.turns.idle(), finishMs)
-  for (const item of core.turns.running()) item.stop?.abort('drop')
+  dropRunning(core)
   await atMost(core.turns.idle(), dropMs)
   await Promise.all([core.ledger.drain(), core.releases.drain()])
 
@@ -127,6 +130,17 @@ async function stop(core: Core, ports: SenderPorts, look: Job, finishMs: number)
       })
     })
   }
+}
+
+function giveBackWaiting({ lanes, giveBack }: Core): void {
+  for (const lane of lanes.all()) {
+    lane.cancelResume()
+    for (const item of lane.drain()) giveBack(lane, item)
+  }
+}
+
+function dropRunning({ turns }: Core): void {
+  for (const item of turns.running()) item.stop?.abort('drop')
 }
 
 /** Updates metrics and statistics; the backlog is counted in the store from time to time. */

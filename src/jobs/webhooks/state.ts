@@ -1,12 +1,13 @@
 import type { Log, Metrics, Ports } from '../../domain/ports.ts'
 import type { PostMessage } from '../../domain/webhook/schedule.ts'
 import type { WebhookPlace } from '../../domain/webhook/stores.ts'
+import type { Gate } from '../periodic.ts'
 import { type Lane, newLane } from './lane.ts'
 
 export type WebhookPorts = Pick<
   Ports,
   'webhooks' | 'apps' | 'clock' | 'timers' | 'random' | 'node'
-> & { post: PostMessage; log: Log; metrics: Metrics }
+> & { post: PostMessage; log: Log; metrics: Metrics } & Gate
 
 /** What the parts of the job share. */
 export type State = {

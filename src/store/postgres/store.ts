@@ -6,7 +6,7 @@ import { createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
 import { createBindingStore } from './bindings.ts'
 import { createAppCache } from './cache.ts'
-import { createDatabase } from './database.ts'
+import { createDatabase, type Database, only } from './database.ts'
 import { createDeliveryStore } from './deliveries.ts'
 import { createAddEvents, createEventStore } from './events.ts'
 import { createInboxStore } from './inbox.ts'
@@ -26,6 +26,8 @@ import { createTemplateStore } from './templates.ts'
 import { createWebhookStore } from './webhook-messages.ts'
 
 export type PostgresStore = Stores & {
+  /** The database's time, in epoch ms. */
+  time(): Promise<number>
   /** Finishes what is running and closes every connection. */
   close(): Promise<void>
 }
@@ -45,6 +47,9 @@ export type StoreOptions = {
 export async function openPostgresStore(options: StoreOptions): Promise<PostgresStore> {
   const { connect, timers, random, lanes: count = 8, isReplicated = false } = options
   const lanes = createLanes({ connect, count, timers })
+  // A connection of its own, so that under load no node looks silent and no clock looks wrong.
+  const ownLane = createLanes({ connect, timers, count: 1 })
+  const own = createDatabase(ownLane)
   const shard = (random.bytes(1)[0] ?? 0) % counterShards
   const counters = createCounters(shard)
   const parts: Parts = { database: createDatabase(lanes), timers, counters }
@@ -77,11 +82,17 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
     learning: createLearningStore(parts),
-    nodes: createNodeStore(parts),
+    nodes: createNodeStore({ database: own }),
     meta: createMetaStore({ ...parts, audit }),
     maintenance: createMaintenanceStore({ ...parts, addEvents, shard, isReplicated }),
-    close: lanes.close,
+    time: () => readTime(own),
+    close: async () => void (await Promise.all([lanes.close(), ownLane.close()])),
   }
+}
+
+async function readTime(database: Database): Promise<number> {
+  const sql = 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as at'
+  return only(await database.read<{ at: number }>(sql)).at
 }
 
 /** Replaced noun by noun while this store is being built. */

@@ -1,0 +1,80 @@
+import { silentMs } from '../domain/delivery/lease.ts'
+import type { Clock, Log, Ports, Timers } from '../domain/ports.ts'
+import { Problem } from '../domain/problem.ts'
+import type { Beat, KeysState } from '../jobs/watches.ts'
+import { type DatabaseClock, isClockOff } from './database-clock.ts'
+
+/** Whether the other nodes reckon with this one, and it with them. */
+export type Presence = {
+  /** Measures the clock and marks this node as alive; after a silence first does what follows it. */
+  confirm(): Promise<void>
+  /** False after a silence: others may have taken over what this node holds. */
+  isCurrent(): boolean
+  /** Confirms where that is needed. Rejects with `store_unavailable` where it is impossible. */
+  enter(): Promise<void> | null
+  isReady(): boolean
+}
+
+type PresencePorts = Pick<Ports, 'deliveries' | 'webhooks' | 'node'> & {
+  clock: DatabaseClock
+  machine: Clock
+  timers: Pick<Timers, 'monotonic'>
+  log: Log
+  keys: KeysState
+  signs: { beat: Beat; seenAt(): number }
+  follow(): Promise<'same' | 'changed' | 'lost'>
+  /** Gives up every message that this process holds. */
+  drop(): void
+}
+
+/** Others take over from a node a second later. */
+const currentMs = silentMs - 1_000
+
+/**
+ * A node that was suspended does not know it. So before it serves or sends it looks at how long ago it
+ * was last seen, by the monotonic clock and by the machine's, because a suspended machine stops the
+ * first. After a silence it reads the keys again, which may have changed, and gives up its leases.
+ */
+export function createPresence(ports: PresencePorts): Presence {
+  const { deliveries, webhooks, node, clock, machine, timers, signs, log, keys } = ports
+  /** The machine's time at the last sign of life; null before the first. */
+  let wallThen: number | null = null
+  let confirming: Promise<void> | null = null
+
+  const isCurrent = () => {
+    if (wallThen === null) return false
+    const stoodStill = Math.abs(machine.now() - wallThen) >= currentMs
+    return timers.monotonic() - signs.seenAt() < currentMs && !stoodStill
+  }
+  const afterSilence = async () => {
+    log.warn('node_was_silent', { detail: 'keys are read again and leases are given up' })
+    keys.right = (await ports.follow()) !== 'lost'
+    ports.drop()
+    await deliveries.releaseLeases(node)
+    await webhooks.releaseLeases(node)
+  }
+  const confirm = async () => {
+    await clock.measure()
+    const wall = machine.now()
+    if (wallThen !== null && !isCurrent()) await afterSilence()
+    await signs.beat()
+    wallThen = wall
+  }
+  const confirmOnce = () => {
+    confirming ??= confirm().finally(() => {
+      confirming = null
+    })
+    return confirming
+  }
+  return {
+    confirm: confirmOnce,
+    isCurrent,
+    enter() {
+      if (isCurrent() && keys.right) return null
+      return confirmOnce().then(() => {
+        if (!keys.right) throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
+      })
+    },
+    isReady: () => isCurrent() && !isClockOff(clock),
+  }
+}
