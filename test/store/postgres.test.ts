@@ -6,6 +6,7 @@ import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
 import { limitContract } from './contract-limits.ts'
+import { spendingContract } from './contract-spending.ts'
 import { templateContract } from './contract-templates.ts'
 
 setDefaultTimeout(60_000)
@@ -45,5 +46,6 @@ describe('postgres: nodes', () => {
 
 describe('postgres: audit', () => auditContract(open))
 describe('postgres: limits', () => limitContract(open))
+describe('postgres: spending', () => spendingContract(open))
 describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))

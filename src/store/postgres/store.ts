@@ -18,6 +18,7 @@ import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
+import { createSpendingStore } from './spending.ts'
 import { createStart } from './start.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
@@ -69,7 +70,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
       start: createStart(parts),
     },
     deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions }),
-    spending: missing('spending'),
+    spending: createSpendingStore(parts),
     suppressions: createSuppressionStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
     bindings: createBindingStore({ ...parts, audit }),
