@@ -19,7 +19,7 @@ import { endpointRows } from './endpoints.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import type { Values } from './placeholders.ts'
-import { removeRows } from './removal.ts'
+import { removeApp, removeRows } from './removal.ts'
 import { writeTemplate } from './templates.ts'
 import { webhookRows } from './webhooks.ts'
 
@@ -55,9 +55,7 @@ export function createAppStore({ database, audit, cache, alarms }: Deps): AppSto
         (result) => result instanceof Object,
       ),
     remove: async (id, append) => {
-      const removed = await audited(append, async (session) => {
-        return (await session.run('delete from apps where id = $id', { id })) > 0
-      })
+      const removed = await audited(append, (session) => removeApp(session, id))
       if (removed === true) await removeRows(database, id)
       return removed
     },

@@ -20,6 +20,14 @@ const owned = [
   'app_minutes',
 ]
 
+/** Deletes an app with what its admin has set. */
+export async function removeApp(session: Session, id: string): Promise<boolean> {
+  const removed = await session.run('delete from apps where id = $id', { id })
+  await session.query('select from webhooks where app_id = $id order by id for update', { id })
+  await session.run('delete from webhooks where app_id = $id', { id })
+  return removed > 0
+}
+
 /** Deletes what is left of an app that was deleted, in batches, so that no commit is long. */
 export async function removeRows(
   { transaction, run }: Parts['database'],

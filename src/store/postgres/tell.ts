@@ -28,9 +28,11 @@ export function createTell({ alarms }: { alarms: Pick<AlarmRows, 'raise'> }): Te
   const listeners: Listener[] = []
 
   function wake(session: Session, places: WebhookPlace[]): void {
-    const byId = new Map(places.map((place) => [place.webhookId, place]))
+    const apps = new Map(places.map(({ appId, webhookId }) => [webhookId, appId]))
     session.onCommit(() => {
-      for (const place of byId.values()) for (const listener of listeners) listener(place)
+      for (const [webhookId, appId] of apps) {
+        for (const listener of listeners) listener({ appId, webhookId })
+      }
     })
   }
 

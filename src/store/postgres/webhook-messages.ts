@@ -181,7 +181,7 @@ async function lockForSettle(
   const changed = [...new Set(webhooks.flatMap(({ appId, off }) => (off ? [appId] : [])))]
   if (changed.length > 0) {
     await session.query(
-      'select from apps where id = any($changed::text[]) order by id for update',
+      'select from apps where id = any($changed::text[]) order by id for no key update',
       { changed },
     )
   }

@@ -43,12 +43,10 @@ declare
   of_day text;
   found bigint;
 begin
-  if to_regclass(quote_ident(made)) is not null then
-    return 'there';
-  end if;
-  -- Nodes make them one after another.
+  -- Nodes make them one after another. What was cached of the catalog before the wait does not count.
   perform pg_advisory_xact_lock(7046118532);
-  if to_regclass(quote_ident(made)) is not null then
+  if exists (select from pg_class
+    where relname = made and relnamespace = current_schema()::regnamespace) then
     return 'there';
   end if;
   if parent = 'verification_recipients' then
@@ -87,7 +85,8 @@ declare
   found bigint;
 begin
   perform pg_advisory_xact_lock(7046118532);
-  select greatest(reltuples, 0) into found from pg_class where oid = to_regclass(quote_ident(old));
+  select greatest(reltuples, 0) into found from pg_class
+    where relname = old and relnamespace = current_schema()::regnamespace;
   if found is null then
     return 0;
   end if;
