@@ -19,11 +19,11 @@ import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
 import type { Parts } from './parts.ts'
 import { createSpendingStore } from './spending.ts'
-import { createStart } from './start.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
 import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createTell } from './tell.ts'
 import { createTemplateStore } from './templates.ts'
+import { createVerificationStore } from './verifications.ts'
 import { createWebhookStore } from './webhook-messages.ts'
 
 export type PostgresStore = Stores & {
@@ -65,10 +65,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const suppressions = createSuppressions()
 
   return {
-    verifications: {
-      ...missing<Stores['verifications']>('verifications'),
-      start: createStart(parts),
-    },
+    verifications: createVerificationStore({ ...parts, addEvents, moves }),
     deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions }),
     spending: createSpendingStore(parts),
     suppressions: createSuppressionStore({ ...parts, audit }),
@@ -94,13 +91,4 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
 async function readTime(database: Database): Promise<number> {
   const sql = 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as at'
   return only(await database.read<{ at: number }>(sql)).at
-}
-
-/** Replaced noun by noun while this store is being built. */
-function missing<Store extends object>(name: string): Store {
-  return new Proxy({} as Store, {
-    get: (_, method) => () => {
-      throw new Error(`${name}.${String(method)} is not built for PostgreSQL yet`)
-    },
-  })
 }

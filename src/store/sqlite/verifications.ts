@@ -8,6 +8,7 @@ import type {
   VerificationStore,
 } from '../../domain/verification/stores.ts'
 import type { Verification, VerificationKey } from '../../domain/verification/verification.ts'
+import { createList } from '../verification-list.ts'
 import {
   isPending,
   isThis,
@@ -20,7 +21,6 @@ import type { Enqueue } from './deliveries.ts'
 import { createEndings } from './endings.ts'
 import type { AddEvent } from './events.ts'
 import type { LimitRows } from './limits.ts'
-import { createLists } from './lists.ts'
 import type { Moves } from './moves.ts'
 import type { Parts } from './parts.ts'
 import { firstNumber } from './recipient-number.ts'
@@ -40,7 +40,10 @@ export function createVerificationStore(deps: Deps): VerificationStore {
   const { database, read, write, moves } = deps
   const answers = createAnswers(database)
   const reads = createReads(database)
-  const list = createLists(deps)
+  const list = createList({
+    read: (text, values) => read(() => database.query<never, typeof values>(text).all(values)),
+    otherWork: () => new Promise<void>((resolve) => deps.timers.soon(resolve)),
+  })
   const endings = createEndings(deps)
   const change = createChanges(deps, { answers, end: endings.end, get: reads.get })
 

@@ -415,7 +415,7 @@ create table app_minutes (
   delivered bigint not null default 0,
   failed bigint not null default 0,
   primary key (app_id, minute, shard)
-);
+) with (fillfactor = 40);
 create index app_minutes_by_minute on app_minutes (minute);
 
 -- What messages have cost on a day (UTC), in millionths of the admin's currency.

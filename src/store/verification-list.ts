@@ -1,15 +1,13 @@
-import type { Timers } from '../../domain/ports.ts'
-import type { VerificationQuery, VerificationStore } from '../../domain/verification/stores.ts'
-import type { Status } from '../../domain/verification/verification.ts'
-import { toPage } from '../page.ts'
+import type { VerificationQuery, VerificationStore } from '../domain/verification/stores.ts'
+import type { Status } from '../domain/verification/verification.ts'
+import { toPage } from './page.ts'
 import {
   chainFrom,
   isPending,
   toVerification,
   type VerificationRow,
   verificationColumns,
-} from '../verification-row.ts'
-import type { Parts } from './parts.ts'
+} from './verification-row.ts'
 
 /** `statusOf` of the domain as SQL, as of `$now`. */
 const conditions: Record<Status, string> = {
@@ -28,39 +26,43 @@ const ofRecipient = `id in (
     select 1 from verification_recipients as further
     where further.verification_id = verifications.id and further.recipient_index = $index))`
 
-/** Rows that are searched for a status before other work gets a turn of the event loop. */
+/** Rows that are searched for a status before other work gets a turn. */
 const rowsAtOnce = 2000
 
-type Deps = Pick<Parts, 'database' | 'read'> & { timers: Pick<Timers, 'soon'> }
 type Values = Record<string, string | number | Uint8Array>
 
-/** Pages of an app's verifications of one mode, the newest first; the cursor is the last id. */
-export function createLists({ database, read, timers }: Deps): VerificationStore['list'] {
-  const otherWork = () => new Promise<void>((resolve) => timers.soon(resolve))
+type Deps = {
+  read<Row>(text: string, values: Values): Promise<Row[]>
+  /** Resolves when other work has had a turn. */
+  otherWork(): Promise<void>
+}
 
+/** Pages of an app's verifications of one mode, the newest first; the cursor is the last id. */
+export function createList({ read, otherWork }: Deps): VerificationStore['list'] {
   /** The next matching rows; with a status only among the next `rowsAtOnce`. */
-  function find(query: VerificationQuery, limit: number): VerificationRow[] {
+  function find(query: VerificationQuery, limit: number): Promise<VerificationRow[]> {
     const { appId, mode, recipient, status, now, cursor } = query
     const needsNow = status === 'pending' || status === 'expired'
-    return database
-      .query<VerificationRow, Values>(`
-        select ${verificationColumns} from (${candidates(query, '*')})
-        ${status ? `where ${conditions[status]}` : ''}
-        order by id desc limit $limit`)
-      .all({
-        ...{ appId, mode, limit },
-        ...(cursor !== null && { cursor }),
-        ...(recipient && { key: recipient.key, index: recipient.index }),
-        ...(needsNow && { now }),
-      })
+    const text = `
+      select ${verificationColumns} from (${candidates(query, '*')}) as candidates
+      ${status ? `where ${conditions[status]}` : ''}
+      order by id desc limit $limit`
+    return read(text, {
+      ...{ appId, mode, limit },
+      ...(cursor !== null && { cursor }),
+      ...(recipient && { key: recipient.key, index: recipient.index }),
+      ...(needsNow && { now }),
+    })
   }
 
   /** The id of the last row that `find` has searched; null when there are no more. */
-  function lastSeen({ appId, mode, cursor }: VerificationQuery): string | null {
-    const [row] = database
-      .query<{ count: number; last: string | null }, Values>(`
-        select count(*) as count, min(id) as last from (${candidates({ cursor }, 'id')})`)
-      .all({ appId, mode, ...(cursor !== null && { cursor }) })
+  async function lastSeen({ appId, mode, cursor }: VerificationQuery): Promise<string | null> {
+    const text = `
+      select count(*) as count, min(id) as last from (${candidates({ cursor }, 'id')}) as candidates`
+    const [row] = await read<{ count: number; last: string | null }>(text, {
+      ...{ appId, mode },
+      ...(cursor !== null && { cursor }),
+    })
     return row?.count === rowsAtOnce ? row.last : null
   }
 
@@ -69,9 +71,9 @@ export function createLists({ database, read, timers }: Deps): VerificationStore
     let next: VerificationQuery = query
     for (;;) {
       const wanted = query.limit + 1 - rows.length
-      rows.push(...(await read(() => find(next, wanted))))
+      rows.push(...(await find(next, wanted)))
       const isPart = query.status !== undefined && query.recipient === undefined
-      const cursor = isPart && rows.length <= query.limit ? await read(() => lastSeen(next)) : null
+      const cursor = isPart && rows.length <= query.limit ? await lastSeen(next) : null
       if (cursor === null) return toPage(rows.map(toVerification), query.limit)
       next = { ...query, cursor }
       await otherWork()

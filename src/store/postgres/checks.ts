@@ -1,0 +1,177 @@
+import { countrySlotMs } from '../../domain/delivery/spending.ts'
+import type {
+  AttemptCommand,
+  AttemptResult,
+  KeptRequest,
+} from '../../domain/verification/stores.ts'
+import type { Verification } from '../../domain/verification/verification.ts'
+import { toVerification, type VerificationRow, verificationColumns } from '../verification-row.ts'
+import { createBatch } from './batch.ts'
+import type { AddEvents, NewEvent } from './events.ts'
+import type { Session } from './lanes.ts'
+import type { Parts } from './parts.ts'
+import type { Count } from './stats.ts'
+
+type Deps = Parts & { addEvents: AddEvents }
+
+/** The most checks of a statement, and the most statements at a time. */
+const batchMax = 128
+const atOnce = 2
+
+/**
+ * Judges the checks of a turn of the event loop in one statement. Those with an Idempotency-Key, and
+ * those that webhooks are told of, take a transaction, which they share too.
+ */
+export function createChecks(deps: Deps): (command: AttemptCommand) => Promise<AttemptResult> {
+  const { database, timers, counters } = deps
+  const batch = { timers, keyOf: ({ id }: AttemptCommand) => id, max: batchMax, atOnce }
+
+  const judge = createBatch<AttemptCommand, Checked>({
+    ...batch,
+    run: async (commands) => {
+      const rows = await database.write<Row>(checkMany, toValues(commands, counters.shard), 'check')
+      return inOrder(commands, rows)
+    },
+  })
+  const judgeAndTell = createBatch<AttemptCommand, Checked>({
+    ...batch,
+    run: (commands) =>
+      database.transaction(async (session) => {
+        const rows = await session.query<Row>(checkMany, toValues(commands, null))
+        const all = inOrder(commands, rows)
+        await conclude(session, deps, all.filter(isJudged))
+        return all
+      }, 'check'),
+  })
+
+  return async (command) => {
+    if (command.idempotency) return toResult(await judgeAndTell(command))
+    const checked = await judge(command)
+    return toResult(checked.outcome === 'to_tell' ? await judgeAndTell(command) : checked)
+  }
+}
+
+const checkMany = `
+  select checked_id, outcome, kept_answer, kept_at, ${verificationColumns}
+  from check_many__v($commands::jsonb, $shard, $countrySlotMs) as checked
+    cross join lateral unnest(array[checked.verification])`
+
+/** The columns of the verification are null where there is none. */
+type Row = VerificationRow & {
+  checkedId: string
+  outcome: AttemptResult['outcome'] | 'to_tell'
+  keptAnswer: string | null
+  keptAt: number | null
+}
+
+type Checked = { command: AttemptCommand; verification: Verification | null } & Pick<
+  Row,
+  'outcome' | 'keptAnswer' | 'keptAt'
+>
+type Judged = Checked & { verification: Verification }
+
+function toValues(commands: AttemptCommand[], shard: number | null) {
+  const rows = commands.map(({ digests, events, idempotency, ...command }) => ({
+    ...command,
+    ...events,
+    digests: Object.fromEntries(digests.map(({ keyId, digest }) => [keyId, toHex(digest)])),
+    ...(idempotency && { ...keyOf(idempotency), since: idempotency.since }),
+  }))
+  return { commands: JSON.stringify(rows), shard, countrySlotMs }
+}
+
+/** The row of each command; throws where an answer is missing or of another verification. */
+function inOrder(commands: AttemptCommand[], rows: Row[]): Checked[] {
+  const byId = new Map(rows.map((row) => [row.checkedId, row]))
+  return commands.map((command) => {
+    const row = byId.get(command.id)
+    if (!row || rows.length !== commands.length) throw new Error('a check was not answered')
+    const { appId, id } = command
+    if (row.id !== null && (row.id !== id || row.appId !== appId)) {
+      throw new Error('a check was answered with another verification')
+    }
+    return { ...row, command, verification: row.id === null ? null : toVerification(row) }
+  })
+}
+
+function isJudged(checked: Checked): checked is Judged {
+  return checked.outcome === 'judged'
+}
+
+function toResult({ outcome, verification, keptAnswer, keptAt }: Checked): AttemptResult {
+  if (outcome === 'judged' && verification) return { outcome, verification }
+  if (outcome === 'replayed' && keptAnswer !== null && keptAt !== null) {
+    return { outcome, verification: JSON.parse(keptAnswer), at: keptAt }
+  }
+  if (outcome === 'key_reused') return { outcome }
+  if (outcome === 'refused') return { outcome, verification }
+  throw new Error(`a check has no such outcome: ${outcome}`)
+}
+
+/** Writes what `check_many` leaves to its caller: events, answers, and last what is counted. */
+async function conclude(
+  session: Session,
+  { addEvents, counters }: Deps,
+  judged: Judged[],
+): Promise<void> {
+  await addEvents(session, judged.filter(hasEnded).map(toEvent))
+  await keepAnswers(session, judged)
+  await countApprovals(session, judged)
+  await counters.add(session, judged.flatMap(toCounts))
+}
+
+const isApproved = ({ verification: { status } }: Judged) => status === 'approved'
+
+function hasEnded(judged: Judged): boolean {
+  const { attemptsSpent, attemptsMax } = judged.verification
+  return isApproved(judged) || attemptsSpent >= attemptsMax
+}
+
+function toEvent(judged: Judged): NewEvent {
+  const { command, verification } = judged
+  const { appId, id: verificationId, now: at, events } = command
+  const type = isApproved(judged) ? events.approved : events.exhausted
+  return { at, appId, type, verificationId, data: { attempts_spent: verification.attemptsSpent } }
+}
+
+function toCounts(judged: Judged): Count[] {
+  const { appId, now: at } = judged.command
+  const name = isApproved(judged) ? 'approvals' : 'failures'
+  return [
+    { appId, at, name: 'checks' },
+    { appId, at, name },
+  ]
+}
+
+async function keepAnswers(session: Session, judged: Judged[]): Promise<void> {
+  const answers = judged.flatMap(({ command, verification }) => {
+    const { idempotency, appId, now } = command
+    if (!idempotency) return []
+    return [{ ...keyOf(idempotency), appId, now, answer: JSON.stringify(verification) }]
+  })
+  if (answers.length === 0) return
+  await session.run(
+    `insert into answers (key, app_id, fingerprint, answer, kept_at)
+    select key, "appId", fingerprint, answer, now from jsonb_to_recordset($answers::jsonb)
+      as kept (key bytea, "appId" text, fingerprint bytea, answer text, now bigint)
+    order by key
+    on conflict (key) do update set app_id = excluded.app_id, fingerprint = excluded.fingerprint,
+      answer = excluded.answer, kept_at = excluded.kept_at`,
+    { answers: JSON.stringify(answers) },
+  )
+}
+
+async function countApprovals(session: Session, judged: Judged[]): Promise<void> {
+  const ids = judged.filter(isApproved).map(({ command: { id } }) => id)
+  if (ids.length === 0) return
+  const text = 'select count_approvals__v($ids::text[], $countrySlotMs)'
+  await session.run(text, { ids, countrySlotMs })
+}
+
+function keyOf({ key, fingerprint }: KeptRequest) {
+  return { key: `\\x${toHex(key)}`, fingerprint: `\\x${toHex(fingerprint)}` }
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
