@@ -1,13 +1,16 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, describe, setDefaultTimeout } from 'bun:test'
 import { SQL } from 'bun'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
+import { checkContract } from './contract-checks.ts'
 import { limitContract } from './contract-limits.ts'
+import { recordContract } from './contract-records.ts'
 import { spendingContract } from './contract-spending.ts'
 import { templateContract } from './contract-templates.ts'
+import { verificationContract } from './contract-verifications.ts'
 
 setDefaultTimeout(60_000)
 
@@ -32,19 +35,10 @@ async function open(): Promise<PostgresStore> {
   return store
 }
 
-describe('postgres: nodes', () => {
-  test('a node that beats is listed, until it leaves', async () => {
-    const { nodes } = await open()
-    await nodes.beat({ id: 'a', seenAt: Date.now(), keysetVersion: 1 })
-    const later = { id: 'a', seenAt: Date.now() + 5, keysetVersion: 2 }
-    await nodes.beat(later)
-    expect(await nodes.list()).toEqual([later])
-    await nodes.leave('a')
-    expect(await nodes.list()).toEqual([])
-  })
-})
-
 describe('postgres: audit', () => auditContract(open))
+describe('postgres: checks', () => checkContract(open))
+describe('postgres: verifications', () => verificationContract(open))
+describe('postgres: records', () => recordContract(open))
 describe('postgres: limits', () => limitContract(open))
 describe('postgres: spending', () => spendingContract(open))
 describe('postgres: templates', () => templateContract(open))
