@@ -112,6 +112,9 @@ export function auditContract(open: OpenStores): void {
 
     expect((await audit.after(0, 9)).map(({ id }) => id)).toEqual([3, 4])
     expect(await audit.state()).toEqual(cut)
+    // Its state is that before the cut, which it would undo.
+    const late = linkAudit(auditKeyring, state, auditEntry())
+    expect(await audit.append(late)).toBe('head_moved')
     await addRecord({ audit }, 5)
     const verdict = await verifyAudit({ audit, keyring }, { now: noon, keptMs: 0 })
     expect(verdict).toMatchObject({ ok: true, records: 3 })

@@ -163,6 +163,22 @@ function links(open: OpenStores): void {
     const late = askOf(binding, { chatIndex, perChatMax: 2, now: later, updateId: 8 })
     expect(await stores.bindings.ask(late)).toBe('asked')
   })
+
+  test('a chat that follows many links at once gets no more bindings than it may have', async () => {
+    const stores = await open()
+    const { id } = await addPlainApp(stores)
+    const links = await Promise.all(times(20, () => added(stores, {}, id)))
+    const chatIndex = bytes(16)
+
+    const outcomes = await Promise.all(
+      links.map(({ binding }, updateId) => {
+        return stores.bindings.ask(askOf(binding, { chatIndex, updateId, perChatMax: 3 }))
+      }),
+    )
+
+    expect(outcomes.filter((outcome) => outcome === 'asked')).toHaveLength(3)
+    expect(outcomes.filter((outcome) => outcome === 'too_many')).toHaveLength(17)
+  })
 }
 
 function answers(open: OpenStores): void {
