@@ -251,7 +251,10 @@ export type MetaStore = {
 export type Facts = Record<string, Uint8Array | null>
 
 export type MaintenanceStore = {
-  /** Deletes one small batch of rows whose keeping time is over. */
+  /**
+   * Deletes one small batch of rows whose keeping time is over. A store may keep verifications and
+   * deliveries until all of their day (UTC) is over, and then delete the day as a whole.
+   */
   sweep(command: SweepCommand): Promise<{ rows: number; limitsAfter: Uint8Array }>
   /** True for the one node that may run this job until `until`. */
   takeTurn(command: { job: string; node: string; now: number; until: number }): Promise<boolean>

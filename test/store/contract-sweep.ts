@@ -27,9 +27,12 @@ async function sweepAll({ maintenance }: Pick<Stores, 'maintenance'>, command: S
   }
 }
 
-/** Tests the keeping times that every store follows. */
+/**
+ * Tests the keeping times that every store follows. Verifications and deliveries may stay until all of
+ * their day (UTC) is over.
+ */
 export function sweepContract(open: OpenStores): void {
-  test('digests and addresses are cleared at expiry, rows deleted after their time, in batches', async () => {
+  test('digests and addresses are cleared at expiry, in batches', async () => {
     const { verifications, maintenance } = await open()
     const commands = times(5, (index) => startCommand({ now: noon + index, ttlMs: 1000 - index }))
     for (const command of commands) await verifications.start(command)
@@ -49,14 +52,21 @@ export function sweepContract(open: OpenStores): void {
     expect(await addresses()).toBe(0)
     const forgotten = await all((command) => verifications.get(keyOf(command)))
     expect(forgotten.map((each) => each?.forgotten)).toEqual(times(5, () => true))
+  })
 
-    const old = { verificationsBefore: noon + 4, limit: 2 }
-    await maintenance.sweep(sweepCommand(noon + 1000, old))
-    const left = await all((command) => verifications.get(keyOf(command)))
-    expect(left.filter((each) => each !== null).length).toBe(3)
-    await sweepAll({ maintenance }, sweepCommand(noon + 1000, old))
-    const last = await all((command) => verifications.get(keyOf(command)))
-    expect(last.filter((each) => each !== null).map((each) => each?.createdAt)).toEqual([noon + 4])
+  test('verifications are deleted after their time, in batches, and younger ones stay', async () => {
+    const { verifications, maintenance } = await open()
+    const at = (day: number, index: number) => noon + day * dayMs + index
+    const commands = [0, 1, 2].flatMap((day) =>
+      times(7, (index) => startCommand({ now: at(day, index) })),
+    )
+    for (const command of commands) await verifications.start(command)
+
+    const old = { verificationsBefore: at(1, 0), limit: 2 }
+    await sweepAll({ maintenance }, sweepCommand(at(3, 0), old))
+    const left = await Promise.all(commands.map((command) => verifications.get(keyOf(command))))
+    const kept = left.filter((each) => each !== null).map(({ createdAt }) => createdAt)
+    expect(kept).toEqual(commands.slice(7).map(({ verification }) => verification.createdAt))
   })
 
   test('the sweep tells once that a pending verification has expired, and of no other', async () => {
@@ -92,13 +102,13 @@ export function sweepContract(open: OpenStores): void {
 
   test('deliveries and their tries are deleted after their time', async () => {
     const { verifications, deliveries, maintenance } = await open()
-    const [old, young] = [startCommand(), startCommand({ now: noon + 1 })]
+    const [old, young] = [startCommand(), startCommand({ now: noon + dayMs })]
     for (const command of [old, young]) {
       await verifications.start(command)
       await deliveries.settle(settleCommand(command))
     }
 
-    await sweepAll({ maintenance }, sweepCommand(noon, { verificationsBefore: noon + 1 }))
+    await sweepAll({ maintenance }, sweepCommand(noon, { verificationsBefore: noon + dayMs }))
 
     expect(await deliveries.history(keyOf(old))).toEqual([])
     expect(await deliveries.tries(old.delivery.id)).toEqual([])
@@ -159,16 +169,18 @@ export function sweepContract(open: OpenStores): void {
     const command = startCommand(options)
     await verifications.start(command)
     await verifications.chargeAttempt(attempt(command, false))
-    await sweepAll({ maintenance }, sweepCommand(noon, { verificationsBefore: noon + 1 }))
+    const later = noon + dayMs
+    await sweepAll({ maintenance }, sweepCommand(later, { verificationsBefore: later }))
+    expect(await verifications.get(keyOf(command))).toBeNull()
     const format = async (now: number) => {
       const result = await verifications.start(startCommand({ ...options, now, long: false }))
       return result.outcome
     }
 
-    await sweepAll({ maintenance }, sweepCommand(noon, { failuresBefore: noon }))
-    expect(await format(noon + 1)).toBe('budget_exhausted')
-    await sweepAll({ maintenance }, sweepCommand(noon, { failuresBefore: noon + 2 * hourMs }))
-    expect(await format(noon + 2)).toBe('started')
+    await sweepAll({ maintenance }, sweepCommand(later, { failuresBefore: noon }))
+    expect(await format(later)).toBe('budget_exhausted')
+    await sweepAll({ maintenance }, sweepCommand(later, { failuresBefore: noon + 2 * hourMs }))
+    expect(await format(later + 1)).toBe('started')
   })
 
   test('wrong long codes are not counted as failures, swept or not', async () => {
@@ -189,9 +201,10 @@ export function sweepContract(open: OpenStores): void {
     }
 
     expect(await next(noon + 2)).toBe('numeric')
-    await sweepAll({ maintenance }, sweepCommand(noon, { verificationsBefore: noon + 3 }))
+    const later = noon + dayMs
+    await sweepAll({ maintenance }, sweepCommand(later, { verificationsBefore: later }))
     expect(await verifications.get(keyOf(long))).toBeNull()
-    expect(await next(noon + 4)).toBe('numeric')
+    expect(await next(later)).toBe('numeric')
   })
 
   test('limits are deleted in batches once they refuse nothing', async () => {
