@@ -6,11 +6,14 @@ import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
 import { checkContract } from './contract-checks.ts'
+import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
 import { spendingContract } from './contract-spending.ts'
+import { sweepContract } from './contract-sweep.ts'
 import { templateContract } from './contract-templates.ts'
 import { verificationContract } from './contract-verifications.ts'
+import { webhookContract } from './contract-webhooks.ts'
 
 setDefaultTimeout(60_000)
 
@@ -43,3 +46,6 @@ describe('postgres: limits', () => limitContract(open))
 describe('postgres: spending', () => spendingContract(open))
 describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))
+describe('postgres: webhooks', () => webhookContract(open))
+describe('postgres: learning', () => learningContract(open))
+describe('postgres: sweep', () => sweepContract(open))
