@@ -3,6 +3,7 @@ import { SQL } from 'bun'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
 import { checkContract } from './contract-checks.ts'
@@ -44,6 +45,7 @@ describe('postgres: verifications', () => verificationContract(open))
 describe('postgres: records', () => recordContract(open))
 describe('postgres: limits', () => limitContract(open))
 describe('postgres: spending', () => spendingContract(open))
+describe('postgres: apps', () => appContract(open))
 describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))
 describe('postgres: webhooks', () => webhookContract(open))

@@ -70,5 +70,5 @@ export async function findByHash(
 
 function toLoaded<Value>(row: AppRow, toValue: (app: App) => Value): Loaded<Value> {
   const app = toApp(row)
-  return { app, stamp: row.stamp, value: toValue(app) }
+  return { appId: app.id, stamp: row.stamp, value: toValue(app) }
 }

@@ -1,11 +1,10 @@
-import type { App } from '../../domain/app/app.ts'
 import type { Timers } from '../../domain/ports.ts'
 import { freeze } from '../freeze.ts'
 import type { Database } from './database.ts'
 import type { Session } from './lanes.ts'
 
-/** A value that was read with the app that it belongs to; `stamp` is the app's, of the same snapshot. */
-export type Loaded<Value> = { app: App; stamp: number; value: Value }
+/** A value that was read with the stamp that its app had in the same snapshot. */
+export type Loaded<Value> = { appId: string; stamp: number; value: Value }
 
 export type AppCache = {
   /**
@@ -16,15 +15,10 @@ export type AppCache = {
     name: string,
     load: () => Promise<Loaded<Value> | null>,
   ): Promise<Value | null>
-  /**
-   * The app as this node has read it last, which is no older than the last answer of `get` for any
-   * name of it; null when it is not in memory.
-   */
-  known(appId: string): App | null
 }
 
 /** The most names; an app has one for its id, and one for each key, secretKey and endpoint in use. */
-export const cachedMax = 4000
+const cachedMax = 4000
 /** Statements that look stamps up at the same time; what is asked meanwhile shares the next one. */
 const lookupsAtOnce = 2
 
@@ -46,31 +40,25 @@ type Load = { begunAt: number; loaded: Promise<Loaded<object> | null> }
 export function createAppCache({ database, timers, max = cachedMax }: Deps): AppCache {
   const stampOf = createStamps({ database, timers })
   const kept = new Map<string, Loaded<object>>()
-  const apps = new Map<string, Loaded<object>>()
   const loads = new Map<string, Load>()
   let count = 0
 
   function begin(name: string, load: () => Promise<Loaded<object> | null>): Load {
     const loaded = load()
-      .then((value) => value && keep(name, freeze(value)))
+      .then((value) => keep(name, value && freeze(value)))
       .finally(() => loads.delete(name))
     const begun = { begunAt: ++count, loaded }
     loads.set(name, begun)
     return begun
   }
 
-  function keep(name: string, loaded: Loaded<object>): Loaded<object> {
-    const { app, stamp } = loaded
-    put(kept, name, loaded)
-    if ((apps.get(app.id)?.stamp ?? 0) <= stamp) put(apps, app.id, loaded)
+  function keep(name: string, loaded: Loaded<object> | null): Loaded<object> | null {
+    kept.delete(name)
+    if (!loaded) return null
+    const [oldest] = kept.keys()
+    if (kept.size >= max && oldest !== undefined) kept.delete(oldest)
+    kept.set(name, loaded)
     return loaded
-  }
-
-  function put(all: Map<string, Loaded<object>>, name: string, loaded: Loaded<object>): void {
-    all.delete(name)
-    const [oldest] = all.keys()
-    if (all.size >= max && oldest !== undefined) all.delete(oldest)
-    all.set(name, loaded)
   }
 
   return {
@@ -79,13 +67,12 @@ export function createAppCache({ database, timers, max = cachedMax }: Deps): App
       // A load that fails is not the failure of those who have only waited for it.
       await loads.get(name)?.loaded.catch(() => null)
       const known = kept.get(name)
-      if (known && (await stampOf(known.app.id)) === known.stamp) return known.value as never
+      if (known && (await stampOf(known.appId)) === known.stamp) return known.value as never
       // Others that waited with this call may have begun to load, which is late enough for it too.
       const running = loads.get(name)
       const begun = running && running.begunAt > askedAt ? running : begin(name, load)
       return ((await begun.loaded)?.value ?? null) as never
     },
-    known: (appId) => apps.get(appId)?.app ?? null,
   }
 }
 
