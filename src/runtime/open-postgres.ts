@@ -53,6 +53,7 @@ export async function openPostgres(
   reasons.push(...(await databaseFaults(service, direct ? [direct] : [])))
   const store = await openPostgresStore({
     connect: service.connect,
+    connectDirect: direct?.connect,
     timers: systemTimers,
     random: systemRandom,
   })

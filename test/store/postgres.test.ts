@@ -6,11 +6,16 @@ import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
+import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
+import { deliveryContract } from './contract-deliveries.ts'
 import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
+import { reportContract } from './contract-reports.ts'
+import { routeContract } from './contract-routes.ts'
 import { spendingContract } from './contract-spending.ts'
+import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
 import { templateContract } from './contract-templates.ts'
 import { verificationContract } from './contract-verifications.ts'
@@ -51,3 +56,8 @@ describe('postgres: bindings', () => bindingContract(open))
 describe('postgres: webhooks', () => webhookContract(open))
 describe('postgres: learning', () => learningContract(open))
 describe('postgres: sweep', () => sweepContract(open))
+describe('postgres: routes', () => routeContract(open))
+describe('postgres: deliveries', () => deliveryContract(open))
+describe('postgres: bounces', () => bounceContract(open))
+describe('postgres: reports', () => reportContract(open))
+describe('postgres: suppressions', () => suppressionContract(open))

@@ -13,6 +13,13 @@ import type { EndpointTries, Suppression } from './suppression.ts'
 export type DeliveryStore = {
   /** The lanes with due deliveries, after `after` in the order of lanes. */
   dueLanes(query: Due & { after: Lane | null; limit: number }): Promise<Lane[]>
+  /**
+   * Tells other nodes that deliveries of this lane wait for a node with room. It may be lost: they
+   * also look for themselves. `release` announces what it gives up.
+   */
+  announce(lane: Lane): void
+  /** Calls `listener` with lanes that other nodes have announced. */
+  onAnnounced(listener: (lane: Lane) => void): void
   /** Leases due deliveries of one lane, oldest first. */
   claim(command: Due & { lane: Lane; leaseUntil: number; limit: number }): Promise<Delivery[]>
   /** Gives up the leases of a node that has restarted. */

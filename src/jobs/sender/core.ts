@@ -45,8 +45,10 @@ export type Core = {
   reserve(place: LanePlace): boolean
   /** Puts a delivery into its lane. */
   take(lane: Lane, entry: Entry): void
-  /** Notes that the store has one more for this lane. */
+  /** Notes that the store has one more for this lane, and tells other nodes. */
   wake(place: LanePlace): void
+  /** Claims what another node has announced, if there is room. */
+  hear(place: LanePlace): void
   /** Gives the delivery back to the store, for any node with room. */
   giveBack(lane: Lane, item: Item): void
 }
@@ -149,11 +151,23 @@ export function createCore(ports: SenderPorts): Core {
       lanes.reserve(lane, 1)
       return true
     },
-    wake(place) {
+    ...waking(ports, lanes, claims),
+  }
+  return core
+}
+
+function waking({ deliveries }: SenderPorts, lanes: Lanes, claims: Claims) {
+  return {
+    wake(place: LanePlace) {
       const lane = lanes.of(place)
       lane.backlog++
       claims.refill(lane)
+      deliveries.announce(lane.place)
+    },
+    hear(place: LanePlace) {
+      const lane = lanes.of(place)
+      lane.backlog = Math.max(1, lane.backlog)
+      claims.refill(lane)
     },
   }
-  return core
 }

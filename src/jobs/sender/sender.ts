@@ -63,7 +63,10 @@ export function createSender(options: Options): Sender {
   })
   return {
     ...createOutbox(core, ports),
-    start: look.start,
+    start() {
+      ports.deliveries.onAnnounced(core.hear)
+      look.start()
+    },
     drop() {
       giveBackWaiting(core)
       dropRunning(core)

@@ -11,6 +11,7 @@ import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import { createReport } from './reports.ts'
 import { createSettle, type Settle, type TryDeps, triesBy } from './tries.ts'
+import type { Wake } from './wake.ts'
 
 export type Queued = {
   verification: VerificationKey & { expiresAt: number }
@@ -56,8 +57,8 @@ const insert = `
 const settledMax = 200
 const settlingAtOnce = 2
 
-export function createDeliveryStore(deps: Parts & TryDeps): DeliveryStore {
-  const { database, timers } = deps
+export function createDeliveryStore(deps: Parts & TryDeps & { wake: Wake }): DeliveryStore {
+  const { database, timers, wake } = deps
   const [settle, bounce, report] = [createSettle(deps), createBounce(deps), createReport(deps)]
   const settleOne = createBatch<SettleCommand, boolean>({
     timers,
@@ -70,6 +71,8 @@ export function createDeliveryStore(deps: Parts & TryDeps): DeliveryStore {
   return {
     ...createDue(deps),
     ...createReads(database),
+    announce: wake.announce,
+    onAnnounced: wake.listen,
     settle: settleOne,
     bounce: (command) => database.transaction((session) => bounce(session, command)),
     report: (command) => database.transaction((session) => report(session, command)),

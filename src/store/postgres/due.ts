@@ -2,6 +2,7 @@ import type { Lane } from '../../domain/delivery/handover.ts'
 import type { DeliveryStore, Due } from '../../domain/delivery/stores.ts'
 import { type DeliveryRow, deliveryColumns, toDelivery } from '../delivery-row.ts'
 import type { Parts } from './parts.ts'
+import type { Wake } from './wake.ts'
 
 type LaneMethods = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLeases' | 'release'>
 
@@ -10,19 +11,21 @@ const lanesAtOnce = 100
 /** Leases that one statement gives up. */
 const releasedAtOnce = 1000
 
+type DueDeps = Pick<Parts, 'database'> & { wake: Pick<Wake, 'announce'> }
+
 /** Finds and leases queued deliveries, by lane. */
-export function createDue({ database }: Pick<Parts, 'database'>): LaneMethods {
+export function createDue({ database, wake }: DueDeps): LaneMethods {
   return {
     async dueLanes({ after, limit, ...due }) {
       const found: Lane[] = []
       for (let last = after; ; ) {
         const values = { ...valuesOf(due), ...toKey(last), count: lanesAtOnce }
-        const seen = await database.read<LaneRow>(nextLanes, values)
-        for (const { isDue, ...lane } of seen.map(toLane)) {
-          if (isDue) found.push(lane)
+        const seen = await database.read<LaneRow & { isDue: boolean }>(nextLanes, values)
+        for (const row of seen) {
+          last = toLane(row)
+          if (row.isDue) found.push(last)
           if (found.length >= limit) return found
         }
-        last = seen.map(toLane).at(-1) ?? null
         if (seen.length < lanesAtOnce) return found
       }
     },
@@ -38,7 +41,8 @@ export function createDue({ database }: Pick<Parts, 'database'>): LaneMethods {
       while ((await database.run(releaseAll, values)) === releasedAtOnce);
     },
     async release({ node, ids }) {
-      await database.run(release, { node, ids })
+      const lanes = await database.write<LaneRow>(release, { node, ids })
+      for (const lane of lanes) wake.announce(toLane(lane))
     },
   }
 }
@@ -127,17 +131,13 @@ const release = `
     where id = any($ids::text[]) and leased_by = $node and due_at is not null
     order by id for update)
   update deliveries set due_at = try_at, leased_by = ''
-  where id = any(array(select id from held)) and leased_by = $node and due_at is not null`
+  where id = any(array(select id from held)) and leased_by = $node and due_at is not null
+  returning app_id, channel, endpoint_id`
 
-type LaneRow = {
-  appId: string
-  channel: Lane['channel']
-  endpointId: string
-  isDue: boolean
-}
+type LaneRow = { appId: string; channel: Lane['channel']; endpointId: string }
 
-function toLane({ endpointId, ...row }: LaneRow): Lane & { isDue: boolean } {
-  return { ...row, endpointId: endpointId === '' ? null : endpointId }
+function toLane({ appId, channel, endpointId }: LaneRow): Lane {
+  return { appId, channel, endpointId: endpointId === '' ? null : endpointId }
 }
 
 function valuesOf({ node, now, dueWithinMs, silentSince }: Due) {

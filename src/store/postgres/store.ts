@@ -24,6 +24,7 @@ import { createSuppressionStore, createSuppressions } from './suppressions.ts'
 import { createTell } from './tell.ts'
 import { createTemplateStore } from './templates.ts'
 import { createVerificationStore } from './verifications.ts'
+import { createWake } from './wake.ts'
 import { createWebhookStore } from './webhook-messages.ts'
 
 export type PostgresStore = Stores & {
@@ -36,6 +37,8 @@ export type PostgresStore = Stores & {
 export type StoreOptions = {
   /** Makes a client with one connection, without prepared statements, with `bigint: true`. */
   connect(): SQL
+  /** The same past any pooler, for LISTEN; `connect` if absent. */
+  connectDirect?: (() => SQL) | undefined
   timers: Timers
   random: Random
   /** The most connections. */
@@ -63,10 +66,11 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
   const cache = createAppCache(parts)
   const moves = createMoves({ ...parts, addEvents })
   const suppressions = createSuppressions()
+  const wake = createWake({ ...parts, random, connect: options.connectDirect ?? connect })
 
   return {
     verifications: createVerificationStore({ ...parts, addEvents, moves }),
-    deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions }),
+    deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions, wake }),
     spending: createSpendingStore(parts),
     suppressions: createSuppressionStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
@@ -84,7 +88,10 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     meta: createMetaStore({ ...parts, audit }),
     maintenance: createMaintenanceStore({ ...parts, addEvents, shard, isReplicated }),
     time: () => readTime(own),
-    close: async () => void (await Promise.all([lanes.close(), ownLane.close()])),
+    async close() {
+      await wake.close()
+      await Promise.all([lanes.close(), ownLane.close()])
+    },
   }
 }
 

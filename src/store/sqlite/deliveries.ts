@@ -47,6 +47,9 @@ export function createDeliveryStore(deps: LaneDeps & TryDeps): DeliveryStore {
 
   return {
     ...createLanes(deps),
+    // No other node serves this database.
+    announce: () => {},
+    onAnnounced: () => {},
     bounce: createBounce(deps),
     report: createReport(deps),
     between: (query) => read(() => reads.between(query)),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { readHandover } from '../../../src/domain/delivery/handover.ts'
+import { type Lane, readHandover } from '../../../src/domain/delivery/handover.ts'
 import { leaseMs } from '../../../src/domain/delivery/lease.ts'
 import type { DeliveryState } from '../../../src/domain/ports.ts'
 import { cancelVerification } from '../../../src/domain/verification/cancel.ts'
@@ -250,6 +250,29 @@ describe('a message of another process', () => {
     await stage.time.until(stage.ports.deliveries.releaseLeases('a'))
     stage.restart().start()
     await stage.time.run(1_500)
+
+    expect(server().accepted.size).toBe(20)
+  })
+
+  test('is claimed at once by a node with room, when it was queued without a lease', async () => {
+    const listeners: ((lane: Lane) => void)[] = []
+    const deliveries = {
+      ...stage.ports.deliveries,
+      announce(lane: Lane) {
+        for (const listener of listeners) listener(lane)
+      },
+      onAnnounced: (listener: (lane: Lane) => void) => void listeners.push(listener),
+    }
+    stage.restart({ node: 'b', ports: { deliveries } }).start()
+    await stage.time.run(10)
+    const stopping = stage.restart({ ports: { deliveries } })
+    await stage.time.until(stopping.stop(0))
+    // It was asked before the node began to stop.
+    stage.sender = { ...stopping, expectedWaitMs: () => 0 }
+
+    await stage.start(20)
+    // Less than the time until the next look.
+    await stage.time.run(500)
 
     expect(server().accepted.size).toBe(20)
   })
