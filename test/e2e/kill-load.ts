@@ -10,6 +10,8 @@ export type Known = {
   spentAtMost: number
   approved: 'no' | 'maybe' | 'yes'
   resends: number
+  /** Of the start and of resends that may have happened. */
+  sendsAtMost: number
   resendAt: number
 }
 
@@ -19,6 +21,10 @@ export type Load = {
   touched: Set<Known>
   /** Descriptions of broken promises. */
   violations: string[]
+  /** When something was acknowledged, of the monotonic clock in ms. */
+  acknowledged: number[]
+  /** How many requests were not answered, or with 5xx. */
+  unanswered(): number
   /** Sends requests to a server until `signal`; one without an answer is not acknowledged. */
   run(base: string, signal: AbortSignal): Promise<void>
   /** Compares the server's view of a verification with the client's. */
@@ -28,13 +34,22 @@ export type Load = {
 }
 
 export const attemptsMax = 5
-const workers = 4
+
+export type LoadOptions = {
+  /** How many send requests at a time. */
+  workers?: number
+  /** An answer of 5xx is none: a node or its database is broken on purpose. */
+  isBroken?: boolean
+}
 
 export function random(below: number): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) % below
 }
 
-export function createLoad(key: string, sink: MailSink): Load {
+export function createLoad(key: string, sink: MailSink, options: LoadOptions = {}): Load {
+  const { workers = 4, isBroken = false } = options
+  const acknowledged: number[] = []
+  let unanswered = 0
   const all: Known[] = []
   const touched = new Set<Known>()
   const violations: string[] = []
@@ -45,7 +60,12 @@ export function createLoad(key: string, sink: MailSink): Load {
   /** Null: no answer, so the operation may have happened or not. */
   async function ask(url: string, body?: unknown): Promise<Answer | null> {
     const answer = await call(url, body, { token: key }).catch(() => null)
-    if (answer && answer.status >= 500) violations.push(`${url} answers ${answer.text}`)
+    if (answer && answer.status < 400) acknowledged.push(performance.now())
+    if (!answer || (isBroken && answer.status >= 500)) {
+      unanswered++
+      return null
+    }
+    if (answer.status >= 500) violations.push(`${url} answers ${answer.text}`)
     return answer
   }
 
@@ -53,7 +73,7 @@ export function createLoad(key: string, sink: MailSink): Load {
     const to = `k${all.length}@example.com`
     const known: Known = {
       ...{ to, id: null, spentAtLeast: 0, spentAtMost: 0 },
-      ...{ approved: 'no', resends: 0, resendAt: 0 },
+      ...{ approved: 'no', resends: 0, sendsAtMost: 1, resendAt: 0 },
     }
     all.push(known)
     touched.add(known)
@@ -110,8 +130,10 @@ export function createLoad(key: string, sink: MailSink): Load {
 
   async function resend(base: string, known: Known): Promise<void> {
     touched.add(known)
+    known.sendsAtMost++
     const answer = await ask(`${base}/v1/verifications/${known.id}/resend`, {})
     if (!answer) return
+    if (answer.status !== 200) known.sendsAtMost--
     // A code that has ended is not asked for again, so that others get their turn.
     if (answer.status !== 200) known.resendAt = Number.POSITIVE_INFINITY
     if (answer.status !== 200) return
@@ -139,6 +161,8 @@ export function createLoad(key: string, sink: MailSink): Load {
     all,
     touched,
     violations,
+    acknowledged,
+    unanswered: () => unanswered,
     checkRight,
     async run(base, signal) {
       touched.clear()
@@ -168,4 +192,47 @@ export function createLoad(key: string, sink: MailSink): Load {
 function resendAtOf({ next }: Record<string, unknown>): number {
   const resend = (next as { resend: { at: string } | null } | undefined)?.resend
   return resend ? Date.parse(resend.at) : Number.POSITIVE_INFINITY
+}
+
+/** Works on all, eight at a time. */
+export async function inParallel(
+  known: Known[],
+  work: (known: Known) => Promise<void>,
+): Promise<void> {
+  const rest = [...known]
+  const worker = async () => {
+    for (let each = rest.pop(); each; each = rest.pop()) await work(each)
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+}
+
+/** At most that many of the values, at random. */
+export function sample<Value>(values: Value[], count: number): Value[] {
+  const picked = Array.from({ length: count }, () => values[random(Math.max(1, values.length))])
+  return [...new Set(picked.filter((value) => value !== undefined))]
+}
+
+/** Live verifications with fewer mails than were acknowledged. */
+export function undelivered({ all }: Load, sink: MailSink): Known[] {
+  return all.filter(({ id, to, approved, spentAtMost, resends }) => {
+    if (id === null || approved !== 'no' || spentAtMost >= attemptsMax) return false
+    return sink.to(to).length < 1 + resends
+  })
+}
+
+/** Mails to another address than asked for, and different codes for one verification. */
+export function misdirected({ all }: Load, { mails, to }: MailSink): string[] {
+  const asked = new Set(all.map((known) => known.to))
+  const wrong = mails.filter(({ recipients, headerTo }) => {
+    return recipients.length !== 1 || headerTo !== recipients[0] || !asked.has(headerTo)
+  })
+  const twofold = [...asked].filter((one) => new Set(to(one).map(({ code }) => code)).size > 1)
+  return [...wrong.map(({ recipients }) => recipients.join()), ...twofold]
+}
+
+/** Recipients of more mails than two for each start and each resend that may have happened. */
+export function sentTooOften({ all }: Load, sink: MailSink): string[] {
+  return all
+    .filter(({ to, sendsAtMost }) => sink.to(to).length > 2 * sendsAtMost)
+    .map(({ to }) => to)
 }

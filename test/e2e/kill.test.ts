@@ -11,8 +11,18 @@ import {
 } from '../support/executable.ts'
 import { isOverPostgres } from '../support/story-store.ts'
 import { adminToken, createApp } from './client.ts'
-import { attemptsMax, createLoad, type Known, type Load, random } from './kill-load.ts'
-import { type MailSink, mailSink } from './mail-sink.ts'
+import {
+  attemptsMax,
+  createLoad,
+  inParallel,
+  type Known,
+  type Load,
+  misdirected,
+  random,
+  sample,
+  undelivered,
+} from './kill-load.ts'
+import { mailSink } from './mail-sink.ts'
 
 setDefaultTimeout(240_000)
 executable()
@@ -77,37 +87,6 @@ async function compareAll(load: Load, { base }: Server, known: Known[]): Promise
   const used = known.filter(({ approved }) => approved === 'yes')
   await inParallel(sample(used, 20), (each) => load.checkRight(base, each))
   expect(load.violations.slice(0, 5)).toEqual([])
-}
-
-async function inParallel(known: Known[], work: (known: Known) => Promise<void>): Promise<void> {
-  const rest = [...known]
-  const worker = async () => {
-    for (let each = rest.pop(); each; each = rest.pop()) await work(each)
-  }
-  await Promise.all(Array.from({ length: 8 }, worker))
-}
-
-function sample<Value>(values: Value[], count: number): Value[] {
-  const picked = Array.from({ length: count }, () => values[random(Math.max(1, values.length))])
-  return [...new Set(picked.filter((value) => value !== undefined))]
-}
-
-/** Live verifications with fewer mails than were acknowledged. */
-function undelivered({ all }: Load, sink: MailSink): Known[] {
-  return all.filter(({ id, to, approved, spentAtMost, resends }) => {
-    if (id === null || approved !== 'no' || spentAtMost >= attemptsMax) return false
-    return sink.to(to).length < 1 + resends
-  })
-}
-
-/** Mails to another address than asked for, and different codes for one verification. */
-function misdirected({ all }: Load, { mails, to }: MailSink): string[] {
-  const asked = new Set(all.map((known) => known.to))
-  const wrong = mails.filter(({ recipients, headerTo }) => {
-    return recipients.length !== 1 || headerTo !== recipients[0] || !asked.has(headerTo)
-  })
-  const twofold = [...asked].filter((one) => new Set(to(one).map(({ code }) => code)).size > 1)
-  return [...wrong.map(({ recipients }) => recipients.join()), ...twofold]
 }
 
 function faultsOf(path: string): string[] {
