@@ -37,6 +37,13 @@ export type Ports = Stores & {
 /** Epoch milliseconds, read once per operation. */
 export type Clock = { now(): number }
 
+/**
+ * How much later than `now` a time may be that another operation has written: each reads the clock
+ * first and waits for the store then, and the clocks of nodes differ a little. What is later still was
+ * written by a wrong clock.
+ */
+export const lateMs = 10_000
+
 /** Waiting, and time that never jumps. */
 export type Timers = {
   /** Resolves after `ms`. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { effectivePolicy } from '../../src/domain/app/policy.ts'
+import { lateMs } from '../../src/domain/ports.ts'
 import { defaultSettings } from '../../src/domain/settings.ts'
 import {
   dayMs,
@@ -56,7 +57,7 @@ describe('a row of rates', () => {
     fc.assert(
       fc.property(rate, fc.integer({ min: 1, max: dayMs }), (one, beyondMs) => {
         const step = Math.ceil(one.windowMs / one.max)
-        const first = takeRates([one], [noon + step * one.max + beyondMs], noon)
+        const first = takeRates([one], [noon + step * one.max + lateMs + beyondMs], noon)
         if (!first.taken) throw new Error('nothing was given')
 
         const second = takeRates([one], first.arrivals, noon)
@@ -66,11 +67,21 @@ describe('a row of rates', () => {
     )
   })
 
-  test('refuses for no longer than its window, whatever a wrong clock has written', () => {
+  test('gives nothing more to an operation whose time was read up to ten seconds before', () => {
+    fc.assert(
+      fc.property(rate, fc.integer({ min: 0, max: 10_000 }), (one, agoMs) => {
+        const { stored } = burst([one], noon)
+
+        expect(takeRates([one], stored, noon - agoMs).taken).toBe(false)
+      }),
+    )
+  })
+
+  test('refuses for no longer than its window and ten seconds, whatever a wrong clock has written', () => {
     fc.assert(
       fc.property(rate, fc.integer({ min: 0, max: 100 * 365 * dayMs }), (one, aheadMs) => {
         const decision = takeRates([one], [noon + aheadMs], noon)
-        const latest = noon + Math.ceil(one.windowMs / one.max) * one.max
+        const latest = noon + Math.ceil(one.windowMs / one.max) * one.max + lateMs
         if (!decision.taken) expect(decision.retryAt).toBeLessThanOrEqual(latest)
         expect(takeRates([one], [noon + aheadMs], latest).taken).toBe(true)
       }),

@@ -358,6 +358,22 @@ function delays(open: OpenStores): void {
     expect(await judgedAt(noon + 60_000)).toBe(0)
   })
 
+  test('a wait before a check holds for a check whose time was read before it began', async () => {
+    const { verifications } = await open()
+    const command = startCommand({
+      checkDelaysMs: [0, 5_000, 5_000],
+      ttlMs: dayMs,
+      now: noon - hourMs,
+    })
+    await verifications.start(command)
+    const judged = async (now: number) =>
+      isJudged(await verifications.chargeAttempt(attempt(command, false, { now })))
+
+    expect(await judged(noon)).toBe(true)
+    expect(await judged(noon - 1)).toBe(false)
+    expect(await judged(noon - 10_000)).toBe(false)
+  })
+
   test('after a clock that was ahead no check waits longer than its delay', async () => {
     const { verifications } = await open()
     const command = startCommand({ checkDelaysMs: [0, 5_000, 5_000], ttlMs: dayMs })

@@ -60,6 +60,15 @@ export function limitContract(open: OpenStores): void {
     expect((await limits.take(row, noon + hourMs)).taken).toBe(true)
   })
 
+  test('a take whose time was read before that of one which is stored gets nothing more', async () => {
+    const { limits } = await open()
+    const row = { key: bytes(32), rates: [{ name: 'app_day' as const, max: 1, windowMs: hourMs }] }
+    await limits.take(row, noon)
+
+    expect(await limits.take(row, noon - 1)).toMatchObject({ retryAt: noon + hourMs })
+    expect(await limits.take(row, noon - 10_000)).toMatchObject({ retryAt: noon + hourMs })
+  })
+
   test('a key is remembered until its time, and a later time replaces it', async () => {
     const { limits } = await open()
     const key = bytes(32)

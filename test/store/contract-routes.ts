@@ -335,7 +335,9 @@ function fallBacks(open: OpenStores): void {
     expect(await ids(noon + 19_999)).toEqual([])
     expect(await ids(noon + 20_000)).toEqual([command.verification.id])
     expect(await ids(noon)).toEqual([])
-    expect(await ids(noon - 1)).toEqual([command.verification.id])
+    // Another operation may have read the clock a little earlier.
+    expect(await ids(noon - 10_000)).toEqual([])
+    expect(await ids(noon - 10_001)).toEqual([command.verification.id])
   })
 
   test('no more fall-backs are named than asked for, the earliest first', async () => {

@@ -100,6 +100,16 @@ function resends(open: OpenStores): void {
     expect(second).toMatchObject({ id: resend.delivery.id, status: 'queued', expiresAt })
   })
 
+  test('a resend waits though its time was read before that of the one before', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ ttlMs: dayMs, now: noon - hourMs })
+    await verifications.start(command)
+
+    expect(await verifications.claimResend(resendCommand(command, noon))).not.toBeNull()
+    expect(await verifications.claimResend(resendCommand(command, noon - 1))).toBeNull()
+    expect(await verifications.claimResend(resendCommand(command, noon - 10_000))).toBeNull()
+  })
+
   test('after a clock that was ahead a resend is refused for no longer than the wait', async () => {
     const { verifications } = await open()
     const command = startCommand({ ttlMs: dayMs })

@@ -1,3 +1,4 @@
+import { lateMs } from '../ports.ts'
 import { dayMs, hourMs } from '../verification/limits.ts'
 import type { DeliveryOutcome, Try } from './delivery.ts'
 
@@ -30,7 +31,7 @@ type Span = Pick<Suppression, 'since' | 'until'>
 
 /** False also for one that a wrong clock has written: it begins later than now. */
 export function isInForce({ since, until }: Span, now: number): boolean {
-  return since <= now && now < until
+  return since <= now + lateMs && now < until
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { App } from '../app/app.ts'
 import type { EffectivePolicy } from '../app/policy.ts'
 import type { Keyring } from '../keyring.ts'
+import { lateMs } from '../ports.ts'
 import type { DomainSettings } from '../settings.ts'
 import type { Mode } from './verification.ts'
 
@@ -43,9 +44,9 @@ export type RowDecision =
   | { taken: false; name: LimitName; retryAt: number }
 
 /**
- * Takes one from every rate of a row, or from none. An arrival later than a full window from now
- * was written by a wrong clock: one take then succeeds at once, and the next after a step. So no
- * limit refuses for longer than its window.
+ * Takes one from every rate of a row, or from none. An arrival later than a full window and `lateMs`
+ * from now was written by a wrong clock: one take then succeeds at once, and the next after a step. So
+ * no limit refuses for longer than that.
  */
 export function takeRates(rates: Rate[], stored: Arrivals, now: number): RowDecision {
   const arrivals: number[] = []
@@ -54,7 +55,8 @@ export function takeRates(rates: Rate[], stored: Arrivals, now: number): RowDeci
     // A whole number of steps, so that the burst is exactly `max` for every window.
     const window = step * max
     const known = stored[index] ?? now
-    const arrival = known > now + window ? now + window - step : Math.max(known, now)
+    const isWrong = known > now + window + lateMs
+    const arrival = isWrong ? now + window - step : Math.max(known, now)
     if (arrival + step > now + window) {
       return { taken: false, name, retryAt: arrival + step - window }
     }

@@ -1,3 +1,4 @@
+import { lateMs } from '../../domain/ports.ts'
 import { Problem, secondsUntil } from '../../domain/problem.ts'
 import { hourMs, type LimitRow } from '../../domain/verification/limits.ts'
 import type { HttpPorts } from '../ports.ts'
@@ -95,7 +96,8 @@ export function createGoodRecords(
   const refreshed = new Map<string, number>()
 
   return {
-    remembers: (key: Uint8Array) => limits.remembers({ key, now: clock.now(), withinMs: hourMs }),
+    remembers: (key: Uint8Array) =>
+      limits.remembers({ key, now: clock.now(), withinMs: hourMs + lateMs }),
     async remember(keys: Uint8Array[]): Promise<void> {
       const now = clock.now()
       for (const key of keys) {

@@ -3,7 +3,7 @@ import type { Delivery } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import { leaseMs, silentMs } from '../../domain/delivery/lease.ts'
 import type { Due } from '../../domain/delivery/stores.ts'
-import type { Log, Ports } from '../../domain/ports.ts'
+import { type Log, lateMs, type Ports } from '../../domain/ports.ts'
 import { nameOf } from '../../domain/problem.ts'
 import { type Lane, room } from './lane.ts'
 import type { Lanes } from './lanes.ts'
@@ -102,5 +102,5 @@ export function createClaims(ports: ClaimPorts): Claims {
 
 function dueNow({ clock, node }: ClaimPorts): Due {
   const now = clock.now()
-  return { node, now, dueWithinMs: retryAfterMaxMs, silentSince: now - silentMs }
+  return { node, now, dueWithinMs: retryAfterMaxMs + lateMs, silentSince: now - silentMs }
 }

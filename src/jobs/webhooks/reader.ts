@@ -1,4 +1,5 @@
 import { leaseMs, silentMs } from '../../domain/delivery/lease.ts'
+import { lateMs } from '../../domain/ports.ts'
 import { nameOf } from '../../domain/problem.ts'
 import { waitMaxMs } from '../../domain/webhook/schedule.ts'
 import type { DueQuery, WebhookPlace } from '../../domain/webhook/stores.ts'
@@ -107,5 +108,5 @@ async function lease(ports: WebhookPorts, lane: Lane): Promise<boolean> {
 
 function dueNow({ clock, node }: Pick<WebhookPorts, 'clock' | 'node'>): DueQuery {
   const now = clock.now()
-  return { node, now, dueWithinMs: waitMaxMs, silentSince: now - silentMs }
+  return { node, now, dueWithinMs: waitMaxMs + lateMs, silentSince: now - silentMs }
 }

@@ -1,5 +1,6 @@
 import type { Follow } from '../../domain/delivery/stores.ts'
 import { deliveryData } from '../../domain/event.ts'
+import { lateMs } from '../../domain/ports.ts'
 import type {
   FallBackCommand,
   Move,
@@ -115,7 +116,7 @@ const resend = `
   update verifications
   set resends_spent = resends_spent + 1, resend_at = $now::bigint + $resendAfterMs::bigint, ${move}
   ${isThis} and ${isPending} and resends_spent < resends_max
-    and (resend_at <= $now or resend_at > $now::bigint + $resendAfterMs::bigint)
+    and (resend_at <= $now or resend_at > $now::bigint + $resendAfterMs::bigint + ${lateMs})
   returning ${verificationColumns}`
 
 const fallBack = `
@@ -148,5 +149,5 @@ const due = `
     order by fall_back_at limit $limit) as late
   union all select * from (
     select ${verificationColumns} from verifications
-    where fall_back_at is not null and fall_back_at - fall_back_ms > $now limit $limit) as far
+    where fall_back_at is not null and fall_back_at - fall_back_ms > $now::bigint + ${lateMs} limit $limit) as far
   limit $limit`

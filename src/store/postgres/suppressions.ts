@@ -11,6 +11,7 @@ import {
   type Suppression,
   suppressedUntil,
 } from '../../domain/delivery/suppression.ts'
+import { lateMs } from '../../domain/ports.ts'
 import type { Stop } from '../../domain/verification/verification.ts'
 import { toPage } from '../page.ts'
 import type { AuditChain } from './audit.ts'
@@ -116,7 +117,7 @@ export function createSuppressionStore({ database, audit }: StoreDeps): Suppress
 }
 
 const isRecipient = 'app_id = $appId and recipient_index = $recipientIndex'
-const inForce = 'since <= $now and until > $now'
+const inForce = `since <= $now::bigint + ${lateMs} and until > $now`
 /** Sorts behind every id. */
 const afterAll = '~'
 

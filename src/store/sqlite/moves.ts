@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Follow } from '../../domain/delivery/stores.ts'
 import { deliveryData } from '../../domain/event.ts'
+import { lateMs } from '../../domain/ports.ts'
 import type {
   FallBackCommand,
   Move,
@@ -106,7 +107,7 @@ function prepare(database: Database) {
       update verifications
       set resends_spent = resends_spent + 1, resend_at = $now + $resendAfterMs, ${move}
       ${isThis} and ${isPending} and resends_spent < resends_max
-        and (resend_at <= $now or resend_at > $now + $resendAfterMs)
+        and (resend_at <= $now or resend_at > $now + $resendAfterMs + ${lateMs})
       returning ${verificationColumns}`),
     fallBack: database.prepare<VerificationRow, Key & Place & { fallBackAt: number }>(`
       update verifications set ${move} ${isThis} and ${isPending} and fall_back_at = $fallBackAt
@@ -132,7 +133,7 @@ function prepare(database: Database) {
         order by fall_back_at limit $limit)
       union all select * from (
         select ${verificationColumns} from verifications indexed by verifications_fall_back_from
-        where fall_back_at is not null and fall_back_at - fall_back_ms > $now limit $limit)
+        where fall_back_at is not null and fall_back_at - fall_back_ms > $now + ${lateMs} limit $limit)
       limit $limit`),
   }
 }

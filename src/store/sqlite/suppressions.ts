@@ -11,6 +11,7 @@ import {
   type Suppression,
   suppressedUntil,
 } from '../../domain/delivery/suppression.ts'
+import { lateMs } from '../../domain/ports.ts'
 import { toPage } from '../page.ts'
 import type { AppCache } from './apps.ts'
 import type { AuditChain } from './audit.ts'
@@ -95,7 +96,7 @@ type StoreDeps = Parts & Deps & { audit: AuditChain }
 
 export function createSuppressionStore(deps: StoreDeps): SuppressionStore {
   const { database, read, write, audit, cache } = deps
-  const inForce = 'since <= $now and until > $now'
+  const inForce = `since <= $now + ${lateMs} and until > $now`
   const has = database.prepare<{ id: string }, OfRecipient & { now: number }>(
     `select id from suppressions where ${isRecipient} and ${inForce}`,
   )

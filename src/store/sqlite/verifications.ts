@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { EventType } from '../../domain/event.ts'
-import type { Timers } from '../../domain/ports.ts'
+import { lateMs, type Timers } from '../../domain/ports.ts'
 import type {
   AttemptCommand,
   AttemptResult,
@@ -152,7 +152,7 @@ export function chargeStatement({ isKnown, isRight }: Keys): string {
  * wrong clock.
  */
 const mayCheck = `(check_at is null or check_at <= $now
-  or check_at > $now + (check_delays ->> attempts_spent))`
+  or check_at > $now + (check_delays ->> attempts_spent) + ${lateMs})`
 
 /** SQL conditions: the row's key is in use, and the code is right under it. */
 type Keys = { isKnown: string; isRight: string }

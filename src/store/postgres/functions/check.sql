@@ -80,8 +80,9 @@ begin
         -- Written so that the partial index by expiry is no other plan.
         and (code_digest is null) is not true and expires_at > now
         and code_length = length and code_format = format and digests ->> code_key_id is not null
+        -- The 10 s are `lateMs` of src/domain/ports.ts.
         and (check_at is null or check_at <= now
-          or check_at > now + (check_delays::jsonb ->> attempts_spent::int)::bigint)
+          or check_at > now + (check_delays::jsonb ->> attempts_spent::int)::bigint + 10000)
         and not (app_id = any (telling) and (attempts_spent + 1 >= attempts_max
           or is_right__v(code_digest, code_key_id, digests)))
       returning verifications as row, now, approved, exhausted)
