@@ -146,6 +146,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
   }
   const admin = { token: settings.adminToken, log, tell: io.tell }
   const tokenHash = await adminTokenHash(ports, admin)
+  await ports.nodes.forget(ports.clock.now() - dayMs)
   await ports.deliveries.releaseLeases(ports.node)
   await ports.webhooks.releaseLeases(ports.node)
 
@@ -242,8 +243,12 @@ type Present = Pick<Parameters<typeof createPresence>[0], 'log' | 'keys' | 'foll
 
 /** How this process marks itself as alive; only among several nodes can it have been missed. */
 function createSignsOf(ports: OpenPorts, present: Present) {
-  const { keyring, databaseClock } = ports
-  const signs = createSigns({ ...ports, keysetVersion: () => keyring.keyset().version })
+  const { keyring, nextKey, databaseClock } = ports
+  const about = async () => {
+    const nextKeyId = await nextKey.id()
+    return { keysetVersion: keyring.keyset().version, nextKeyId }
+  }
+  const signs = createSigns({ ...ports, about })
   if (!databaseClock) return { ...signs, presence: null }
   const clocks = { clock: databaseClock, machine: systemClock }
   const presence = createPresence({ ...ports, ...present, ...clocks, signs })

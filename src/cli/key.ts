@@ -33,6 +33,10 @@ export const keyRotate: Command = {
     'again. Without a file, the key in the data directory is replaced; a key from elsewhere is',
     'replaced by the one in --new-key-file, which you then put in its place. Older backups need',
     'the former key: keep it as long as them.',
+    '',
+    'With PostgreSQL every server must hold the new key before, in the file that',
+    'OTPMINT_MASTER_KEY_NEXT_FILE names; this command takes it from there too, and refuses while a',
+    'server lacks it. Afterwards servers start with either file in either setting.',
   ].join('\n'),
   operands: [],
   flags: {
@@ -62,7 +66,8 @@ export const keyRotate: Command = {
     for (const { path, kept } of oldFiles) {
       io.err(kept === null ? `${path} was removed\n` : `${path} was kept: ${kept}\n`)
     }
-    if (args.has('new-key-file')) io.err(`${homes[source]} before the next start.\n`)
+    if (args.has('new-key-file') || settings.masterKey.nextFile)
+      io.err(`${homes[source]} before the next start.\n`)
     return exitCodes.done
   },
 }

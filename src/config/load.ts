@@ -25,7 +25,7 @@ export type Settings = {
   /** Null: SQLite in the data directory. */
   database: DatabaseSettings | null
   /** Where to look for the master key; keys/master-key.ts reads and judges it. */
-  masterKey: { raw: string | null; file: string | null; credentialsDirectory: string | null }
+  masterKey: MasterKeyPlaces
   adminToken: string | null
   /** Only `otpmint bounce` reads it. */
   inboundKeyFile: string | null
@@ -47,6 +47,13 @@ export type Settings = {
     eventDays: number
     auditDays: number
   }
+}
+
+export type MasterKeyPlaces = {
+  raw: string | null
+  file: string | null
+  nextFile: string | null
+  credentialsDirectory: string | null
 }
 
 /** URLs with passwords in them; store/postgres/connect.ts reads them. */
@@ -196,6 +203,7 @@ function assemble(values: Values, environment: Environment): Settings {
     masterKey: {
       raw: values.OTPMINT_MASTER_KEY,
       file: values.OTPMINT_MASTER_KEY_FILE,
+      nextFile: values.OTPMINT_MASTER_KEY_NEXT_FILE,
       credentialsDirectory: credentials(environment),
     },
     adminToken: values.OTPMINT_ADMIN_TOKEN,

@@ -97,6 +97,13 @@ const keys = {
     default: null,
     defaultText: '`$CREDENTIALS_DIRECTORY/master_key`, where systemd sets it',
   }),
+  OTPMINT_MASTER_KEY_NEXT_FILE: path({
+    section: 'Keys',
+    description:
+      'A file with the master key that the next `otpmint key rotate` brings (mode 0600).',
+    default: null,
+    defaultText: 'none',
+  }),
   OTPMINT_ADMIN_TOKEN: secret({
     section: 'Keys',
     description: 'The bearer token of the admin, for everything that manages apps.',

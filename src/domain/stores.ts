@@ -236,11 +236,21 @@ export type InboxRow = {
 export type NodeStore = {
   beat(node: Node): Promise<void>
   leave(id: string): Promise<void>
+  /** Deletes those that were last seen before that time. */
+  forget(seenBefore: number): Promise<void>
   list(): Promise<Node[]>
 }
 
-/** `keysetVersion` is the version of the keyset that the node uses. */
-export type Node = { id: string; seenAt: number; keysetVersion: number }
+/**
+ * `keysetVersion` is the version of the keyset that the node uses, `nextKeyId` the id of the master key
+ * that it holds for the next rotation.
+ */
+export type Node = {
+  id: string
+  seenAt: number
+  keysetVersion: number
+  nextKeyId: string | null
+}
 
 /** Small values of the installation, by name. Null deletes. */
 export type MetaStore = {

@@ -3,6 +3,7 @@ import { effectivePolicy } from '../domain/app/policy.ts'
 import { conversionSpan, worstConversion } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
+import type { Node } from '../domain/stores.ts'
 import { dayMs } from '../domain/verification/limits.ts'
 import { type Gate, type Job, periodic } from './periodic.ts'
 
@@ -165,16 +166,19 @@ export function createSigns({
   node,
   clock,
   timers,
-  keysetVersion,
-}: Pick<Ports, 'nodes' | 'node' | 'clock' | 'timers'> & { keysetVersion(): number }): {
+  about,
+}: Pick<Ports, 'nodes' | 'node' | 'clock' | 'timers'> & {
+  about(): Promise<Pick<Node, 'keysetVersion' | 'nextKeyId'>>
+}): {
   beat: Beat
   seenAt(): number
 } {
   let seenAt = Number.NEGATIVE_INFINITY
   return {
     async beat() {
+      const told = await about()
       const at = timers.monotonic()
-      await nodes.beat({ id: node, seenAt: clock.now(), keysetVersion: keysetVersion() })
+      await nodes.beat({ id: node, seenAt: clock.now(), ...told })
       seenAt = at
     },
     seenAt: () => seenAt,

@@ -48,17 +48,28 @@ type KeysetPorts = {
 
 /**
  * Loads the stored keyset, or writes the first one of a new database together with the first audit
- * record. Throws `StartupError` when the master key is not this database's.
+ * record. After a rotation the next key opens it. Throws `StartupError` when neither does.
  */
-export async function loadKeyset(ports: KeysetPorts, masterKey: MasterKey): Promise<Keyset> {
+export async function loadKeyset(
+  ports: KeysetPorts,
+  masterKey: MasterKey,
+  nextKey: MasterKey | null = null,
+): Promise<Keyset> {
   const { meta, clock } = ports
   const sealed = await meta.read('keyset')
   if (!sealed) return createKeyset(ports, masterKey)
 
-  const master = await masterBytes(masterKey, await meta.read('passphrase_salt'))
-  const keyset = master && openKeyset(sealed, keyIdOf(master), deriveKek(master))
+  const salt = await meta.read('passphrase_salt')
+  const master = await masterBytes(masterKey, salt)
+  const keyset =
+    openWith(sealed, master) ?? openWith(sealed, nextKey && (await masterBytes(nextKey, salt)))
   if (keyset) return withoutOldCodeKeys(keyset, clock.now())
   throw await misfit(meta, master)
+}
+
+/** The keyset as it is stored, opened with a master key; null when that does not open it. */
+export function openWith(sealed: Uint8Array, master: Uint8Array | null): Keyset | null {
+  return master && openKeyset(sealed, keyIdOf(master), deriveKek(master))
 }
 
 async function createKeyset(

@@ -10,7 +10,6 @@ import { cannotStart } from '../startup-error.ts'
 import { openBytes, sealBytes } from './envelope.ts'
 import { createKeyring, type LiveKeyring, renewDataKey } from './keyring.ts'
 import {
-  deriveKek,
   finishedKeyset,
   isFinished,
   type Keyset,
@@ -18,13 +17,14 @@ import {
   keysetFacts,
   masterBytes,
   openKeyset,
+  openWith,
   preparedKeyset,
   switchedKeyset,
   textFact,
   textOf,
 } from './keyset.ts'
 import type { MasterKey } from './master-key.ts'
-import { saltLength } from './passphrase.ts'
+import { type NextKey, nextMaster, usedSalt } from './next-key.ts'
 import { resealBindings } from './reseal-bindings.ts'
 
 export type RotationPorts = Pick<
@@ -37,6 +37,8 @@ export type Rotation = {
   newMaster: MasterKey
   /** Whether any server runs; each must have the new keyset before it is used. */
   serverRuns(): Promise<boolean>
+  /** Throws unless every server holds the master key of this id; asked before anything is changed. */
+  refuseUnlessHeld?: (keyId: string) => Promise<void>
   /** Called with the number of apps that have new data keys. */
   onProgress?(renewed: number): void
 }
@@ -77,39 +79,43 @@ export async function rotateMasterKey(ports: RotationPorts, rotation: Rotation):
     await finish(ports, rotation, current)
     return rotateMasterKey(ports, rotation)
   }
-  return finish(ports, rotation, await prepare(ports, current, rotation.newMaster))
+  return finish(ports, rotation, await prepare(ports, current, rotation))
 }
 
 /**
  * Reloads the keyset when it has changed; a running server calls it every second. A keyset that is
- * sealed under a newer key is opened with the bridge. `lost`: no key here opens it.
+ * sealed under a newer key is opened with the bridge, or with the next key once that is gone. `lost`:
+ * no key here opens it.
  */
 export async function followRotation({
   meta,
   keyring,
+  nextKey,
 }: {
   meta: Pick<MetaStore, 'read'>
   keyring: LiveKeyring
+  nextKey?: Pick<NextKey, 'read'>
 }): Promise<'same' | 'changed' | 'lost'> {
   const stored = textOf(await meta.read('keyset_version'))
   if (stored === String(keyring.keyset().version)) return 'same'
-  const next = await takeUp(meta, keyring.keyset())
+  const next = await takeUp(meta, keyring.keyset(), nextKey?.read() ?? null)
   if (!next) return 'lost'
   keyring.replace(next)
   return 'changed'
 }
 
 async function prepare(
-  { meta, random }: RotationPorts,
+  ports: RotationPorts,
   current: Keyset,
-  newMaster: MasterKey,
+  { newMaster, refuseUnlessHeld }: Rotation,
 ): Promise<Keyset> {
-  const salt = newMaster.kind === 'passphrase' ? random.bytes(saltLength) : null
-  const master = await masterBytes(newMaster, salt)
-  if (!master) throw new Error('a passphrase needs a salt')
-  const keyset = preparedKeyset(current, master)
+  const { meta } = ports
+  const { bytes, salt } = await nextMaster(ports, newMaster)
+  await refuseUnlessHeld?.(keyIdOf(bytes))
+  const keyset = preparedKeyset(current, bytes)
   const facts = {
     ...keysetFacts(keyset),
+    ...usedSalt,
     passphrase_salt: salt,
     rotation_bridge: sealBridge(current, keyset),
   }
@@ -232,10 +238,11 @@ function versionOf({ version }: Keyset) {
   return { keyset_version: textFact(version) }
 }
 
-/** Opens the stored keyset, with a key of this process or with the bridge. */
+/** Opens the stored keyset, with a key of this process, the next one or the bridge. */
 async function takeUp(
   meta: Pick<MetaStore, 'read'>,
   { keks, masterId }: Keyset,
+  nextKey: MasterKey | null,
 ): Promise<Keyset | null> {
   const sealed = await meta.read('keyset')
   if (!sealed) return null
@@ -243,6 +250,9 @@ async function takeUp(
     const keyset = openKeyset(sealed, id, kek)
     if (keyset) return keyset
   }
+  const held = nextKey && (await masterBytes(nextKey, await meta.read('passphrase_salt')))
+  const opened = openWith(sealed, held)
+  if (opened) return opened
   const bridge = await meta.read('rotation_bridge')
   const kek = keks[masterId]
   if (!bridge || !kek) return null
@@ -266,8 +276,4 @@ function sealBridge(from: Keyset, to: Keyset): Uint8Array {
 
 function bridgePlace(fromId: string): string {
   return `bridge\0${fromId}`
-}
-
-function openWith(sealed: Uint8Array, master: Uint8Array | null): Keyset | null {
-  return master && openKeyset(sealed, keyIdOf(master), deriveKek(master))
 }

@@ -1,23 +1,30 @@
 import type { Settings } from '../config/load.ts'
+import type { Node } from '../domain/stores.ts'
 import { rotateDataDirKey, tidyKeyFiles } from '../keys/data-dir-key.ts'
 import {
   type FoundMasterKey,
   findMasterKey,
   generateMasterKey,
+  type MasterKey,
   readMasterKeyFile,
 } from '../keys/master-key.ts'
-import { type Rotation, rotateMasterKey } from '../keys/rotate.ts'
-import { cannotStart } from '../startup-error.ts'
+import { nextKeySetting } from '../keys/next-key.ts'
+import { isAlive, type Rotation, rotateMasterKey } from '../keys/rotate.ts'
+import { cannotStart, settingsAreWrong } from '../startup-error.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
-import { dataDirectory, isHeld, requireDatabase } from './data-directory.ts'
+import { type DataDirectory, dataDirectory, isHeld, requireDatabase } from './data-directory.ts'
 import { openStore } from './open.ts'
+import { type Connected, connectPostgres } from './open-postgres.ts'
 
 export function newMasterKey(): string {
   return generateMasterKey(systemRandom)
 }
 
 export type KeyRotation = {
-  /** Null replaces the key in the data directory by a new random one. */
+  /**
+   * Null takes the one that the settings name for it; without that the key in the data directory is
+   * replaced by a new random one.
+   */
   newKeyFile: string | null
   onProgress(renewed: number): void
 }
@@ -33,11 +40,32 @@ export type KeyRotated = {
 }
 
 /**
- * Replaces the master key, with or without a running server. Opens no keyset first, because after a
+ * Replaces the master key, with or without running servers. Opens no keyset first, because after a
  * kill in the middle only the new key opens it. Throws `StartupError`.
  */
 export async function rotateKey(settings: Settings, rotation: KeyRotation): Promise<KeyRotated> {
   const directory = dataDirectory(settings.dataDir)
+  const { database, masterKey } = settings
+  const newKeyFile = rotation.newKeyFile ?? masterKey.nextFile
+  const flag = rotation.newKeyFile === null ? nextKeySetting : '--new-key-file'
+  const newMaster = newKeyFile === null ? null : readMasterKeyFile(newKeyFile, flag)
+  if (database) {
+    const opened = await connectPostgres(settings, { database, directory, serves: false })
+    return rotateCluster(opened, newMaster, rotation)
+  }
+  return rotateDirectory(settings, { directory, newMaster, rotation })
+}
+
+type InDirectory = {
+  directory: DataDirectory
+  newMaster: MasterKey | null
+  rotation: KeyRotation
+}
+
+async function rotateDirectory(
+  settings: Settings,
+  { directory, newMaster, rotation: { onProgress } }: InDirectory,
+): Promise<KeyRotated> {
   requireDatabase(directory)
   const { masterKey, source } = findMasterKey({
     settings: settings.masterKey,
@@ -45,12 +73,10 @@ export async function rotateKey(settings: Settings, rotation: KeyRotation): Prom
     databaseExists: true,
     random: systemRandom,
   })
-  const { newKeyFile, onProgress } = rotation
-  if (newKeyFile === null && source !== 'data_dir') {
+  if (newMaster === null && source !== 'data_dir') {
     const advice = 'name a file that holds the new one with --new-key-file'
     throw cannotStart(`the master key does not come from the data directory: ${advice}`)
   }
-  const newMaster = newKeyFile === null ? null : readMasterKeyFile(newKeyFile, '--new-key-file')
   const store = await openStore(directory.database)
   const ports = { ...store, random: systemRandom, clock: systemClock, timers: systemTimers }
   const serverRuns: Rotation['serverRuns'] = async () => isHeld(directory)
@@ -62,4 +88,43 @@ export async function rotateKey(settings: Settings, rotation: KeyRotation): Prom
   } finally {
     await store.close()
   }
+}
+
+/** Every node must hold the new key before, because none could start again without it. */
+async function rotateCluster(
+  { store, clock, found, reasons }: Connected,
+  newMaster: MasterKey | null,
+  { onProgress }: KeyRotation,
+): Promise<KeyRotated> {
+  const live = async () => (await store.nodes.list()).filter((node) => isAlive(node, clock.now()))
+  try {
+    if (newMaster === null) reasons.push(noNewKey)
+    if (newMaster === null || reasons.length > 0) throw settingsAreWrong(...reasons)
+    const { masterKey: oldMaster, source } = found
+    const ports = { ...store, clock, random: systemRandom, timers: systemTimers }
+    const rotated = await rotateMasterKey(ports, {
+      ...{ oldMaster, newMaster, onProgress },
+      serverRuns: async () => (await live()).length > 0,
+      refuseUnlessHeld: async (keyId) => {
+        const nodes = await live()
+        const without = nodes.filter(({ nextKeyId }) => nextKeyId !== keyId)
+        if (without.length > 0) throw cannotStart(notHeld(without, nodes.length))
+      },
+    })
+    return { ...rotated, source, oldFiles: [] }
+  } finally {
+    await store.close()
+  }
+}
+
+const noNewKey =
+  'the new master key is missing: give every server the same file with ' +
+  `${nextKeySetting}, and this command too`
+
+function notHeld(nodes: Node[], all: number): string {
+  const ids = nodes.slice(0, 5).map(({ id }) => id)
+  return (
+    `${nodes.length} of ${all} live servers do not hold the new key (${ids.join(', ')}): give each ` +
+    `the file with ${nextKeySetting}`
+  )
 }

@@ -3,7 +3,8 @@ import { newId } from '../domain/id.ts'
 import type { Clock } from '../domain/ports.ts'
 import { createKeyring } from '../keys/keyring.ts'
 import { type Keyset, loadKeyset } from '../keys/keyset.ts'
-import { findMasterKey, type MasterKey } from '../keys/master-key.ts'
+import { type FoundMasterKey, findMasterKey, type MasterKey } from '../keys/master-key.ts'
+import { createNextKey, requireNextKey } from '../keys/next-key.ts'
 import { isAlive } from '../keys/rotate.ts'
 import { exits, StartupError, settingsAreWrong } from '../startup-error.ts'
 import { readDatabaseUrl, type Target } from '../store/postgres/connect.ts'
@@ -12,7 +13,7 @@ import { type Migrated, migrate } from '../store/postgres/migrate.ts'
 import { openPostgresStore, type PostgresStore } from '../store/postgres/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import type { DataDirectory } from './data-directory.ts'
-import { createDatabaseClock } from './database-clock.ts'
+import { createDatabaseClock, type DatabaseClock } from './database-clock.ts'
 import type { Opened } from './open.ts'
 import { portsOf } from './ports.ts'
 
@@ -30,46 +31,56 @@ export type PostgresOptions = {
  * Opens the ports of a node, or of a command, over PostgreSQL. Nothing is generated, because every node
  * needs the same keys. Throws `StartupError` with everything that is wrong.
  */
-export async function openPostgres(
-  settings: Settings,
+export async function openPostgres(settings: Settings, options: PostgresOptions): Promise<Opened> {
+  const { store, clock, found, reasons } = await connectPostgres(settings, options)
+  try {
+    const nextKey = createNextKey({ ...store, random: systemRandom }, settings.masterKey.nextFile)
+    const keys = [found.masterKey, nextKey.read()] as const
+    const keyset = await keysetOf({ ...store, clock }, keys, reasons)
+    if (!keyset || reasons.length > 0) throw settingsAreWrong(...reasons)
+    const keyring = createKeyring(keyset, systemRandom)
+    // A random one for each process, so that no two can have the same.
+    const place = { node: newId(systemRandom), found, nextKey, directory: options.directory }
+    const own = { ...place, store, clock, databaseClock: clock, keyring }
+    return { ports: portsOf(settings, own), close: store.close }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+export type Connected = {
+  store: PostgresStore
+  clock: DatabaseClock
+  found: FoundMasterKey
+  /** What is wrong with the database for this service. */
+  reasons: string[]
+}
+
+/** Opens the store without its keys. Throws `StartupError` where that is impossible. */
+export async function connectPostgres(
+  { masterKey, adminToken }: Settings,
   { database, directory, serves }: PostgresOptions,
-): Promise<Opened> {
+): Promise<Connected> {
   const reasons: string[] = []
   const targets = gather(reasons, () => readTargets(database))
+  const from = { dataDir: directory.root, databaseExists: true, missing: noKey }
   const found = gather(reasons, () =>
-    findMasterKey({
-      settings: settings.masterKey,
-      dataDir: directory.root,
-      databaseExists: true,
-      missing: noKey,
-      random: systemRandom,
-    }),
+    findMasterKey({ ...from, settings: masterKey, random: systemRandom }),
   )
-  if (serves && settings.adminToken === null) reasons.push(noToken)
+  gather(reasons, () => requireNextKey(masterKey.nextFile))
+  if (serves && adminToken === null) reasons.push(noToken)
   if (!targets || !found || reasons.length > 0) throw settingsAreWrong(...reasons)
 
   const { service, direct, migration } = targets
   if (serves && migration) await migrateDatabase(targets)
   reasons.push(...(await databaseFaults(service, direct ? [direct] : [])))
-  const store = await openPostgresStore({
-    connect: service.connect,
-    connectDirect: direct?.connect,
-    timers: systemTimers,
-    random: systemRandom,
-  })
+  const places = { connect: service.connect, connectDirect: direct?.connect }
+  const store = await openPostgresStore({ ...places, timers: systemTimers, random: systemRandom })
   try {
-    const clock = await createDatabaseClock({
-      time: store.time,
-      machine: systemClock,
-      timers: systemTimers,
-    })
-    const keyset = await keysetOf({ ...store, clock }, found.masterKey, reasons)
-    if (!keyset || reasons.length > 0) throw settingsAreWrong(...reasons)
-    const keyring = createKeyring(keyset, systemRandom)
-    // A random one for each process, so that no two can have the same.
-    const node = newId(systemRandom)
-    const own = { store, clock, databaseClock: clock, node, keyring, found, directory }
-    return { ports: portsOf(settings, own), close: store.close }
+    const { time } = store
+    const clock = await createDatabaseClock({ time, machine: systemClock, timers: systemTimers })
+    return { store, clock, found, reasons }
   } catch (error) {
     await store.close()
     throw error
@@ -105,14 +116,14 @@ export async function migrateDatabase({ service, migration }: Targets): Promise<
 /** Null, with the reasons among the others, where the master key is another database's. */
 async function keysetOf(
   { meta, nodes, clock }: Pick<PostgresStore, 'meta' | 'nodes'> & { clock: Clock },
-  masterKey: MasterKey,
+  [masterKey, nextKey]: readonly [MasterKey, MasterKey | null],
   reasons: string[],
 ): Promise<Keyset | null> {
   // Beside other reasons a keyset is looked at, if it can be, and none is made.
   const isWrong = reasons.length > 0
   if (isWrong && !(await meta.read('keyset').catch(() => null))) return null
   try {
-    return await loadKeyset({ meta, clock, random: systemRandom }, masterKey)
+    return await loadKeyset({ meta, clock, random: systemRandom }, masterKey, nextKey)
   } catch (error) {
     reasons.push(...reasonsOf(error))
     const live = (await nodes.list()).filter((node) => isAlive(node, clock.now()))

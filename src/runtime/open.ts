@@ -6,6 +6,7 @@ import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
+import { createNextKey, type NextKey, requireNextKey } from '../keys/next-key.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import type { PostgresStore } from '../store/postgres/store.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
@@ -23,6 +24,7 @@ export type OpenPorts = Omit<Ports, 'outbox' | 'egress' | 'keyring' | 'learned'>
   databaseClock: DatabaseClock | null
   directory: DataDirectory
   found: FoundMasterKey
+  nextKey: NextKey
 }
 
 export type Opened = { ports: OpenPorts; close(): Promise<void> }
@@ -65,11 +67,14 @@ export async function openDirectory(
   const store = await openStore(path, options)
   try {
     const keysetPorts = { meta: store.meta, random: systemRandom, clock: systemClock }
-    const keyset = await loadKeyset(keysetPorts, found.masterKey).catch((error: unknown) =>
-      finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
+    requireNextKey(settings.masterKey.nextFile)
+    const nextKey = createNextKey(keysetPorts, settings.masterKey.nextFile)
+    const keyset = await loadKeyset(keysetPorts, found.masterKey, nextKey.read()).catch(
+      (error: unknown) =>
+        finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
     )
     const keyring = createKeyring(keyset, systemRandom)
-    const place = { found, directory, node: localNode }
+    const place = { found, nextKey, directory, node: localNode }
     const own = { ...place, store, clock: systemClock, databaseClock: null, keyring }
     return { ports: portsOf(settings, own), close: store.close }
   } catch (error) {

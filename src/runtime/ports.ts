@@ -12,7 +12,7 @@ import type { OpenPorts } from './open.ts'
 
 type Own = Pick<
   OpenPorts,
-  'store' | 'clock' | 'databaseClock' | 'node' | 'keyring' | 'found' | 'directory'
+  'store' | 'clock' | 'databaseClock' | 'node' | 'keyring' | 'found' | 'nextKey' | 'directory'
 >
 
 /** Every port, from a store that is open and the world. */

@@ -40,7 +40,7 @@ describe('settings', () => {
       publicUrl: null,
       dataDir: './otpmint-data',
       database: null,
-      masterKey: { raw: null, file: null, credentialsDirectory: null },
+      masterKey: { raw: null, file: null, nextFile: null, credentialsDirectory: null },
       adminToken: null,
       inboundKeyFile: null,
       openRegistration: false,

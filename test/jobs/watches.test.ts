@@ -205,7 +205,8 @@ test('a node has been seen at the time before its last sign of life that was sto
       if (fails) throw new Error('the database is gone')
     },
   }
-  const { beat, seenAt } = createSigns({ ...w, timers, nodes, keysetVersion: () => 1 })
+  const about = async () => ({ keysetVersion: 1, nextKeyId: null })
+  const { beat, seenAt } = createSigns({ ...w, timers, nodes, about })
   expect(seenAt()).toBe(Number.NEGATIVE_INFINITY)
 
   await beat()

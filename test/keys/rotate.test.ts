@@ -422,7 +422,7 @@ describe('a rotation', () => {
 
 describe('servers that run while the key is rotated', () => {
   const beat = async (place: Installation, id: string, keyring: LiveKeyring, seenAt = noon) => {
-    await place.nodes.beat({ id, seenAt, keysetVersion: keyring.keyset().version })
+    await place.nodes.beat({ id, seenAt, keysetVersion: keyring.keyset().version, nextKeyId: null })
   }
   /** A server that reloads the keyset whenever the rotation waits. */
   const following = (place: Installation, keyrings: LiveKeyring[]): RotationPorts => ({

@@ -143,7 +143,7 @@ test('a rotation without a server does not wait for one that was killed', async 
     path: dataDirectory(at.dataDir).database,
     timers: server.ports.timers,
   })
-  await store.nodes.beat({ id: 'local', seenAt: Date.now(), keysetVersion: 1 })
+  await store.nodes.beat({ id: 'local', seenAt: Date.now(), keysetVersion: 1, nextKeyId: null })
   await store.close()
 
   const begun = performance.now()

@@ -115,6 +115,7 @@ export async function startMachine(parts: MachineParts) {
       id: node,
       seenAt: clock.now(),
       keysetVersion: keyring.keyset().version,
+      nextKeyId: null,
     })
   const shared = { ...base, log, metrics }
   const jobs = [

@@ -59,7 +59,7 @@ function leases(open: OpenStores): void {
       times(50, (index) => started(stores, { lease: null, now: noon + index })),
     )
     for (const id of ['a', 'b']) {
-      await stores.nodes.beat({ id, seenAt: noon + 1000, keysetVersion: 1 })
+      await stores.nodes.beat({ id, seenAt: noon + 1000, keysetVersion: 1, nextKeyId: null })
     }
 
     const claims = times(20, (index) =>
@@ -74,14 +74,14 @@ function leases(open: OpenStores): void {
   test('a leased delivery is not claimed until its lease ends', async () => {
     const stores = await open()
     const { delivery } = await started(stores)
-    await stores.nodes.beat({ id: 'a', seenAt: noon + dayMs, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'a', seenAt: noon + dayMs, keysetVersion: 1, nextKeyId: null })
 
     for (const node of ['a', 'b']) {
       expect(await claim(stores, due(noon + 89_999, { node }))).toEqual([])
     }
     const claimed = await claim(stores, due(noon + 90_000, { node: 'b' }))
     expect(idsOf(claimed)).toEqual([delivery.id])
-    await stores.nodes.beat({ id: 'b', seenAt: noon + dayMs, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'b', seenAt: noon + dayMs, keysetVersion: 1, nextKeyId: null })
     expect(await claim(stores, due(noon + 179_999))).toEqual([])
     expect(await claim(stores, due(noon + 180_000))).toHaveLength(1)
   })
@@ -121,7 +121,7 @@ function leases(open: OpenStores): void {
     const mine = await started(stores)
     const theirs = await started(stores, { lease: { node: 'b', until: noon + 90_000 } })
     for (const id of ['a', 'b']) {
-      await stores.nodes.beat({ id, seenAt: noon + 1, keysetVersion: 1 })
+      await stores.nodes.beat({ id, seenAt: noon + 1, keysetVersion: 1, nextKeyId: null })
     }
     const ids = [mine, theirs].map(({ delivery }) => delivery.id)
 
@@ -168,9 +168,19 @@ function leases(open: OpenStores): void {
     const gone = await started(stores, { lease: { node: 'gone', until: noon + 90_000 } })
     await started(stores, { lease: { node: 'alive', until: noon + 90_000 } })
     await started(stores, { lease: { node: 'a', until: noon + 90_000 } })
-    await stores.nodes.beat({ id: 'silent', seenAt: noon - 15_001, keysetVersion: 1 })
-    await stores.nodes.beat({ id: 'alive', seenAt: noon - 15_000, keysetVersion: 1 })
-    await stores.nodes.beat({ id: 'gone', seenAt: noon, keysetVersion: 1 })
+    await stores.nodes.beat({
+      id: 'silent',
+      seenAt: noon - 15_001,
+      keysetVersion: 1,
+      nextKeyId: null,
+    })
+    await stores.nodes.beat({
+      id: 'alive',
+      seenAt: noon - 15_000,
+      keysetVersion: 1,
+      nextKeyId: null,
+    })
+    await stores.nodes.beat({ id: 'gone', seenAt: noon, keysetVersion: 1, nextKeyId: null })
     await stores.nodes.leave('gone')
 
     const expected = idsOf([silent.delivery, gone.delivery])
@@ -199,7 +209,7 @@ function clocks(open: OpenStores): void {
     const until = noon + 6 * hourMs
     const theirs = await started(stores, { lease: { node: 'b', until } })
     await started(stores, { lease: { node: 'a', until } })
-    await stores.nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1, nextKeyId: null })
 
     expect(idsOf(await claim(stores, due(noon)))).toEqual([theirs.delivery.id])
   })
@@ -306,7 +316,7 @@ function settling(open: OpenStores): void {
   test('a delivery that is tried again with a lease stays with the holder', async () => {
     const stores = await open()
     const command = await started(stores)
-    await stores.nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1, nextKeyId: null })
     const lease = { node: 'b', until: noon + 90_000 }
     const again = { endpointId: 'endpoint', at: noon, lease }
     await stores.deliveries.settle(settleCommand(command, { status: 'deferred', again }))

@@ -204,13 +204,13 @@ function inbox(open: OpenStores): void {
 function installation(open: OpenStores): void {
   test('nodes are listed as they were last seen, until they leave', async () => {
     const { nodes } = await open()
-    await nodes.beat({ id: 'a', seenAt: noon, keysetVersion: 1 })
-    await nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1 })
-    await nodes.beat({ id: 'a', seenAt: noon + 5, keysetVersion: 2 })
+    await nodes.beat({ id: 'a', seenAt: noon, keysetVersion: 1, nextKeyId: null })
+    await nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1, nextKeyId: null })
+    await nodes.beat({ id: 'a', seenAt: noon + 5, keysetVersion: 2, nextKeyId: '0123abcd' })
 
     expect((await nodes.list()).toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([
-      { id: 'a', seenAt: noon + 5, keysetVersion: 2 },
-      { id: 'b', seenAt: noon, keysetVersion: 1 },
+      { id: 'a', seenAt: noon + 5, keysetVersion: 2, nextKeyId: '0123abcd' },
+      { id: 'b', seenAt: noon, keysetVersion: 1, nextKeyId: null },
     ])
     await nodes.leave('a')
     expect((await nodes.list()).map(({ id }) => id)).toEqual(['b'])

@@ -250,7 +250,7 @@ export function sweepContract(open: OpenStores): void {
     }
     for (const at of [noon, noon + 1]) {
       await inbox.add({ row: { ...row, deliveryId: `d${at}`, at }, keep: 100 })
-      await nodes.beat({ id: `n${at}`, seenAt: at, keysetVersion: 1 })
+      await nodes.beat({ id: `n${at}`, seenAt: at, keysetVersion: 1, nextKeyId: null })
     }
 
     await sweepAll({ maintenance }, sweepCommand(noon + dayMs + 1))

@@ -308,7 +308,7 @@ function working(open: OpenStores): void {
     expect(await due(noon - 1)).toEqual([])
 
     const lease = (node: string, now = noon) => leaseTo(now, node)
-    await stores.nodes.beat({ id: 'a', seenAt: noon, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'a', seenAt: noon, keysetVersion: 1, nextKeyId: null })
     expect(await lease('a')).toEqual({ failingSince: null })
     expect(await lease('a', noon + 1000)).not.toBeNull()
     expect(await lease('b')).toBeNull()
@@ -316,10 +316,15 @@ function working(open: OpenStores): void {
     expect(await due()).toEqual([place])
     // Its holder is silent, or the lease is over, or given up.
     expect(await due(noon + 15_001, 'b')).toHaveLength(1)
-    await stores.nodes.beat({ id: 'a', seenAt: noon + 2 * minuteMs, keysetVersion: 1 })
+    await stores.nodes.beat({
+      id: 'a',
+      seenAt: noon + 2 * minuteMs,
+      keysetVersion: 1,
+      nextKeyId: null,
+    })
     expect(await due(noon + minuteMs + 999, 'b')).toEqual([])
     expect(await lease('b', noon + minuteMs + 1000)).not.toBeNull()
-    await stores.nodes.beat({ id: 'b', seenAt: noon + minuteMs, keysetVersion: 1 })
+    await stores.nodes.beat({ id: 'b', seenAt: noon + minuteMs, keysetVersion: 1, nextKeyId: null })
     expect(await due(noon + minuteMs + 1000)).toEqual([])
     await stores.webhooks.releaseLeases('b')
     expect(await due(noon + minuteMs + 1000)).toHaveLength(1)

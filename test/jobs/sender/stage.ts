@@ -145,7 +145,9 @@ export async function openStage(options: Options = {}): Promise<Stage> {
       return time.until(Promise.all(starts))
     },
     beat: (id) => {
-      return time.until(ports.nodes.beat({ id, seenAt: clock.now(), keysetVersion: 1 }))
+      return time.until(
+        ports.nodes.beat({ id, seenAt: clock.now(), keysetVersion: 1, nextKeyId: null }),
+      )
     },
     history: (started) => time.until(ports.deliveries.history(started)),
     async close() {

@@ -476,7 +476,8 @@ create index inbox_by_app on inbox (app_id, id);
 create table nodes (
   id text collate "C" primary key,
   seen_at bigint not null,
-  keyset_version bigint not null
+  keyset_version bigint not null,
+  next_key_id text collate "C"
 );
 
 create table turns (

@@ -457,7 +457,9 @@ create index inbox_by_app on inbox (app_id);
 create table nodes (
   id text primary key,
   seen_at integer not null,
-  keyset_version integer not null
+  keyset_version integer not null,
+  -- Of the master key that it holds for the next rotation; null without one.
+  next_key_id text
 ) strict, without rowid;
 
 create table turns (
