@@ -65,7 +65,7 @@ describe('claims of several nodes', () => {
     const nodes = await Promise.all(names.map(() => openNode()))
     for (const id of [...names, 'silent']) {
       const seenAt = id === 'silent' ? noon - 60_000 : noon
-      await nodes[0]?.nodes.beat({ id, seenAt, keysetVersion: 1 })
+      await nodes[0]?.nodes.beat({ id, seenAt, keysetVersion: 1, nextKeyId: null })
     }
     const claimed: { id: string; node: string }[] = []
 
