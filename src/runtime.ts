@@ -43,6 +43,7 @@ import {
 } from './runtime/data-directory.ts'
 import { createHealth, type Health } from './runtime/health.ts'
 import { authority, listenOn } from './runtime/listen.ts'
+import { refuseMoved } from './runtime/moved.ts'
 import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { openPostgres } from './runtime/open-postgres.ts'
 import { createPresence } from './runtime/presence.ts'
@@ -135,6 +136,7 @@ type Base = { ports: OpenPorts; log: Log; io: RuntimeIo; health: Health; close()
 async function serve(settings: Settings, base: Base): Promise<Running> {
   const { ports, log, io, health } = base
   const { directory, found } = ports
+  await refuseMoved(ports)
   if (found.generated) {
     const detail = 'keep a copy apart from backups; a systemd credential is a better place'
     log.info('master_key_generated', { path: directory.masterKey, detail })
@@ -163,6 +165,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
       settings: redactedSettings(settings),
       findings: health.findings(url),
     }),
+    pause: (seconds) => assembly.outbox.pause(seconds * 1000),
   })
   for (const job of [assembly.outbox, ...assembly.watches]) job.start()
   log.info('listening', { url, version })

@@ -21,6 +21,7 @@ import { healthcheck } from './healthcheck.ts'
 import { createHelp } from './help.ts'
 import { keyGenerate, keyRotate } from './key.ts'
 import { migrateCommand } from './migrate.ts'
+import { moveCommand } from './move.ts'
 import { openapi } from './openapi.ts'
 import { serve } from './serve.ts'
 import { statsCommand } from './stats.ts'
@@ -89,6 +90,7 @@ export const commands: Command[] = [
   keyGenerate,
   keyRotate,
   migrateCommand,
+  moveCommand,
   backup,
   restoreCommand,
   doctor,

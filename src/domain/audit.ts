@@ -17,6 +17,8 @@ export type AuditAction =
   | 'store.restore'
   | 'store.expire_pending'
   | 'store.active_keys'
+  | 'store.move'
+  | 'store.reopen'
   | 'app.create'
   | 'app.update'
   | 'app.delete'

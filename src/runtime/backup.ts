@@ -16,6 +16,7 @@ import { type Actor, type AuditRecord, audited } from '../domain/audit.ts'
 import type { Stores } from '../domain/stores.ts'
 import { codeOf, syncDirectory } from '../keys/key-file.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
+import { forgetMoveIn } from '../store/move/open.ts'
 import { inspectDatabase } from '../store/sqlite/inspect.ts'
 import type { SqliteStore } from '../store/sqlite/store.ts'
 import { systemClock } from '../system.ts'
@@ -141,6 +142,7 @@ async function restoreHeld(
   } catch (error) {
     throw cannotStart(`the copy cannot be made (${codeOf(error)})`)
   }
+  forgetMoveIn(draft)
   await refuseKeyless(draft, file)
   const opened = await openDraft(settings, directory, draft)
   const old = await openOld(database)

@@ -18,21 +18,30 @@ export type ServerReport = { settings: Settings; findings: RuntimeFinding[] }
 
 export type Control = { close(): Promise<void> }
 
+export type ControlOptions = {
+  runtimeDirectory: string | null
+  report(): Promise<ServerReport>
+  /** Sends no message for so many seconds. */
+  pause(seconds: number): void
+  log: Log
+}
+
+const pausePath = '/pause-sending'
+/** A server that was told no more goes on sending after this time at the latest, in s. */
+const pauseMax = 60
+
 /** The name of a Unix socket has room for 107 bytes on Linux and 103 elsewhere. */
 const pathMax = 100
 
 /**
- * Answers `GET` over a Unix socket that only the owner of the data directory can use:
+ * Answers `GET`, and `POST /pause-sending`, over a Unix socket that only the owner of the data directory can use:
  * `control.sock` there, or, where that is impossible, a socket in $RUNTIME_DIRECTORY whose path is
  * in a file of that name. Without a socket the server logs that and goes on. The caller has locked
  * the data directory, so an existing socket is unused.
  */
-export function listenForControl(
-  directory: DataDirectory,
-  options: { runtimeDirectory: string | null; report(): Promise<ServerReport>; log: Log },
-): Control {
+export function listenForControl(directory: DataDirectory, options: ControlOptions): Control {
   const { control } = directory
-  const { runtimeDirectory, report, log } = options
+  const { runtimeDirectory, log } = options
   const other = runtimeDirectory === null ? null : join(runtimeDirectory, socketName(directory))
   let reason = 'the path of the data directory is too long for a socket'
   for (const path of [control, other]) {
@@ -40,7 +49,7 @@ export function listenForControl(
     try {
       rmSync(control, { force: true })
       rmSync(path, { force: true })
-      const server = listen(path, report)
+      const server = listen(path, options)
       chmodSync(path, 0o600)
       if (path !== control) writeFileSync(control, `${path}\n`, { mode: 0o600 })
       return {
@@ -56,6 +65,21 @@ export function listenForControl(
   const detail = `${reason}: "otpmint doctor" sees its own settings, not those of this server`
   log.warn('control_unavailable', { path: control, detail })
   return { close: async () => {} }
+}
+
+/** Makes the server of the data directory pause its sending; false when none runs or answers. */
+export async function pauseSending(dataDir: string, seconds: number): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://otpmint${pausePath}?seconds=${seconds}`, {
+      unix: socketPath(dataDirectory(dataDir)),
+      method: 'POST',
+      signal: AbortSignal.timeout(askTimeoutMs),
+      redirect: 'manual',
+    })
+    return answer.ok
+  } catch {
+    return false
+  }
 }
 
 /** Asks the server of the data directory; null when none runs or answers. */
@@ -88,11 +112,18 @@ function socketName({ root }: DataDirectory): string {
   return `control-${new Bun.CryptoHasher('sha256').update(root).digest('hex').slice(0, 12)}.sock`
 }
 
-function listen(path: string, report: () => Promise<ServerReport>) {
+function listen(path: string, { report, pause }: ControlOptions) {
   return Bun.serve({
     unix: path,
     development: false,
     async fetch(request) {
+      const { pathname, searchParams } = new URL(request.url)
+      if (request.method === 'POST' && pathname === pausePath) {
+        const seconds = Number(searchParams.get('seconds'))
+        if (!(seconds >= 0 && seconds <= pauseMax)) return new Response(null, { status: 422 })
+        pause(seconds)
+        return new Response(null, { status: 204 })
+      }
       if (request.method !== 'GET') return new Response(null, { status: 405 })
       return Response.json(await report(), { headers: { 'cache-control': 'no-store' } })
     },

@@ -14,6 +14,7 @@ import { openPostgresStore, type PostgresStore } from '../store/postgres/store.t
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import type { DataDirectory } from './data-directory.ts'
 import { createDatabaseClock, type DatabaseClock } from './database-clock.ts'
+import { refuseMoved } from './moved.ts'
 import type { Opened } from './open.ts'
 import { portsOf } from './ports.ts'
 
@@ -78,6 +79,7 @@ export async function connectPostgres(
   const places = { connect: service.connect, connectDirect: direct?.connect }
   const store = await openPostgresStore({ ...places, timers: systemTimers, random: systemRandom })
   try {
+    if (reasons.length === 0) await refuseMoved(store)
     const { time } = store
     const clock = await createDatabaseClock({ time, machine: systemClock, timers: systemTimers })
     return { store, clock, found, reasons }

@@ -24,7 +24,10 @@ function listen(dataDir: string, runtimeDirectory: string | null = null) {
     settings: redactedSettings({ ...settings(dataDir), adminToken: token }),
     findings: [finding],
   })
-  const control = listenForControl(directory, { runtimeDirectory, log, report })
+  const control = listenForControl(directory, {
+    ...{ runtimeDirectory, log, report },
+    pause: () => {},
+  })
   return { ...control, path: directory.control, lines }
 }
 

@@ -21,7 +21,8 @@ export function conclude(core: Core, ports: SenderPorts, { lane, item, turn }: C
     core.holdings.remove(item)
     return
   }
-  if (turn.end === 'give_back' || (turn.end === 'put_back' && state.isStopping)) {
+  const isEnding = state.isStopping || state.isPaused
+  if (turn.end === 'give_back' || (turn.end === 'put_back' && isEnding)) {
     core.giveBack(lane, item)
     return
   }

@@ -55,6 +55,8 @@ export type Core = {
 
 export type State = {
   isStopping: boolean
+  /** Nothing is claimed or begun, and what was claimed is given back. */
+  isPaused: boolean
   /** Messages that have not ended, as last counted and changed since. */
   waiting: number
   oldestAt: number | null
@@ -70,14 +72,22 @@ export type Entry = {
   freshAt?: number
 }
 
+const firstState: State = {
+  isStopping: false,
+  isPaused: false,
+  waiting: 0,
+  oldestAt: null,
+  sent: 0,
+}
+
 /** The most deliveries that this node has in memory. */
 const heldMax = 20_000
 
 export function createCore(ports: SenderPorts): Core {
   const { clock, timers, connectionsMax } = ports
-  const state: State = { isStopping: false, waiting: 0, oldestAt: null, sent: 0 }
+  const state: State = { ...firstState }
   const { isCurrent = () => true } = ports
-  const isStopping = () => state.isStopping
+  const isStopping = () => state.isStopping || state.isPaused
   const [lanes, holdings] = [createLanes(timers), createHoldings()]
   const [alarms, charges] = [createEndpointAlarms(ports), createCharges(ports)]
   const waiters = createWaiters(ports)

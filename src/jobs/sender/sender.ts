@@ -14,6 +14,11 @@ export type Sender = Outbox & {
    * rest, which another node or the next start sends at once.
    */
   stop(finishMs?: number): Promise<void>
+  /**
+   * Gives waiting deliveries back and begins no more for so long, or until the next call: 0 goes on.
+   * Starts are taken and wait in the store.
+   */
+  pause(forMs: number): void
   stats(): SenderStats
 }
 
@@ -72,6 +77,7 @@ export function createSender(options: Options): Sender {
       dropRunning(core)
     },
     stop: (finishMs = finishMaxMs) => stop(core, ports, look, finishMs),
+    pause: createPause(core, ports),
     stats: gauges.stats,
   }
 }
@@ -111,6 +117,21 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
       }
     },
     settled: waiters.wait,
+  }
+}
+
+function createPause(core: Core, { timers }: SenderPorts) {
+  const { state } = core
+  let cancelEnd = () => {}
+  const end = () => {
+    state.isPaused = false
+  }
+  return (forMs: number) => {
+    cancelEnd()
+    state.isPaused = forMs > 0
+    if (!state.isPaused) return
+    cancelEnd = timers.after(forMs, end)
+    giveBackWaiting(core)
   }
 }
 

@@ -18,6 +18,8 @@ const unavailable = new Set([
   ...damaged,
 ])
 const busy = 5
+/** CONSTRAINT_TRIGGER: only the triggers of a move raise it, in a database that takes no writes. */
+const moved = 1811
 
 export type Failures = {
   /** Converts a failure of the database to a problem; returns any other error unchanged. */
@@ -34,7 +36,8 @@ export function createFailures(onDamage: () => void = () => {}): Failures {
       isTold = true
       onDamage()
     }
-    return new Problem('store_unavailable', { retryAfterSeconds: 5 })
+    const detail = isMoved(error) && { detail: 'This database is being moved, or was moved' }
+    return new Problem('store_unavailable', { retryAfterSeconds: 5, ...detail })
   }
 
   return { toProblem }
@@ -42,12 +45,17 @@ export function createFailures(onDamage: () => void = () => {}): Failures {
 
 /** True for a fault of the disk, the file or a lock; false for a mistake in a statement. */
 export function isUnavailable(error: unknown): error is SQLiteError {
-  return error instanceof SQLiteError && unavailable.has(primaryCode(error))
+  if (!(error instanceof SQLiteError)) return false
+  return unavailable.has(primaryCode(error)) || isMoved(error)
 }
 
 /** True when another process has the lock. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SQLiteError && primaryCode(error) === busy
+}
+
+function isMoved({ errno }: SQLiteError): boolean {
+  return errno === moved
 }
 
 function primaryCode(error: SQLiteError): number {

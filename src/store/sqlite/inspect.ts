@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite'
+import { moveObjects } from '../move/journal.ts'
 import { newerSchema } from '../newer-schema.ts'
 import { applyMigration, pragma, schemaVersion } from './database.ts'
 
@@ -36,9 +37,10 @@ export function schemaFaults(database: Database): string[] {
   try {
     const { stored } = schemaVersion(database)
     for (let version = 1; version <= stored; version++) applyMigration(fresh, version)
-    const [wanted, found] = [objects(fresh), objects(database)]
+    const [wanted, found, ofMoves] = [objects(fresh), objects(database), moveObjects()]
     return [
       ...[...found].flatMap(([name, sql]) => {
+        if (ofMoves.has(name) && ofMoves.get(name) === sql?.toLowerCase()) return []
         if (!wanted.has(name)) return [`its ${name} is not of OtpMint`]
         return wanted.get(name) === sql ? [] : [`its ${name} is not as OtpMint makes it`]
       }),
