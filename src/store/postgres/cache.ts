@@ -29,9 +29,6 @@ export async function touchApp(session: Session, appId: string): Promise<void> {
 
 type Deps = { database: Pick<Database, 'read'>; timers: Pick<Timers, 'soon'>; max?: number }
 
-/** A load that is running; `begunAt` and the time of a question are counted, not measured. */
-type Load = { begunAt: number; loaded: Promise<Loaded<object> | null> }
-
 /**
  * Keeps apps in memory, which are read with every request and change rarely. Any node may change
  * them, so that each answer is first compared with the app's stamp in the database; all questions of
@@ -40,16 +37,14 @@ type Load = { begunAt: number; loaded: Promise<Loaded<object> | null> }
 export function createAppCache({ database, timers, max = cachedMax }: Deps): AppCache {
   const stampOf = createStamps({ database, timers })
   const kept = new Map<string, Loaded<object>>()
-  const loads = new Map<string, Load>()
-  let count = 0
+  const loads = new Map<string, Promise<Loaded<object> | null>>()
 
-  function begin(name: string, load: () => Promise<Loaded<object> | null>): Load {
-    const loaded = load()
-      .then((value) => keep(name, value && freeze(value)))
+  function begin(name: string, load: () => Promise<Loaded<object> | null>) {
+    const loading = load()
+      .then((loaded) => keep(name, loaded && freeze(loaded)))
       .finally(() => loads.delete(name))
-    const begun = { begunAt: ++count, loaded }
-    loads.set(name, begun)
-    return begun
+    loads.set(name, loading)
+    return loading
   }
 
   function keep(name: string, loaded: Loaded<object> | null): Loaded<object> | null {
@@ -63,15 +58,13 @@ export function createAppCache({ database, timers, max = cachedMax }: Deps): App
 
   return {
     async get(name, load) {
-      const askedAt = ++count
-      // A load that fails is not the failure of those who have only waited for it.
-      await loads.get(name)?.loaded.catch(() => null)
+      // One that has begun before this call may have read before it; its failure is not this one's.
+      await loads.get(name)?.catch(() => null)
       const known = kept.get(name)
       if (known && (await stampOf(known.appId)) === known.stamp) return known.value as never
-      // Others that waited with this call may have begun to load, which is late enough for it too.
-      const running = loads.get(name)
-      const begun = running && running.begunAt > askedAt ? running : begin(name, load)
-      return ((await begun.loaded)?.value ?? null) as never
+      // One that others have begun meanwhile reads late enough.
+      const loaded = await (loads.get(name) ?? begin(name, load))
+      return (loaded?.value ?? null) as never
     },
   }
 }
