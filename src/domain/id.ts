@@ -15,6 +15,11 @@ export function newTimedId(random: Random, now: number): string {
   return base62Digits(now, 8) + randomBase62(random, 22)
 }
 
+/** What ids of a time begin with: those before it are smaller, those of it and after it are not. */
+export function idAt(time: number): string {
+  return base62Digits(Math.max(0, time), 8)
+}
+
 /** True for text that can be an id of `newTimedId`. */
 export function isTimedId(text: string): boolean {
   return /^[0-9A-Za-z]{30}$/.test(text)

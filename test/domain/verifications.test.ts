@@ -208,7 +208,7 @@ describe('the outbox', () => {
     const [endpoint] = w.app.endpoints
     const lane = { appId: w.app.id, channel: 'email' as const, endpointId: endpoint?.id ?? '' }
     expect(w.outboxState.woken).toEqual([lane])
-    const due = { node: 'other', now: w.clock.now(), dueWithinMs: dayMs, silentSince: 0 }
+    const due = { node: 'other', now: w.clock.now(), from: '', dueWithinMs: dayMs, silentSince: 0 }
     const claimed = await w.deliveries.claim({ ...due, lane, leaseUntil: noon + 1, limit: 9 })
     expect(claimed.length).toBe(1)
   })

@@ -86,7 +86,7 @@ export function learningContract(open: OpenStores): void {
     const command = chosenStart({ lease: null })
     await verifications.start(command)
     const lane = { appId: 'app', channel: 'email', endpointId: 'one' } as const
-    const due = { node: 'a', now: noon, dueWithinMs: dayMs, silentSince: noon }
+    const due = { node: 'a', now: noon, from: '', dueWithinMs: dayMs, silentSince: noon }
 
     expect(await deliveries.history(keyOf(command))).toMatchObject([{ chosen }])
     const claim = { ...due, lane, leaseUntil: noon + 1000, limit: 10 }

@@ -274,7 +274,8 @@ export function cancelCommand(command: StartCommand, now = noon) {
 
 /** A claim by node `a`, which takes nodes as silent after 15 seconds. */
 export function due(now: number, change: Partial<Due> = {}): Due {
-  return { node: 'a', now, dueWithinMs: 900_000, silentSince: now - 15_000, ...change }
+  const looked = { from: '', dueWithinMs: 900_000, silentSince: now - 15_000 }
+  return { node: 'a', now, ...looked, ...change }
 }
 
 export function tryOf(change: Partial<Try> = {}): Try {

@@ -1,3 +1,5 @@
+import { dayMs } from '../verification/limits.ts'
+
 /** The duration of a node's lease of a delivery, in ms. */
 export const leaseMs = 90_000
 
@@ -8,6 +10,9 @@ export const leaseMs = 90_000
 export const silentMs = 13_000
 /** The most by which a node and the one that takes over from it may judge a time differently, in ms. */
 const marginMs = 1_000
+
+/** Older deliveries, in ms, have an expired code: it is valid for a day at most. */
+export const openMaxMs = 2 * dayMs
 
 /** This node's right to send a message that other nodes take over when it is silent. */
 export type Lease = {

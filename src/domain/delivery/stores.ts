@@ -70,6 +70,8 @@ export type DeliveryStore = {
 export type Due = {
   node: string
   now: number
+  /** Deliveries with smaller ids have an expired code, so that they need not be looked at. */
+  from: string
   /** The longest wait of a delivery; a longer one was written by a wrong clock and is due. */
   dueWithinMs: number
   /** Leases of nodes that were last seen before this time are free. */

@@ -1,8 +1,9 @@
 import { retryAfterMaxMs } from '../../domain/delivery/after-try.ts'
 import type { Delivery } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
-import { leaseMs, silentMs } from '../../domain/delivery/lease.ts'
+import { leaseMs, openMaxMs, silentMs } from '../../domain/delivery/lease.ts'
 import type { Due } from '../../domain/delivery/stores.ts'
+import { idAt } from '../../domain/id.ts'
 import { type Log, lateMs, type Ports } from '../../domain/ports.ts'
 import { nameOf } from '../../domain/problem.ts'
 import { type Lane, room } from './lane.ts'
@@ -102,5 +103,11 @@ export function createClaims(ports: ClaimPorts): Claims {
 
 function dueNow({ clock, node }: ClaimPorts): Due {
   const now = clock.now()
-  return { node, now, dueWithinMs: retryAfterMaxMs + lateMs, silentSince: now - silentMs }
+  return {
+    node,
+    now,
+    from: idAt(now - openMaxMs),
+    dueWithinMs: retryAfterMaxMs + lateMs,
+    silentSince: now - silentMs,
+  }
 }

@@ -47,6 +47,9 @@ export function createDue({ database, wake }: DueDeps): LaneMethods {
   }
 }
 
+/** The first condition leaves out the partitions of earlier days when the statement is planned. */
+const isOpen = 'id >= $from and due_at is not null'
+
 const never = Number.MAX_SAFE_INTEGER
 
 /**
@@ -56,10 +59,10 @@ const never = Number.MAX_SAFE_INTEGER
  */
 const holdersOf = (lane: string) => `
   with recursive nodes_with (node) as (
-    select min(leased_by) from deliveries where due_at is not null and ${lane}
+    select min(leased_by) from deliveries where ${isOpen} and ${lane}
     union all
     select (select min(leased_by) from deliveries
-      where due_at is not null and ${lane} and leased_by > node)
+      where ${isOpen} and ${lane} and leased_by > node)
     from nodes_with where node is not null)
   select node, case when is_gone then ${never} else $now::bigint end as before,
     case when is_gone or node = $node then ${never}
@@ -70,7 +73,7 @@ const holdersOf = (lane: string) => `
     from nodes_with where node is not null) as judged`
 
 const dueOf = (lane: string, columns: string, rest: string) => {
-  const held = `select ${columns} from deliveries where due_at is not null and ${lane}
+  const held = `select ${columns} from deliveries where ${isOpen} and ${lane}
     and leased_by = holders.node and expires_at > $now`
   return `
     select * from (${held} and due_at <= holders.before order by due_at ${rest}) as usual
@@ -92,7 +95,7 @@ const claim = `
       ${dueOf(thisLane, 'id, try_at', 'limit $limit for update skip locked')}) as mine
     order by mine.try_at, mine.id limit $limit)
   update deliveries set due_at = $leaseUntil, leased_by = $node
-  where id = any(array(select id from due))
+  where id >= $from and id = any(array(select id from due))
   returning ${deliveryColumns}, try_at`
 
 const laneOf = `app_id = lanes.app_id and channel = lanes.channel
@@ -103,12 +106,12 @@ const firstLane = `order by app_id, channel, endpoint_id limit 1`
 const nextLanes = `
   with recursive lanes as (
     (select app_id, channel, endpoint_id, 1 as number from deliveries
-      where due_at is not null
+      where ${isOpen}
         and (app_id, channel, endpoint_id) > ($appId, $channel, $endpointId) ${firstLane})
     union all
     select following.*, lanes.number + 1 from lanes cross join lateral (
       select app_id, channel, endpoint_id from deliveries
-      where due_at is not null
+      where ${isOpen}
         and (app_id, channel, endpoint_id) > (lanes.app_id, lanes.channel, lanes.endpoint_id)
       ${firstLane}) as following
     where lanes.number < $count)
@@ -140,8 +143,8 @@ function toLane({ appId, channel, endpointId }: LaneRow): Lane {
   return { appId, channel, endpointId: endpointId === '' ? null : endpointId }
 }
 
-function valuesOf({ node, now, dueWithinMs, silentSince }: Due) {
-  return { node, now, dueWithinMs, silentSince }
+function valuesOf({ node, now, from, dueWithinMs, silentSince }: Due) {
+  return { node, now, from, dueWithinMs, silentSince }
 }
 
 /** Before every lane for null. */

@@ -1,4 +1,4 @@
-import { base62Digits } from '../../domain/id.ts'
+import { idAt } from '../../domain/id.ts'
 import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
@@ -20,11 +20,6 @@ type Range = { before: number; limit: number }
 const heldMs = 60_000
 /** Rows of an old partition are read faster than others are deleted. */
 const readFactor = 10
-
-/** What ids of a time begin with: those before it are smaller, those of it and after it are not. */
-export function idAt(at: number): string {
-  return base62Digits(Math.max(0, at), 8)
-}
 
 /**
  * Makes the partitions of the next days, and drops those of days that are over altogether; either

@@ -1,4 +1,5 @@
 import { countrySlotMs } from '../../domain/delivery/spending.ts'
+import { idAt } from '../../domain/id.ts'
 import type { MaintenanceStore, SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { type ExpiredRow, expiredColumns, expiredEvent, forgotten } from '../verification-row.ts'
@@ -6,7 +7,7 @@ import type { Database } from './database.ts'
 import type { AddEvents } from './events.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
-import { createPartitions, deleteVerifications, idAt } from './retire.ts'
+import { createPartitions, deleteVerifications } from './retire.ts'
 import { sweepMessages } from './webhook-messages.ts'
 
 /** The keeping time of inbox messages and of nodes that are gone. */

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Lane, readHandover } from '../../../src/domain/delivery/handover.ts'
-import { leaseMs } from '../../../src/domain/delivery/lease.ts'
+import { leaseMs, openMaxMs } from '../../../src/domain/delivery/lease.ts'
 import type { DeliveryState } from '../../../src/domain/ports.ts'
+import { settingFields } from '../../../src/domain/settings.ts'
 import { cancelVerification } from '../../../src/domain/verification/cancel.ts'
 import { checkVerification } from '../../../src/domain/verification/check.ts'
 import { resendVerification } from '../../../src/domain/verification/resend.ts'
@@ -16,6 +17,9 @@ import {
   unreachable,
 } from './simulated-servers.ts'
 import { only, openStage, type Stage, type Started } from './stage.ts'
+
+// Time is simulated, but the machine may be busy.
+setDefaultTimeout(60_000)
 
 let stage: Stage
 beforeEach(async () => {
@@ -289,6 +293,10 @@ describe('a message of another process', () => {
 
     expect(server(other).accepted.size).toBe(100)
   })
+})
+
+test('a look at the outbox covers every delivery whose code may be valid', () => {
+  expect(settingFields.ttlSeconds.max * 1000).toBeLessThan(openMaxMs)
 })
 
 describe('a node that was stopped in a hand-over, and goes on', () => {
