@@ -27,9 +27,11 @@ export type TokenPorts = Pick<Ports, 'keyring' | 'clock' | 'timers' | 'httpOut'>
 }
 
 type Entry = {
-  /** The secret that the token was made with, and the version of the app that has it. */
+  /** The secret that is stored by now, and the version of the app that has it. */
   sealed: Uint8Array
   version: number
+  /** When the admin last changed the endpoint. */
+  updatedAt: number
   token: string | null
   renewAt: number
   endsAt: number
@@ -54,12 +56,17 @@ export function createTokens(ports: TokenPorts): Tokens {
   const { timers } = ports
   const entries = new Map<string, Entry>()
 
-  const entryOf = (id: string, sealed: Uint8Array, version: number): Entry => {
+  const entryOf = (app: App, endpoint: EmailEndpoint, sealed: Uint8Array): Entry => {
+    const [{ version }, { id, updatedAt }] = [app, endpoint]
     const known = entries.get(id)
     // Messages of an older version still come for a while after a change.
     if (known && (version < known.version || isSame(known.sealed, sealed))) return known
+    // Another node has stored a new refresh token, or a key rotation the same secret: the token stays.
+    if (known?.updatedAt === updatedAt && openSecret(ports, app, endpoint)) {
+      return Object.assign(known, { sealed, version })
+    }
     const state = { token: null, renewAt: 0, endsAt: 0, running: null }
-    const entry: Entry = { sealed, version, ...state, isDoubted: false, pause: null }
+    const entry: Entry = { sealed, version, updatedAt, ...state, isDoubted: false, pause: null }
     entries.delete(id)
     entries.set(id, entry)
     const [oldest] = entries.keys()
@@ -74,9 +81,9 @@ export function createTokens(ports: TokenPorts): Tokens {
   }
   return {
     get(app, endpoint) {
-      const { id, secretSealed } = endpoint
+      const { secretSealed } = endpoint
       if (!secretSealed) return { outcome: notOpened }
-      const entry = entryOf(id, secretSealed, app.version)
+      const entry = entryOf(app, endpoint, secretSealed)
       const now = timers.monotonic()
       const mayAsk = !entry.pause || now >= entry.pause.until
       if (entry.token !== null && now < entry.endsAt) {

@@ -110,7 +110,9 @@ describe('a token is asked for', () => {
     await get(google)
     await get(tokenApp('google', {}, { id: 'other' }))
     // Sealed anew, as by a change of the admin.
-    const changed = tokenApp('google', {}, { version: 2 })
+    const { endpoints, ...next } = tokenApp('google', {}, { version: 2 })
+    const updatedAt = noon + 1
+    const changed = { ...next, endpoints: endpoints.map((one) => ({ ...one, updatedAt })) }
     expect(await get(changed)).toEqual({ credential: 'token-3' })
 
     // Messages that were read before the change.
@@ -327,6 +329,34 @@ describe('a new refresh token', () => {
     await get(next)
     expect(server.asked.at(-1)?.form['refresh_token']).toBe('0.new')
     expect(stored).toHaveLength(1)
+  })
+
+  test('that one node stores is used by the others with their next request, and no sooner', async () => {
+    server.reply = (number) =>
+      Response.json(grant(`token-${number}`, { refresh_token: `0.${number}` }))
+    let stored = tokenApp('microsoft')
+    const renewSecret = async ({ from, to }: SecretRenewal) => {
+      const endpoint = only(stored)
+      if (endpoint.secretSealed !== from) return false
+      const endpoints = [{ ...endpoint, secretSealed: to }]
+      stored = { ...stored, version: stored.version + 1, endpoints }
+      return true
+    }
+    const nodes = [open(renewSecret), open(renewSecret)]
+    const each = async () => {
+      const found = []
+      for (const { get } of nodes) found.push(await get(stored))
+      return found
+    }
+
+    const first = await each()
+    for (const _ of Array.from({ length: 5 })) expect(await each()).toEqual(first)
+    expect(server.asked).toHaveLength(2)
+    for (const { advance } of nodes) advance(3_700_000)
+    await each()
+
+    const used = server.asked.map(({ form }) => form['refresh_token'])
+    expect(used).toEqual(['0.old', '0.1', '0.2', '0.3'])
   })
 
   test('that cannot be stored is forgotten, and the token is used', async () => {
