@@ -2,11 +2,23 @@ import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, te
 import { SQL } from 'bun'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
 import type { Timers } from '../../src/domain/ports.ts'
+import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { lanesMax, pauseMs, testEveryMs } from '../../src/store/postgres/wake.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
-import { due, noon, times } from '../support/commands.ts'
+import {
+  attempt,
+  cancelCommand,
+  due,
+  keyOf,
+  newDelivery,
+  noon,
+  settleCommand,
+  startCommand,
+  stopped,
+  times,
+} from '../support/commands.ts'
 import { eventually } from '../support/executable.ts'
 
 setDefaultTimeout(60_000)
@@ -89,6 +101,86 @@ describe('claims of several nodes', () => {
     expect(claimed.sort((a, b) => (a.id < b.id ? -1 : 1))).toEqual(stored)
     expect(new Set(claimed.map(({ node }) => node)).size).toBe(3)
   })
+})
+
+test('nodes that write to the same verifications at once never wait in a circle', async () => {
+  await newDatabase()
+  const nodes = await Promise.all(times(3, () => openNode()))
+  const pick = (index: number) => nodes[index % nodes.length] as PostgresStore
+  const route = [
+    { channel: 'email', recipient: 0, endpointId: 'endpoint' },
+    { channel: 'webhook', recipient: 0, endpointId: 'other' },
+  ] as const
+  const commands = times(60, (index) =>
+    startCommand({ route: [...route], fallBackMs: 60_000, now: noon + index }),
+  )
+  await Promise.all(commands.map((command, index) => pick(index).verifications.start(command)))
+  const delivery = (channel: 'email' | 'webhook', endpointId: string) => {
+    return { ...newDelivery({ now: noon + 100, endpointId }), channel }
+  }
+  const deferred = { status: 'deferred', event: 'delivery.deferred' } as const
+  const refused = { status: 'refused', event: 'delivery.refused' } as const
+  const writes: ((index: number) => Promise<unknown>)[] = [
+    ...times(4, (turn) => async (index: number) => {
+      const command = commands[(turn % 2 ? index : 59 - index) % 60] as StartCommand
+      const again = { endpointId: 'endpoint', at: noon, lease: null }
+      const counted = { endpointId: 'endpoint', isRefusal: turn === 0 }
+      const id = `s${turn}${index}`
+      const suppress = { id, endpointId: 'endpoint', cause: 'refused', code: '550' } as const
+      await pick(index + turn).deliveries.settle(
+        turn === 0
+          ? settleCommand(command, { ...refused, counted, suppress })
+          : settleCommand(command, { ...deferred, counted, again }),
+      )
+    }),
+    (index) => {
+      const command = commands[59 - index] as StartCommand
+      const move = { delivery: delivery('webhook', 'other'), hasNext: false, stopped }
+      const fallBackAt = command.verification.createdAt + 60_000
+      const now = noon + 70_000
+      return pick(index).verifications.fallBack({ ...keyOf(command), now, fallBackAt, move })
+    },
+    (index) => pick(index).verifications.cancel(cancelCommand(commands[index] as StartCommand)),
+    (index) => pick(index + 1).verifications.chargeAttempt(attempt(commands[index] as never, true)),
+    (index) =>
+      pick(index).deliveries.claim({ ...due(noon + 1), lane, leaseUntil: noon + 9, limit: 20 }),
+    (index) => {
+      const ids = commands.map((command) => command.delivery.id)
+      return pick(index + 2).deliveries.release({ node: 'a', ids: index % 2 ? ids : ids.reverse() })
+    },
+    (index) => {
+      const bounce = { detail: 'gone', cause: null, code: null, event: 'delivery.bounced' } as const
+      const { delivery } = settleCommand(commands[index] as StartCommand)
+      const suppress = { id: `b${index}`, endpointId: null, cause: 'bounced', code: null } as const
+      return pick(index).deliveries.bounce({
+        delivery,
+        ...bounce,
+        suppress,
+        follow: null,
+        now: noon,
+      })
+    },
+    () =>
+      pick(0).deliveries.expire({ now: noon + 700_000, limit: 7, event: 'delivery.undeliverable' }),
+  ]
+
+  const done = await Promise.allSettled(
+    times(60, (index) => writes.map((write) => write(index))).flat(),
+  )
+
+  expect(done.filter(({ status }) => status === 'rejected')).toEqual([])
+  // What a process has counted is visible once it has ended.
+  await Promise.all(closers.splice(0).map((close) => close()))
+  await eventually(async () => {
+    const [open] = await rows(`select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`)
+    return open?.['count'] === 0
+  })
+  expect(
+    await rows(
+      'select deadlocks::int as deadlocks from pg_stat_database where datname = current_database()',
+    ),
+  ).toEqual([{ deadlocks: 0 }])
 })
 
 describe('an announcement', () => {
