@@ -16,7 +16,7 @@ export type Partition = { table: PartitionedTable; day: number }
 /** Days after today for which there is a partition already, in case that none can be made. */
 export const daysAhead = 3
 /** The most rows of a day that are moved from the default partition to the day's own. */
-const movedMax = 10_000
+const rowsMovedMax = 10_000
 
 export function dayOf(at: number): number {
   return Math.floor(at / dayMs)
@@ -39,7 +39,7 @@ export async function listPartitions(database: Pick<Database, 'read'>): Promise<
 /** Makes the partitions of these days, both included; a day that is left in the default one is none. */
 export async function makePartitions(
   database: Pick<Database, 'read' | 'write'>,
-  { from, to }: { from: number; to: number },
+  { from, to, movedMax = rowsMovedMax }: { from: number; to: number; movedMax?: number },
 ): Promise<void> {
   const there = new Set((await listPartitions(database)).map(nameOf))
   for (const table of partitionedTables) {

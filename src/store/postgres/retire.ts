@@ -16,8 +16,8 @@ import {
 type Deps = { database: Database; timers: Pick<Timers, 'monotonic'> }
 type Range = { before: number; limit: number }
 
-/** So long nothing is tried again after a partition could not be locked. */
-const heldMs = 60_000
+/** So long nothing is tried again after a table could not be locked, for example beside a backup. */
+const heldMs = 600_000
 /** Rows of an old partition are read faster than others are deleted. */
 const readFactor = 10
 
@@ -27,10 +27,28 @@ const readFactor = 10
  */
 export function createPartitions({ database, timers }: Deps) {
   const retire = createRetire(database)
+  const [unlessMakingIsHeld, unlessRetiringIsHeld] = [holdBack(timers), holdBack(timers)]
   let madeOn: number | null = null
+
+  return {
+    make: (now: number) =>
+      unlessMakingIsHeld(async () => {
+        const day = dayOf(now)
+        if (madeOn === day) return 0
+        await makePartitions(database, { from: day, to: day + daysAhead })
+        madeOn = day
+        return 0
+      }),
+    /** Does one step with what is older than `before`; how many rows were read or dropped. */
+    retire: (range: Range) => unlessRetiringIsHeld(() => retire(range)),
+  }
+}
+
+/** Does nothing for a while after the database could not do it. */
+function holdBack(timers: Deps['timers']) {
   let heldUntil = Number.NEGATIVE_INFINITY
 
-  async function unlessHeld(work: () => Promise<number>): Promise<number> {
+  return async (work: () => Promise<number>): Promise<number> => {
     if (timers.monotonic() < heldUntil) return 0
     try {
       return await work()
@@ -39,19 +57,6 @@ export function createPartitions({ database, timers }: Deps) {
       heldUntil = timers.monotonic() + heldMs
       return 0
     }
-  }
-
-  return {
-    make: (now: number) =>
-      unlessHeld(async () => {
-        const day = dayOf(now)
-        if (madeOn === day) return 0
-        await makePartitions(database, { from: day, to: day + daysAhead })
-        madeOn = day
-        return 0
-      }),
-    /** Does one step with what is older than `before`; how many rows were read or dropped. */
-    retire: (range: Range) => unlessHeld(() => retire(range)),
   }
 }
 
@@ -119,7 +124,7 @@ async function keepFailuresOf(
 ): Promise<{ seen: number; last: string | null }> {
   const [some] = await session.query<{ seen: number; last: string | null }>(
     `select count(*) as seen, max(id) as last from (
-      select id from verifications where id > $after and id < $end order by id limit $limit) as some`,
+      select id from verifications where id > $after and id < $end order by id limit $limit) as rows`,
     range,
   )
   if (!some || some.last === null) return { seen: 0, last: null }

@@ -33,7 +33,7 @@ $$;
 -- moved_max of them the day stays there, because nobody reads or writes them meanwhile. 'there', 'made'
 -- or 'left'.
 create function make_partition__v(parent text, day bigint, moved_max bigint) returns text
-language plpgsql security definer set lock_timeout = '500ms' as $$
+language plpgsql security definer set lock_timeout = '2s' as $$
 declare
   made constant text := partition_name__v(parent, day);
   rest constant text := parent || '_default';
@@ -54,6 +54,8 @@ begin
   elsif parent = 'delivery_tries' then
     id_column := 'delivery_id';
   end if;
+  -- Everything that reads or writes the table waits behind this one.
+  perform set_config('lock_timeout', '500ms', true);
   of_day := format('%I >= %L and %I < %L', id_column, from_id, id_column, to_id);
   execute format('lock table %I in access exclusive mode', rest);
   execute format('select count(*) from (select from %I where %s limit %s) as row',
@@ -78,7 +80,7 @@ $$;
 -- Drops the partition of a day; about how many rows it had. Null, and nothing is dropped, while it has a
 -- code that is not forgotten.
 create function drop_partition__v(parent text, day bigint) returns bigint
-language plpgsql security definer set lock_timeout = '200ms' as $$
+language plpgsql security definer set lock_timeout = '2s' as $$
 declare
   old constant text := partition_name__v(parent, day);
   is_needed boolean := false;
@@ -90,6 +92,8 @@ begin
   if found is null then
     return 0;
   end if;
+  -- Everything that reads or writes the table waits behind this one.
+  perform set_config('lock_timeout', '200ms', true);
   execute format('lock table only %I in access exclusive mode', parent);
   if parent = 'verifications' then
     execute format('select exists (select from %I where code_digest is not null)', old)
