@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Timers } from '../../src/domain/ports.ts'
+import { createCredentialLimit } from '../../src/http/core/credential-limit.ts'
+import { createCredentialWatch } from '../../src/http/core/credential-watch.ts'
 import { systemTimers } from '../../src/system.ts'
 import { strangeKey } from '../support/world.ts'
 import { type Site, site } from './fixture.ts'
@@ -28,8 +30,12 @@ function manualTimers(): { timers: Timers; minute(): Promise<void> } {
 }
 
 async function watched() {
-  const { timers, minute } = manualTimers()
+  const { timers, minute: run } = manualTimers()
   const at = await site({ ports: { timers } })
+  const minute = () => {
+    at.clock.advance(60_000)
+    return run()
+  }
   const fail = async (count: number, from = '192.0.2.1') => {
     for (let i = 0; i < count; i++) {
       await at.call('GET', '/v1/apps', { token: strangeKey('admin'), from })
@@ -105,4 +111,55 @@ test('at most a thousand failing addresses are remembered', async () => {
   expect(lines('unknown_credentials')).toMatchObject([
     { count: 1100, client: 'others', detail: expect.stringContaining('1001 addresses') },
   ])
+})
+
+/** Two nodes on one store, whose minutes end together. */
+async function twoNodes() {
+  const at = await site()
+  const nodes = [1, 2].map(() => {
+    const { timers, minute } = manualTimers()
+    const ports = { ...at.ports, timers }
+    return { minute, limit: createCredentialLimit(ports, createCredentialWatch(ports).note) }
+  })
+  const client = { name: '192.0.2.1', wide: null }
+  /** Calls without a valid credential, of which each node gets its share. */
+  const fail = async (shares: number[]) => {
+    for (const [index, count] of shares.entries()) {
+      for (let i = 0; i < count; i++)
+        await nodes[index]?.limit.chargeFailure(client).catch(() => {})
+    }
+  }
+  const minute = async () => {
+    at.clock.advance(60_000)
+    for (const node of nodes) await node.minute()
+  }
+  return { at, fail, minute }
+}
+
+test('an address that spreads its calls over two nodes is reported', async () => {
+  const { at, fail, minute } = await twoNodes()
+
+  await fail([6, 6])
+  await minute()
+
+  expect(await alarmsOf(at)).toMatchObject([{ kind: 'unknown_credentials', until: null }])
+})
+
+test('a quiet node does not clear the alarm of another one, and one of them clears it', async () => {
+  const { at, fail, minute } = await twoNodes()
+  const cleared = async () => {
+    const query = { appId: null, type: 'alarm.cleared', limit: 10, cursor: null } as const
+    return (await at.ports.events.list(query)).items.length
+  }
+  for (let i = 0; i < 15; i++) {
+    await fail([20, 0])
+    await minute()
+  }
+  expect([(await alarmsOf(at)).length, await cleared()]).toEqual([1, 0])
+
+  for (let i = 0; i < 9; i++) await minute()
+  expect([(await alarmsOf(at)).length, await cleared()]).toEqual([1, 0])
+  await minute()
+
+  expect([(await alarmsOf(at)).length, await cleared()]).toEqual([0, 1])
 })

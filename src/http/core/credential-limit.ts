@@ -29,7 +29,7 @@ const wideFactor = 8
 
 export function createCredentialLimit(
   ports: LimitPorts,
-  onFailure: (client: ClientAddress) => void = () => {},
+  onFailure: (client: ClientAddress, outcome: 'unknown' | 'refused') => void = () => {},
 ): CredentialLimit {
   const { limits, keyring, clock } = ports
   const good = createGoodRecords(ports)
@@ -40,7 +40,7 @@ export function createCredentialLimit(
     for (const row of rowsOf(ports, client, factor)) {
       const taken = await limits.take(row, now)
       if (taken.taken) continue
-      onFailure(client)
+      onFailure(client, 'refused')
       const retryAfterSeconds = secondsUntil(taken.retryAt, now)
       throw new Problem('rate_limited', { limit: taken.name, retryAfterSeconds })
     }
@@ -48,7 +48,7 @@ export function createCredentialLimit(
 
   async function chargeFailure(client: ClientAddress): Promise<void> {
     await take(client, 1)
-    onFailure(client)
+    onFailure(client, 'unknown')
   }
 
   return {
@@ -61,7 +61,7 @@ export function createCredentialLimit(
       const found = await lookUp()
       if (found !== null) await good.remember([pair, address])
       else if (isKnown) await chargeFailure(client)
-      else onFailure(client)
+      else onFailure(client, 'unknown')
       return found
     },
   }

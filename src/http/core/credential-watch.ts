@@ -2,17 +2,23 @@ import { clearAlarm, raiseAlarm } from '../../domain/alarm.ts'
 import type { HttpPorts } from '../ports.ts'
 import type { ClientAddress } from './client-ip.ts'
 
-type WatchPorts = Pick<HttpPorts, 'log' | 'timers' | 'clock' | 'alarms' | 'settings'>
+type WatchPorts = Pick<
+  HttpPorts,
+  'log' | 'timers' | 'clock' | 'alarms' | 'limits' | 'keyring' | 'settings'
+>
 
 export type CredentialWatch = {
-  /** Notes a call whose credential was unknown, or refused without a look-up. */
-  note(client: ClientAddress): void
+  /**
+   * Notes a call whose credential was unknown, or one that was refused without a look-up because its
+   * address is over the limit, which all nodes share.
+   */
+  note(client: ClientAddress, outcome: 'unknown' | 'refused'): void
   stop(): void
 }
 
 const alarm = { kind: 'unknown_credentials', appId: null, endpointId: null } as const
 const minuteMs = 60_000
-/** The alarm is cleared after so many minutes without an address above the limit. */
+/** The alarm is cleared after so many minutes without an address above the limit, on any node. */
 const calmMinutes = 10
 /** Addresses that are counted separately in one minute; the others count as `others`. */
 const addressesMax = 1000
@@ -23,7 +29,9 @@ const addressesMax = 1000
  */
 export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
   const { log, timers, settings } = ports
+  const calm = createCalm(ports)
   const counts = new Map<string, number>()
+  let isRefused = false
   let cancel: (() => void) | null = null
   // An alarm that an earlier process left on is cleared like one of this process.
   let calmFor = 0
@@ -50,18 +58,25 @@ export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
     const [client, most] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0])
     const count = [...counts.values()].reduce((sum, each) => sum + each, 0)
     const detail = `${counts.size} addresses; ${most} from this one`
+    const isAbove = isRefused || most > settings.ipFailuresPerMinute
     counts.clear()
+    isRefused = false
     if (count > 0) log.warn('unknown_credentials', { client, count, detail })
-    const isAbove = most > settings.ipFailuresPerMinute
     calmFor = isAbove ? 0 : calmFor + 1
     isWatching = calmFor < calmMinutes
     if (isWatching) schedule()
-    if (isAbove) await raiseAlarm(ports, alarm, { client, count: most }, { client })
-    else if (!isWatching) await clearAlarm(ports, alarm)
+    if (isAbove) {
+      await calm.disturb()
+      await raiseAlarm(ports, alarm, { client, count: most }, { client })
+    } else if (!isWatching) {
+      if (await calm.isDisturbed()) return watch()
+      await clearAlarm(ports, alarm)
+    }
   }
 
   return {
-    note({ name }) {
+    note({ name }, outcome) {
+      if (outcome === 'refused') isRefused = true
       const isNew = !counts.has(name) && counts.size >= addressesMax
       const place = isNew ? 'others' : name
       counts.set(place, (counts.get(place) ?? 0) + 1)
@@ -72,5 +87,17 @@ export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
       cancel?.()
       cancel = null
     },
+  }
+}
+
+/** Remembers in the store, for all nodes, when one has last seen an address above the limit. */
+function createCalm({ limits, keyring, clock }: Pick<WatchPorts, 'limits' | 'keyring' | 'clock'>) {
+  const key = () => keyring.limitIndex('unknown_credentials', '')
+  // A report is later than its minute.
+  const keptMs = (calmMinutes - 1) * minuteMs
+
+  return {
+    disturb: () => limits.remember(key(), clock.now() + keptMs),
+    isDisturbed: () => limits.remembers({ key: key(), now: clock.now(), withinMs: keptMs }),
   }
 }
