@@ -52,7 +52,7 @@ export function createChecks(deps: Deps): (command: AttemptCommand) => Promise<A
 }
 
 const checkMany = `
-  select checked_id, outcome, kept_answer, kept_at, ${verificationColumns}
+  select checked_id, outcome, kept_answer, kept_at, phone_country, phone_at, ${verificationColumns}
   from check_many__v($commands::jsonb, $shard, $countrySlotMs) as checked
     cross join lateral unnest(array[checked.verification])`
 
@@ -62,11 +62,13 @@ type Row = VerificationRow & {
   outcome: AttemptResult['outcome'] | 'to_tell'
   keptAnswer: string | null
   keptAt: number | null
+  phoneCountry: string | null
+  phoneAt: number | null
 }
 
 type Checked = { command: AttemptCommand; verification: Verification | null } & Pick<
   Row,
-  'outcome' | 'keptAnswer' | 'keptAt'
+  'outcome' | 'keptAnswer' | 'keptAt' | 'phoneCountry' | 'phoneAt'
 >
 type Judged = Checked & { verification: Verification }
 
@@ -162,10 +164,22 @@ async function keepAnswers(session: Session, judged: Judged[]): Promise<void> {
 }
 
 async function countApprovals(session: Session, judged: Judged[]): Promise<void> {
-  const ids = judged.filter(isApproved).map(({ command: { id } }) => id)
-  if (ids.length === 0) return
-  const text = 'select count_approvals__v($ids::text[], $countrySlotMs)'
-  await session.run(text, { ids, countrySlotMs })
+  const handed = judged
+    .filter(isApproved)
+    .flatMap(({ command: { appId }, phoneCountry: country, phoneAt: at }) =>
+      country === null || at === null
+        ? []
+        : [{ appId, country, slot: Math.floor(at / countrySlotMs) }],
+    )
+  if (handed.length === 0) return
+  await session.run(
+    'select count_approvals__v($apps::text[], $countries::text[], $slots::bigint[])',
+    {
+      apps: handed.map(({ appId }) => appId),
+      countries: handed.map(({ country }) => country),
+      slots: handed.map(({ slot }) => slot),
+    },
+  )
 }
 
 function keyOf({ key, fingerprint }: KeptRequest) {

@@ -5,15 +5,15 @@
 -- `key_reused` (by the stored answer to an Idempotency-Key), and `to_tell`: nothing was done, because
 -- an event would follow and the app has webhooks, which only a caller without shard tells of it.
 --
--- The settings leave one plan for the statement that judges: through the commands in the order of their
--- ids, each to its row by an index. So all calls lock rows in one order. It is made once a connection,
--- because planning over all partitions takes longer than a batch.
+-- Plans are made once a connection, because planning over all partitions takes longer than a batch. Some
+-- are made while tables are empty, and must be right when they are full. So seq scans are off, and
+-- conditions are written so that one way is left: through the caller's rows, each to its own by an index.
+-- That goes in the order of ids, so that calls never wait for one another in a circle.
 create function check_many__v(commands jsonb, counter_shard bigint, country_slot_ms bigint)
 returns table (
   checked_id text, outcome text, kept_answer text, kept_at bigint, verification verifications)
 language plpgsql
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   telling text[] := '{}';
@@ -28,21 +28,26 @@ begin
   if counter_shard is not null then
     telling := array(
       select distinct app_id from webhooks
-      where app_id in (select one ->> 'appId' from jsonb_array_elements(commands) as one));
+      where app_id = any (array(
+        select one ->> 'appId' from jsonb_array_elements(commands) as one)));
   end if;
 
   if jsonb_path_exists(commands, '$[*].key') then
     -- All requests with a key are for one verification, whose row is the lock of the answer.
-    perform from verifications
-    where id = any (array(select one ->> 'id' from jsonb_array_elements(commands) as one))
-    order by id for update;
+    perform from (
+      select * from jsonb_to_recordset(commands) as one (id text, "appId" text, mode text)
+      order by id collate "C") as command
+    cross join lateral (
+      select from verifications
+      where id = command.id and app_id = "appId" and mode = command.mode for update) as locked;
     for checked_id, outcome, kept_answer, kept_at in
       select command.id, case when is_same then 'replayed' else 'key_reused' end,
-        case when is_same then stored.answer end, case when is_same then stored.kept_at end
+        case when is_same then answer end, case when is_same then kept_at end
       from jsonb_to_recordset(commands) as command
         (id text, key bytea, fingerprint bytea, since bigint)
-      join answers as stored on stored.key = command.key and stored.kept_at > command.since
-      cross join lateral (select stored.fingerprint = command.fingerprint as is_same) as compared
+      cross join lateral (
+        select answer, kept_at, answers.fingerprint = command.fingerprint as is_same from answers
+        where answers.key = command.key and kept_at > command.since offset 0) as stored
     loop
       answered_ids := answered_ids || checked_id;
       return next;
@@ -75,9 +80,12 @@ begin
           and is_right__v(code_digest, code_key_id, digests)
           then 'undeliverable' else delivery_status end
       from command
-      where verifications.id = command.id and app_id = "appId" and verifications.mode = command.mode
+      -- The row of the command, for which an equality would do if it could not be joined from the other
+      -- side; and a test for null, which is not that of the partial index.
+      where verifications.id = any (array[command.id])
+        and (app_id, verifications.mode, verifications.id) >= ("appId", command.mode, command.id)
+        and (app_id, verifications.mode, verifications.id) <= ("appId", command.mode, command.id)
         and status = 'pending' and attempts_spent < attempts_max
-        -- Written so that the partial index by expiry is no other plan.
         and (code_digest is null) is not true and expires_at > now
         and code_length = length and code_format = format and digests ->> code_key_id is not null
         -- The 10 s are `lateMs` of src/domain/ports.ts.
@@ -94,10 +102,11 @@ begin
     return query
       select command.id,
         case when command."appId" = any (telling) then 'to_tell' else 'refused' end,
-        null, null::bigint, stored
+        null, null::bigint, stored.row
       from jsonb_to_recordset(commands) as command (id text, "appId" text, mode text)
-      left join verifications as stored on stored.id = command.id
-        and stored.app_id = command."appId" and stored.mode = command.mode
+      left join lateral (
+        select verifications as row from verifications
+        where id = command.id and app_id = "appId" and mode = command.mode offset 0) as stored on true
       where command.id <> all (answered_ids || array(
         select (judged[place]).id from generate_subscripts(judged, 1) as place));
   end if;
@@ -123,9 +132,10 @@ begin
     from generate_subscripts(judged, 1) as place cross join lateral unnest(array[judged[place]])
     where status = 'approved' or attempts_spent >= attempts_max;
 
-    if approved_ids <> '{}' then
-      perform count_approvals__v(approved_ids, country_slot_ms);
-    end if;
+    perform count_approvals__v(array_agg(app_id), array_agg(phone_country),
+      array_agg(phone_at / country_slot_ms))
+    from unnest(judged) where status = 'approved' and phone_country is not null
+    having count(*) > 0;
     insert into app_minutes (app_id, minute, shard, checks, failures, approvals)
     select (judged[place]).app_id, times[place] / 60000, counter_shard, count(*),
       count(*) filter (where (judged[place]).status <> 'approved'),
@@ -146,32 +156,32 @@ language sql immutable as $$
 $$;
 
 -- Ends the deliveries of verifications that have ended, which the caller has locked: then none is added.
-create function end_deliveries__v(ended_ids text[]) returns void language plpgsql as $$
+create function end_deliveries__v(ended_ids text[]) returns void language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   due_ids text[];
 begin
-  -- Locked in order first, and then written as they are by then.
   due_ids := array(
-    select id from deliveries where verification_id = any (ended_ids) and due_at is not null
-    order by id for update);
+    select id from deliveries
+    where verification_id = any (ended_ids) and (due_at is null) is not true);
   if due_ids <> '{}' then
     update deliveries set status = 'undeliverable', due_at = null, leased_by = ''
-    where id = any (due_ids);
+    from (select id from unnest(due_ids) as due (id) order by id) as due
+    where deliveries.id = any (array[due.id]) and (due_at is null) is not true;
   end if;
 end
 $$;
 
--- Counts approvals for the country and the time of each first hand-over to a telephone number.
-create function count_approvals__v(approved_ids text[], country_slot_ms bigint)
+-- Counts approvals, each for the country and the time of its first hand-over to a telephone number.
+create function count_approvals__v(apps text[], countries text[], slots bigint[])
 returns void language plpgsql as $$
 declare
   one record;
 begin
   for one in
-    select app_id, phone_country as country, phone_at / country_slot_ms as slot,
-      count(*) as approvals
-    from verifications where id = any (approved_ids) and phone_country is not null
-    group by 1, 2, 3 order by 1, 2, 3
+    select app_id, country, slot, count(*) as approvals
+    from unnest(apps, countries, slots) as handed (app_id, country, slot)
+    group by 1, 2, 3 order by app_id collate "C", country collate "C", slot
   loop
     update app_countries set approved = approved + one.approvals
     where app_id = one.app_id and country = one.country and slot = one.slot;
