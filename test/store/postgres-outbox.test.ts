@@ -6,6 +6,7 @@ import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { lanesMax, pauseMs, testEveryMs } from '../../src/store/postgres/wake.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
+import { startPgBouncer } from '../postgres/pgbouncer.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import {
   attempt,
@@ -279,6 +280,28 @@ describe('a connection that listens', () => {
     first.deliveries.announce(lane)
 
     await eventually(() => heard.length === 1)
+  })
+
+  test('goes past PgBouncer, whose transaction mode drops notifications without a word', async () => {
+    await newDatabase()
+    const pooler = await startPgBouncer(server.port)
+    const url = pooler.through(database)
+    const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
+    const nodes = await Promise.all(
+      [connect, client].map((connectDirect) =>
+        openPostgresStore({ connect, connectDirect, timers: systemTimers, random: systemRandom }),
+      ),
+    )
+    const [through, past] = nodes.map(listenOn)
+    await eventually(async () => (await listeners()).length === 2)
+    const announcing = await openNode()
+
+    announcing.deliveries.announce(lane)
+    await eventually(() => past?.length === 1)
+    expect(through).toEqual([])
+
+    await Promise.all(nodes.map((node) => node.close()))
+    await pooler.stop()
   })
 
   test('is replaced when it hears nothing any more', async () => {
