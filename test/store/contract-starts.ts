@@ -223,7 +223,7 @@ function budgets(open: OpenStores): void {
       const recipient = { recipientKey: bytes(32), budget }
       const { command } = await start(stores, { ...recipient, now: noon })
       await verifications.chargeAttempt(attempt(command, false))
-      const sweep = { verificationsBefore: noon + 1 }
+      const sweep = { verificationsBefore: noon + dayMs }
       if (isSwept) await maintenance.sweep(sweepCommand(noon + hourMs, sweep))
       const now = noon + wait
       const first = await start(stores, { ...recipient, now })
@@ -327,7 +327,7 @@ function budgets(open: OpenStores): void {
       }
     }
     await failOther(noon)
-    const before = { verificationsBefore: noon + 1 }
+    const before = { verificationsBefore: noon + dayMs }
     await maintenance.sweep(sweepCommand(noon + dayMs, before))
     await failOther(noon + dayMs)
 

@@ -15,6 +15,7 @@ import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
 import { routeContract } from './contract-routes.ts'
 import { spendingContract } from './contract-spending.ts'
+import { startContract } from './contract-starts.ts'
 import { suppressionContract } from './contract-suppressions.ts'
 import { sweepContract } from './contract-sweep.ts'
 import { templateContract } from './contract-templates.ts'
@@ -44,6 +45,7 @@ async function open(): Promise<PostgresStore> {
   return store
 }
 
+describe('postgres: starts', () => startContract(open))
 describe('postgres: audit', () => auditContract(open))
 describe('postgres: checks', () => checkContract(open))
 describe('postgres: verifications', () => verificationContract(open))
