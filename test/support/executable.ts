@@ -72,15 +72,17 @@ type StartOptions = {
   cwd?: string
   /** A command that runs the executable with exec, such as `unshare --mount`. */
   through?: string[]
+  /** Another build than dist/otpmint. */
+  program?: string
 }
 
 /** Starts `otpmint args` on a free port and waits for its `listening` line. */
 export async function start(
   args: string[],
   env: Environment,
-  { cwd, through = [] }: StartOptions = {},
+  { cwd, through = [], program = executable() }: StartOptions = {},
 ): Promise<Server> {
-  const child = Bun.spawn([...through, executable(), ...args], {
+  const child = Bun.spawn([...through, program, ...args], {
     env: clean({
       OTPMINT_PORT: '0',
       OTPMINT_METRICS_LISTEN: 'off',

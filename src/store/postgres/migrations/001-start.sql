@@ -5,7 +5,9 @@
 -- limits by key, verifications by id, deliveries by id, webhooks by id, counters by their key.
 
 create table schema_version (
-  version bigint primary key
+  version bigint primary key,
+  -- Whether what only older versions use was taken away.
+  is_contracted boolean not null default false
 );
 
 create table meta (
@@ -477,7 +479,9 @@ create table nodes (
   id text collate "C" primary key,
   seen_at bigint not null,
   keyset_version bigint not null,
-  next_key_id text collate "C"
+  next_key_id text collate "C",
+  -- The newest schema that it knows.
+  schema_version bigint not null
 );
 
 create table turns (
