@@ -97,7 +97,10 @@ describe('a migration', () => {
     const node = await start(['serve'], env)
     await node.stop()
 
-    expect([first.exitCode, JSON.parse(first.stdout)]).toEqual([0, { before: 0, after: 1, older: 0, contracted: true }])
+    expect([first.exitCode, JSON.parse(first.stdout)]).toEqual([
+      0,
+      { before: 0, after: 1, older: 0, contracted: true },
+    ])
     expect(second.stdout).toBe('schema 1: nothing to do\n')
   })
 
