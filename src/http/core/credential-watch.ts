@@ -93,8 +93,8 @@ export function createCredentialWatch(ports: WatchPorts): CredentialWatch {
 /** Remembers in the store, for all nodes, when one has last seen an address above the limit. */
 function createCalm({ limits, keyring, clock }: Pick<WatchPorts, 'limits' | 'keyring' | 'clock'>) {
   const key = () => keyring.limitIndex('unknown_credentials', '')
-  // A report is later than its minute.
-  const keptMs = (calmMinutes - 1) * minuteMs
+  // Less than until the report that may clear the alarm.
+  const keptMs = (calmMinutes - 0.5) * minuteMs
 
   return {
     disturb: () => limits.remember(key(), clock.now() + keptMs),
