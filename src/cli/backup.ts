@@ -14,7 +14,7 @@ export const backup: Command = {
     'Writes a consistent, compacted and checked copy of the database, mode 0600, while the server',
     'runs; it is on disk when the command ends. The master key is not in it: without the key the',
     'copy is worthless, so keep a copy of the key too, in another place. No code and no password',
-    'can be read from the copy alone.',
+    'can be read from the copy alone. PostgreSQL is backed up by its own tools.',
   ].join('\n'),
   operands: [{ name: 'FILE', help: 'the file to write; it must not exist' }],
   flags: dataFlag,
@@ -41,7 +41,8 @@ export const restoreCommand: Command = {
     'secretKeys that are active then are listed, also in the audit log.',
     '',
     '--in-place does the same with the existing database: after a snapshot of the volume, a',
-    'copied directory or a replica was put back, which a start cannot notice.',
+    'copied directory or a replica was put back, which a start cannot notice. With PostgreSQL it',
+    'is what follows a restore, which its own tools do.',
   ].join('\n'),
   operands: [{ name: 'FILE', help: 'a file that "otpmint backup" wrote', optional: true }],
   flags: {

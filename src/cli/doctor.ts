@@ -1,6 +1,7 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/load.ts'
+import { fileSecrets } from '../config/options.ts'
 import type { App } from '../domain/app/app.ts'
 import { findApp } from '../domain/app/manage.ts'
 import { effectivePolicy } from '../domain/app/policy.ts'
@@ -15,6 +16,7 @@ import { StartupError } from '../startup-error.ts'
 import { type Args, type Command, jsonFlag } from './command.ts'
 import { checkEndpoints, checkPhoneRules } from './doctor-endpoints.ts'
 import { checkDns, checkMailServers } from './doctor-mail.ts'
+import { checkPostgres } from './doctor-postgres.ts'
 import { checkWebhooks } from './doctor-webhooks.ts'
 import { type Finding, failed, ok, warning } from './finding.ts'
 import { allApps, dataFlag, environmentOf, settingsBeside, settingsFor } from './installation.ts'
@@ -29,6 +31,8 @@ export const doctor: Command = {
     "each app's mail servers: DNS, connection, TLS and login. Sends mail with --send-to only. Other",
     'endpoints are tried without a message. With --app also what the DNS says about mail from its',
     'From domains (MX, SPF, DKIM, DMARC), and a test message to each of its webhooks.',
+    'Of PostgreSQL it checks the role, its time-outs, TLS, the clock, standbys and a pooler instead',
+    'of directory and disk.',
     'Prints the chance of blind guessing with the settings in force: those of the server that',
     'runs on the data directory; without one, those of --env-file and the environment. Exit',
     'status 1 when anything failed.',
@@ -60,20 +64,21 @@ async function examine(args: Args, io: Io): Promise<Finding[]> {
   const recipient = sendTo === undefined ? null : readRecipient(['email'], sendTo, 'send-to')
   const server = await askServer(own.dataDir)
   const settings = server ? settingsBeside(server.settings, own) : own
-  const { root, adminToken, database } = dataDirectory(settings.dataDir)
+  const { root } = dataDirectory(settings.dataDir)
   const findings = [
     checkSource(args, root, server !== null),
     ...checkEnvironment(environmentOf(args, io)),
     ...checkExposure(settings),
     ...(server?.findings ?? []),
   ]
-  const broken = await failure(async () => {
+  const broken = await failure(settings, async () => {
     const { ports: opened, close } = await openPorts(settings)
     const ports = { ...opened, ...(io.dns && { dns: io.dns }) }
     try {
-      findings.push(...checkDataDirectory(root, adminToken), checkDisk(root))
-      findings.push(checkClock(root, ports.clock.now()), checkKey(ports))
-      findings.push(await checkDatabase(ports, database), ...(await checkAlarms(ports)))
+      findings.push(checkKey(ports))
+      if (settings.database) findings.push(...(await checkPostgres(ports, settings.database)))
+      else findings.push(...(await checkFiles(ports, settings)))
+      findings.push(...(await checkAlarms(ports)))
       findings.push(...(await checkApps({ ports, settings, recipient, args })))
     } finally {
       await close()
@@ -82,18 +87,32 @@ async function examine(args: Args, io: Io): Promise<Finding[]> {
   return [...findings, ...broken]
 }
 
+/** Checks of a database in the data directory. */
+async function checkFiles(ports: OpenPorts, { dataDir }: Settings): Promise<Finding[]> {
+  const { root, adminToken, database } = dataDirectory(dataDir)
+  return [
+    ...checkDataDirectory(root, adminToken),
+    ...[checkDisk(root), checkClock(root, ports.clock.now())],
+    await checkDatabase(ports, database),
+  ]
+}
+
 /** Runs checks that need the database; an error in opening it becomes a finding. */
-async function failure(check: () => Promise<void>): Promise<Finding[]> {
+async function failure({ database }: Settings, check: () => Promise<void>): Promise<Finding[]> {
   try {
     await check()
     return []
   } catch (error) {
     if (error instanceof StartupError) {
-      const next = 'see docs/deployment.md, or "otpmint help restore" if it is lost'
+      const next = database
+        ? 'see docs/postgresql.md'
+        : 'see docs/deployment.md, or "otpmint help restore" if it is lost'
       return error.reasons.map((reason) => failed('installation', reason, next))
     }
     if (!(error instanceof Problem) || error.code !== 'store_unavailable') throw error
-    return [failed('database', 'the database cannot be read: it is damaged or locked', restoreIt)]
+    return database
+      ? [failed('database', 'the database does not answer', 'see the log of PostgreSQL')]
+      : [failed('database', 'the database cannot be read: it is damaged or locked', restoreIt)]
   }
 }
 
@@ -122,7 +141,7 @@ function checkEnvironment(env: Io['env']): Finding[] {
   const found = Object.entries(hazards)
     .filter(([name]) => env[name] !== undefined)
     .map(([name, why]) => failed('environment', `${name} is set: ${why}`, `unset ${name}`))
-  const inherited = ['OTPMINT_MASTER_KEY', 'OTPMINT_ADMIN_TOKEN']
+  const inherited = ['OTPMINT_MASTER_KEY', ...fileSecrets]
     .filter((name) => env[name] !== undefined)
     .map((name) => {
       const detail = `${name} is in the environment, which child processes inherit`

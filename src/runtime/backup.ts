@@ -15,7 +15,7 @@ import { revokeKey, updateApp } from '../domain/app/manage.ts'
 import { type Actor, type AuditRecord, audited } from '../domain/audit.ts'
 import type { Stores } from '../domain/stores.ts'
 import { codeOf, syncDirectory } from '../keys/key-file.ts'
-import { cannotStart, StartupError } from '../startup-error.ts'
+import { cannotStart, StartupError, settingsAreWrong } from '../startup-error.ts'
 import { forgetMoveIn } from '../store/move/open.ts'
 import { inspectDatabase } from '../store/sqlite/inspect.ts'
 import type { SqliteStore } from '../store/sqlite/store.ts'
@@ -28,7 +28,7 @@ import {
   prepareDataDirectory,
   requireDatabase,
 } from './data-directory.ts'
-import { type Opened, type OpenPorts, openDirectory, openStore } from './open.ts'
+import { type Opened, type OpenPorts, openDirectory, openPorts, openStore } from './open.ts'
 import {
   type ActiveKey,
   activeKeys,
@@ -41,14 +41,17 @@ import {
 
 const actor: Actor = { who: 'cli', requestId: null }
 
-const notByUs = cannotStart(
-  'otpmint makes no backup of PostgreSQL: use pg_basebackup with archived WAL, pg_dump, or what ' +
-    'your provider has; after a restore run "otpmint restore --in-place" (docs/postgresql.md)',
-)
+function notByUs(): StartupError {
+  return settingsAreWrong(
+    'PostgreSQL is backed up and restored by its own tools (pg_basebackup with archived WAL, ' +
+      'pg_dump) or by its provider: after a restore run "otpmint restore --in-place" ' +
+      '(docs/postgresql.md)',
+  )
+}
 
 /** Writes a consistent copy beside a running server; it is checked and on disk at the end. */
 export async function backUp({ store }: Pick<OpenPorts, 'store'>, file: string): Promise<void> {
-  if (!('backup' in store)) throw notByUs
+  if (!('backup' in store)) throw notByUs()
   const target = absolute(file)
   if (existsSync(target)) throw cannotStart(`${target} exists: name another file`)
   try {
@@ -85,6 +88,7 @@ export async function restore(
   settings: Settings,
   options: { file: string; force: boolean; pid: number },
 ): Promise<Restored> {
+  if (settings.database) throw notByUs()
   const file = absolute(options.file)
   const fault = inspectDatabase(file)
   if (fault !== null) throw cannotStart(`${file} cannot be restored: ${fault}`)
@@ -109,22 +113,32 @@ export async function restore(
 export async function restoreInPlace(
   settings: Settings,
   { pid }: { pid: number },
-): Promise<{ expired: number; activeKeys: ActiveKey[] }> {
+): Promise<Revived> {
   const directory = dataDirectory(settings.dataDir)
+  // Servers of a cluster may go on: each row is expired by itself.
+  if (settings.database) return revive(await openPorts(settings))
   requireDatabase(directory)
   const held = holdDataDirectory(directory, pid)
   try {
-    const { ports, close } = await openDirectory(settings, directory, directory.database)
-    try {
-      const expired = await expirePending(ports, actor)
-      const active = await listActiveKeys(ports, actor)
-      await markRun(ports)
-      return { expired, activeKeys: active }
-    } finally {
-      await close()
-    }
+    return await revive(await openDirectory(settings, directory, directory.database), markRun)
   } finally {
     held.release()
+  }
+}
+
+type Revived = { expired: number; activeKeys: ActiveKey[] }
+
+async function revive(
+  { ports, close }: Opened,
+  mark = async (_: OpenPorts) => {},
+): Promise<Revived> {
+  try {
+    const expired = await expirePending(ports, actor)
+    const activeKeys = await listActiveKeys(ports, actor)
+    await mark(ports)
+    return { expired, activeKeys }
+  } finally {
+    await close()
   }
 }
 

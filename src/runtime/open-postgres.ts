@@ -10,6 +10,7 @@ import { exits, StartupError, settingsAreWrong } from '../startup-error.ts'
 import { readDatabaseUrl, type Target } from '../store/postgres/connect.ts'
 import { databaseFaults, withClient } from '../store/postgres/judge.ts'
 import { type Migrated, migrate } from '../store/postgres/migrate.ts'
+import { isDirect } from '../store/postgres/pooler.ts'
 import { openPostgresStore, type PostgresStore } from '../store/postgres/store.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import type { DataDirectory } from './data-directory.ts'
@@ -112,7 +113,13 @@ export async function migrateDatabase({ service, migration }: Targets): Promise<
   if (!migration) {
     throw settingsAreWrong('OTPMINT_DATABASE_MIGRATE_URL is missing: the role that owns the tables')
   }
-  return withClient(migration, (sql) => migrate(sql, service.role))
+  return withClient(migration, async (sql) => {
+    if (await isDirect(migration)) return migrate(sql, service.role)
+    // The lock that makes nodes take turns belongs to a connection, which a pooler may exchange.
+    throw settingsAreWrong(
+      'OTPMINT_DATABASE_MIGRATE_URL: a pooler is in between: let it lead to PostgreSQL itself',
+    )
+  })
 }
 
 /** Null, with the reasons among the others, where the master key is another database's. */

@@ -55,7 +55,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const { folder, run } = all
   const data = join(folder, 'data')
   run([`${bin}/initdb`, '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'])
-  if (options.tls) all.copy(options.tls.keyFile, 'key.pem')
+  if (options.tls) {
+    all.copy(options.tls.keyFile, 'key.pem')
+    all.copy(options.tls.certFile, 'cert.pem')
+  }
   const port = freePort()
   const settings = settingsOf(options, { port, folder })
   const url = (database: string, role: Role = 'postgres') =>
@@ -100,7 +103,11 @@ function settingsOf({ fsync, settings, tls }: PostgresOptions, { port, folder }:
     ...(!fsync && { fsync: 'off', full_page_writes: 'off' }),
     // Less to write for a new database.
     ...{ wal_level: 'minimal', max_wal_senders: 0 },
-    ...(tls && { ssl: 'on', ssl_cert_file: tls.certFile, ssl_key_file: join(folder, 'key.pem') }),
+    ...(tls && {
+      ssl: 'on',
+      ssl_cert_file: join(folder, 'cert.pem'),
+      ssl_key_file: join(folder, 'key.pem'),
+    }),
     // Its worker in a template would hold up the next database that is made from it.
     autovacuum: 'off',
     ...settings,

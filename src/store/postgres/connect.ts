@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { SQL } from 'bun'
 import { isLoopback } from '../../domain/app/host.ts'
 import { cannotStart, type StartupError, settingsAreWrong } from '../../startup-error.ts'
-import { sqlState } from './failure.ts'
+import { isCertificateError, sqlState } from './failure.ts'
 
 /** Where a URL leads and how; `connect` makes a client with one connection. */
 export type Target = {
@@ -149,6 +149,9 @@ export function connectError({ name, role, database, place }: Target, error: unk
   }
   if (state === '3D000') return wrong(`${place} has no database ${database}`)
   if (state === '42501') return wrong(`role ${role} may not connect to database ${database}`)
+  if (isStatementMode(error)) {
+    return wrong(`${place} is a pooler in statement mode, which lets no transaction begin`)
+  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'ERR_POSTGRES_TLS_NOT_AVAILABLE') {
     return wrong(`${place} speaks no TLS: switch it on there (ssl = on)`)
@@ -166,6 +169,7 @@ export function connectError({ name, role, database, place }: Target, error: unk
   return null
 }
 
-function isCertificateError(code: string): boolean {
-  return /^(ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA)/.test(code)
+/** PgBouncer has one code for everything that it refuses. */
+export function isStatementMode(error: unknown): boolean {
+  return error instanceof Error && /statement pooling mode/.test(error.message)
 }

@@ -36,11 +36,13 @@ export function isConflict(error: unknown): boolean {
 export function isConnectionLost(error: unknown): boolean {
   const state = sqlState(error)
   if (state !== null && /^(08|57P0|25P0[34]|25006|28)/.test(state)) return true
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    /^ERR_POSTGRES_(?!SERVER_ERROR|SYNTAX)/.test(`${error.code}`)
-  )
+  const code = error instanceof Error && 'code' in error ? `${error.code}` : ''
+  return /^ERR_POSTGRES_(?!SERVER_ERROR|SYNTAX)/.test(code) || isCertificateError(code)
+}
+
+/** True for the code of a certificate that is not believed, which another connection may have. */
+export function isCertificateError(code: string): boolean {
+  return /^(ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_|INVALID_CA)/.test(code)
 }
 
 export function isUnavailable(error: unknown): boolean {
