@@ -54,12 +54,13 @@ export function createFollower(context: Context): Follower {
     async inParts() {
       while ((await round(batchMax)) === batchMax) {}
     },
-    async settle() {
-      for (let rounds = 0; rounds < roundsMax; rounds++) {
-        if ((await round(noLimit)) < calmMax) return
-      }
-    },
+    settle: () => untilCalm(() => round(noLimit)),
   }
+}
+
+/** Repeats a round that answers the number of changes, until few come. */
+export async function untilCalm(round: () => Promise<number>): Promise<void> {
+  for (let rounds = 0; rounds < roundsMax; rounds++) if ((await round()) < calmMax) return
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Digest, emptyDigest, isEqual, minus, plus } from './cells.ts'
 import { type Context, createContext, type Moved, type MoveParts, Unequal } from './context.ts'
-import { createFollower, type Follower } from './follow.ts'
+import { createFollower, type Follower, untilCalm } from './follow.ts'
 import { type Changes, freezeSqlite, thawSqlite, writeMark } from './journal.ts'
 import { compareTable, copyTable, type Page } from './pages.ts'
 import type { Progress } from './postgres-place.ts'
@@ -93,13 +93,15 @@ export async function switchToPostgres(
 ): Promise<Switched> {
   const { writer, mark, shapes, sqlite, postgres, place, onStep } = context
   const step = (done: number) => onStep({ phase: 'switch', table: '', done, total: 3 })
+  const copyRest = () =>
+    follower.atOnce((changes) => copyCompared(context, { follower, totals, changes }))
   step(0)
-  await follower.settle()
+  await untilCalm(copyRest)
   const since = monotonic()
   freezeSqlite(writer, { ...mark, state: 'frozen' })
   try {
     step(1)
-    await follower.atOnce((changes) => copyRest(context, { follower, totals, changes }))
+    await copyRest()
     for (const shape of shapes) {
       if (shape.counter) await postgres.countFrom(shape, sqlite.counted(shape))
     }
@@ -117,11 +119,11 @@ export async function switchToPostgres(
 
 type Rest = { follower: Follower; totals: Totals; changes: Changes }
 
-/** Copies the last changes, and compares their rows; `totals` become those of the end. */
-async function copyRest(
+/** Copies changes and compares their rows; `totals` become those with them. Returns their number. */
+async function copyCompared(
   { shapes, sqlite, postgres }: Context,
   { follower, totals, changes }: Rest,
-): Promise<void> {
+): Promise<number> {
   const changed = shapes.filter(({ name }) => changes.keys.has(name))
   const before = new Map<string, Digest>()
   for (const shape of changed) {
@@ -135,6 +137,7 @@ async function copyRest(
     const unchanged = minus(of(totals, shape), of(before, shape))
     totals.set(shape.name, plus(unchanged, now))
   }
+  return changes.count
 
   function keysOf({ name }: Shape) {
     return changes.keys.get(name) ?? []

@@ -115,3 +115,63 @@ function bytesOf(text: string, isWhole: boolean): Uint8Array {
   const hash = new Bun.CryptoHasher('sha256').update(text).digest()
   return new Uint8Array(isWhole ? hash : hash.subarray(0, 12))
 }
+
+const bumped =
+  /^(created_at|updated_at|at|since|kept_at|kept_until|failures|starts|spent|handed|refusals|cut_at|logo_width|next_update)$/
+
+/** A function that changes the database in one of many ways: rows come, change, go and are replaced. */
+export function changes(database: Database): () => void {
+  const tables = tableNames(database).filter((name) => !['nodes', 'turns'].includes(name))
+  const columns = new Map(
+    tables.map((table) => [
+      table,
+      database
+        .query<Column, [string]>('select name, type, "notnull" from pragma_table_info(?1)')
+        .all(table)
+        .find(({ name }) => bumped.test(name))?.name,
+    ]),
+  )
+  let turn = 0
+  const anyRow = (table: string) => `select * from ${table} limit 1 offset ${turn % 23}`
+  return () => {
+    turn++
+    const table = tables[turn % tables.length] ?? ''
+    const column = columns.get(table)
+    if (table === 'audit_state') database.run('update audit_state set cut_at = cut_at + 1')
+    else if (turn % 5 < 2) insertWithApp(database, table, 1_000 + turn)
+    else if (turn % 5 === 2) replaceInbox(database, turn)
+    else if (turn % 5 === 3 && column) {
+      database.run(`update ${table} set ${column} = ifnull(${column}, 0) + 1
+        where (${keyColumns(database, table)}) in (
+          select ${keyColumns(database, table)} from (${anyRow(table)}))`)
+    } else {
+      database.run(`delete from ${table} where (${keyColumns(database, table)}) in (
+        select ${keyColumns(database, table)} from (${anyRow(table)}))`)
+    }
+  }
+}
+
+function insertWithApp(database: Database, table: string, index: number): void {
+  const { count } = database
+    .query<{ count: number }, [string]>('select count(*) as count from apps where id = ?1')
+    .get(`apps-id-${index}`) ?? { count: 0 }
+  if (count === 0) insertRow(database, 'apps', index)
+  if (table !== 'apps') insertRow(database, table, index)
+}
+
+function keyColumns(database: Database, table: string): string {
+  if (table === 'templates') return 'app_id, locale, version'
+  return database
+    .query<{ name: string }, [string]>('select name from pragma_table_info(?1) where pk > 0')
+    .all(table)
+    .map(({ name }) => name)
+    .join(', ')
+}
+
+/** Writes a message of the inbox again, as the store does: it gets another number. */
+function replaceInbox(database: Database, turn: number): void {
+  database.run(`
+    insert or replace into inbox (delivery_id, app_id, verification_id, recipient_sealed, at)
+    select delivery_id, app_id, verification_id, recipient_sealed, ${turn} from inbox
+    limit 1 offset ${turn % 7}`)
+}
