@@ -2,6 +2,7 @@ import type { MoveResult } from '../runtime/move.ts'
 import { moveToPostgres } from '../runtime/move.ts'
 import { moveToSqlite } from '../runtime/move-back.ts'
 import { reopen } from '../runtime/move-reopen.ts'
+import { systemTimers } from '../system.ts'
 import { type Command, jsonFlag, wrongUsage } from './command.ts'
 import { dataFlag, settingsFor } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
@@ -51,7 +52,7 @@ export const moveCommand: Command = {
       else io.out(`open again; not moved to ${place}; verifications ended: ${expired}\n`)
       return exitCodes.done
     }
-    const progress = createProgress(io)
+    const progress = createProgress({ ...io, monotonic: systemTimers.monotonic })
     const { onStep } = progress
     let result: MoveResult
     try {
@@ -72,7 +73,7 @@ export const moveCommand: Command = {
 }
 
 function resultJson({ place, state, tables, refusedMs, unsettled }: MoveResult) {
-  return { place, state, tables, refused_ms: Math.round(refusedMs), unsettled }
+  return { place, state, tables, refused_ms: refusedMs && Math.round(refusedMs), unsettled }
 }
 
 function tell(io: Io, { place, state, tables, refusedMs, unsettled }: MoveResult): void {
@@ -83,7 +84,8 @@ function tell(io: Io, { place, state, tables, refusedMs, unsettled }: MoveResult
   }
   const rows = tables.map(({ table, rows, checksum }) => [table, String(rows), checksum])
   printTable(io, ['TABLE', 'ROWS', 'CHECKSUM'], rows)
-  io.err(`Moved to ${place}; writes were refused for ${(refusedMs / 1000).toFixed(1)} s.\n`)
+  const refused = refusedMs && `; writes were refused for ${(refusedMs / 1000).toFixed(1)} s`
+  io.err(`Moved to ${place}${refused ?? ''}.\n`)
   if (unsettled > 0) io.err(`Messages that may be sent once more: ${unsettled}\n`)
   io.err('The old database refuses every write: stop its server, and start the new one.\n')
 }

@@ -35,8 +35,8 @@ export type MoveResult = {
   /** `ready`: all is copied, and the switch is left to another run. */
   state: 'ready' | 'moved'
   tables: Moved[]
-  /** How long neither database took writes, in ms. */
-  refusedMs: number
+  /** How long neither database took writes, in ms; null where an earlier run has switched. */
+  refusedMs: number | null
   /** Messages that the server did not finish sending, which may be sent once more. */
   unsettled: number
 }
@@ -140,7 +140,7 @@ async function moveWith(moving: Moving): Promise<MoveResult> {
   const place = createPostgresPlace(sql)
   if (!(await place.enter())) throw cannotStart('another "otpmint move" is at work: wait for it')
   const { reader, writer } = pair
-  const done = { place: mark.place, tables: [], refusedMs: 0, unsettled: 0 }
+  const done = { place: mark.place, tables: [], refusedMs: null, unsettled: 0 }
   if (mark.state === 'handed') {
     await finishHanded(place, pair, mark)
     return { ...done, state: 'moved' }

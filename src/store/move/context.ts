@@ -8,10 +8,28 @@ import { createSqliteRows, type SqliteRows } from './sqlite-rows.ts'
 
 export type Step = {
   phase: 'copy' | 'index' | 'compare' | 'switch'
-  /** The table; empty where it is about all. */
+  /** The table that it is at; empty where there is none. */
   table: string
+  /** Rows of all tables; indexes and steps in the other two phases. */
   done: number
   total: number
+}
+
+/** Tells of the rows of all tables; `total` may be too small, because rows come meanwhile. */
+export type Meter = { add(table: string, rows: number): void }
+
+export function createMeter(
+  { onStep }: Pick<MoveParts, 'onStep'>,
+  phase: Step['phase'],
+  total: number,
+): Meter {
+  let done = 0
+  return {
+    add(table, rows) {
+      done += rows
+      onStep({ phase, table, done, total: Math.max(done, total) })
+    },
+  }
 }
 
 /** What a mover is given. */

@@ -1,8 +1,15 @@
 import { type Digest, emptyDigest, isEqual, minus, plus } from './cells.ts'
-import { type Context, createContext, type Moved, type MoveParts, Unequal } from './context.ts'
+import {
+  type Context,
+  createContext,
+  createMeter,
+  type Moved,
+  type MoveParts,
+  Unequal,
+} from './context.ts'
 import { createFollower, type Follower, untilCalm } from './follow.ts'
 import { type Changes, freezeSqlite, thawSqlite, writeMark } from './journal.ts'
-import { compareTable, copyTable, type Page } from './pages.ts'
+import { compareAll, copyTable, type Page } from './pages.ts'
 import type { Progress } from './postgres-place.ts'
 import type { Shape } from './shapes.ts'
 
@@ -30,9 +37,7 @@ export async function fillPostgres(parts: MoveParts): Promise<Filled> {
   await follower.settle()
   const totals = await follower.atOnce(async (changes) => {
     await follower.apply(changes)
-    const found: Totals = new Map()
-    for (const shape of shapes) found.set(shape.name, await compareTable(context, shape))
-    return found
+    return compareAll(context)
   })
   return { context, follower, totals }
 }
@@ -44,7 +49,10 @@ async function copyAll(
   follower: Follower,
   known: Map<string, Progress>,
 ): Promise<void> {
-  for (const shape of context.shapes) {
+  const { shapes, sqlite } = context
+  const total = shapes.reduce((sum, shape) => sum + sqlite.count(shape), 0)
+  const meter = createMeter(context, 'copy', total)
+  for (const shape of shapes) {
     const from = known.get(shape.name) ?? { after: null, rows: 0, isDone: false }
     let sinceFollowed = 0
     const write = async (page: Page, progress: Progress) => {
@@ -54,10 +62,7 @@ async function copyAll(
       sinceFollowed = 0
       await follower.inParts()
     }
-    const total = from.isDone ? from.rows : context.sqlite.count(shape)
-    const read: Parameters<typeof copyTable>[1]['read'] = (after) =>
-      context.sqlite.page(shape, after)
-    await copyTable(context, { shape, from, total, read, write })
+    await copyTable({ shape, from, meter, read: (after) => sqlite.page(shape, after), write })
     await follower.inParts()
   }
 }

@@ -1,11 +1,17 @@
 import type { Database } from 'bun:sqlite'
 import type { SQL } from 'bun'
-import type { Digest } from './cells.ts'
-import { type Context, createContext, type Moved, type Step } from './context.ts'
+import {
+  type Context,
+  createContext,
+  createMeter,
+  type Meter,
+  type Moved,
+  type Step,
+} from './context.ts'
 import { writeMark } from './journal.ts'
 import { keyFromText, keyText } from './key-text.ts'
 import type { Mark } from './mark.ts'
-import { compareTable, copyTable } from './pages.ts'
+import { compareAll, copyTable } from './pages.ts'
 import type { Progress } from './postgres-place.ts'
 import type { Shape } from './shapes.ts'
 import { movedOf } from './to-postgres.ts'
@@ -30,12 +36,14 @@ export async function fillSqlite(parts: ToSqlite): Promise<Moved[]> {
   const { shapes, postgres, sqlite } = context
   prepareDraft(draft, { ...mark, state: 'arriving' })
   const known = readProgress(draft)
+  let total = 0
+  for (const shape of shapes) total += await postgres.count(shape)
+  const meter = createMeter(context, 'copy', total)
   for (const shape of shapes) {
     const from = known.get(shape.name) ?? { after: null, rows: 0, isDone: false }
-    await copyOne(context, shape, from)
+    await copyOne(context, { shape, from, meter })
   }
-  const totals = new Map<string, Digest>()
-  for (const shape of shapes) totals.set(shape.name, await compareTable(context, shape))
+  const totals = await compareAll(context)
   for (const shape of shapes) {
     if (shape.counter) sqlite.countFrom(shape, await postgres.counted(shape))
   }
@@ -61,13 +69,16 @@ function prepareDraft(draft: Database, mark: Mark): void {
   })()
 }
 
-async function copyOne(context: Context, shape: Shape, from: Progress): Promise<void> {
-  const { reader: draft, sqlite, postgres } = context
+type Copied = { shape: Shape; from: Progress; meter: Meter }
+
+async function copyOne(
+  { reader: draft, sqlite, postgres }: Context,
+  { shape, from, meter }: Copied,
+): Promise<void> {
   const save = draft.prepare(`
     insert or replace into move_progress (name, after, rows, is_done) values (?1, ?2, ?3, ?4)`)
-  const total = from.isDone ? from.rows : await postgres.count(shape)
-  await copyTable(context, {
-    ...{ shape, from, total },
+  await copyTable({
+    ...{ shape, from, meter },
     read: (after) => postgres.page(shape, after),
     write: async ({ rows }, progress) => {
       const after = progress.after && keyText(progress.after)
