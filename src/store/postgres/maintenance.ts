@@ -11,12 +11,10 @@ export type MaintenanceDeps = Pick<Parts, 'database' | 'timers'> & {
   addEvents: AddEvents
   /** Whose row of the probe; nodes with the same one wait for one another. */
   shard: number
-  /** Whether a standby must confirm commits. */
-  isReplicated: boolean
 }
 
 export function createMaintenanceStore(deps: MaintenanceDeps): MaintenanceStore {
-  const { database, isReplicated } = deps
+  const { database } = deps
   return {
     sweep: createSweep(deps),
     // A turn that ends later than two turns from now was written by a wrong clock.
@@ -28,7 +26,7 @@ export function createMaintenanceStore(deps: MaintenanceDeps): MaintenanceStore 
         { job, node, now, until, beyond: until + (until - now) },
       )) > 0,
     ready: createProbe(deps),
-    faults: () => readFaults(database, { isReplicated }),
+    faults: () => readFaults(database),
   }
 }
 

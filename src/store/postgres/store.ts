@@ -43,13 +43,11 @@ export type StoreOptions = {
   random: Random
   /** The most connections. */
   lanes?: number
-  /** Whether it is a fault when no standby has to confirm commits. */
-  isReplicated?: boolean
 }
 
 /** Opens a database that is migrated. */
 export async function openPostgresStore(options: StoreOptions): Promise<PostgresStore> {
-  const { connect, timers, random, lanes: count = 8, isReplicated = false } = options
+  const { connect, timers, random, lanes: count = 8 } = options
   const lanes = createLanes({ connect, count, timers })
   // A connection of its own, so that under load no node looks silent and no clock looks wrong.
   const ownLane = createLanes({ connect, timers, count: 1 })
@@ -86,7 +84,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     learning: createLearningStore(parts),
     nodes: createNodeStore({ database: own }),
     meta: createMetaStore({ ...parts, audit }),
-    maintenance: createMaintenanceStore({ ...parts, addEvents, shard, isReplicated }),
+    maintenance: createMaintenanceStore({ ...parts, addEvents, shard }),
     time: () => readTime(own),
     async close() {
       await wake.close()
