@@ -23,6 +23,7 @@ import {
   sweepCommand,
   times,
 } from '../support/commands.ts'
+import { eventually } from '../support/executable.ts'
 
 setDefaultTimeout(60_000)
 
@@ -384,10 +385,11 @@ test('the role of the service makes and drops partitions of these tables only, a
   expect(await rowsIn('verifications_20260615')).toBe(1)
 })
 
-test('a read touches the partition of its day and no other', async () => {
+test('a read and a check touch the partition of their day and no other', async () => {
   const { touchedBy } = await withDays()
-  const touched = await touchedBy((store, command) => store.verifications.get(keyOf(command)))
-  expect(touched).toEqual(['verifications_20260618'])
+  const read = await touchedBy((store, command) => store.verifications.get(keyOf(command)))
+  expect(read).toEqual(['verifications_20260618'])
+  expect(await touchedBy(wrong)).toEqual(['verifications_20260618'])
 })
 
 /** Seven days with twenty verifications each; answers what partitions are read on one of them. */
@@ -400,13 +402,22 @@ async function withDays() {
     commands.push(...(await Promise.all(times(20, () => start(store, { now: day * dayMs })))))
   }
   await store.close()
+  const connections = async (): Promise<number> => {
+    const [row] = await admin`select count(*)::int as open from pg_stat_activity
+      where datname = current_database()`
+    return row.open
+  }
+  // Of the superuser, and the one that made the partitions.
+  await eventually(async () => (await connections()) === 2)
   return {
     async touchedBy(work: (store: PostgresStore, command: StartCommand) => Promise<unknown>) {
+      const before = await connections()
       await admin`select pg_stat_reset()`
       const fresh = await openStore()
       await Promise.all(commands.slice(60, 80).map((command) => work(fresh, command)))
       // Connections report what they have read when they end at the latest.
       await fresh.close()
+      await eventually(async () => (await connections()) === before)
       const rows = await admin`select relname from pg_stat_user_tables
         where coalesce(idx_scan, 0) + seq_scan > 0 and relname ~ '^(verifications|deliver)'
         order by relname`

@@ -44,7 +44,19 @@ async function hooked(...webhooks: Webhook[]) {
   const admin = new SQL({ url: url.replace('otpmint@', 'postgres@'), max: 1 })
   closing.push(store.close, lanes.close, () => admin.close())
   const { id: appId } = await addPlainApp(store, plainApp({ webhooks }))
-  return { store, appId, admin, other: otherNode(createDatabase(lanes)) }
+  const deadlocks = async (): Promise<number> => {
+    // Connections report what they have seen when they end at the latest.
+    await Promise.all([store.close(), lanes.close()])
+    await eventually(async () => {
+      const [row] = await admin`select count(*)::int as left from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()`
+      return row.left === 0
+    })
+    const [row] = await admin`select pg_stat_get_db_deadlocks(oid)::int as deadlocks
+      from pg_database where datname = current_database()`
+    return row.deadlocks
+  }
+  return { store, appId, admin, other: otherNode(createDatabase(lanes)), deadlocks }
 }
 
 function otherNode(database: Database) {
@@ -81,14 +93,6 @@ const waitsForLock = (admin: SQL) =>
       where datname = current_database() and wait_event_type = 'Lock'`
     return row.waiting > 0
   })
-
-/** Connections report what they have seen when they end at the latest. */
-async function deadlocks(store: PostgresStore, admin: SQL): Promise<number> {
-  await store.close()
-  const [row] = await admin`select pg_stat_get_db_deadlocks(oid)::int as deadlocks
-    from pg_database where datname = current_database()`
-  return row.deadlocks
-}
 
 const dueAt = { node: 'a', now: noon + 9, dueWithinMs: 2 * dayMs, silentSince: 0 }
 
@@ -222,7 +226,7 @@ test('a listener hears of messages when others can read them, and never of a fai
 
 test('events, results, replays and alarms of an app’s webhooks never deadlock', async () => {
   const hooks = times(4, (index) => webhook({ createdAt: noon + index }))
-  const { store, appId, admin } = await hooked(...hooks)
+  const { store, appId, deadlocks } = await hooked(...hooks)
   const alarm = (endpointId: string) => {
     return alarmChange('raised', { kind: 'webhook_off', appId, endpointId }, noon)
   }
@@ -255,12 +259,12 @@ test('events, results, replays and alarms of an app’s webhooks never deadlock'
   for (const round of times(10, (index) => index)) {
     await Promise.all([...work(round), change(round)])
   }
-  expect(await deadlocks(store, admin)).toBe(0)
+  expect(await deadlocks()).toBe(0)
 })
 
 test('an app is removed behind a transaction that tells its webhooks twice, without a deadlock', async () => {
   const hook = webhook()
-  const { store, appId, admin, other } = await hooked(hook)
+  const { store, appId, admin, other, deadlocks } = await hooked(hook)
   const { list } = readers(store, appId, hook.id)
   const late = held(other.database, async (session, wait) => {
     await other.addEvents(session, [alarmOf(appId)])
@@ -275,5 +279,5 @@ test('an app is removed behind a transaction that tells its webhooks twice, with
 
   expect(await removed).toBe(true)
   expect([await store.webhooks.states(appId), (await list()).items]).toEqual([[], []])
-  expect(await deadlocks(store, admin)).toBe(0)
+  expect(await deadlocks()).toBe(0)
 })
