@@ -264,6 +264,9 @@ async function measureClaims(bench: Bench, server: PostgresServer): Promise<Find
         const seen = { dueWithinMs: dayMs, silentSince: now - 15_000, from: idAt(now - dayMs) }
         const due = { node: `n${index}`, now, ...seen }
         const lane = { appId: 'app', channel: 'email', endpointId: 'endpoint' } as const
+        // The leases of a node that is not seen are free.
+        const state = { keysetVersion: 1, nextKeyId: null }
+        await store.nodes.beat({ id: due.node, seenAt: now, ...state })
         for (;;) {
           const command = { ...due, lane, leaseUntil: now + 90_000, limit: claimedAtOnce }
           const claimed = await store.deliveries.claim(command)

@@ -13,7 +13,7 @@ export type Finding = {
   note?: string
 }
 
-export type Unit = '/s' | 's' | 'ms' | 'MB' | ''
+export type Unit = '/s' | 's' | 'ms' | 'us' | 'MB' | ''
 
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)

@@ -4,7 +4,7 @@
  * writes dist/bench/results.json. It needs `wrk`.
  *
  * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `languages`,
- * `checks`, `latency`, `gateways`, `memory`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
+ * `checks`, `latency`, `gateways`, `memory`, `postgres`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
  * the repetitions is shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
@@ -24,6 +24,7 @@ import { languages } from './languages.ts'
 import { latency } from './latency.ts'
 import { mails } from './mails.ts'
 import { memory } from './memory.ts'
+import { postgres } from './postgres.ts'
 import { type Finding, meets, table } from './report.ts'
 import { stored } from './stored.ts'
 import { timing } from './timing.ts'
@@ -45,7 +46,19 @@ export type Bench = {
 export type Measure = (bench: Bench) => Promise<Finding[]>
 
 const measures: Record<string, Measure> = {
-  ...{ bursts, mails, languages, checks, latency, gateways, memory, stored, timing, webhooks },
+  ...{
+    bursts,
+    mails,
+    languages,
+    checks,
+    latency,
+    gateways,
+    memory,
+    postgres,
+    stored,
+    timing,
+    webhooks,
+  },
 }
 
 const { values, positionals } = parseArgs({

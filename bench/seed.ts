@@ -17,11 +17,13 @@ import { newWebhookSecret } from '../src/domain/webhook/secret.ts'
 import { addWebhook } from '../src/domain/webhook/webhooks.ts'
 import { starterTemplate } from '../src/messages/starter.ts'
 import { dataDirectory, prepareDataDirectory } from '../src/runtime/data-directory.ts'
-import { type OpenPorts, openDirectory } from '../src/runtime/open.ts'
+import { type OpenPorts, openDirectory, openPorts } from '../src/runtime/open.ts'
 import { systemRandom } from '../src/system.ts'
 import { environment } from './executable.ts'
 
 const actor = { who: 'cli', requestId: null }
+
+type Environment = Record<string, string>
 
 /** A verification that waits for its code. */
 export type Pending = { id: string; code: string }
@@ -49,9 +51,12 @@ type Seed = {
   webhook?: { url: string; waiting: number }
 }
 
-/** Puts an app into a data directory, and verifications of it as the use cases make them. */
-export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
-  const { ports, close } = await openData(dataDir)
+/**
+ * Puts an app into a data directory, or into the database that further settings name, and
+ * verifications of it as the use cases make them.
+ */
+export async function seed(dataDir: string, wanted: Seed, more: Environment = {}): Promise<Seeded> {
+  const { ports, close } = await openData(dataDir, more)
   const { smtpPort, connectionsMax = null, pending = 0, startedBy = 'v1' } = wanted
   const server = { host: '127.0.0.1', port: smtpPort ?? 25, security: 'none', user: null }
   const email = { ...server, from: 'codes@bench.example', connectionsMax }
@@ -80,7 +85,7 @@ export async function seed(dataDir: string, wanted: Seed): Promise<Seeded> {
   }
   if (wanted.webhook) await addTold(ports, app.id, wanted.webhook)
   await close()
-  markSent(dataDir)
+  if (more['OTPMINT_DATABASE_URL'] === undefined) markSent(dataDir)
   return {
     liveKey,
     testKey,
@@ -132,10 +137,11 @@ export async function writeSample(dataDir: string): Promise<string> {
 }
 
 /** Opens a data directory in this process, with the same code that serves it. */
-async function openData(dataDir: string) {
-  const settings = loadSettings(environment(dataDir))
+async function openData(dataDir: string, more: Environment = {}) {
+  const settings = loadSettings({ ...environment(dataDir), ...more })
   const directory = dataDirectory(dataDir)
   prepareDataDirectory(directory)
+  if (settings.database !== null) return openPorts(settings)
   return openDirectory(settings, directory, directory.database)
 }
 
@@ -171,17 +177,18 @@ async function start(
   return handovers
 }
 
+/** In the SQL of both stores. */
+export const sentStatements = [
+  `update deliveries set status = 'sent', tries = 1, due_at = null, leased_by = ''
+   where due_at is not null`,
+  `update verifications set delivery_status = 'sent', delivery_detail = '250 2.0.0 Ok'
+   where delivery_status = 'queued'`,
+]
+
 /** Settles the deliveries as sent, so that measures of checks include no mail. */
 function markSent(dataDir: string): void {
   const database = new Database(dataDirectory(dataDir).database)
-  database.run(
-    `update deliveries set status = 'sent', tries = 1, due_at = null, leased_by = ''
-     where due_at is not null`,
-  )
-  database.run(
-    `update verifications set delivery_status = 'sent', delivery_detail = '250 2.0.0 Ok'
-     where delivery_status = 'queued'`,
-  )
+  for (const statement of sentStatements) database.run(statement)
   database.close()
 }
 
