@@ -1,10 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { SQL } from 'bun'
-import type {
-  AttemptCommand,
-  AttemptResult,
-  StartCommand,
-} from '../../src/domain/verification/stores.ts'
+import type { AttemptCommand, AttemptResult } from '../../src/domain/verification/stores.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { versioned } from '../../src/store/postgres/versioned.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
@@ -27,8 +23,7 @@ setDefaultTimeout(60_000)
 
 let server: PostgresServer
 let nodes: PostgresStore[] = []
-/** Their database, and the superuser's connection to it. */
-let url: string
+/** The superuser's connection to their database. */
 let admin: SQL
 
 beforeAll(async () => {
@@ -47,7 +42,7 @@ async function closeAll(): Promise<void> {
 /** Three nodes over a new database; answers the first one. */
 async function openThree(): Promise<PostgresStore> {
   await closeAll()
-  url = await server.create()
+  const url = await server.create()
   admin = new SQL({ url: url.replace('otpmint@', 'postgres@'), max: 1 })
   const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
   const options = { connect, timers: systemTimers, random: systemRandom, lanes: 4 }
@@ -267,36 +262,3 @@ test('expirePending ends more than one transaction takes', async () => {
   expect(await count('verifications where code_digest is not null')).toBe(0)
   expect(await count('deliveries where due_at is not null')).toBe(0)
 })
-
-test('what was planned while the database was empty reads as little when it is full', async () => {
-  const { verifications } = await openThree()
-  const connect = () => new SQL({ url, max: 1, prepare: false })
-  const [early, late] = [connect(), connect()]
-  const [first, ...commands] = times(2001, (index) => startCommand({ now: noon + index }))
-  const [warming, one, other] = commands
-  if (!first || !warming || !one || !other) throw new Error('too few')
-
-  await verifications.start(first)
-  await pagesOf(early, first)
-  await Promise.all(commands.map(verifications.start))
-  await pagesOf(late, warming)
-
-  const pages = [await pagesOf(early, one), await pagesOf(late, other)]
-  await Promise.all([early.close(), late.close()])
-  for (const count of pages) expect(count).toBeWithin(1, 100)
-})
-
-/** The pages of tables and indexes that an approval reads over this connection. */
-async function pagesOf(connection: SQL, command: StartCommand): Promise<number> {
-  const { digest } = command.short
-  const check = {
-    ...{ ...attempt(command, true), approved: 'a', exhausted: 'b' },
-    digests: { [command.verification.codeKeyId]: Buffer.from(digest).toString('hex') },
-  }
-  const call = versioned('select outcome from check_many__v($1::jsonb, 1, 600000)')
-  const [row] = await connection.unsafe(`explain (analyze, buffers, format json) ${call}`, [
-    JSON.stringify([check]),
-  ])
-  const [{ Plan: plan }] = row['QUERY PLAN']
-  return plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
-}

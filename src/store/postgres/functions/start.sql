@@ -1,10 +1,14 @@
 -- The places of the recipients in whose guess budget the attempts of their command do not fit. They are
 -- counted for those who are within their rates. One statement reads verifications and the failures of
 -- swept ones, so that what is swept meanwhile is counted in one of them.
+--
+-- Its plan is kept by the connection and may have been made while the tables were empty, so the settings
+-- leave only lookups by an index.
 create function recipients_over_budget__v(
   commands jsonb, keys bytea[], firsts bigint[], seconds bigint[], thirds bigint[], latest_ids text[])
 returns setof integer
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 begin
   return query
