@@ -6,6 +6,7 @@ import {
   attempt,
   bytes,
   keyOf,
+  newRequest,
   noon,
   startCommand,
   sweepCommand,
@@ -122,6 +123,24 @@ export function spendingContract(open: OpenStores): void {
     expect((await verifications.get(keyOf(one)))?.status).toBe('approved')
     const { to } = conversionSpan(noon)
     expect(to).toBe(noon - countrySlotMs)
+  })
+
+  test('an approval with an Idempotency-Key counts once, as any other', async () => {
+    const { verifications, spending, stats, events } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+    await spending.charge(handedOver(command))
+    const check = attempt(command, true, { idempotency: newRequest() })
+
+    for (const _ of times(3, () => null)) await verifications.chargeAttempt(check)
+
+    const to = noon + countrySlotMs
+    const span = { from: noon - countrySlotMs, to }
+    expect(await spending.conversions(span)).toMatchObject([{ handed: 1, approved: 1 }])
+    const [counted] = await stats.read({ appId: 'app', from: noon, to, bucketMs: countrySlotMs })
+    expect(counted).toMatchObject({ checks: 1, approvals: 1, failures: 0 })
+    const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
+    expect(items.map(({ type }) => type)).toEqual(['verification.approved'])
   })
 
   test('costs and counts by country are swept when they are of no use any more', async () => {
