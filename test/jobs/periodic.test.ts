@@ -47,3 +47,20 @@ test('a job first runs as soon as it is started', async () => {
   await ran.promise
   await rare.stop()
 })
+
+test('a job skips its runs while this node is not current, and goes on with them', async () => {
+  let looks = 0
+  const runs: number[] = []
+  const ran = Promise.withResolvers<void>()
+  const ports = { ...logged().ports, isCurrent: () => ++looks > 3 }
+  const job = periodic(ports, { everyMs: 0, event: 'try' }, async () => {
+    runs.push(looks)
+    ran.resolve()
+  })
+
+  job.start()
+  await ran.promise
+  await job.stop()
+
+  expect(runs[0]).toBe(4)
+})

@@ -202,7 +202,7 @@ function inbox(open: OpenStores): void {
 }
 
 function installation(open: OpenStores): void {
-  test('nodes are listed as they were last seen, until they leave', async () => {
+  test('nodes are listed as they were last seen, until they leave or were not seen for long', async () => {
     const { nodes } = await open()
     await nodes.beat({ id: 'a', seenAt: noon, keysetVersion: 1, nextKeyId: null })
     await nodes.beat({ id: 'b', seenAt: noon, keysetVersion: 1, nextKeyId: null })
@@ -214,6 +214,9 @@ function installation(open: OpenStores): void {
     ])
     await nodes.leave('a')
     expect((await nodes.list()).map(({ id }) => id)).toEqual(['b'])
+    await nodes.beat({ id: 'c', seenAt: noon + 1, keysetVersion: 1, nextKeyId: null })
+    await nodes.forget(noon + 1)
+    expect((await nodes.list()).map(({ id }) => id)).toEqual(['c'])
   })
 
   test('meta values change together, and only if none of them has changed before', async () => {

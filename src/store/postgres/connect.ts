@@ -52,7 +52,9 @@ export function readDatabaseUrl(text: string, name: string): Target {
   const socket = socketOf(url, port)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const isLocal = socket !== null || isLoopback(host)
-  if (!isLocal && host === '') mistakes.push(`${name} must name a host`)
+  if (!isLocal && (host === '' || host.includes(','))) {
+    mistakes.push(`${name} must name one host: of a proxy or an address that follows the primary`)
+  }
   const tls = tlsOf(url, { isLocal, host }, name, mistakes)
   const ca = caOf(url, name, mistakes)
   if (tls === 'verify-ca' && ca === null) {

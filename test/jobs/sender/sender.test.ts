@@ -575,3 +575,33 @@ async function lane() {
   const endpointId = stage.app.endpoints[0]?.id ?? null
   return { appId: stage.app.id, channel: 'email', endpointId } as const
 }
+
+describe('a node that others may count as gone', () => {
+  test('claims and hands over nothing, and goes on when it is one of them again', async () => {
+    let isCurrent = false
+    const sender = stage.restart({ isCurrent: () => isCurrent })
+    sender.start()
+    await startOne()
+    await stage.time.run(10_000)
+    const before = server().got.length
+    sender.drop()
+    await stage.time.run(10_000)
+    expect(server().got).toHaveLength(0)
+    isCurrent = true
+    await stage.time.run(2_000)
+
+    expect([before, server().got.length]).toEqual([0, 1])
+  })
+
+  test('gives back what waits, so that another one sends it at once', async () => {
+    const silent = stage.restart({ isCurrent: () => false })
+    const started = await startOne()
+    silent.drop()
+    await stage.time.run(10)
+    stage.restart({ node: 'b' }).start()
+    await stage.time.run(1_500)
+
+    expect(await statusOf(started)).toBe('sent')
+    await stage.time.until(silent.stop(0))
+  })
+})

@@ -48,6 +48,7 @@ export type Stage = {
     ports?: Partial<Ports>
     channel?: Channel
     seenAt?: () => number
+    isCurrent?: () => boolean
   }): Sender
   /** Marks a node as alive. */
   beat(node: string): Promise<void>
@@ -106,7 +107,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   } = {}) => {
     const channels = channelsOf(channel)
     const { connectionsMax = 500 } = options
-    const seen = rest.seenAt && { seenAt: rest.seenAt }
+    const { seenAt, isCurrent } = rest
+    const seen = { ...(seenAt && { seenAt }), isCurrent }
     const own = { ...ports, ...rest.ports, ...seen, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
   }
