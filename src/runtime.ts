@@ -183,7 +183,10 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const follow = () => followRotation(ports)
   const { beat, seenAt, presence } = createSignsOf(ports, {
     ...{ log, keys: health.keys, follow },
-    drop: () => outbox.drop(),
+    drop: () => {
+      outbox.drop()
+      webhooks.drop()
+    },
   })
   const isCurrent = presence?.isCurrent
   const egress = createEgress(ports)
@@ -223,8 +226,9 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   })
   const always = { ...ports, log, metrics, beat }
   const shared = { ...always, isCurrent }
+  const webhooks = createWebhooks({ ...shared, post: createPostMessage(ports) })
   const watches = [
-    createWebhooks({ ...shared, post: createPostMessage(ports) }),
+    webhooks,
     createFallBacks({ ...shared, outbox }),
     createSweeper(shared, retentionOf(settings)),
     learning,

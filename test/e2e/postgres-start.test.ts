@@ -37,10 +37,11 @@ async function refusalOf(env: Environment, command = ['serve']): Promise<string[
   return stderr.trim().split('\n')
 }
 
-async function as(url: string, statements: string): Promise<void> {
+async function as(url: string, statements: string): Promise<unknown[]> {
   const sql = new SQL({ url, max: 1 })
-  await sql.unsafe(statements)
+  const rows = await sql.unsafe(statements)
   await sql.close()
+  return rows
 }
 
 const owner = (url: string) => url.replace('//otpmint@', '//otpmint_migrate@')
@@ -55,6 +56,8 @@ describe('a server over PostgreSQL', () => {
     const stopped = await node.stop()
 
     expect([ready.status, apps.status, stopped]).toEqual([200, 200, 0])
+    const left = await as(superuser(env['OTPMINT_DATABASE_URL'] ?? ''), 'select id from nodes')
+    expect(left).toHaveLength(0)
     const { stdout } = await Bun.$`ls ${env['OTPMINT_DATA_DIR'] ?? ''}`.quiet()
     expect(stdout.toString().split('\n').filter(Boolean)).toEqual(['serve.lock'])
   })

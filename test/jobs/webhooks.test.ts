@@ -3,6 +3,7 @@ import { Problem } from '../../src/domain/problem.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import { removeWebhook, updateWebhook } from '../../src/domain/webhook/webhooks.ts'
 import { heldMax } from '../../src/jobs/webhooks/lane.ts'
+import { createWebhooks } from '../../src/jobs/webhooks/webhooks.ts'
 import { times } from '../support/commands.ts'
 import { ok, type Post, stage, status } from './webhooks-fixture.ts'
 
@@ -44,6 +45,23 @@ describe('the job of webhooks', () => {
     await s.event()
     await s.pass(2000)
     expect(s.posts).toHaveLength(2)
+    await job.stop()
+  })
+
+  test('posts nothing while others may count this node as gone, and reads anew after that', async () => {
+    const s = await stage()
+    let isCurrent = true
+    const job = createWebhooks({ ...s.ports, isCurrent: () => isCurrent })
+    job.start()
+    await s.pass(1)
+    isCurrent = false
+    await s.event()
+    await s.pass(2000)
+    expect(s.posts).toHaveLength(0)
+    job.drop()
+    isCurrent = true
+    await s.pass(2000)
+    expect(s.posts).toHaveLength(1)
     await job.stop()
   })
 

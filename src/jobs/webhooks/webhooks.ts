@@ -13,11 +13,16 @@ const lookEveryMs = 1_000
 /** How long running posts may take at a stop. */
 const stopMs = 5_000
 
+export type Webhooks = Job & {
+  /** Forgets what was read: after a silence another node may have the webhooks. */
+  drop(): void
+}
+
 /**
  * Sends the messages of webhooks: each webhook has a lane of its own, as wide as its receiver takes
  * and paused while it fails. A message is sent again until its result is on disk.
  */
-export function createWebhooks(ports: WebhookPorts): Job {
+export function createWebhooks(ports: WebhookPorts): Webhooks {
   const { webhooks, timers, log, metrics, node } = ports
   const stopped = new AbortController()
   const state: State = {
@@ -32,6 +37,9 @@ export function createWebhooks(ports: WebhookPorts): Job {
     start() {
       webhooks.onMessage(reader.wake)
       look.start()
+    },
+    drop() {
+      for (const lane of [...state.lanes.values()]) end(state, lane)
     },
     async stop() {
       state.isStopping = true
@@ -49,13 +57,13 @@ export function createWebhooks(ports: WebhookPorts): Job {
 
 /** Creates the parts of the job and connects them. */
 function connect(ports: WebhookPorts, state: State) {
-  const { timers } = ports
+  const { timers, isCurrent = () => true } = ports
   const ledger = createLedger(ports)
   const go = (lane: Lane) => turns.want(lane)
   const reader = createReader(ports, state, go)
   const turns = createTurns({
     timers,
-    isStopping: () => state.isStopping,
+    isStopping: () => state.isStopping || !isCurrent(),
     run(lane, message) {
       const work = run(lane, message)
       state.open.add(work)
@@ -110,7 +118,7 @@ async function send(
   }
 }
 
-/** Sends nothing more through a lane: its webhook is off. One that is on again gets another lane. */
+/** Sends nothing more through a lane. A webhook that is on, and this node's, gets another one. */
 function end({ lanes }: State, lane: Lane): void {
   lane.isOver = true
   lane.hasMore = false

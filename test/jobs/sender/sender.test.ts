@@ -594,10 +594,12 @@ describe('a node that others may count as gone', () => {
   })
 
   test('gives back what waits, so that another one sends it at once', async () => {
+    await stage.beat('a')
     const silent = stage.restart({ isCurrent: () => false })
+    silent.start()
     const started = await startOne()
     silent.drop()
-    await stage.time.run(10)
+    await stage.time.run(1_500)
     stage.restart({ node: 'b' }).start()
     await stage.time.run(1_500)
 
