@@ -181,7 +181,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const { maintenance } = ports
   const metrics = createMetrics()
   const follow = () => followRotation(ports)
-  const { beat, seenAt, presence } = createSignsOf(ports, {
+  const { beat, seenAt, live, presence } = createSignsOf(ports, {
     ...{ log, keys: health.keys, follow },
     drop: () => {
       outbox.drop()
@@ -198,8 +198,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     log,
     metrics,
     connectionsMax,
-    seenAt,
-    isCurrent,
+    ...{ seenAt, live, isCurrent },
   })
   const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
   const state = { stopping: false }

@@ -1,5 +1,6 @@
 import { alarmKinds, clearAlarm, isSpray, raiseAlarm, spray } from '../domain/alarm.ts'
 import { effectivePolicy } from '../domain/app/policy.ts'
+import { silentMs } from '../domain/delivery/lease.ts'
 import { conversionSpan, worstConversion } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
@@ -160,7 +161,10 @@ export function createBeat(ports: BeatPorts): Job {
 /** Marks this node as alive, with the version of its keyset. */
 export type Beat = () => Promise<void>
 
-/** `seenAt`: a time of `timers.monotonic`, the last one at which other nodes know this one alive. */
+/**
+ * `seenAt`: a time of `timers.monotonic`, the last one at which other nodes know this one alive.
+ * `live`: how many nodes were alive then, with this one.
+ */
 export function createSigns({
   nodes,
   node,
@@ -172,16 +176,21 @@ export function createSigns({
 }): {
   beat: Beat
   seenAt(): number
+  live(): number
 } {
   let seenAt = Number.NEGATIVE_INFINITY
+  let live = 1
   return {
     async beat() {
       const told = await about()
       const at = timers.monotonic()
       await nodes.beat({ id: node, seenAt: clock.now(), ...told })
       seenAt = at
+      const silentSince = clock.now() - silentMs
+      live = (await nodes.list()).filter((each) => each.seenAt > silentSince).length
     },
     seenAt: () => seenAt,
+    live: () => Math.max(1, live),
   }
 }
 

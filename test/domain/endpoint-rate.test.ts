@@ -5,6 +5,7 @@ import {
   newEndpointRate,
   rateWindowMs,
   returnToken,
+  shareOf,
   takeToken,
   tokensLeft,
   tokenWaitMs,
@@ -118,4 +119,13 @@ test('the expected wait counts a hand-over that runs as one that ends now', () =
   expect(tokenWaitMs(rate, 0, 1_000)).toBe(0)
   expect(tokenWaitMs(rate, 1, 1_000)).toBe(rateWindowMs)
   expect(tokenWaitMs(rate, 2, 1_000)).toBe(rateWindowMs)
+})
+
+test.each([
+  [10, 1, 10],
+  [10, 3, 3],
+  [7, 7, 1],
+  [1, 5, 1],
+])('of %d that an endpoint allows, one of %d nodes takes %d', (most, nodes, share) => {
+  expect(shareOf(most, nodes)).toBe(share)
 })

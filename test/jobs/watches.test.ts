@@ -1,4 +1,5 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
+import { silentMs } from '../../src/domain/delivery/lease.ts'
 import { checkVerification } from '../../src/domain/verification/check.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import { startVerification } from '../../src/domain/verification/start.ts'
@@ -216,6 +217,29 @@ test('a node has been seen at the time before its last sign of life that was sto
   await beat().catch(() => {})
 
   expect(seenAt()).toBe(first)
+})
+
+test('a node counts itself and those that have shown themselves of late', async () => {
+  const w = await world()
+  const about = async () => ({ keysetVersion: 1, nextKeyId: null })
+  const { timers } = steppedTimers()
+  const { beat, live } = createSigns({ ...w, timers, node: 'a', about })
+  const other = (id: string) =>
+    w.nodes.beat({ id, seenAt: w.clock.now(), keysetVersion: 1, nextKeyId: null })
+  expect(live()).toBe(1)
+
+  await other('b')
+  await other('c')
+  await beat()
+  expect(live()).toBe(3)
+  w.clock.advance(silentMs - 1)
+  await other('c')
+  await beat()
+  expect(live()).toBe(3)
+  w.clock.advance(1)
+  await beat()
+
+  expect(live()).toBe(2)
 })
 
 test('every five seconds a node is marked as seen, and metrics get the alarms that are on', async () => {

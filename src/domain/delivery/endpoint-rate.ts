@@ -18,6 +18,14 @@ export function newEndpointRate(): EndpointRate {
   return { perMinute: null, running: 0, backAt: [] }
 }
 
+/**
+ * What one of so many nodes may take of a number that an endpoint allows to all of them. Each may take
+ * one, so that none holds messages that it may never send.
+ */
+export function shareOf(most: number, nodes: number): number {
+  return Math.max(1, Math.floor(most / nodes))
+}
+
 /** Hand-overs that may begin now; Infinity without a limit. */
 export function tokensLeft(rate: EndpointRate, now: number): number {
   if (rate.perMinute === null) return Number.POSITIVE_INFINITY

@@ -28,6 +28,8 @@ export type SenderPorts = Pick<
   connectionsMax: number
   /** A time of `timers.monotonic`: the last sign of life of this node, as other nodes see it. */
   seenAt(): number
+  /** How many nodes are alive, with this one. */
+  live(): number
 } & Gate
 
 /** The parts of the sender, and the functions that move a delivery between them. */
@@ -88,7 +90,7 @@ export function createCore(ports: SenderPorts): Core {
   const state: State = { ...firstState }
   const { isCurrent = () => true } = ports
   const isStopping = () => state.isStopping || state.isPaused
-  const [lanes, holdings] = [createLanes(timers), createHoldings()]
+  const [lanes, holdings] = [createLanes(timers, ports.live), createHoldings()]
   const [alarms, charges] = [createEndpointAlarms(ports), createCharges(ports)]
   const waiters = createWaiters(ports)
   const releases = createReleases({ ...ports, isHeld: holdings.has })

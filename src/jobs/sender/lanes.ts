@@ -1,5 +1,6 @@
 import { channels } from '../../domain/delivery/channel.ts'
 import type { Delivery, Handover } from '../../domain/delivery/delivery.ts'
+import { shareOf } from '../../domain/delivery/endpoint-rate.ts'
 import { type Lane as LanePlace, routeOf } from '../../domain/delivery/handover.ts'
 import type { Timers } from '../../domain/ports.ts'
 import { createLane, type Item, isBlocked, isHeldUp, type Lane, laneKey } from './lane.ts'
@@ -28,7 +29,8 @@ export type Lanes = {
 const connectionsUsual = 10
 const keptMs = 600_000
 
-export function createLanes(timers: Timers): Lanes {
+/** `live`: how many nodes send through the endpoints, each its share of what they allow. */
+export function createLanes(timers: Timers, live: () => number): Lanes {
   const lanes = new Map<string, Lane>()
 
   let reserved = 0
@@ -51,8 +53,9 @@ export function createLanes(timers: Timers): Lanes {
     reserved: () => reserved,
     learn(lane, { app, endpoint }, chosen) {
       if (!channels[lane.place.channel].hasEndpoints) return
-      lane.width.limit(endpoint?.settings.connectionsMax ?? connectionsUsual)
-      lane.rate.perMinute = endpoint?.settings.ratePerMinute ?? null
+      const { connectionsMax, ratePerMinute = null } = endpoint?.settings ?? {}
+      lane.width.limit(shareOf(connectionsMax ?? connectionsUsual, live()))
+      lane.rate.perMinute = ratePerMinute === null ? null : shareOf(ratePerMinute, live())
       const route = routeOf(app, [lane.place.channel], chosen)
       const ids = (route[0]?.endpoints ?? []).filter((id) => id !== null)
       const here = ids.indexOf(lane.place.endpointId ?? '')

@@ -41,9 +41,11 @@ const finishMaxMs = 9_000
 /** The time for dropped hand-overs to end, in ms; others are left until their lease ends. */
 const dropMs = 500
 
-type Options = Omit<SenderPorts, 'connectionsMax' | 'seenAt'> & {
+type Options = Omit<SenderPorts, 'connectionsMax' | 'seenAt' | 'live'> & {
   /** Absent where no other node takes over. */
   seenAt?: () => number
+  /** Absent where there is no other node. */
+  live?: () => number
   /** Hand-overs at a time over all endpoints; 500. */
   connectionsMax?: number
   /** The interval of queries for due deliveries, in ms; 1 s. */
@@ -56,8 +58,8 @@ type Options = Omit<SenderPorts, 'connectionsMax' | 'seenAt'> & {
  * delivery is tried again.
  */
 export function createSender(options: Options): Sender {
-  const { connectionsMax = 500, seenAt = options.timers.monotonic } = options
-  const ports: SenderPorts = { ...options, connectionsMax, seenAt }
+  const { connectionsMax = 500, seenAt = options.timers.monotonic, live = () => 1 } = options
+  const ports: SenderPorts = { ...options, connectionsMax, seenAt, live }
   const core = createCore(ports)
   const gauges = createGauges(core, ports)
   const everyMs = options.lookEveryMs ?? lookEveryMs

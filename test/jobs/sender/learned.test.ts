@@ -98,7 +98,7 @@ test('a queue knows other endpoints also after a message that has its own as the
   const [delivery] = await stage.history(started)
   const { handover } = serverOf('email', 3).got[0] ?? {}
   if (!delivery?.chosen || !handover) throw new Error('nothing was sent')
-  const lanes = createLanes(stage.ports.timers)
+  const lanes = createLanes(stage.ports.timers, () => 1)
   const lane = lanes.of({ appId: app.id, channel: 'email', endpointId: idOf('email', 1) })
 
   lanes.learn(lane, handover, delivery.chosen)

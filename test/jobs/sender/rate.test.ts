@@ -52,6 +52,26 @@ test('what waits in the store is sent at the rate too', async () => {
   for (const one of started) expect(only(await stage.history(one)).status).toBe('sent')
 })
 
+test('two nodes keep to the rate and the connections of an endpoint together', async () => {
+  const app = await stage.newApp({ ratePerMinute: 6, connectionsMax: 4 })
+  await stage.sender.stop(0)
+  for (const node of ['a', 'b']) {
+    await stage.beat(node)
+    const sender = stage.restart({ node, live: () => 2 })
+    sender.expectedWaitMs = () => 0
+    sender.start()
+    await stage.start(12, { app })
+  }
+  for (let seconds = 0; seconds < 300; seconds += 5) {
+    await stage.time.run(5_000)
+    for (const node of ['a', 'b']) await stage.beat(node)
+  }
+
+  expect(server(app).got).toHaveLength(24)
+  expect(mostInAMinute(timesAt(app))).toBe(6)
+  expect(server(app).most).toBeLessThanOrEqual(4)
+})
+
 test('a start beyond the rate fails with the wait until the next token', async () => {
   const app = await stage.newApp({ ratePerMinute: 4 })
   await stage.start(4, { app })

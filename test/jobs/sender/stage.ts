@@ -49,6 +49,7 @@ export type Stage = {
     channel?: Channel
     seenAt?: () => number
     isCurrent?: () => boolean
+    live?: () => number
   }): Sender
   /** Marks a node as alive. */
   beat(node: string): Promise<void>
@@ -107,8 +108,8 @@ export async function openStage(options: Options = {}): Promise<Stage> {
   } = {}) => {
     const channels = channelsOf(channel)
     const { connectionsMax = 500 } = options
-    const { seenAt, isCurrent } = rest
-    const seen = { ...(seenAt && { seenAt }), isCurrent }
+    const { seenAt, live, isCurrent } = rest
+    const seen = { ...(seenAt && { seenAt }), ...(live && { live }), isCurrent }
     const own = { ...ports, ...rest.ports, ...seen, node, channels, log, metrics: createMetrics() }
     return createSender({ ...own, connectionsMax })
   }
