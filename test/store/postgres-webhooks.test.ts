@@ -194,6 +194,25 @@ test('a webhook is due at the time of a message that was being written while ano
   expect(await waiting()).toBe(2)
 })
 
+test('a webhook stays due for a message that was being written while its app was changed', async () => {
+  const hook = webhook()
+  const { store, appId, admin, other } = await hooked(hook)
+  const { due, messages } = readers(store, appId, hook.id)
+  const late = held(other.database, async (session, wait) => {
+    await other.addEvents(session, [alarmOf(appId)])
+    await wait()
+  })
+  await late.reached
+  const change = { expectedVersion: 1, updatedAt: noon, webhooks: [{ ...hook, testEvents: true }] }
+  const changed = withAudit(store, (append) => store.apps.update(appId, change, append))
+  await waitsForLock(admin)
+  late.release()
+  await Promise.all([late.done, changed])
+
+  expect(await due()).toHaveLength(1)
+  expect(await messages()).toHaveLength(1)
+})
+
 test('a listener hears of messages when others can read them, and never of a failed transaction', async () => {
   const hook = webhook()
   const { store, appId, other } = await hooked(hook)
