@@ -233,8 +233,10 @@ function createSteps(random: Random) {
       return ({ limits }) => limits.take({ key, rates }, now)
     }
     if (step.kind === 'expire') {
-      // Messages whose code is over end by themselves, also of codes that are forgotten.
-      const overdue = { now, limit: 10_000, event: 'delivery.undeliverable' } as const
+      // All messages end first: those of codes that a clock which was ahead has let be forgotten are
+      // ended by one store with the others, and by the other store at their own time.
+      const end = now + 100 * dayMs
+      const overdue = { now: end, limit: 10_000, event: 'delivery.undeliverable' } as const
       return async ({ verifications, deliveries }) => [
         await deliveries.expire(overdue),
         await verifications.expirePending({ now, event: 'verification.expired' }),

@@ -32,7 +32,8 @@ function columnsOf(command: StartCommand, placed: (row: LimitRow) => Placed) {
     variablesSealed: variablesSealed && bytea(variablesSealed),
     recipients: recipients.map(({ index, masked, sealed, limits: [own] }, number) => {
       if (!own) throw new Error('a recipient has a row')
-      return { number, ...placed(own), index: bytea(index), masked, sealed: bytea(sealed) }
+      const { place } = placed(own)
+      return { number, place, index: bytea(index), masked, sealed: bytea(sealed) }
     }),
     parts: [...recipients, command].map(({ limits }) => limits.map(placed)),
     ways: Object.fromEntries(masksOf(command).map((mask) => [mask, wayOf(command, mask)])),

@@ -1,64 +1,98 @@
--- The places of the recipients in whose guess budget the attempts of their command do not fit. They are
--- counted for those who are within their rates. One statement reads verifications and the failures of
--- swept ones, so that what is swept meanwhile is counted in one of them.
+-- The recipients (by their places) in whose guess budget the attempts of their command do not fit. Those
+-- who are over a rate are not counted. All chains are read together, one verification of each at a time:
+-- a list of ids opens the partitions of those ids only, and a join over all of them every one.
 --
--- Its plan is kept by the connection and may have been made while the tables were empty, so the settings
--- leave only lookups by an index.
+-- It is stable: all that it reads is as it was at its call. So what is swept meanwhile is counted once,
+-- with its verification or among the failures that are left of it.
 create function recipients_over_budget__v(
   commands jsonb, keys bytea[], firsts bigint[], seconds bigint[], thirds bigint[], latest_ids text[])
-returns setof integer
-language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+returns integer[]
+language plpgsql stable as $$
 #variable_conflict use_column
+declare
+  -- Of each recipient.
+  places integer[];
+  times bigint[];
+  sinces bigint[];
+  attempts bigint[];
+  budgets jsonb[];
+  -- Attempts that are spent or open, by the number of the recipient; they count until an end and the
+  -- window are over. The first ones are none, so that each recipient has one.
+  numbers integer[];
+  ends bigint[];
+  spent bigint[];
+  found_numbers integer[];
+  found_ends bigint[];
+  found_spent bigint[];
+  -- The next verification of each chain.
+  chains integer[];
+  ids text[];
+  is_latest boolean := true;
 begin
-  return query
-    with recursive
-      recipient as (
-        select recipient.place, keys[recipient.place] as key, latest_ids[recipient.place] as latest_id,
-          start."createdAt" as at, start."createdAt" - start."keptMs" as since,
-          start."attemptsMax" as attempts, start.budget
-        from jsonb_to_recordset(commands) as start ("createdAt" bigint, "keptMs" bigint,
-          "attemptsMax" bigint, budget jsonb, recipients jsonb)
-        cross join lateral jsonb_to_recordset(start.recipients)
-          as recipient (place integer, rates jsonb)
-        where (take_rates__v(recipient.rates, array[firsts[recipient.place],
-          seconds[recipient.place], thirds[recipient.place]], start."createdAt")).refused_by is null
-      ),
-      chain as (
-        select recipient.place, recipient.key, recipient.since, recipient.at,
-          case when latest.recipient_key = recipient.key then latest.earlier_id else (
-            select further.earlier_id from verification_recipients as further
-            where further.verification_id = latest.id and further.recipient_key = recipient.key
-          ) end as earlier_id,
-          latest.expires_at, latest.status, latest.code_format, latest.code_digest,
-          latest.attempts_spent, latest.attempts_max
-        from recipient join verifications as latest on latest.id = recipient.latest_id
-        union all
-        select chain.place, chain.key, chain.since, chain.at,
-          case when earlier.recipient_key = chain.key then earlier.earlier_id else (
-            select further.earlier_id from verification_recipients as further
-            where further.verification_id = earlier.id and further.recipient_key = chain.key
-          ) end,
-          earlier.expires_at, earlier.status, earlier.code_format, earlier.code_digest,
-          earlier.attempts_spent, earlier.attempts_max
-        from chain join verifications as earlier on earlier.id = chain.earlier_id
-        where earlier.created_at > chain.since
-      ),
-      code as (
-        select place, expires_at, case
-          when status = 'pending' and code_digest is not null and expires_at > at then attempts_max
-          else attempts_spent - (status = 'approved')::integer end as guesses
-        from chain where code_format = 'numeric'
-      )
-    select recipient.place
-    from recipient
-    cross join lateral jsonb_to_recordset(recipient.budget) as budget (max bigint, "windowMs" bigint)
-    where recipient.attempts > budget.max
-      - coalesce((select sum(code.guesses) from code
-        where code.place = recipient.place and code.expires_at > recipient.at - budget."windowMs"), 0)
-      - coalesce((select sum(swept.failures) from guess_failures as swept
-        where recipient.latest_id is not null and swept.recipient_key = recipient.key
-          and swept.hour >= greatest(recipient.since, recipient.at - budget."windowMs") / 3600000), 0);
+  select array_agg(recipient.place), array_agg(start."createdAt"),
+      array_agg(start."createdAt" - start."keptMs"), array_agg(start."attemptsMax"),
+      array_agg(start.budget)
+    into places, times, sinces, attempts, budgets
+    from jsonb_to_recordset(commands) as start ("createdAt" bigint, "keptMs" bigint,
+      "attemptsMax" bigint, budget jsonb, recipients jsonb, parts jsonb)
+    cross join lateral jsonb_to_recordset(start.recipients) as recipient (number integer, place integer)
+    where (take_rates__v(start.parts -> recipient.number -> 0 -> 'rates', array[firsts[recipient.place],
+      seconds[recipient.place], thirds[recipient.place]], start."createdAt")).refused_by is null;
+  if places is null then
+    return '{}';
+  end if;
+  select array_agg(number), array_agg(times[number]), array_agg(0),
+      array_agg(number) filter (where latest_ids[places[number]] is not null),
+      array_agg(latest_ids[places[number]]) filter (where latest_ids[places[number]] is not null)
+    into numbers, ends, spent, chains, ids
+    from generate_subscripts(places, 1) as number;
+
+  if chains is not null then
+    -- Kept by whole hours; the oldest counts in full, so that no sum is too small.
+    select array_agg(number), array_agg((swept.hour + 1) * 3600000), array_agg(swept.failures)
+      into found_numbers, found_ends, found_spent
+      from unnest(chains) as number
+      join guess_failures as swept on swept.recipient_key = keys[places[number]]
+        and swept.hour >= sinces[number] / 3600000;
+    numbers := numbers || found_numbers;
+    ends := ends || found_ends;
+    spent := spent || found_spent;
+  end if;
+  while chains is not null loop
+    select array_agg(number), array_agg(expires_at), array_agg(guesses),
+        array_agg(number) filter (where earlier_id is not null),
+        array_agg(earlier_id) filter (where earlier_id is not null)
+      into found_numbers, found_ends, found_spent, chains, ids
+      from (
+        select chain.number, verification.expires_at,
+          -- A live short code counts with all its attempts, a dead one with its wrong codes.
+          case when code_format <> 'numeric' then 0
+            when status = 'pending' and code_digest is not null
+              and expires_at > times[chain.number] then attempts_max
+            else attempts_spent - (status = 'approved')::integer end as guesses,
+          case when verification.recipient_key = keys[places[chain.number]]
+            then verification.earlier_id
+            else (select further.earlier_id from verification_recipients as further
+              where further.verification_id = verification.id and further.verification_id = any (ids)
+                and further.recipient_key = keys[places[chain.number]]) end as earlier_id
+        from unnest(chains, ids) as chain (number, id)
+        join verifications as verification on verification.id = chain.id
+        where verification.id = any (ids)
+          and (is_latest or verification.created_at > sinces[chain.number])) as found;
+    numbers := numbers || found_numbers;
+    ends := ends || found_ends;
+    spent := spent || found_spent;
+    is_latest := false;
+  end loop;
+
+  return array(
+    select distinct places[one.number]
+    from unnest(numbers, ends, spent) as one (number, until, spent)
+    cross join lateral jsonb_to_recordset(budgets[one.number])
+      as budget (max bigint, "windowMs" bigint)
+    where one.until > times[one.number] - budget."windowMs"
+    group by one.number, budget.max, budget."windowMs"
+    having sum(one.spent) + attempts[one.number] > budget.max);
 end
 $$;
 
@@ -70,11 +104,17 @@ $$;
 -- `commands` are made by src/store/postgres/start-command.ts. `keys` are those of all rows of limits, in
 -- order; the commands name them by their place from 1 on. No two commands name the same recipient or
 -- Idempotency-Key, so that only the rows of apps change while the commands are decided one by one.
+--
+-- The settings leave one plan for each statement, from the keys of a call to their rows by an index. It is
+-- made once a connection; to plan over all partitions takes longer than a batch, and to compile a plan
+-- longer than a hundred.
 create function start_many__v(commands jsonb, keys bytea[], requests jsonb, counter_shard bigint)
 returns table (
   number bigint, started_id text, outcome text, limit_name text, retry_at bigint,
   recipient_mask bigint, is_long boolean, answer text)
-language plpgsql set jit = off as $$
+language plpgsql
+set jit = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
   count_of constant integer := jsonb_array_length(commands);
@@ -98,10 +138,8 @@ declare
   latest_ids text[];
   newest_ids text[] := array_fill(null::text, array[cardinality(keys)]);
   keeps bigint[] := array_fill(null::bigint, array[cardinality(keys)]);
-  -- The recipients whose guess budget does not fit the attempts of their command.
-  is_full boolean[] := array_fill(false, array[cardinality(keys)]);
+  over_budget integer[];
   kept record;
-  full_place integer;
 
   command jsonb;
   now_ms bigint;
@@ -154,12 +192,7 @@ begin
     into firsts, seconds, thirds, latest_ids
     from (select * from limits where key = any (keys) order by key) as stored;
 
-  for full_place in
-    select place
-    from recipients_over_budget__v(commands, keys, firsts, seconds, thirds, latest_ids) as place
-  loop
-    is_full[full_place] := true;
-  end loop;
+  over_budget := recipients_over_budget__v(commands, keys, firsts, seconds, thirds, latest_ids);
 
   for command_number in 1 .. count_of loop
     command := commands -> (command_number - 1);
@@ -215,7 +248,7 @@ begin
         end if;
       elsif not is_app then
         mask := mask | (1 << part);
-        is_over := is_over or is_full[taken_places[taken_before + 1]];
+        is_over := is_over or taken_places[taken_before + 1] = any (over_budget);
       end if;
     end loop;
     continue when outcomes[command_number] is not null;
