@@ -48,8 +48,12 @@ export function createBatch<Command, Result>(
     const batch: Waiting<Command, Result>[] = []
     const left: Waiting<Command, Result>[] = []
     const keys = new Set<string>()
-    for (const one of waiting) {
-      if (batch.length < max && one.keys.every((key) => !keys.has(key))) batch.push(one)
+    for (const [index, one] of waiting.entries()) {
+      if (batch.length === max) {
+        left.push(...waiting.slice(index))
+        break
+      }
+      if (one.keys.every((key) => !keys.has(key))) batch.push(one)
       else left.push(one)
       // Whoever waits behind another one for a key stays behind it.
       for (const key of one.keys) keys.add(key)
