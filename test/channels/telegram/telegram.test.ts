@@ -3,6 +3,7 @@ import { createBots } from '../../../src/channels/telegram/bots.ts'
 import { probeBot } from '../../../src/channels/telegram/probe.ts'
 import { createTelegramChannel } from '../../../src/channels/telegram/telegram.ts'
 import type { DeliveryOutcome, Handover } from '../../../src/domain/delivery/delivery.ts'
+import type { Lease } from '../../../src/domain/delivery/lease.ts'
 import { confirmBinding, startBinding } from '../../../src/domain/telegram/bindings.ts'
 import { handleUpdate } from '../../../src/domain/telegram/updates.ts'
 import { systemTimers } from '../../../src/system.ts'
@@ -33,10 +34,11 @@ async function bound(input: Record<string, unknown> = {}) {
   await handleUpdate(at, bot, { ...update, kind: 'answer', ...press })
   await confirmBinding(at, { appId: app.id, mode: 'live', id: binding.id })
   const channel = createTelegramChannel({ ...ports, httpOut })
-  const deliver = (change: Partial<Handover> = {}) =>
+  const deliver = (change: Partial<Handover> = {}, lease?: Lease) =>
     channel.deliver(
       { ...handoverOf(bot.app, binding.id), endpoint: bot.endpoint, ...change },
       new AbortController().signal,
+      lease,
     )
   const isBound = async () =>
     (await at.bindings.get({ appId: app.id, mode: 'live', id: binding.id })) !== null
@@ -70,6 +72,15 @@ test('a code goes to the chat as plain text that cannot be forwarded', async () 
     protect_content: true,
     link_preview_options: { is_disabled: true },
   })
+})
+
+test('a code that another node has taken over is not sent', async () => {
+  const { deliver } = await bound()
+
+  const outcome = await deliver({}, { sureUntil: 0, isHeld: async () => false })
+
+  expect(outcome).toMatchObject({ status: 'deferred', ambiguous: false })
+  expect(sentTo()).toEqual([])
 })
 
 const gone = [
