@@ -299,6 +299,27 @@ function settling(open: OpenStores): void {
     expect(await deliveries.backlog()).toEqual({ waiting: 0, oldestAt: null })
   })
 
+  test('what a server says is stored, also with half a character or a zero byte in it', async () => {
+    const { verifications, deliveries, events } = await open()
+    const odd = 'a\ud83d \\ud83d \\u0000 \u{1f600}\u0000'
+    const command = await started({ verifications })
+    const made = tryOf({ detail: odd, remoteId: odd, code: odd })
+
+    await deliveries.settle(settleCommand(command, { made, detail: odd }))
+
+    const shown = (await verifications.get(keyOf(command)))?.delivery
+    expect(shown?.status).toBe('sent')
+    expect(shown?.detail).toStartWith('a\ufffd \\ud83d \\u0000 \u{1f600}')
+    const [kept] = await deliveries.tries(command.delivery.id)
+    expect(kept?.detail).toBe(shown?.detail ?? '')
+    const { items } = await events.list({ appId: 'app', type: null, limit: 9, cursor: null })
+    expect(items).toHaveLength(1)
+    const about = { cause: null, code: null, event: 'delivery.bounced', suppress: null } as const
+    const { delivery } = settleCommand(command)
+    const bounce = { delivery, ...about, detail: odd, follow: null, now: noon }
+    expect(await deliveries.bounce(bounce)).toBe(true)
+  })
+
   test('a delivery that is tried again is due at its time, in the lane of its endpoint', async () => {
     const stores = await open()
     const command = await started(stores)
