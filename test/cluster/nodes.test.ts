@@ -21,7 +21,10 @@ beforeAll(async () => {
   server = await startPostgres()
   bouncer = await startPgBouncer(server.port)
   const directUrl = await server.create()
-  const env = { OTPMINT_ATTEMPTS_MAX: String(attemptsMax) }
+  const env = {
+    OTPMINT_ATTEMPTS_MAX: String(attemptsMax),
+    OTPMINT_LIMIT_IP_FAILURES_PER_MINUTE: '1000',
+  }
   nodes = await startNodes({ folder, url: bouncer.through(directUrl), directUrl, env })
   sink = await mailSink()
 })
@@ -143,7 +146,7 @@ test('a key that is revoked on one node is refused on every node by the next req
     const ask = (base: string) =>
       call(`${base}/v1/verifications/none`, undefined, { token: app.liveKey })
     // Every node has it in memory.
-    expect(tally(await spread(6, ask))).toEqual({ '404 not_found': 6 })
+    expect(tally(await spread(6, ask))).toEqual({ '404 verification_not_found': 6 })
     const shown = await call(`${nodes.base}/v1/apps/${app.id}`, undefined, { token: nodes.token })
     const keys = shown.json['keys'] as { id: string; mode: string }[]
     const { id } = keys.find(({ mode }) => mode === 'live') ?? { id: '' }
