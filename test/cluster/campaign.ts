@@ -153,7 +153,9 @@ export function lossOfPrimary(cluster: PatroniCluster): Fault {
       await eventually(async () => {
         const now = await cluster.primary().catch(() => null)
         return now !== null && now.name !== lost.name
-      }, 60_000)
+      }, 60_000).catch((error: unknown) => {
+        throw new Error(`${error}\n${cluster.said()}`)
+      })
       lost.startPatroni()
       await cluster.untilRedundant()
     },

@@ -187,6 +187,35 @@ test.each<By>(['directly', 'by PgBouncer'])(
   },
 )
 
+test('a row that a new partition takes from the default one is written in a second run', async () => {
+  const there = await placeBy()
+  const owner = new SQL({ url: server.url(there.name, 'otpmint_migrate'), max: 1 })
+  await owner.unsafe(`create table parted (number int) partition by range (number);
+    create table parted_rest partition of parted default; grant all on parted to otpmint`)
+  let runs = 0
+  const insertOne = () =>
+    there.database.transaction(async (session) => {
+      runs++
+      return session.run('insert into parted values (5)')
+    })
+  expect(await insertOne()).toBe(1)
+  await owner.unsafe('delete from parted')
+
+  await owner.unsafe(`begin; create table parted_ten (like parted);
+    alter table parted attach partition parted_ten for values from (0) to (10)`)
+  runs = 0
+  const waiting = insertOne()
+  await eventually(async () => {
+    const locks = "select 1 from pg_locks where not granted and relation = 'parted_rest'::regclass"
+    return (await owner.unsafe(locks)).length > 0
+  })
+  await owner.unsafe('commit')
+
+  expect([await waiting, runs]).toEqual([1, 2])
+  expect((await owner.unsafe('select number from parted_ten')).length).toBe(1)
+  await owner.close()
+})
+
 test('the time-outs of the role hold behind PgBouncer too', async () => {
   const { database } = await placeBy('by PgBouncer')
   const limits = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout']

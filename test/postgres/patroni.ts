@@ -14,6 +14,8 @@ export type PatroniCluster = {
   port: number
   primary(): Promise<Member>
   members: Member[]
+  /** What both Patronis have said lately. */
+  said(): string
   /** Waits until there are a primary and a synchronous standby. */
   untilRedundant(): Promise<void>
   stop(): Promise<void>
@@ -56,6 +58,7 @@ export async function startPatroniCluster(): Promise<PatroniCluster> {
       if (!member) throw new Error('there is no primary')
       return member
     },
+    said: () => members.map(({ patroni }) => patroni().output().slice(-4000)).join('\n\n'),
     untilRedundant: () =>
       eventually(async () => {
         const states = (await look()).map(({ role, state }) => `${role} ${state}`).sort()
@@ -138,7 +141,8 @@ function patroniSettings({ name, port, restPort, etcd, data, folder }: Settings)
         ttl: patroniTtl,
         loop_wait: loopWait,
         retry_timeout: 3,
-        maximum_lag_on_failover: 0,
+        // Whatever lag there was, a synchronous standby has all that was acknowledged.
+        maximum_lag_on_failover: 1_048_576,
         synchronous_mode: true,
         primary_start_timeout: 0,
         postgresql: { use_pg_rewind: true, use_slots: true },

@@ -28,8 +28,8 @@ export type PostgresServer = {
   admin: SQL
   /** The first process of the server. */
   postmaster(): Program
-  /** Leaves no room on a disk of its own, until the answered function is called. */
-  fillDisk(): () => void
+  /** Leaves so much room on a disk of its own, until the answered function is called. */
+  fillDisk(leftKb?: number): () => void
   /** Starts the server again after it has ended. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -78,10 +78,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...databases,
     postmaster: () => postmaster,
     restart: boot,
-    fillDisk() {
+    fillDisk(leftKb = 0) {
       // The disk exists in the mount namespace of the server only.
       const filler = `/proc/${postmaster.pid}/root${data}/filler`
-      run(['sh', '-c', `cat /dev/zero >${filler} 2>&-; test -s ${filler}`])
+      const full = `cat /dev/zero >${filler} 2>&-; test -s ${filler}`
+      run(['sh', '-c', `${full} && truncate -s -${leftKb}K ${filler}`])
       return () => void run(['rm', filler])
     },
     async stop() {

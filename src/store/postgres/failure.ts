@@ -24,9 +24,19 @@ export function sqlState(error: unknown): string | null {
   return typeof error.errno === 'string' ? error.errno : null
 }
 
-/** A deadlock or a serialization failure: the same operation may be run again. */
+/**
+ * The same operation may be run again: it was rolled back by a deadlock, a serialization failure, or a
+ * partition that was made while a row of its time was on its way to the default one.
+ */
 export function isConflict(error: unknown): boolean {
-  return conflictStates.includes(sqlState(error) ?? '')
+  if (conflictStates.includes(sqlState(error) ?? '')) return true
+  // The message is in the server's language; the code is also that of other checks.
+  return (
+    sqlState(error) === '23514' &&
+    error instanceof Error &&
+    'routine' in error &&
+    error.routine === 'ExecPartitionCheckEmitError'
+  )
 }
 
 /**
