@@ -137,7 +137,9 @@ export function killOfPrimary(cluster: PatroniCluster): Fault {
   return {
     name: 'kill -9 of the primary',
     async run() {
-      ;(await cluster.primary()).killPostgres()
+      const killed = await cluster.primary()
+      killed.killPostgres()
+      await untilReplaced(cluster, killed.name)
       await cluster.untilRedundant()
     },
   }
@@ -150,14 +152,18 @@ export function lossOfPrimary(cluster: PatroniCluster): Fault {
     async run() {
       const lost = await cluster.primary()
       lost.killAll()
-      await eventually(async () => {
-        const now = await cluster.primary().catch(() => null)
-        return now !== null && now.name !== lost.name
-      }, 60_000).catch((error: unknown) => {
-        throw new Error(`${error}\n${cluster.said()}`)
-      })
+      await untilReplaced(cluster, lost.name)
       lost.startPatroni()
       await cluster.untilRedundant()
     },
   }
+}
+
+async function untilReplaced(cluster: PatroniCluster, name: string): Promise<void> {
+  await eventually(async () => {
+    const now = await cluster.primary().catch(() => null)
+    return now !== null && now.name !== name
+  }, 60_000).catch((error: unknown) => {
+    throw new Error(`${error}\n${cluster.said()}`)
+  })
 }
