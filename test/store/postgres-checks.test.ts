@@ -262,3 +262,19 @@ test('expirePending ends more than one transaction takes', async () => {
   expect(await count('verifications where code_digest is not null')).toBe(0)
   expect(await count('deliveries where due_at is not null')).toBe(0)
 })
+
+test('expirePending goes on where those that it has found were ended by others meanwhile', async () => {
+  const { verifications } = await openThree()
+  const commands = times(501, (index) => startCommand({ now: noon + index }))
+  await Promise.all(commands.map(verifications.start))
+
+  const result = await admin.begin(async (other) => {
+    await other.unsafe(`update verifications set code_digest = null, status = 'canceled'
+      where id in (select id from verifications order by id limit 500)`)
+    const expired = verifications.expirePending({ now: noon + 600, event: 'verification.expired' })
+    await isWaiting(other)
+    return { expired }
+  })
+
+  expect(await result.expired).toBe(1)
+})

@@ -63,8 +63,11 @@ export function createEndings({ database, addEvents, counters }: Deps) {
         const rows = await database.transaction((session) =>
           expire(session, { ...command, lastId }),
         )
-        if (rows.length === 0) return count
         count += rows.filter(({ wasPending }) => wasPending).length
+        // Those that were found may have ended in the meantime.
+        if (rows.length === 0 && (await database.read(anyUnforgotten, { lastId })).length === 0) {
+          return count
+        }
       }
     },
   }
@@ -77,6 +80,8 @@ const cancel = `
 
 type Expired = ExpiredRow & { route: string | null; wasPending: boolean }
 
+const anyUnforgotten =
+  'select id from verifications where code_digest is not null and id <= $lastId limit 1'
 const lockUnforgotten = `
   select ${expiredColumns}, route, ${isPending} as was_pending from verifications
   where code_digest is not null and id in (
