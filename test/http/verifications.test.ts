@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { timestamp } from '../../src/present.ts'
+import { tryOf } from '../support/commands.ts'
 import { addApp, codeOf, noon, wrongCode } from '../support/world.ts'
 import { type Site, site } from './fixture.ts'
 
@@ -186,6 +187,29 @@ test('Prefer: wait holds the answer until the delivery has an outcome', async ()
 
   expect(answer.json.delivery).toEqual({ status: 'deferred', detail: '451 try later' })
   expect(answer.headers.get('preference-applied')).toBe('wait=30')
+})
+
+test('Prefer: wait shows at its end what another server has made of the message meanwhile', async () => {
+  const at = await site()
+  const body = { to: 'ada@example.com' }
+  const headers = { prefer: 'wait=2' }
+  at.outboxState.settled = null
+  at.ports.outbox.settled = async (verificationId) => {
+    const key = { appId: at.app.id, mode: 'live', verificationId } as const
+    const [sent] = await at.ports.deliveries.history({ ...key, id: verificationId })
+    const counts = { counted: null, suppress: null, again: null, follow: null }
+    const outcome = { status: 'sent', detail: null, event: 'delivery.sent' } as const
+    const delivery = { ...key, id: sent?.id ?? '' }
+    const made = tryOf({ at: at.clock.now() })
+    await at.ports.deliveries.settle({
+      ...{ delivery, made, ...outcome, ...counts, now: at.clock.now() },
+    })
+    return null
+  }
+
+  const answer = await at.call('POST', '/v1/verifications', { body, headers })
+
+  expect(answer.json.delivery.status).toBe('sent')
 })
 
 test('an Idempotency-Key gets the same answer, quoted or bare, and no second message', async () => {

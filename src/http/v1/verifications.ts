@@ -118,7 +118,7 @@ function presenter({ clock }: Pick<RoutePorts, 'clock'>) {
 
 /** Answers at once, or, with `Prefer: wait=N`, once the message has an outcome. */
 async function announce(
-  { outbox, clock }: Pick<RoutePorts, 'outbox' | 'clock'>,
+  { outbox, clock, verifications }: Pick<RoutePorts, 'outbox' | 'clock' | 'verifications'>,
   verification: Verification,
   { request, patience }: Pick<Context, 'request' | 'patience'>,
   status: number,
@@ -127,7 +127,10 @@ async function announce(
   if (seconds === null) return json(presentVerification(verification, clock.now()), status)
   patience(seconds + 10)
   const state = await outbox.settled(verification.id, seconds * 1000)
-  const delivery = state ? { status: state.status, detail: state.detail } : verification.delivery
+  // Another server may have sent it, of which this one has not heard.
+  const stored = state ? null : await verifications.get(verification).catch(() => null)
+  const { delivery: known } = stored ?? verification
+  const delivery = state ? { status: state.status, detail: state.detail } : known
   const shown = presentVerification({ ...verification, delivery }, clock.now())
   return json(shown, status, { 'preference-applied': `wait=${seconds}` })
 }
