@@ -57,9 +57,15 @@ export async function moveToPostgres(
   const place = placeOf(target)
   const pair = openPair(directory.database)
   try {
-    const mark = await beginAtSource(settings, { directory, pair, place })
-    return await withClient(target, (sql) => {
-      return moveWith({ directory, pair, mark, sql, ...options }).catch((error: unknown) => {
+    return await withClient(target, async (sql) => {
+      const there = createPostgresPlace(sql)
+      if (!(await there.enter())) {
+        throw cannotStart('another "otpmint move" is at work: wait for it')
+      }
+      if (readMark(pair.reader) === null) await refuseFilled(there, place)
+      const mark = await beginAtSource(settings, { directory, pair, place })
+      const moving = { directory, pair, mark, sql, place: there, ...options }
+      return moveWith(moving).catch((error: unknown) => {
         throw explained(error)
       })
     })
@@ -133,19 +139,23 @@ function refuseRotating({ reader }: Pair): void {
   throw cannotStart('a rotation of the master key is not finished: run "otpmint key rotate" again')
 }
 
-type Moving = MoveOptions & { directory: DataDirectory; pair: Pair; mark: Mark; sql: SQL }
+type Moving = MoveOptions & {
+  directory: DataDirectory
+  pair: Pair
+  mark: Mark
+  sql: SQL
+  place: PostgresPlace
+}
 
 async function moveWith(moving: Moving): Promise<MoveResult> {
-  const { directory, pair, mark, sql, prepareOnly, onStep } = moving
-  const place = createPostgresPlace(sql)
-  if (!(await place.enter())) throw cannotStart('another "otpmint move" is at work: wait for it')
+  const { directory, pair, mark, sql, place, prepareOnly, onStep } = moving
   const { reader, writer } = pair
   const done = { place: mark.place, tables: [], refusedMs: null, unsettled: 0 }
   if (mark.state === 'handed') {
     await finishHanded(place, pair, mark)
     return { ...done, state: 'moved' }
   }
-  await beginAtTarget(place, sql, { pair, mark })
+  await beginAtTarget({ place, sql, pair, mark })
   const filled = await fillPostgres({ reader, writer, sql, mark, onStep })
   if (prepareOnly) return { ...done, state: 'ready' }
   refuseRotating(pair)
@@ -159,21 +169,22 @@ async function moveWith(moving: Moving): Promise<MoveResult> {
   }
 }
 
+type Beginning = Pick<Moving, 'place' | 'sql' | 'pair' | 'mark'>
+
 /** Takes an empty database, or one that this move has begun to fill. */
-async function beginAtTarget(
-  place: PostgresPlace,
-  sql: SQL,
-  { pair, mark }: Pick<Moving, 'pair' | 'mark'>,
-): Promise<void> {
+async function beginAtTarget({ place, sql, pair, mark }: Beginning): Promise<void> {
   const found = await place.readMark()
   if (found?.state === 'arriving' && found.id === mark.id) return
-  const filled = found ? 'meta' : await place.firstFilled()
-  if (filled !== null) {
-    const advice = 'name one that was migrated and never served'
-    throw cannotStart(`${mark.place} is not empty (there are rows in ${filled}): ${advice}`)
-  }
+  await refuseFilled(place, mark.place)
   await makeDays(sql, pair.reader, systemClock.now())
   await place.prepare({ ...mark, state: 'arriving' })
+}
+
+async function refuseFilled(place: PostgresPlace, name: string): Promise<void> {
+  const filled = await place.firstFilled()
+  if (filled === null) return
+  const advice = 'name one that was migrated and never served'
+  throw cannotStart(`${name} is not empty (there are rows in ${filled}): ${advice}`)
 }
 
 async function finishHanded(place: PostgresPlace, { writer }: Pair, mark: Mark): Promise<void> {

@@ -40,7 +40,9 @@ const loadSettings = {
   OTPMINT_RESEND_AFTER_SECONDS: '5',
   OTPMINT_ATTEMPTS_MAX: '5',
 }
-const masterKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+const [masterKey, otherKey] = [1, 2].map(() => {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
+}) as [string, string]
 const admin = 'otpm_admin_0123456789abcdefghijklmnopqrstuvwxyz'
 const keys = { OTPMINT_MASTER_KEY: masterKey, OTPMINT_ADMIN_TOKEN: admin }
 
@@ -236,4 +238,61 @@ test('an old database that is opened again after the switch ends what was pendin
   expect(checked.json.code).toBe('verification_expired')
   await again.stop()
   await sink.close()
+})
+
+test('what cannot be moved is refused with the reason, and changes nothing', async () => {
+  const dataDir = join(folder, 'refused')
+  const env = { OTPMINT_DATA_DIR: dataDir, ...keys }
+  const [one, other] = [await newDatabase(), await newDatabase()]
+  await (await start(['serve'], env)).stop()
+  await (await start(['serve'], { ...env, ...other, OTPMINT_DATA_DIR: `${dataDir}-node` })).stop()
+  const refusals: [string[], Environment, number, string][] = [
+    [['--to', 'mysql'], env, 2, '--to must be postgres or sqlite:DIR'],
+    [['--to', 'sqlite:', '--prepare'], env, 2, '--to must be postgres or sqlite:DIR'],
+    [['--reopen', '--to', 'postgres'], env, 2, '--reopen takes no other place'],
+    [['--reopen'], env, 1, 'this database is not moved'],
+    [['--to', 'postgres'], env, 78, 'OTPMINT_DATABASE_URL is missing'],
+    [['--to', 'postgres'], { ...env, ...other }, 1, 'is not empty'],
+    [['--to', `sqlite:${dataDir}`], { ...env, ...other }, 1, 'otpmint.db exists'],
+    [
+      ['--to', 'postgres'],
+      { ...env, ...one, OTPMINT_MASTER_KEY: otherKey },
+      78,
+      "the master key is not this database's",
+    ],
+  ]
+  for (const [args, settings, exitCode, says] of refusals) {
+    const ran = await run(['move', ...args], settings)
+    expect([args, ran.exitCode, ran.stderr]).toEqual([
+      args,
+      exitCode,
+      expect.stringContaining(says),
+    ])
+  }
+  expect((await run(['move', '--to', 'postgres', '--prepare'], { ...env, ...one })).exitCode).toBe(
+    0,
+  )
+  const elsewhere = await run(['move', '--to', 'postgres'], { ...env, ...(await newDatabase()) })
+  expect(elsewhere.stderr).toContain('is being moved to')
+  const half = await run(['serve'], { ...env, ...one, OTPMINT_DATA_DIR: `${dataDir}-half` })
+  expect([half.exitCode, half.stderr]).toEqual([1, expect.stringContaining('is being filled')])
+})
+
+test('a backup that was made while a move was prepared is restored as a database of its own', async () => {
+  const dataDir = join(folder, 'backed-up')
+  const env = { OTPMINT_DATA_DIR: dataDir, ...keys }
+  const old = await start(['serve'], env)
+  const prepared = await run(['move', '--to', 'postgres', '--prepare'], {
+    ...env,
+    ...(await newDatabase()),
+  })
+  const file = join(folder, 'backup.db')
+  const made = await run(['backup', file], env)
+  await old.stop()
+  const other = { ...env, OTPMINT_DATA_DIR: `${dataDir}-restored` }
+  const restored = await run(['restore', file], other)
+
+  expect([prepared, made, restored].map(({ exitCode }) => exitCode)).toEqual([0, 0, 0])
+  const again = await run(['move', '--reopen'], other)
+  expect(again.stderr).toContain('this database is not moved')
 })
