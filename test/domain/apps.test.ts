@@ -353,6 +353,13 @@ test('one address registers at most ten apps', async () => {
   await register('admin')
 })
 
+test('one address registers at most ten apps, also at once', async () => {
+  const at = await world()
+  const { register } = registrar(at)
+  const all = await Promise.allSettled(Array.from({ length: 25 }, () => register('open')))
+  expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(10)
+})
+
 test('strangers register at most a thousand apps in all', async () => {
   const { register } = registrar(await world())
   const stranger = (index: number) =>

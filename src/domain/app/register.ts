@@ -65,7 +65,11 @@ export async function registerApp(
   const secretKeyIndex = ports.keyring.secretKeyIndex(secretKey)
   const command = { app, keys: [], secretKeyIndex, registeredFrom }
   const audit = entry(ports, actor, 'app.register', app.id, `name ${name ?? ''}`.trim())
-  const outcome = await audited(ports, audit, (append) => ports.apps.create(command, append))
+  const outcome = await audited(ports, audit, async (append) => {
+    // Counted once more: an app that is created meanwhile moves the head that `append` expects.
+    if (registeredFrom) await refuseFull(ports, registeredFrom)
+    return ports.apps.create(command, append)
+  })
   if (outcome === 'secret_key_taken') throw new Problem('secret_key_taken')
   return app
 }
@@ -109,10 +113,7 @@ async function refuseStranger(
   endpoint: EmailEndpoint,
   registeredFrom: Uint8Array,
 ): Promise<void> {
-  const { all, fromAddress } = await ports.apps.countOpen(registeredFrom)
-  if (all >= openAppsMax || fromAddress >= openAppsPerAddressMax) {
-    throw new Problem('rate_limited', { limit: 'open_apps', retryAfterSeconds: 3600 })
-  }
+  await refuseFull(ports, registeredFrom)
   const { host } = endpoint.settings
   if ((await ports.egress.reach(host)) !== 'public') throw new Problem('host_not_public')
   const now = ports.clock.now()
@@ -124,4 +125,11 @@ async function refuseStranger(
   }
   const fault = await ports.tryLogin(app, endpoint)
   if (fault !== null) throw new Problem('login_refused', { detail: fault })
+}
+
+async function refuseFull({ apps }: RegisterPorts, registeredFrom: Uint8Array): Promise<void> {
+  const { all, fromAddress } = await apps.countOpen(registeredFrom)
+  if (all >= openAppsMax || fromAddress >= openAppsPerAddressMax) {
+    throw new Problem('rate_limited', { limit: 'open_apps', retryAfterSeconds: 3600 })
+  }
 }
