@@ -47,7 +47,7 @@ import { refuseMoved } from './runtime/moved.ts'
 import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { openPostgres } from './runtime/open-postgres.ts'
 import { createPresence } from './runtime/presence.ts'
-import { adoptForeign, isForeign, markRun } from './runtime/run-id.ts'
+import { adoptForeign, adoptOnce, isForeign, markRun } from './runtime/run-id.ts'
 import { testDns, testEndpoint } from './runtime/test-delivery.ts'
 import { testWebhook } from './runtime/test-webhook.ts'
 import { settingsAreWrong } from './startup-error.ts'
@@ -183,6 +183,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const follow = () => followRotation(ports)
   const { beat, seenAt, live, presence } = createSignsOf(ports, {
     ...{ log, keys: health.keys, follow },
+    adopt: () => adoptOnce(ports, log),
     drop: () => {
       outbox.drop()
       webhooks.drop()
@@ -245,7 +246,10 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   return { server, metrics, outbox, watches, beat, state, closeChannels }
 }
 
-type Present = Pick<Parameters<typeof createPresence>[0], 'log' | 'keys' | 'follow' | 'drop'>
+type Present = Pick<
+  Parameters<typeof createPresence>[0],
+  'log' | 'keys' | 'follow' | 'adopt' | 'drop'
+>
 
 /** How this process marks itself as alive; only among several nodes can it have been missed. */
 function createSignsOf(ports: OpenPorts, present: Present) {

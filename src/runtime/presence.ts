@@ -15,7 +15,7 @@ export type Presence = {
   isReady(): boolean
 }
 
-type PresencePorts = Pick<Ports, 'deliveries' | 'webhooks' | 'node'> & {
+type PresencePorts = Pick<Ports, 'nodes' | 'deliveries' | 'webhooks' | 'node'> & {
   clock: DatabaseClock
   machine: Clock
   timers: Pick<Timers, 'monotonic'>
@@ -23,6 +23,8 @@ type PresencePorts = Pick<Ports, 'deliveries' | 'webhooks' | 'node'> & {
   keys: KeysState
   signs: { beat: Beat; seenAt(): number }
   follow(): Promise<'same' | 'changed' | 'lost'>
+  /** Called when the database was put back to an earlier state. */
+  adopt(): Promise<void>
   /** Gives up every message that this process holds. */
   drop(): void
 }
@@ -36,9 +38,11 @@ const currentMs = silentMs - 1_000
  * first. After a silence it reads the keys again, which may have changed, and gives up its leases.
  */
 export function createPresence(ports: PresencePorts): Presence {
-  const { deliveries, webhooks, node, clock, machine, timers, signs, log, keys } = ports
+  const { nodes, deliveries, webhooks, node, clock, machine, timers, signs, log, keys } = ports
   /** The machine's time at the last sign of life; null before the first. */
   let wallThen: number | null = null
+  /** The database's time, as this node told it last. */
+  let toldAt: number | null = null
   let confirming: Promise<void> | null = null
 
   const isCurrent = () => {
@@ -53,11 +57,22 @@ export function createPresence(ports: PresencePorts): Presence {
     await deliveries.releaseLeases(node)
     await webhooks.releaseLeases(node)
   }
+  /** A sign of life that was stored is gone: so may be what else was acknowledged since. */
+  const wentBack = async (wasSilent: boolean) => {
+    if (toldAt === null) return false
+    const own = (await nodes.list()).find(({ id }) => id === node)
+    // Others forget a node that was silent for long.
+    return own ? own.seenAt < toldAt : !wasSilent
+  }
   const confirm = async () => {
     await clock.measure()
     const wall = machine.now()
-    if (wallThen !== null && !isCurrent()) await afterSilence()
+    const wasSilent = wallThen !== null && !isCurrent()
+    if (await wentBack(wasSilent)) await ports.adopt()
+    if (wasSilent) await afterSilence()
+    const at = clock.now()
     await signs.beat()
+    toldAt = at
     wallThen = wall
   }
   const confirmOnce = () => {

@@ -109,12 +109,24 @@ export async function adoptForeign(ports: OpenPorts, log: Log): Promise<void> {
   const actor = { who: 'server', requestId: null }
   const expired = await expirePending(ports, actor)
   const detail =
-    'this database is not the one that was served here last: everything pending was expired; ' +
+    'this database is not as it was when it was served last: everything pending was expired; ' +
     'revoke the keys below that should not be active'
   log.warn('database_foreign', { count: expired, detail })
   for (const { appId, key } of (await listActiveKeys(ports, actor)).slice(0, namedMax)) {
     const what = key && { keyId: key.id, detail: `${key.prefix}...${key.lastFour}` }
     log.warn('key_active', { appId, ...(what ?? { detail: 'the secretKey of the app' }) })
+  }
+}
+
+const adoptionMs = 60_000
+
+/** The same by one of several servers that see at the same time that their database was put back. */
+export async function adoptOnce(ports: OpenPorts, log: Log): Promise<void> {
+  const { store, maintenance, node, clock } = ports
+  if ('forget' in store) store.forget()
+  const now = clock.now()
+  if (await maintenance.takeTurn({ job: 'adopt', node, now, until: now + adoptionMs })) {
+    await adoptForeign(ports, log)
   }
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'bun:test'
 import { Problem } from '../../src/domain/problem.ts'
+import type { Node } from '../../src/domain/stores.ts'
 import { createSigns } from '../../src/jobs/watches.ts'
 import { createLog } from '../../src/log.ts'
 import { createPresence } from '../../src/runtime/presence.ts'
@@ -31,11 +32,19 @@ function node() {
     after: () => () => {},
     soon: () => {},
   }
+  let rows: Node[] = []
   const nodes = {
-    beat: note('beat'),
+    async beat(row: Node) {
+      done.push('beat')
+      rows = [row]
+    },
     leave: note('leave'),
     forget: note('forget'),
-    list: async () => [],
+    list: async () => rows,
+  }
+  /** What a restore leaves of this node's sign of life. */
+  const putBack = (change: (rows: Node[]) => Node[]) => {
+    rows = change(rows)
   }
   const about = async () => ({ keysetVersion: 1, nextKeyId: null })
   const { write, events } = eventLog()
@@ -47,6 +56,8 @@ function node() {
     log: createLog({ level: 'debug', write, clock }),
     deliveries: { releaseLeases: note('deliveries') } as never,
     webhooks: { releaseLeases: note('webhooks') } as never,
+    nodes,
+    adopt: note('adopt'),
     follow: async () => {
       done.push('keys')
       return state.keys
@@ -57,7 +68,7 @@ function node() {
     if (!suspended) state.monotonic += ms
     state.wall += ms
   }
-  return { presence, state, done, pass, events, keys }
+  return { presence, state, done, pass, putBack, events, keys }
 }
 
 let a: ReturnType<typeof node>
@@ -109,4 +120,32 @@ test('a node that cannot know the time, or has lost its keys, refuses requests a
 test('a node whose machine is off the database’s time is current and not ready', () => {
   a.state.leadMs = 300
   expect([a.presence.isCurrent(), a.presence.isReady()]).toEqual([true, false])
+})
+
+test.each([
+  [
+    'is older than this node has told',
+    (rows: Node[]) => rows.map((row) => ({ ...row, seenAt: 1 })),
+  ],
+  ['is gone', () => []],
+])(
+  'a database in which the last sign of life %s was put back, and is adopted once',
+  async (_, change) => {
+    a.pass(5_000)
+    await a.presence.confirm()
+    expect(a.done).toEqual(['beat'])
+    a.putBack(change)
+    a.pass(5_000)
+    await a.presence.confirm()
+    a.pass(5_000)
+    await a.presence.confirm()
+    expect(a.done).toEqual(['beat', 'adopt', 'beat', 'beat'])
+  },
+)
+
+test('a node that others have forgotten, because it was silent for long, adopts nothing', async () => {
+  a.pass(86_400_000)
+  a.putBack(() => [])
+  await a.presence.confirm()
+  expect(a.done).not.toContain('adopt')
 })

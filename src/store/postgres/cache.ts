@@ -15,6 +15,8 @@ export type AppCache = {
     name: string,
     load: () => Promise<Loaded<Value> | null>,
   ): Promise<Value | null>
+  /** For a database that was put back, in which a stamp may come again for something else. */
+  forget(): void
 }
 
 /** The most names; an app has one for its id, and one for each key, secretKey and endpoint in use. */
@@ -66,6 +68,7 @@ export function createAppCache({ database, timers, max = cachedMax }: Deps): App
       const loaded = await (loads.get(name) ?? begin(name, load))
       return (loaded?.value ?? null) as never
     },
+    forget: () => kept.clear(),
   }
 }
 

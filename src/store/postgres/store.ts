@@ -30,6 +30,8 @@ import { createWebhookStore } from './webhook-messages.ts'
 export type PostgresStore = Stores & {
   /** The database's time, in epoch ms. */
   time(): Promise<number>
+  /** Drops what is kept in memory, as after the database was put back. */
+  forget(): void
   /** Finishes what is running and closes every connection. */
   close(): Promise<void>
 }
@@ -86,6 +88,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     meta: createMetaStore({ ...parts, audit }),
     maintenance: createMaintenanceStore({ ...parts, addEvents, shard }),
     time: () => readTime(own),
+    forget: cache.forget,
     async close() {
       await wake.close()
       await Promise.all([lanes.close(), ownLane.close()])
