@@ -114,10 +114,17 @@ test('a command that cannot be run fails alone', async () => {
   expect(b?.status === 'rejected' && b.reason.message).toBe('b is wrong')
 })
 
-test('answers that are fewer than the commands are nobody’s', async () => {
-  const { batch } = held({ run: async (commands) => commands.slice(1) })
+test('answers that are fewer than the commands are nobody’s, and nothing runs again', async () => {
+  const runs: string[][] = []
+  const { batch } = held({
+    run: async (commands) => {
+      runs.push(commands)
+      return commands.slice(1)
+    },
+  })
 
-  const ended = await Promise.allSettled(['a', 'b'].map(batch))
+  const codes = await Promise.all(['a', 'b'].map((command) => problemCode(batch(command))))
 
-  expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(codes).toEqual(['store_unavailable', 'store_unavailable'])
+  expect(runs).toEqual([['a', 'b']])
 })

@@ -243,9 +243,9 @@ test('an answer of another verification is not believed', async () => {
       $$`),
   )
 
-  await expect(verifications.chargeAttempt(attempt(one, true))).rejects.toThrow(
-    'answered with another verification',
-  )
+  await expect(verifications.chargeAttempt(attempt(one, true))).rejects.toMatchObject({
+    code: 'store_unavailable',
+  })
   expect(await verifications.chargeAttempt(attempt(other, false))).toMatchObject({
     outcome: 'judged',
   })

@@ -3,21 +3,27 @@ import { SQL } from 'bun'
 import { dayMs } from '../../src/domain/verification/limits.ts'
 import type { StartCommand, StartResult } from '../../src/domain/verification/stores.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
+import { versioned } from '../../src/store/postgres/versioned.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
+import { type Disturbed, proxyTo } from '../postgres/proxy.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { bytes, newRecipient, newRequest, noon, startCommand, times } from '../support/commands.ts'
+import { problemCode } from './files.ts'
 
 setDefaultTimeout(60_000)
 
 let server: PostgresServer
+let disturbed: Disturbed
 let database: SQL
 let stores: PostgresStore[] = []
 
 beforeAll(async () => {
   server = await startPostgres()
+  disturbed = await proxyTo(server.port)
 })
 afterAll(async () => {
   await closeAll()
+  await disturbed.close()
   await server.stop()
 })
 
@@ -26,16 +32,28 @@ async function closeAll(): Promise<void> {
   await database?.close()
 }
 
+/** Three nodes over a new database, the first one by way of the proxy. */
+async function openThree(): Promise<void> {
+  await closeAll()
+  const url = await server.create('otpmint')
+  database = new SQL({ url: url.replace('otpmint@', 'postgres@'), max: 1 })
+  const open = (by: string) => {
+    const connect = () => new SQL({ url: by, max: 1, prepare: false, bigint: true })
+    return openPostgresStore({ connect, timers: systemTimers, random: systemRandom, lanes: 4 })
+  }
+  stores = await Promise.all([url.replace(/:\d+\//, `:${disturbed.port}/`), url, url].map(open))
+}
+
 /** Starts each command on one of three nodes over a new database, all at once. */
 async function startOnThree(commands: StartCommand[]): Promise<StartResult[]> {
-  await closeAll()
-  const url = await server.create()
-  database = new SQL({ url, max: 1 })
-  const connect = () => new SQL({ url, max: 1, prepare: false, bigint: true })
-  const options = { connect, timers: systemTimers, random: systemRandom, lanes: 4 }
-  stores = await Promise.all(times(3, () => openPostgresStore(options)))
-  const starts = commands.map((command, index) => stores[index % 3]?.verifications.start(command))
-  return (await Promise.all(starts)).filter((result) => result !== undefined)
+  await openThree()
+  return Promise.all(commands.map((command, index) => startOn(index % 3, command)))
+}
+
+function startOn(node: number, command: StartCommand): Promise<StartResult> {
+  const store = stores[node]
+  if (!store) throw new Error('no such node')
+  return store.verifications.start(command)
 }
 
 const count = async (table: string): Promise<number> => {
@@ -125,4 +143,55 @@ test('1500 starts that share recipients and apps in every order never wait in a 
   const [{ starts }] = await database.unsafe('select sum(starts)::int as starts from app_minutes')
   expect(starts).toBe(1500)
   expect(await count('verification_recipients')).toBe(1500)
+})
+
+test('a start whose answer is lost is unknown, and its Idempotency-Key then gives the answer', async () => {
+  await openThree()
+  const idempotency = newRequest()
+  const command = startCommand({ idempotency })
+  // The driver sends a statement before its values, and asks for their types.
+  const cut = disturbed.cutAnswerTo(command.verification.id)
+
+  const code = await problemCode(startOn(0, command))
+  await cut
+  const again = await startOn(1, startCommand({ idempotency }))
+
+  expect(code).toBe('store_unavailable')
+  expect(again).toMatchObject({
+    outcome: 'replayed',
+    verification: { id: command.verification.id },
+  })
+  expect(await count('verifications')).toBe(1)
+})
+
+test('a node that nobody hears any more holds no row of an app', async () => {
+  await openThree()
+  const app = { key: bytes(32), rates: [{ name: 'app_day' as const, max: 99, windowMs: dayMs }] }
+  const start = (node: number) => startOn(node, startCommand({ limits: [app] }))
+  const command = startCommand({ limits: [app] })
+  const cut = disturbed.cutAnswerTo(command.verification.id)
+  const lost = problemCode(startOn(0, command))
+  await cut
+  disturbed.block()
+
+  // The role waits two seconds for a lock, and is then refused.
+  const results = await Promise.all(times(20, (index) => start(1 + (index % 2))))
+  disturbed.unblock()
+
+  expect(results.filter(({ outcome }) => outcome === 'started').length).toBe(20)
+  expect([await lost, await count('verifications')]).toEqual(['store_unavailable', 21])
+})
+
+test('an answer that names another verification is nobody’s', async () => {
+  await openThree()
+  const [{ arguments: list, result }] = await database.unsafe(
+    `select pg_get_function_arguments(oid) as arguments, pg_get_function_result(oid) as result
+    from pg_proc where proname = '${versioned('start_many__v')}'`,
+  )
+  await database.unsafe(`create or replace function ${versioned('start_many__v')}(${list})
+    returns ${result} language sql as $$
+      select 1::bigint, 'another', 'started', null, null::bigint, 1::bigint, false, null $$`)
+
+  const codes = times(2, () => problemCode(startOn(1, startCommand())))
+  expect(await Promise.all(codes)).toEqual(['store_unavailable', 'store_unavailable'])
 })

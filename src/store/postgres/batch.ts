@@ -1,5 +1,6 @@
 import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
+import { toProblem, Unavailable } from './failure.ts'
 
 export type BatchOptions<Command, Result> = {
   timers: Pick<Timers, 'soon'>
@@ -66,7 +67,8 @@ export function createBatch<Command, Result>(
     running++
     try {
       await answer(batch)
-    } catch (error) {
+    } catch (reason) {
+      const error = toProblem(reason)
       if (batch.length === 1 || error instanceof Problem) {
         for (const one of batch) one.reject(error)
       } else {
@@ -80,7 +82,8 @@ export function createBatch<Command, Result>(
 
   async function answer(batch: Waiting<Command, Result>[]): Promise<void> {
     const results = await run(batch.map(({ command }) => command))
-    if (results.length !== batch.length) throw new Error('a batch has another number of results')
+    // It was done, so it may not be done again.
+    if (results.length !== batch.length) throw new Unavailable('a batch has too few answers')
     for (const [index, one] of batch.entries()) one.resolve(results[index] as Result)
   }
 

@@ -8,6 +8,7 @@ import type { Verification } from '../../domain/verification/verification.ts'
 import { toVerification, type VerificationRow, verificationColumns } from '../verification-row.ts'
 import { createBatch } from './batch.ts'
 import type { AddEvents, NewEvent } from './events.ts'
+import { Unavailable } from './failure.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import type { Count } from './stats.ts'
@@ -87,10 +88,10 @@ function inOrder(commands: AttemptCommand[], rows: Row[]): Checked[] {
   const byId = new Map(rows.map((row) => [row.checkedId, row]))
   return commands.map((command) => {
     const row = byId.get(command.id)
-    if (!row || rows.length !== commands.length) throw new Error('a check was not answered')
+    if (!row || rows.length !== commands.length) throw new Unavailable('a check was not answered')
     const { appId, id } = command
     if (row.id !== null && (row.id !== id || row.appId !== appId)) {
-      throw new Error('a check was answered with another verification')
+      throw new Unavailable('a check was answered with another verification')
     }
     return { ...row, command, verification: row.id === null ? null : toVerification(row) }
   })

@@ -1,6 +1,6 @@
 -- The recipients (by their places) in whose guess budget the attempts of their command do not fit. Those
--- who are over a rate are not counted. All chains are read together, one verification of each at a time:
--- a list of ids opens the partitions of those ids only, and a join over all of them every one.
+-- who are over a rate are not counted. Both tables are in the query once, because to begin a scan of all
+-- their partitions takes longer than to read a chain.
 --
 -- It is stable: all that it reads is as it was at its call. So what is swept meanwhile is counted once,
 -- with its verification or among the failures that are left of it.
@@ -24,10 +24,9 @@ declare
   found_numbers integer[];
   found_ends bigint[];
   found_spent bigint[];
-  -- The next verification of each chain.
+  -- Those who have started before, and their latest verifications.
   chains integer[];
   ids text[];
-  is_latest boolean := true;
 begin
   select array_agg(recipient.place), array_agg(start."createdAt"),
       array_agg(start."createdAt" - start."keptMs"), array_agg(start."attemptsMax"),
@@ -57,33 +56,34 @@ begin
     numbers := numbers || found_numbers;
     ends := ends || found_ends;
     spent := spent || found_spent;
-  end if;
-  while chains is not null loop
-    select array_agg(number), array_agg(expires_at), array_agg(guesses),
-        array_agg(number) filter (where earlier_id is not null),
-        array_agg(earlier_id) filter (where earlier_id is not null)
-      into found_numbers, found_ends, found_spent, chains, ids
-      from (
-        select chain.number, verification.expires_at,
-          -- A live short code counts with all its attempts, a dead one with its wrong codes.
-          case when code_format <> 'numeric' then 0
-            when status = 'pending' and code_digest is not null
-              and expires_at > times[chain.number] then attempts_max
-            else attempts_spent - (status = 'approved')::integer end as guesses,
-          case when verification.recipient_key = keys[places[chain.number]]
-            then verification.earlier_id
-            else (select further.earlier_id from verification_recipients as further
-              where further.verification_id = verification.id and further.verification_id = any (ids)
-                and further.recipient_key = keys[places[chain.number]]) end as earlier_id
-        from unnest(chains, ids) as chain (number, id)
-        join verifications as verification on verification.id = chain.id
-        where verification.id = any (ids)
-          and (is_latest or verification.created_at > sinces[chain.number])) as found;
+
+    with recursive chain as (
+      select number, null::bigint as until, null::bigint as spent, id collate "C" as earlier_id,
+        true as is_begin
+      from unnest(chains, ids) as chain (number, id)
+      union all
+      select chain.number, verification.expires_at,
+        -- A live short code counts with all its attempts, a dead one with its wrong codes.
+        case when code_format <> 'numeric' then 0
+          when status = 'pending' and code_digest is not null
+            and expires_at > times[chain.number] then attempts_max
+          else attempts_spent - (status = 'approved')::integer end,
+        case when verification.recipient_key = keys[places[chain.number]]
+          then verification.earlier_id
+          else (select further.earlier_id from verification_recipients as further
+            where further.verification_id = verification.id
+              and further.recipient_key = keys[places[chain.number]]) end,
+        false
+      from chain join verifications as verification on verification.id = chain.earlier_id
+      where is_begin or verification.created_at > sinces[chain.number]
+    )
+    select array_agg(number), array_agg(until), array_agg(spent)
+      into found_numbers, found_ends, found_spent
+      from chain where not is_begin;
     numbers := numbers || found_numbers;
     ends := ends || found_ends;
     spent := spent || found_spent;
-    is_latest := false;
-  end loop;
+  end if;
 
   return array(
     select distinct places[one.number]
