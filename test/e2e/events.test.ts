@@ -82,7 +82,9 @@ test('every acknowledged event is told at least once under one id, whenever the 
       }
     }
     const working = Array.from({ length: 4 }, worker)
-    await Bun.sleep(100 + Math.random() * 300)
+    const before = acknowledged.length
+    await Bun.sleep(Math.random() * 300)
+    await eventually(() => acknowledged.length > before + 9)
     await server.kill()
     isOver = true
     await Promise.all(working)

@@ -30,14 +30,15 @@ const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
 
-const kills = 100
+/** Over PostgreSQL few: test/cluster/kills.test.ts kills nodes while others serve. */
+const kills = isOverPostgres ? 15 : 100
 const env = {
   OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
   OTPMINT_RESEND_AFTER_SECONDS: '5',
   OTPMINT_ATTEMPTS_MAX: String(attemptsMax),
 }
 
-test('a hundred kill -9 under load lose, revive and misdirect nothing acknowledged', async () => {
+test(`${kills} times kill -9 under load lose, revive and misdirect nothing acknowledged`, async () => {
   const dataDir = join(folder, 'data')
   const sink = await mailSink(() => random(40))
   const first = await start(['serve'], { OTPMINT_DATA_DIR: dataDir, ...env })
@@ -52,7 +53,9 @@ test('a hundred kill -9 under load lose, revive and misdirect nothing acknowledg
     if (kill % 10 === 9) await eventually(() => undelivered(load, sink).length === 0, 30_000)
     const ends = new AbortController()
     const working = load.run(server.base, ends.signal)
+    const before = load.acknowledged.length
     await Bun.sleep(random(250))
+    await eventually(() => load.acknowledged.length >= before + 5 + random(20))
     await server.kill()
     ends.abort()
     await working
@@ -77,7 +80,7 @@ test('a hundred kill -9 under load lose, revive and misdirect nothing acknowledg
   expect(started.length).toBeGreaterThan(kills)
   expect(started.filter(({ approved }) => approved === 'yes').length).toBeGreaterThan(kills)
   expect(started.filter(({ spentAtLeast }) => spentAtLeast > 1).length).toBeGreaterThan(kills / 2)
-  expect(started.filter(({ resends }) => resends > 0).length).toBeGreaterThan(10)
+  expect(started.filter(({ resends }) => resends > 0).length).toBeGreaterThan(kills / 10)
   expect(sink.mails.length).toBeGreaterThan(started.length)
 })
 
