@@ -1,8 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  setDefaultTimeout,
+  spyOn,
+  test,
+} from 'bun:test'
 import { SQL } from 'bun'
 import type { Lane } from '../../src/domain/delivery/handover.ts'
 import type { Timers } from '../../src/domain/ports.ts'
 import type { StartCommand } from '../../src/domain/verification/stores.ts'
+import { type ConnectOptions, readDatabaseUrl } from '../../src/store/postgres/connect.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { lanesMax, pauseMs, testEveryMs } from '../../src/store/postgres/wake.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
@@ -40,8 +50,8 @@ async function newDatabase(): Promise<void> {
   database = await server.create('postgres')
 }
 
-function client(): SQL {
-  return new SQL({ url: database, max: 1, prepare: false, bigint: true })
+function client(options?: ConnectOptions): SQL {
+  return readDatabaseUrl(database, 'the URL').connect(options)
 }
 
 /** A node's store of its own. */
@@ -280,6 +290,28 @@ describe('a connection that listens', () => {
     first.deliveries.announce(lane)
 
     await eventually(() => heard.length === 1)
+  })
+
+  test('listens again after the database was away, without a line of the runtime’s own', async () => {
+    const warned = spyOn(console, 'warn')
+    await newDatabase()
+    const after: Timers['after'] = (ms, callback) =>
+      systemTimers.after(ms === testEveryMs ? 200 : ms, callback)
+    const [first, second] = [await openNode(), await openNode({ ...systemTimers, after })]
+    const heard = listenOn(second)
+    await eventually(async () => (await listeners()).length === 1)
+
+    server.postmaster().signal('SIGQUIT')
+    await server.postmaster().exited
+    first.deliveries.announce(lane)
+    await server.restart()
+
+    await eventually(() => {
+      first.deliveries.announce(lane)
+      return heard.length > 0
+    })
+    expect(warned).not.toHaveBeenCalled()
+    warned.mockRestore()
   })
 
   test('goes past PgBouncer, whose transaction mode drops notifications', async () => {

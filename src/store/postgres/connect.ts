@@ -19,6 +19,8 @@ export type Target = {
 export type ConnectOptions = {
   /** A parameter that PostgreSQL keeps, and a pooler does not pass on. */
   mark?: string
+  /** Called when the connection has ended, also when it was not asked to. */
+  onClose?: () => void
 }
 
 /** `off` on this machine only. */
@@ -63,7 +65,7 @@ export function readDatabaseUrl(text: string, name: string): Target {
   if (mistakes.length > 0) throw settingsAreWrong(...new Set(mistakes))
 
   const place = socket ?? `${host}:${port}`
-  const connect = ({ mark }: ConnectOptions = {}) =>
+  const connect = ({ mark, onClose }: ConnectOptions = {}) =>
     new SQL({
       adapter: 'postgres',
       ...(socket === null ? { hostname: host, port } : { path: socket }),
@@ -76,6 +78,7 @@ export function readDatabaseUrl(text: string, name: string): Target {
       prepare: false,
       bigint: true,
       connectionTimeout: connectSeconds,
+      ...(onClose && { onclose: onClose }),
       connection: { application_name: 'otpmint', ...(mark && { [markName]: mark }) },
     })
   return { name, role, database, place, tls, connect }

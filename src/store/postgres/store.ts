@@ -38,9 +38,9 @@ export type PostgresStore = Stores & {
 
 export type StoreOptions = {
   /** Makes a client with one connection, without prepared statements, with `bigint: true`. */
-  connect(): SQL
+  connect(options?: { onClose(): void }): SQL
   /** The same past any pooler, for LISTEN; `connect` if absent. */
-  connectDirect?: (() => SQL) | undefined
+  connectDirect?: StoreOptions['connect'] | undefined
   timers: Timers
   random: Random
   /** The most connections. */

@@ -21,7 +21,7 @@ type Options = {
   timers: Timers
   random: Random
   /** Makes a client with one connection past any pooler, which would drop what it is told. */
-  connect(): SQL
+  connect(options: { onClose(): void }): SQL
 }
 
 const channel = 'otpmint_due'
@@ -36,6 +36,8 @@ export const lanesMax = 1_000
  * was cut without a word stays open for hours.
  */
 export const testEveryMs = 10_000
+/** The wait after a connection was lost, in ms. */
+const lostMs = 1_000
 /** The longest time that beginning to listen may take, in ms. */
 const listenMaxMs = 5_000
 
@@ -139,9 +141,25 @@ function createEars({ timers, connect, hear, test }: EarOptions) {
     sql = null
   }
 
+  function next(ms: number): void {
+    cancelNext()
+    if (isClosed) return
+    cancelNext = timers.after(ms, () => {
+      testing = Promise.resolve(testing).then(keep)
+    })
+  }
+
+  /** The driver would listen again by itself, with lines on stderr while it cannot. */
+  function lose(lost: SQL): void {
+    if (sql !== lost) return
+    drop()
+    next(lostMs)
+  }
+
   async function begin(): Promise<void> {
-    sql = connect()
-    const begun = sql.listen(channel, hear)
+    const opened: SQL = connect({ onClose: () => lose(opened) })
+    sql = opened
+    const begun = opened.listen(channel, hear)
     let cancelLate = () => {}
     const late = new Promise<never>((_, reject) => {
       cancelLate = timers.after(listenMaxMs, () => reject(new Error('too late')))
@@ -150,7 +168,7 @@ function createEars({ timers, connect, hear, test }: EarOptions) {
       await Promise.race([begun, late])
     } catch {
       begun.catch(() => {})
-      drop()
+      if (sql === opened) drop()
     } finally {
       cancelLate()
     }
@@ -161,10 +179,7 @@ function createEars({ timers, connect, hear, test }: EarOptions) {
     if (sql === null) await begin()
     hasHeard = false
     if (sql !== null) await test()
-    if (isClosed) return
-    cancelNext = timers.after(testEveryMs, () => {
-      testing = keep()
-    })
+    next(sql === null ? lostMs : testEveryMs)
   }
 
   return {
