@@ -181,7 +181,7 @@ export type AuditStore = {
   append(append: AuditAppend): Promise<'appended' | HeadMoved>
   /**
    * Runs audited writes of this process one after another, because each moves the head under all
-   * others. Rejects with `store_unavailable` where too many wait.
+   * others. Rejects with `store_unavailable` where too many wait, or one for more than 10 s.
    */
   inTurn<Result>(write: () => Promise<Result>): Promise<Result>
   /** Deletes the records up to `state.cutId`; how many. */

@@ -1,23 +1,50 @@
+import type { Timers } from '../domain/ports.ts'
 import { Problem } from '../domain/problem.ts'
 
-/** The most that wait for their turn; more are refused. */
-const waitingMax = 1000
+type Options = {
+  timers: Pick<Timers, 'after'>
+  /** The longest wait for a turn, in ms. */
+  waitMs?: number
+  /** The most that wait; more are refused. */
+  waitingMax?: number
+}
 
-/** Runs one work at a time, in the order in which they were asked for. */
-export function createTurns(max = waitingMax) {
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
+type Waiting = { begin(): void; cancel(): void }
+
+/**
+ * Runs one work at a time, in the order in which they were asked for. Rejects with
+ * `store_unavailable` where too many wait, or one has waited too long.
+ */
+export function createTurns({ timers, waitMs = 10_000, waitingMax = 1000 }: Options) {
+  const waiting: Waiting[] = []
+  let isRunning = false
+
+  async function run<Result>(work: () => Promise<Result>): Promise<Result> {
+    isRunning = true
+    try {
+      return await work()
+    } finally {
+      isRunning = false
+      const next = waiting.shift()
+      next?.cancel()
+      next?.begin()
+    }
+  }
 
   return <Result>(work: () => Promise<Result>): Promise<Result> => {
-    if (waiting >= max) {
-      return Promise.reject(new Problem('store_unavailable', { retryAfterSeconds: 5 }))
-    }
-    waiting++
-    const result = last.then(() => {
-      waiting--
-      return work()
+    if (!isRunning) return run(work)
+    if (waiting.length >= waitingMax) return Promise.reject(unavailable())
+    return new Promise((resolve, reject) => {
+      const one: Waiting = { begin: () => run(work).then(resolve, reject), cancel: () => {} }
+      one.cancel = timers.after(waitMs, () => {
+        waiting.splice(waiting.indexOf(one), 1)
+        reject(unavailable())
+      })
+      waiting.push(one)
     })
-    last = result.catch(() => {})
-    return result
   }
+}
+
+function unavailable(): Problem {
+  return new Problem('store_unavailable', { retryAfterSeconds: 5 })
 }

@@ -35,7 +35,7 @@ export function createAuditChain(): AuditChain {
   }
 }
 
-export function createAuditStore({ database }: Parts, chain: AuditChain): AuditStore {
+export function createAuditStore({ database, timers }: Parts, chain: AuditChain): AuditStore {
   const columns = 'id, at, who, action, object, detail, request_id, link'
 
   return {
@@ -62,7 +62,7 @@ export function createAuditStore({ database }: Parts, chain: AuditChain): AuditS
         await chain.append(session, append)
         return 'appended'
       }),
-    inTurn: createTurns(),
+    inTurn: createTurns({ timers }),
     cut: ({ expected, state }) =>
       database.transaction(async (session) => {
         if ((await lockHead(session)).id !== expected) return 'head_moved'

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { AuditAppend, AuditRecord, AuditState } from '../../domain/audit.ts'
+import type { Timers } from '../../domain/ports.ts'
 import type { AuditStore } from '../../domain/stores.ts'
 import { readCursor, toPage } from '../page.ts'
 import { createTurns } from '../turns.ts'
@@ -38,7 +39,10 @@ export function createAuditChain(database: Database) {
   }
 }
 
-export function createAuditStore({ database, read, write }: Parts, chain: AuditChain): AuditStore {
+export function createAuditStore(
+  { database, read, write, timers }: Parts & { timers: Pick<Timers, 'after'> },
+  chain: AuditChain,
+): AuditStore {
   const columns = 'id, at, who, action, object, detail, request_id as requestId, link'
   const newest = database.prepare<AuditRecord, { before: number; limit: number }>(
     `select ${columns} from audit where id < $before order by id desc limit $limit`,
@@ -62,7 +66,7 @@ export function createAuditStore({ database, read, write }: Parts, chain: AuditC
         chain.append(append)
         return 'appended'
       }),
-    inTurn: createTurns(),
+    inTurn: createTurns({ timers }),
     cut: ({ expected, state }) =>
       write(() => {
         if (!chain.isHead(expected)) return 'head_moved'

@@ -80,7 +80,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     limits: createLimitStore(parts, limits),
     events: createEventStore(parts, addEvent),
     alarms: createAlarmStore(parts, alarms),
-    audit: createAuditStore(parts, audit),
+    audit: createAuditStore({ ...parts, timers }, audit),
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
     learning: createLearningStore(parts),
