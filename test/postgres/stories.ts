@@ -4,10 +4,10 @@ import { startPgBouncer } from './pgbouncer.ts'
 import { startPostgres } from './server.ts'
 
 /**
- * Stories of a data directory, of this machine's clock and of developer mode, which are about SQLite,
- * and those that bring a server of their own.
+ * Stories of a data directory and of developer mode, which are about SQLite; those that move this
+ * machine's clock, because the time is the database's; and those that bring a server of their own.
  */
-const others = /^(canary|clock|disk|operations|postgres-.*|start)\.test\.ts$/
+const others = /^(canary|clock|disk|learned-route|move|operations|postgres-.*|start)\.test\.ts$/
 
 // Runs the stories of test/e2e over PostgreSQL, by way of PgBouncer in transaction mode. Arguments
 // are passed to `bun test`; among them may be files in place of all.
