@@ -15,8 +15,9 @@ import type { Mark } from '../store/move/mark.ts'
 import { isRotating, leasedDeliveries, openPair, type Pair } from '../store/move/open.ts'
 import { makeDays } from '../store/move/postgres-days.ts'
 import { createPostgresPlace, type PostgresPlace } from '../store/move/postgres-place.ts'
-import { fillPostgres, switchToPostgres } from '../store/move/to-postgres.ts'
+import { fillPostgres, SwitchTooLong, switchToPostgres } from '../store/move/to-postgres.ts'
 import type { Target } from '../store/postgres/connect.ts'
+import { sqlState } from '../store/postgres/failure.ts'
 import { withClient } from '../store/postgres/judge.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
 import { pauseSending } from './control.ts'
@@ -103,6 +104,16 @@ export function explained(error: unknown): unknown {
         '--reopen", make the new database anew, and begin again',
     )
   }
+  if (error instanceof SwitchTooLong) {
+    return cannotStart(
+      'the new database did not take the last changes within a minute: nothing was switched, and ' +
+        'the old one takes writes again; run this again',
+    )
+  }
+  const state = sqlState(error)
+  if (state !== null && /^2[23]/.test(state)) {
+    return cannotStart(`a row does not fit into the new database (SQLSTATE ${state})`)
+  }
   return error
 }
 
@@ -161,7 +172,7 @@ async function moveWith(moving: Moving): Promise<MoveResult> {
   refuseRotating(pair)
   const unsettled = await stopSending(directory, pair)
   try {
-    const switched = await switchToPostgres(filled, systemTimers.monotonic)
+    const switched = await switchToPostgres(filled, systemTimers)
     return { ...done, ...switched, state: 'moved', unsettled }
   } catch (error) {
     await pauseSending(directory.root, 0)

@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { fillOld } from '../../bench/seed.ts'
@@ -276,6 +277,21 @@ test('what cannot be moved is refused with the reason, and changes nothing', asy
   expect(elsewhere.stderr).toContain('is being moved to')
   const half = await run(['serve'], { ...env, ...one, OTPMINT_DATA_DIR: `${dataDir}-half` })
   expect([half.exitCode, half.stderr]).toEqual([1, expect.stringContaining('is being filled')])
+})
+
+test('a row that PostgreSQL cannot store ends a move with the reason', async () => {
+  const dataDir = join(folder, 'unfit')
+  const env = { OTPMINT_DATA_DIR: dataDir, ...keys }
+  await (await start(['serve'], env)).stop()
+  const database = new Database(join(dataDir, 'otpmint.db'))
+  database.run(`insert into events (at, type, data) values (1, 'a' || char(0), '{}')`)
+  database.close()
+
+  const ran = await run(['move', '--to', 'postgres'], { ...env, ...(await newDatabase()) })
+
+  const says = 'a row does not fit into the new database (SQLSTATE 22021)'
+  expect([ran.exitCode, ran.stderr]).toEqual([1, expect.stringContaining(says)])
+  await (await start(['serve'], env)).stop()
 })
 
 test('a backup that was made while a move was prepared is restored as a database of its own', async () => {

@@ -3,7 +3,12 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { redactedSettings } from '../../src/config/load.ts'
 import { createLog } from '../../src/log.ts'
-import { askServer, listenForControl, type ServerReport } from '../../src/runtime/control.ts'
+import {
+  askServer,
+  listenForControl,
+  pauseSending,
+  type ServerReport,
+} from '../../src/runtime/control.ts'
 import { dataDirectory, prepareDataDirectory } from '../../src/runtime/data-directory.ts'
 import { eventLog, scratch } from './fixture.ts'
 
@@ -14,6 +19,9 @@ afterAll(remove)
 
 const token = 'otpm_admin_0123456789abcdefghijklmnopqrstuvwxyz'
 const finding = { check: 'server', status: 'ok', detail: 'version 1', next: null } as const
+
+/** The pauses that servers of these tests were asked for, in seconds. */
+const paused: number[] = []
 
 function listen(dataDir: string, runtimeDirectory: string | null = null) {
   const { lines, write } = eventLog()
@@ -26,7 +34,7 @@ function listen(dataDir: string, runtimeDirectory: string | null = null) {
   })
   const control = listenForControl(directory, {
     ...{ runtimeDirectory, log, report },
-    pause: () => {},
+    pause: (seconds) => void paused.push(seconds),
   })
   return { ...control, path: directory.control, lines }
 }
@@ -116,4 +124,18 @@ test('a server that cannot make its socket logs that and goes on', async () => {
   await close()
 
   expect(lines).toMatchObject([{ event: 'control_unavailable' }])
+})
+
+test('a running server is asked to pause its sending, for a minute at most', async () => {
+  const dataDir = newPath()
+  const { close } = listen(dataDir)
+
+  expect(await pauseSending(dataDir, 30)).toBe(true)
+  expect(await pauseSending(dataDir, 0)).toBe(true)
+  expect(await pauseSending(dataDir, 61)).toBe(false)
+  expect(await pauseSending(dataDir, Number.NaN)).toBe(false)
+  await close()
+
+  expect(await pauseSending(dataDir, 30)).toBe(false)
+  expect(paused).toEqual([30, 0])
 })

@@ -1,3 +1,4 @@
+import type { Timers } from '../../domain/ports.ts'
 import { type Digest, emptyDigest, isEqual, minus, plus } from './cells.ts'
 import {
   type Context,
@@ -18,6 +19,8 @@ type Totals = Map<string, Digest>
 
 /** Rows of a table after which changes are copied, so that few wait. */
 const followEvery = 100_000
+/** The longest that the old database refuses writes before anything is handed over, in ms. */
+export const switchMaxMs = 60_000
 
 /**
  * Fills a prepared database from one that is being served: copies every row and then the changes
@@ -94,7 +97,7 @@ export type Switched = {
  */
 export async function switchToPostgres(
   { context, follower, totals }: Filled,
-  monotonic: () => number,
+  timers: Pick<Timers, 'after' | 'monotonic'>,
 ): Promise<Switched> {
   const { writer, mark, shapes, sqlite, postgres, place, onStep } = context
   const step = (done: number) => onStep({ phase: 'switch', table: '', done, total: 3 })
@@ -102,14 +105,16 @@ export async function switchToPostgres(
     follower.atOnce((changes) => copyCompared(context, { follower, totals, changes }))
   step(0)
   await untilCalm(copyRest)
-  const since = monotonic()
+  const since = timers.monotonic()
   freezeSqlite(writer, { ...mark, state: 'frozen' })
   try {
     step(1)
-    await copyRest()
-    for (const shape of shapes) {
-      if (shape.counter) await postgres.countFrom(shape, sqlite.counted(shape))
-    }
+    await inTime(timers, async () => {
+      await copyRest()
+      for (const shape of shapes) {
+        if (shape.counter) await postgres.countFrom(shape, sqlite.counted(shape))
+      }
+    })
   } catch (error) {
     thawSqlite(writer, { ...mark, state: 'copying' })
     throw error
@@ -119,8 +124,24 @@ export async function switchToPostgres(
   await place.open({ ...mark, state: 'arrived' })
   writeMark(writer, { ...mark, state: 'moved' })
   step(3)
-  return { tables: shapes.map((shape) => movedOf(shape, totals)), refusedMs: monotonic() - since }
+  return {
+    tables: shapes.map((shape) => movedOf(shape, totals)),
+    refusedMs: timers.monotonic() - since,
+  }
 }
+
+/** Ends a switch that takes too long, so that the old database is opened again. */
+async function inTime({ after }: Pick<Timers, 'after'>, work: () => Promise<void>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const cancel = after(switchMaxMs, () => reject(new SwitchTooLong()))
+  try {
+    await Promise.race([work(), late])
+  } finally {
+    cancel()
+  }
+}
+
+export class SwitchTooLong extends Error {}
 
 type Rest = { follower: Follower; totals: Totals; changes: Changes }
 

@@ -14,7 +14,11 @@ import { openPair } from '../../../src/store/move/open.ts'
 import { compareAll } from '../../../src/store/move/pages.ts'
 import { createPostgresPlace } from '../../../src/store/move/postgres-place.ts'
 import { tables, unmoved } from '../../../src/store/move/tables.ts'
-import { fillPostgres, switchToPostgres } from '../../../src/store/move/to-postgres.ts'
+import {
+  fillPostgres,
+  SwitchTooLong,
+  switchToPostgres,
+} from '../../../src/store/move/to-postgres.ts'
 import { sqlState } from '../../../src/store/postgres/failure.ts'
 import { schemaFaults } from '../../../src/store/sqlite/inspect.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
@@ -64,7 +68,7 @@ async function moverOf({ path, url, onStep = () => {}, pageRows = 5_000 }: Sourc
 async function moveAll(source: Source) {
   const mover = await moverOf(source)
   const filled = await fillPostgres(mover)
-  return { mover, ...(await switchToPostgres(filled, () => performance.now())) }
+  return { mover, ...(await switchToPostgres(filled, systemTimers)) }
 }
 
 type Plain = Record<string, unknown>
@@ -141,7 +145,7 @@ test('what changes while it runs is moved, also when it is stopped and goes on, 
     const mover = await moverOf({ path, url, onStep, pageRows: 7 })
     try {
       const filled = await fillPostgres(mover)
-      last = { mover, ...(await switchToPostgres(filled, () => performance.now())) }
+      last = { mover, ...(await switchToPostgres(filled, systemTimers)) }
     } catch (error) {
       expect(String(error)).toBe('Error: stopped')
       ended++
@@ -248,6 +252,22 @@ test('a switch that fails opens the old database again, and another run ends it'
   await expectEqual(database, mover.sql)
 })
 
+test('a switch that takes longer than a minute opens the old database again', async () => {
+  const { path, database } = filledDatabase(3)
+  const url = await server.create('postgres')
+  const filled = await fillPostgres(await moverOf({ path, url }))
+  const waits: number[] = []
+  const after = (ms: number, ring: () => void) => {
+    waits.push(ms)
+    ring()
+    return () => {}
+  }
+
+  await expect(switchToPostgres(filled, { ...systemTimers, after })).rejects.toThrow(SwitchTooLong)
+  expect(waits).toEqual([60_000])
+  insertRow(database, 'limits', 50)
+})
+
 test('nobody but the mover can write to a database that is being filled', async () => {
   const { path } = filledDatabase(3)
   const url = await server.create('postgres')
@@ -258,7 +278,7 @@ test('nobody but the mover can write to a database that is being filled', async 
 
   expect(await stateOf(write())).toBe('25006')
   expect(await createPostgresPlace(other).enter()).toBe(false)
-  await switchToPostgres(await fillPostgres(mover), () => performance.now())
+  await switchToPostgres(await fillPostgres(mover), systemTimers)
   expect(await stateOf(write())).toBe('done')
 })
 

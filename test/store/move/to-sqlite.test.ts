@@ -10,6 +10,7 @@ import { fillPostgres, switchToPostgres } from '../../../src/store/move/to-postg
 import { fillSqlite, finishDraft, type ToSqlite } from '../../../src/store/move/to-sqlite.ts'
 import { sqlState } from '../../../src/store/postgres/failure.ts'
 import { schemaFaults } from '../../../src/store/sqlite/inspect.ts'
+import { systemTimers } from '../../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../../postgres/server.ts'
 import { newPath } from '../files.ts'
 import { filledDatabase, tableNames } from './filled.ts'
@@ -37,7 +38,7 @@ async function movedDatabase() {
   await place.enter()
   await place.prepare({ ...there, state: 'arriving' })
   const filled = await fillPostgres({ reader, writer, sql, mark: there, onStep: () => {} })
-  await switchToPostgres(filled, () => 0)
+  await switchToPostgres(filled, systemTimers)
   forgetMove(writer)
   close()
   await sql.close({ timeout: 0 })
