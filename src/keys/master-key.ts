@@ -100,8 +100,12 @@ export function findMasterKey(options: {
 }
 
 /** Reads the key in a file of the admin. Throws `StartupError` that names `name`. */
-export function readMasterKeyFile(path: string, name: string): MasterKey {
-  return parseKeyFile(readKeyFile(path), name)
+export function readMasterKeyFile(
+  path: string,
+  name: string,
+  mode = { anyMode: false },
+): MasterKey {
+  return parseKeyFile(readKeyFile(path, mode), name)
 }
 
 function parseKeyFile(read: KeyFile, name: string): MasterKey {

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import type { Ports } from '../domain/ports.ts'
 import { keyIdOf, masterBytes } from './keyset.ts'
 import { type MasterKey, readMasterKeyFile } from './master-key.ts'
@@ -15,17 +16,25 @@ export type NextKey = {
 
 export const nextKeySetting = 'OTPMINT_MASTER_KEY_NEXT_FILE'
 
-/** Throws `StartupError` where the file is named and does not hold a key. */
-export function requireNextKey(file: string | null): void {
-  if (file !== null) readMasterKeyFile(file, nextKeySetting)
+export type NextKeyPlace = { nextFile: string | null; credentialsDirectory: string | null }
+
+/**
+ * The key in the file of the settings; null without one. Throws `StartupError` where the file does not
+ * hold a key.
+ */
+export function readNextKey({ nextFile, credentialsDirectory }: NextKeyPlace): MasterKey | null {
+  if (nextFile === null) return null
+  // systemd protects credentials by their directory; their access lists look like mode 0440.
+  const anyMode = credentialsDirectory === dirname(resolve(nextFile))
+  return readMasterKeyFile(nextFile, nextKeySetting, { anyMode })
 }
 
 /** Reads the file whenever it is asked, because it may be put there while the server runs. */
-export function createNextKey(ports: KeyPorts, file: string | null): NextKey {
+export function createNextKey(ports: KeyPorts, place: NextKeyPlace): NextKey {
   const known = new Map<string, Promise<string>>()
   const read = () => {
     try {
-      return file === null ? null : readMasterKeyFile(file, nextKeySetting)
+      return readNextKey(place)
     } catch {
       return null
     }

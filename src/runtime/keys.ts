@@ -8,7 +8,7 @@ import {
   type MasterKey,
   readMasterKeyFile,
 } from '../keys/master-key.ts'
-import { nextKeySetting } from '../keys/next-key.ts'
+import { nextKeySetting, readNextKey } from '../keys/next-key.ts'
 import { isAlive, type Rotation, rotateMasterKey } from '../keys/rotate.ts'
 import { cannotStart, settingsAreWrong } from '../startup-error.ts'
 import { systemClock, systemRandom, systemTimers } from '../system.ts'
@@ -46,9 +46,9 @@ export type KeyRotated = {
 export async function rotateKey(settings: Settings, rotation: KeyRotation): Promise<KeyRotated> {
   const directory = dataDirectory(settings.dataDir)
   const { database, masterKey } = settings
-  const newKeyFile = rotation.newKeyFile ?? masterKey.nextFile
-  const flag = rotation.newKeyFile === null ? nextKeySetting : '--new-key-file'
-  const newMaster = newKeyFile === null ? null : readMasterKeyFile(newKeyFile, flag)
+  const { newKeyFile } = rotation
+  const newMaster =
+    newKeyFile === null ? readNextKey(masterKey) : readMasterKeyFile(newKeyFile, '--new-key-file')
   if (database) {
     const opened = await connectPostgres(settings, { database, directory, serves: false })
     return rotateCluster(opened, newMaster, rotation)

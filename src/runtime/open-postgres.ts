@@ -4,7 +4,7 @@ import type { Clock } from '../domain/ports.ts'
 import { createKeyring } from '../keys/keyring.ts'
 import { type Keyset, loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey, type MasterKey } from '../keys/master-key.ts'
-import { createNextKey, requireNextKey } from '../keys/next-key.ts'
+import { createNextKey, readNextKey } from '../keys/next-key.ts'
 import { isAlive } from '../keys/rotate.ts'
 import { exits, StartupError, settingsAreWrong } from '../startup-error.ts'
 import { readDatabaseUrl, type Target } from '../store/postgres/connect.ts'
@@ -36,7 +36,7 @@ export type PostgresOptions = {
 export async function openPostgres(settings: Settings, options: PostgresOptions): Promise<Opened> {
   const { store, clock, found, reasons } = await connectPostgres(settings, options)
   try {
-    const nextKey = createNextKey({ ...store, random: systemRandom }, settings.masterKey.nextFile)
+    const nextKey = createNextKey({ ...store, random: systemRandom }, settings.masterKey)
     const keys = [found.masterKey, nextKey.read()] as const
     const keyset = await keysetOf({ ...store, clock }, keys, reasons)
     if (!keyset || reasons.length > 0) throw settingsAreWrong(...reasons)
@@ -70,7 +70,7 @@ export async function connectPostgres(
   const found = gather(reasons, () =>
     findMasterKey({ ...from, settings: masterKey, random: systemRandom }),
   )
-  gather(reasons, () => requireNextKey(masterKey.nextFile))
+  gather(reasons, () => readNextKey(masterKey))
   if (serves && adminToken === null) reasons.push(noToken)
   if (!targets || !found || reasons.length > 0) throw settingsAreWrong(...reasons)
 

@@ -6,7 +6,7 @@ import { codeOf } from '../keys/key-file.ts'
 import { createKeyring, type LiveKeyring } from '../keys/keyring.ts'
 import { loadKeyset } from '../keys/keyset.ts'
 import { type FoundMasterKey, findMasterKey } from '../keys/master-key.ts'
-import { createNextKey, type NextKey, requireNextKey } from '../keys/next-key.ts'
+import { createNextKey, type NextKey, readNextKey } from '../keys/next-key.ts'
 import { cannotStart, StartupError } from '../startup-error.ts'
 import type { PostgresStore } from '../store/postgres/store.ts'
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/store.ts'
@@ -67,8 +67,8 @@ export async function openDirectory(
   const store = await openStore(path, options)
   try {
     const keysetPorts = { meta: store.meta, random: systemRandom, clock: systemClock }
-    requireNextKey(settings.masterKey.nextFile)
-    const nextKey = createNextKey(keysetPorts, settings.masterKey.nextFile)
+    const nextKey = createNextKey(keysetPorts, settings.masterKey)
+    readNextKey(settings.masterKey)
     const keyset = await loadKeyset(keysetPorts, found.masterKey, nextKey.read()).catch(
       (error: unknown) =>
         finishKilledRotation(keysetPorts, { error, found, dataDir: directory.root }),
