@@ -233,6 +233,24 @@ function refusals(open: OpenStores): void {
     expect(unknown).toEqual({ outcome: 'refused', verification: null })
   })
 
+  test('an id that is no text of a database is unknown, and disturbs no other check', async () => {
+    const { verifications } = await open()
+    const command = startCommand()
+    await verifications.start(command)
+
+    const unknown = ['', '\0', 'a\0b', 'a\ufffdb', '\ud800', 'x'.repeat(10_000)].map((id) => ({
+      ...{ ...attempt(command, true), id },
+    }))
+    const results = await Promise.all(
+      [...unknown, attempt(command, true)].map(verifications.chargeAttempt),
+    )
+
+    const judged = results.pop()
+    expect(judged && isApproved(judged)).toBe(true)
+    const refused = { outcome: 'refused', verification: null }
+    expect(results).toEqual(unknown.map(() => refused) as never)
+  })
+
   test('a check of a forgotten verification costs nothing, whatever the clock says', async () => {
     const { verifications, maintenance } = await open()
     const command = startCommand()

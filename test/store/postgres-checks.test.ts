@@ -234,10 +234,10 @@ test('an answer of another verification is not believed', async () => {
   await admin.unsafe(
     versioned(`
       alter function check_many__v rename to check_many_really;
-      create function check_many__v(jsonb, bigint, bigint) returns table (checked_id text,
+      create function check_many__v(jsonb, bigint, bigint) returns table (number bigint,
         outcome text, kept_answer text, kept_at bigint, verification verifications)
       language sql as $$
-        select checked_id, outcome, kept_answer, kept_at,
+        select number, outcome, kept_answer, kept_at,
           (select stored from verifications as stored where id = '${id}')
         from check_many_really($1, $2, $3)
       $$`),

@@ -74,7 +74,7 @@ test('a start that was planned on an empty database reads only what is its recip
 async function pagesOf(connection: SQL, command: StartCommand): Promise<number> {
   const { digest } = command.short
   const check = {
-    ...{ ...attempt(command, true), approved: 'a', exhausted: 'b' },
+    ...{ ...attempt(command, true), number: 0, approved: 'a', exhausted: 'b' },
     digests: { [command.verification.codeKeyId]: Buffer.from(digest).toString('hex') },
   }
   const call = versioned('select outcome from check_many__v($1::jsonb, 1, 600000)')

@@ -53,13 +53,13 @@ export function createChecks(deps: Deps): (command: AttemptCommand) => Promise<A
 }
 
 const checkMany = `
-  select checked_id, outcome, kept_answer, kept_at, phone_country, phone_at, ${verificationColumns}
+  select checked.number, outcome, kept_answer, kept_at, phone_country, phone_at, ${verificationColumns}
   from check_many__v($commands::jsonb, $shard, $countrySlotMs) as checked
     cross join lateral unnest(array[checked.verification])`
 
 /** The columns of the verification are null where there is none. */
 type Row = VerificationRow & {
-  checkedId: string
+  number: number
   outcome: AttemptResult['outcome'] | 'to_tell'
   keptAnswer: string | null
   keptAt: number | null
@@ -74,7 +74,8 @@ type Checked = { command: AttemptCommand; verification: Verification | null } & 
 type Judged = Checked & { verification: Verification }
 
 function toValues(commands: AttemptCommand[], shard: number | null) {
-  const rows = commands.map(({ digests, events, idempotency, ...command }) => ({
+  const rows = commands.map(({ digests, events, idempotency, ...command }, number) => ({
+    number,
     ...command,
     ...events,
     digests: Object.fromEntries(digests.map(({ keyId, digest }) => [keyId, toHex(digest)])),
@@ -85,9 +86,9 @@ function toValues(commands: AttemptCommand[], shard: number | null) {
 
 /** The row of each command; throws where an answer is missing or of another verification. */
 function inOrder(commands: AttemptCommand[], rows: Row[]): Checked[] {
-  const byId = new Map(rows.map((row) => [row.checkedId, row]))
-  return commands.map((command) => {
-    const row = byId.get(command.id)
+  const byNumber = new Map(rows.map((row) => [row.number, row]))
+  return commands.map((command, number) => {
+    const row = byNumber.get(number)
     if (!row || rows.length !== commands.length) throw new Unavailable('a check was not answered')
     const { appId, id } = command
     if (row.id !== null && (row.id !== id || row.appId !== appId)) {

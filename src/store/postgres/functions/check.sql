@@ -1,5 +1,6 @@
--- Judges checks of different verifications. `counter_shard` is the row in which this process counts.
--- Without one the caller writes events, answers and counts itself, in the same transaction.
+-- Judges checks of different verifications, and answers each by its number. `counter_shard` is the row in
+-- which this process counts. Without one the caller writes events, answers and counts itself, in the
+-- same transaction.
 --
 -- Outcomes: `judged`, `refused` (with the verification as it is, if there is one), `replayed` and
 -- `key_reused` (by the stored answer to an Idempotency-Key), and `to_tell`: nothing was done, because
@@ -11,15 +12,16 @@
 -- That goes in the order of ids, so that calls never wait for one another in a circle.
 create function check_many__v(commands jsonb, counter_shard bigint, country_slot_ms bigint)
 returns table (
-  checked_id text, outcome text, kept_answer text, kept_at bigint, verification verifications)
+  number bigint, outcome text, kept_answer text, kept_at bigint, verification verifications)
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   telling text[] := '{}';
-  answered_ids text[] := '{}';
-  -- What is judged: the rows, and of each its time and the types of its events.
+  answered bigint[] := '{}';
+  -- What is judged: the rows, and of each its number, its time and the types of its events.
   judged verifications[];
+  numbers bigint[];
   times bigint[];
   right_types text[];
   last_types text[];
@@ -40,16 +42,16 @@ begin
     cross join lateral (
       select from verifications
       where id = command.id and app_id = "appId" and mode = command.mode for update) as locked;
-    for checked_id, outcome, kept_answer, kept_at in
-      select command.id, case when is_same then 'replayed' else 'key_reused' end,
+    for number, outcome, kept_answer, kept_at in
+      select command.number, case when is_same then 'replayed' else 'key_reused' end,
         case when is_same then answer end, case when is_same then kept_at end
       from jsonb_to_recordset(commands) as command
-        (id text, key bytea, fingerprint bytea, since bigint)
+        (number bigint, key bytea, fingerprint bytea, since bigint)
       cross join lateral (
         select answer, kept_at, answers.fingerprint = command.fingerprint as is_same from answers
         where answers.key = command.key and kept_at > command.since offset 0) as stored
     loop
-      answered_ids := answered_ids || checked_id;
+      answered := answered || number;
       return next;
     end loop;
   end if;
@@ -59,9 +61,9 @@ begin
   with
     command as materialized (
       select * from jsonb_to_recordset(commands) as one (
-        id text, "appId" text, mode text, format text, length bigint, digests jsonb, now bigint,
-        approved text, exhausted text)
-      where id <> all (answered_ids) order by id collate "C"),
+        number bigint, id text, "appId" text, mode text, format text, length bigint, digests jsonb,
+        now bigint, approved text, exhausted text)
+      where number <> all (answered) order by id collate "C"),
     charged as (
       update verifications
       set attempts_spent = attempts_spent + 1,
@@ -93,26 +95,27 @@ begin
           or check_at > now + (check_delays::jsonb ->> attempts_spent::int)::bigint + 10000)
         and not (app_id = any (telling) and (attempts_spent + 1 >= attempts_max
           or is_right__v(code_digest, code_key_id, digests)))
-      returning verifications as row, now, approved, exhausted)
-  select array_agg(row), array_agg(now), array_agg(approved), array_agg(exhausted)
-  into judged, times, right_types, last_types from charged;
+      returning verifications as row, number, now, approved, exhausted)
+  select array_agg(row), array_agg(number), array_agg(now), array_agg(approved),
+    array_agg(exhausted)
+  into judged, numbers, times, right_types, last_types from charged;
 
-  if coalesce(cardinality(judged), 0) + cardinality(answered_ids) < jsonb_array_length(commands) then
+  if coalesce(cardinality(judged), 0) + cardinality(answered) < jsonb_array_length(commands) then
     -- A statement of its own: the one above may have waited for other checks of the same rows.
     return query
-      select command.id,
+      select command.number,
         case when command."appId" = any (telling) then 'to_tell' else 'refused' end,
         null, null::bigint, stored.row
-      from jsonb_to_recordset(commands) as command (id text, "appId" text, mode text)
+      from jsonb_to_recordset(commands) as command
+        (number bigint, id text, "appId" text, mode text)
       left join lateral (
         select verifications as row from verifications
         where id = command.id and app_id = "appId" and mode = command.mode offset 0) as stored on true
-      where command.id <> all (answered_ids || array(
-        select (judged[place]).id from generate_subscripts(judged, 1) as place));
+      where command.number <> all (answered || coalesce(numbers, '{}'));
   end if;
 
   return query
-    select (judged[place]).id, 'judged', null, null::bigint, judged[place]
+    select numbers[place], 'judged', null, null::bigint, judged[place]
     from generate_subscripts(judged, 1) as place;
 
   approved_ids := array(select id from unnest(judged) where status = 'approved');
