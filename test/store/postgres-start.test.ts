@@ -98,22 +98,37 @@ test('one Idempotency-Key on three nodes at once is one verification and one ans
   expect(await count('answers')).toBe(1)
 })
 
-test('an Idempotency-Key of a refused start is free for the next one, on three nodes at once', async () => {
+test('Idempotency-Keys that are past their time are one verification each, on three nodes at once', async () => {
+  await openThree()
+  const old = times(30, () => newRequest())
+  const first = old.map((idempotency) => startCommand({ idempotency }))
+  await Promise.all(first.map((command, index) => startOn(index % 3, command)))
+  const commands = old.flatMap((request) => {
+    const idempotency = { ...request, fingerprint: bytes(32), since: noon }
+    return times(3, () => startCommand({ now: noon + dayMs, idempotency }))
+  })
+
+  const results = await Promise.all(commands.map((command, index) => startOn(index % 3, command)))
+
+  expect(results.filter(({ outcome }) => outcome === 'started').length).toBe(30)
+  expect(results.filter(({ outcome }) => outcome === 'replayed').length).toBe(60)
+  expect(await count('verifications')).toBe(60)
+})
+
+test('refused starts on three nodes at once leave nothing of their Idempotency-Key', async () => {
+  await openThree()
   const idempotency = newRequest()
   const rates = [{ name: 'app_day', max: 1, windowMs: dayMs }] as const
   const full = { key: bytes(32), rates: [...rates] }
-  const filling = startCommand({ limits: [full] })
-  const commands = times(60, () => startCommand({ idempotency, limits: [full] }))
+  await startOn(0, startCommand({ limits: [full] }))
 
-  const results = await startOnThree([filling, ...commands])
+  const results = await Promise.all(
+    times(60, (index) => startOn(index % 3, startCommand({ idempotency, limits: [full] }))),
+  )
 
-  const started = results.filter(({ outcome }) => outcome === 'started').length
-  expect(started).toBe(1)
-  const [, ...others] = results
-  const isFirst = results[0]?.outcome === 'started'
-  // Whichever came first: the key has an answer only where its own start got through.
-  expect(others.map(({ outcome }) => outcome).includes('replayed')).toBe(!isFirst)
-  expect(await count('answers')).toBe(isFirst ? 0 : 1)
+  expect(results.filter(({ outcome }) => outcome === 'limited').length).toBe(60)
+  expect(await count('answers')).toBe(0)
+  expect((await startOn(1, startCommand({ idempotency }))).outcome).toBe('started')
 })
 
 test('1500 starts that share recipients and apps in every order never wait in a circle', async () => {
@@ -190,7 +205,8 @@ test('an answer that names another verification is nobody’s', async () => {
   )
   await database.unsafe(`create or replace function ${versioned('start_many__v')}(${list})
     returns ${result} language sql as $$
-      select 1::bigint, 'another', 'started', null, null::bigint, 1::bigint, false, null $$`)
+      select number, 'another', 'started', null, null::bigint, 1::bigint, false, null
+      from generate_series(1, 2::bigint) as number $$`)
 
   const codes = times(2, () => problemCode(startOn(1, startCommand())))
   expect(await Promise.all(codes)).toEqual(['store_unavailable', 'store_unavailable'])
