@@ -93,7 +93,7 @@ function createRetire(database: Database): (range: Range) => Promise<number> {
           kept.add(day)
           continue
         }
-        const seen = await readDay(day, limit * readFactor)
+        const seen = await readDay(day, limit)
         if (seen > 0) return seen
       }
       const dropped = await drop({ table, day })
@@ -104,14 +104,14 @@ function createRetire(database: Database): (range: Range) => Promise<number> {
   }
 }
 
-/** Whether a code of that day is not forgotten, which the sweep does first. */
+/** Whether a code of that day is not forgotten, which the sweep does first; in order, so by an index. */
 async function hasCodes(database: Database, day: number): Promise<boolean> {
-  const [row] = await database.read<{ found: boolean }>(
-    `select exists (select from verifications
-      where id >= $from and id < $end and code_digest is not null) as found`,
+  const found = await database.read(
+    `select from verifications
+    where id >= $from and id < $end and code_digest is not null order by expires_at limit 1`,
     { from: idAt(day * dayMs), end: idAt((day + 1) * dayMs) },
   )
-  return row?.found ?? false
+  return found.length > 0
 }
 
 /**
@@ -120,6 +120,25 @@ async function hasCodes(database: Database, day: number): Promise<boolean> {
  */
 async function keepFailuresOf(
   session: Session,
+  { after, end, limit }: { after: string; end: string; limit: number },
+): Promise<{ seen: number; last: string | null }> {
+  const some = await count(session, { after, end, limit: limit * readFactor })
+  if (some.last === null) return some
+  const failed = await session.query<{ id: string }>(
+    `select id from verifications
+    where id > $after and id <= $last and code_format = 'numeric' and attempts_spent > ${rightOnes}
+    order by id limit $limit for update`,
+    { after, last: some.last, limit },
+  )
+  const ids = failed.map(({ id }) => id)
+  await deleteVerifications(session, ids)
+  const last = ids.at(-1)
+  // There may be more of them: those behind the last one are read in the next step.
+  return ids.length < limit || last === undefined ? some : { seen: limit, last }
+}
+
+async function count(
+  session: Session,
   range: { after: string; end: string; limit: number },
 ): Promise<{ seen: number; last: string | null }> {
   const [some] = await session.query<{ seen: number; last: string | null }>(
@@ -127,18 +146,7 @@ async function keepFailuresOf(
       select id from verifications where id > $after and id < $end order by id limit $limit) as rows`,
     range,
   )
-  if (!some || some.last === null) return { seen: 0, last: null }
-  const failed = await session.query<{ id: string }>(
-    `select id from verifications
-    where id > $after and id <= $last and code_format = 'numeric' and attempts_spent > ${rightOnes}
-    order by id for update`,
-    { after: range.after, last: some.last },
-  )
-  await deleteVerifications(
-    session,
-    failed.map(({ id }) => id),
-  )
-  return some
+  return some ?? { seen: 0, last: null }
 }
 
 const rightOnes = "(status = 'approved')::int"
