@@ -111,7 +111,7 @@ describe('a migration', () => {
     const url = server.url(await server.createEmpty(), 'otpmint')
     const more = { OTPMINT_DATABASE_MIGRATE_URL: owner(url) }
     const nodes = await Promise.all(
-      Array.from({ length: 10 }, () => start(['serve'], nodeOf(url, more))),
+      Array.from({ length: 10 }, () => start(['serve'], nodeOf(url, more), { withinMs: 50_000 })),
     )
     const states = await Promise.all(nodes.map(({ base }) => call(`${base}/readyz`)))
     const stopped = await Promise.all(nodes.map((node) => node.stop()))

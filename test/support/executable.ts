@@ -74,13 +74,15 @@ type StartOptions = {
   through?: string[]
   /** Another build than dist/otpmint. */
   program?: string
+  /** How long the start may take, where more than one is under way. */
+  withinMs?: number
 }
 
 /** Starts `otpmint args` on a free port and waits for its `listening` line. */
 export async function start(
   args: string[],
   env: Environment,
-  { cwd, through = [], program = executable() }: StartOptions = {},
+  { cwd, through = [], program = executable(), withinMs = startMs }: StartOptions = {},
 ): Promise<Server> {
   const child = Bun.spawn([...through, program, ...args], {
     env: clean({
@@ -99,7 +101,7 @@ export async function start(
   const stderr = collect(child.stderr)
   const lineOf = (event: string) => logLines(stdout.text()).find((line) => line.event === event)
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null
-  await eventually(() => lineOf('listening') !== undefined || hasEnded(), startMs)
+  await eventually(() => lineOf('listening') !== undefined || hasEnded(), withinMs)
   const base = lineOf('listening')?.url
   if (base === undefined) {
     child.kill('SIGKILL')
