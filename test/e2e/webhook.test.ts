@@ -12,6 +12,7 @@ import {
   scratch,
   start,
 } from '../support/executable.ts'
+import { dumpOf, isOverPostgres } from '../support/story-store.ts'
 import { adminToken, call } from './client.ts'
 
 // The channel webhook through the executable, to gateways that verify what they get.
@@ -103,6 +104,7 @@ async function install(name: string, url: string) {
     async written() {
       logs.push(server.stdout(), server.stderr())
       await server.stop()
+      if (isOverPostgres) return [...logs, await dumpOf(dataDir)].join()
       const files = readdirSync(dataDir).filter((name) => /\.db|\.sqlite|otpmint/.test(name))
       expect(files.length).toBeGreaterThan(0)
       return [...logs, ...files.map((name) => readFileSync(join(dataDir, name), 'latin1'))].join()

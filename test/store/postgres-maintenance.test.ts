@@ -5,7 +5,7 @@ import { openPostgresStore } from '../../src/store/postgres/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import { startStandby, withStandby } from '../postgres/standby.ts'
-import { sweepCommand } from '../support/commands.ts'
+import { noon, sweepCommand } from '../support/commands.ts'
 
 setDefaultTimeout(60_000)
 
@@ -38,6 +38,18 @@ async function open(url: string) {
   closing.push(store.close)
   return { clock, maintenance: store.maintenance }
 }
+
+test('the turn of a node that is silent is free, that of one which gave a sign of life is not', async () => {
+  const { maintenance, admin } = await opened()
+  const take = (node: string, now: number) =>
+    maintenance.takeTurn({ job: 'bot', node, now, until: now + 90_000 })
+  expect(await take('a', noon)).toBe(true)
+  await admin.unsafe(`insert into nodes (id, seen_at, keyset_version, schema_version)
+    values ('a', ${noon}, 1, 1)`)
+
+  expect(await take('b', noon + 13_000)).toBe(false)
+  expect(await take('b', noon + 13_001)).toBe(true)
+})
 
 const unavailable = { code: 'store_unavailable' }
 

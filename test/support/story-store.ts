@@ -46,3 +46,15 @@ async function makeDatabase(dataDir: string): Promise<Environment> {
 }
 
 const random = (count: number) => crypto.getRandomValues(new Uint8Array(count))
+
+/** Everything that the database of a data directory holds, as text. */
+export async function dumpOf(dataDir: string): Promise<string> {
+  const { OTPMINT_DATABASE_DIRECT_URL: url } = (await databases.get(dataDir)) ?? {}
+  const dump = Bun.spawnSync([
+    'pg_dump',
+    '--data-only',
+    url?.replace('//otpmint@', '//postgres@') ?? '',
+  ])
+  if (!dump.success) throw new Error(`${dump.stderr}`)
+  return dump.stdout.toString()
+}

@@ -1,3 +1,4 @@
+import { silentMs } from '../../domain/delivery/lease.ts'
 import type { MaintenanceStore } from '../../domain/stores.ts'
 import type { AddEvents } from './events.ts'
 import { readFaults } from './faults.ts'
@@ -17,13 +18,15 @@ export function createMaintenanceStore(deps: MaintenanceDeps): MaintenanceStore 
   const { database } = deps
   return {
     sweep: createSweep(deps),
-    // A turn that ends later than two turns from now was written by a wrong clock.
+    // A node that is silent has none; and a turn that ends later than two turns from now was written
+    // by a wrong clock.
     takeTurn: async ({ job, node, now, until }) =>
       (await database.run(
         `insert into turns (job, node, until) values ($job, $node, $until)
         on conflict (job) do update set node = excluded.node, until = excluded.until
-        where turns.node = excluded.node or turns.until <= $now or turns.until > $beyond`,
-        { job, node, now, until, beyond: until + (until - now) },
+        where turns.node = excluded.node or turns.until <= $now or turns.until > $beyond
+          or exists (select 1 from nodes where id = turns.node and seen_at < $silentSince)`,
+        { job, node, now, until, beyond: until + (until - now), silentSince: now - silentMs },
       )) > 0,
     ready: createProbe(deps),
     faults: () => readFaults(database),
