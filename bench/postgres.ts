@@ -239,7 +239,7 @@ async function starting(bench: Bench, server: PostgresServer, apps: number): Pro
 }
 
 const claimers = 3
-const claimedAtOnce = 100
+const claimedAtOnce = 200
 
 /** Three nodes lease the due deliveries of one lane, each on connections of its own. */
 async function measureClaims(bench: Bench, server: PostgresServer): Promise<Finding[]> {

@@ -23,6 +23,7 @@ import {
   webhook,
   withAudit,
 } from '../support/commands.ts'
+import { eventually } from '../support/executable.ts'
 import { refused } from './contract-suppressions.ts'
 
 setDefaultTimeout(60_000)
@@ -330,7 +331,7 @@ describe('lookups of apps', () => {
     expect(wire.sent.map(isOfStamps)).toEqual([true, ...names.map(() => false)])
   })
 
-  test('run two statements at a time, and all that come meanwhile share the next one', async () => {
+  test('run one after another, two where one is held up, and share what comes meanwhile', async () => {
     const wire = newWire()
     const [one, two] = await openTwo(wire)
     const full = await create(one)
@@ -345,10 +346,14 @@ describe('lookups of apps', () => {
       await nextTurn()
     }
     const sentAtOnce = wire.sent.length
+    await eventually(() => wire.sent.length > 1)
+    found.push(two.apps.get(full.app.id))
+    await nextTurn()
+    const sentHeldUp = wire.sent.length
     held.resolve()
     await Promise.all(found)
 
-    expect(sentAtOnce).toBe(2)
+    expect([sentAtOnce, sentHeldUp]).toEqual([1, 2])
     expect(wire.sent.map(isOfStamps)).toEqual([true, true, true])
   })
 

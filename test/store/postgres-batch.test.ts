@@ -66,6 +66,32 @@ test('a batch has no more commands than the most, and no more batches run at a t
   expect(await answers).toEqual(['A', 'B', 'C', 'D', 'E'])
 })
 
+test('a batch runs alone for a while, and the next one begins when it takes longer', async () => {
+  const rung: (() => void)[] = []
+  const after = (_: number, ring: () => void) => {
+    rung.push(ring)
+    return () => {}
+  }
+  const timers = { ...systemTimers, after }
+  const { batch, runs, end, turn } = held({ max: 1, atOnce: 2, aloneMs: 20, timers })
+  const answers = Promise.all(['a', 'b', 'c'].map(batch))
+  await turn()
+  expect(runs).toEqual([['a']])
+  rung[0]?.()
+  await turn()
+  expect(runs).toEqual([['a'], ['b']])
+  rung[1]?.()
+  await turn()
+  expect(runs).toEqual([['a'], ['b']])
+
+  end()
+  await turn()
+  end()
+  end()
+  expect(runs).toEqual([['a'], ['b'], ['c']])
+  expect(await answers).toEqual(['A', 'B', 'C'])
+})
+
 test('a command more than may wait is refused, and one that ran makes room', async () => {
   const { batch, end, turn } = held({ max: 1, waitingMax: 2 })
   const first = batch('a')

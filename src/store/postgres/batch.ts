@@ -3,13 +3,18 @@ import { Problem } from '../../domain/problem.ts'
 import { toProblem, Unavailable } from './failure.ts'
 
 export type BatchOptions<Command, Result> = {
-  timers: Pick<Timers, 'soon'>
+  timers: Pick<Timers, 'soon' | 'after'>
   /** One key or several. No two commands of a batch share one; the first sorts the batch. */
   keyOf(command: Command): string | string[]
   /** The most commands of a batch. */
   max: number
   /** The most batches at a time. */
   atOnce: number
+  /**
+   * How long a batch runs before the next one begins beside it, in ms; 0 begins at once. One batch at a
+   * time is larger, and so cheaper; the next one does not wait for one that a fault holds up.
+   */
+  aloneMs?: number
   /** The most commands that wait; more are refused. */
   waitingMax?: number
   /** Answers each command, in their order. */
@@ -31,18 +36,23 @@ type Waiting<Command, Result> = {
 export function createBatch<Command, Result>(
   options: BatchOptions<Command, Result>,
 ): (command: Command) => Promise<Result> {
-  const { timers, keyOf, max, atOnce, run, waitingMax = 20_000 } = options
+  const { timers, keyOf, max, atOnce, run, aloneMs = 0, waitingMax = 20_000 } = options
   let waiting: Waiting<Command, Result>[] = []
   let running = 0
+  const alone = createAlone(timers, aloneMs, schedule)
   let isScheduled = false
 
   function schedule(): void {
-    if (isScheduled || running >= atOnce || waiting.length === 0) return
+    if (isScheduled || !mayRun()) return
     isScheduled = true
     timers.soon(() => {
       isScheduled = false
-      while (running < atOnce && waiting.length > 0) void runBatch(nextBatch())
+      while (mayRun()) void runBatch(nextBatch())
     })
+  }
+
+  function mayRun(): boolean {
+    return running < atOnce && alone.count() === 0 && waiting.length > 0
   }
 
   function nextBatch(): Waiting<Command, Result>[] {
@@ -65,6 +75,7 @@ export function createBatch<Command, Result>(
 
   async function runBatch(batch: Waiting<Command, Result>[]): Promise<void> {
     running++
+    const endAlone = alone.begin()
     try {
       await answer(batch)
     } catch (reason) {
@@ -76,6 +87,7 @@ export function createBatch<Command, Result>(
       }
     } finally {
       running--
+      endAlone()
       schedule()
     }
   }
@@ -95,5 +107,29 @@ export function createBatch<Command, Result>(
       waiting.push({ command, keys: [keyOf(command)].flat(), resolve, reject })
       schedule()
     })
+  }
+}
+
+/** Counts what runs alone: for `ms`, or until it ends before; then calls `onEnd`. */
+function createAlone(timers: Pick<Timers, 'after'>, ms: number, onEnd: () => void) {
+  let count = 0
+  return {
+    count: () => count,
+    begin(): () => void {
+      if (ms === 0) return () => {}
+      count++
+      let isOver = false
+      const end = () => {
+        if (isOver) return
+        isOver = true
+        count--
+        onEnd()
+      }
+      const cancel = timers.after(ms, end)
+      return () => {
+        cancel()
+        end()
+      }
+    },
   }
 }

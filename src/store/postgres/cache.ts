@@ -23,13 +23,19 @@ export type AppCache = {
 const cachedMax = 4000
 /** Statements that look stamps up at the same time; what is asked meanwhile shares the next one. */
 const lookupsAtOnce = 2
+/** A lookup that takes longer, in ms, is held up: the next one does not wait for it. */
+const aloneMs = 20
 
 /** Says in its transaction that something has changed of an app that nodes keep in memory. */
 export async function touchApp(session: Session, appId: string): Promise<void> {
   await session.run('update apps set stamp = stamp + 1 where id = $appId', { appId })
 }
 
-type Deps = { database: Pick<Database, 'read'>; timers: Pick<Timers, 'soon'>; max?: number }
+type Deps = {
+  database: Pick<Database, 'read'>
+  timers: Pick<Timers, 'soon' | 'after'>
+  max?: number
+}
 
 /**
  * Keeps apps in memory, which are read with every request and change rarely. Any node may change
@@ -76,15 +82,33 @@ export function createAppCache({ database, timers, max = cachedMax }: Deps): App
 function createStamps({ database, timers }: Omit<Deps, 'max'>) {
   let next: Lookup | null = null
   let running = 0
+  /** Of those the ones that are not held up. */
+  let fresh = 0
+
+  function startNext(): void {
+    if (next?.isDue && running < lookupsAtOnce && fresh === 0) start(next)
+  }
 
   function start(lookup: Lookup): void {
     next = null
     running++
+    fresh++
+    let isFresh = true
+    const age = () => {
+      if (isFresh) fresh--
+      isFresh = false
+    }
+    const cancel = timers.after(aloneMs, () => {
+      age()
+      startNext()
+    })
     const stamps = readStamps(database, [...lookup.ids])
     lookup.resolve(
       stamps.finally(() => {
+        cancel()
+        age()
         running--
-        if (next?.isDue) start(next)
+        startNext()
       }),
     )
   }
@@ -94,7 +118,7 @@ function createStamps({ database, timers }: Omit<Deps, 'max'>) {
     const lookup = { ids: new Set<string>(), isDue: false, stamps: promise, resolve }
     timers.soon(() => {
       lookup.isDue = true
-      if (running < lookupsAtOnce) start(lookup)
+      startNext()
     })
     return lookup
   }

@@ -18,6 +18,8 @@ type Deps = Parts & { addEvents: AddEvents }
 /** The most checks of a statement, and the most statements at a time. */
 const batchMax = 128
 const atOnce = 2
+/** A batch that takes longer, in ms, is held up by something. */
+const aloneMs = 20
 
 /**
  * Judges the checks of a turn of the event loop in one statement. Those with an Idempotency-Key, and
@@ -25,7 +27,7 @@ const atOnce = 2
  */
 export function createChecks(deps: Deps): (command: AttemptCommand) => Promise<AttemptResult> {
   const { database, timers, counters } = deps
-  const batch = { timers, keyOf: ({ id }: AttemptCommand) => id, max: batchMax, atOnce }
+  const batch = { timers, keyOf: ({ id }: AttemptCommand) => id, max: batchMax, atOnce, aloneMs }
 
   const judge = createBatch<AttemptCommand, Checked>({
     ...batch,
