@@ -1,3 +1,4 @@
+import { lateMs } from '../../src/domain/ports.ts'
 import type { DomainSettings } from '../../src/domain/settings.ts'
 import { retiredKeepingMs } from '../../src/keys/keyset.ts'
 import type { AppModel, Ask, Json, Seen } from './model.ts'
@@ -88,6 +89,11 @@ export function clockPeak({ time, staleClock }: Ledger): number {
 export function noteJumpBack(ledger: Ledger): void {
   ledger.jumpedBack = { ever: true, lastElapsed: ledger.time.elapsed() }
   ledger.staleClock = { shown: clockPeak(ledger), quietsLeft: 3 }
+}
+
+/** How much longer than it says a wait may be, in ms: what a clock that was ahead has written. */
+export function lateOf({ jumpedBack }: Ledger): number {
+  return jumpedBack.ever ? lateMs : 0
 }
 
 /** Notes that no task is due at this moment. */

@@ -1,4 +1,4 @@
-import { type Ledger, mayBeDeleted, mayBeExpired, mayLackKey } from './ledger.ts'
+import { type Ledger, lateOf, mayBeDeleted, mayBeExpired, mayLackKey } from './ledger.ts'
 import { type Answer, type Ask, isRefused, type Seen, violation } from './model.ts'
 
 /** The longest wait before a check that a policy of the simulation asks for. */
@@ -159,10 +159,10 @@ function judgeRefusal(ledger: Ledger, ask: Ask, seen: Seen, { json }: Answer): v
 
 function judgeTooEarly(ledger: Ledger, ask: Ask, seen: Seen): void {
   const { settings, jumpedBack, asks } = ledger
-  if (toldToWait(ask) > settings.resendAfterSeconds) {
+  if (toldToWait(ask) > settings.resendAfterSeconds + lateOf(ledger) / 1000) {
     violation('a resend is told to wait longer than the wait', facts(ask, seen))
   }
-  const since = ask.begunElapsed - settings.resendAfterSeconds * 1000
+  const since = ask.begunElapsed - settings.resendAfterSeconds * 1000 - lateOf(ledger)
   const isRecent = (other: Ask | null) => other === null || (other.overElapsed ?? since) >= since
   if (isRecent(seen.start) || [...seen.resends].some(isRecent)) return
   // After the clock went back any resend may be too early, but for no longer than the wait.

@@ -1,5 +1,5 @@
 import { dayMs } from '../../src/domain/verification/limits.ts'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, lateOf } from './ledger.ts'
 import { type Answer, type Ask, chargedOf, fold, peopleOf, type Seen, violation } from './model.ts'
 import { facts, isUnheard, toldToWait } from './oracle-checks.ts'
 
@@ -49,13 +49,13 @@ function judgeLimit(ledger: Ledger, ask: Ask, limit: string): void {
   const windowMs = windows[limit]
   if (windowMs === undefined) violation('a limit has an unknown name', facts(ask))
   // A window is a whole number of steps, so it may be some ms longer.
-  if (ask.kind === 'start' && toldToWait(ask) > windowMs / 1000 + 1) {
+  if (ask.kind === 'start' && toldToWait(ask) > (windowMs + lateOf(ledger)) / 1000 + 1) {
     violation('a limit says to wait longer than its window', { limit, ...facts(ask) })
   }
   // A rate counts by the times at which requests are read. One that was read later may be counted
   // earlier, and this one is told to wait for no longer than it took itself.
   if (ask.kind === 'start' && toldToWait(ask) <= 0) return
-  const since = ask.begunElapsed - windowMs
+  const since = ask.begunElapsed - windowMs - lateOf(ledger)
   const starts = ledger.asks.filter((other) => other !== ask && isCounted(limit, ask, other))
   const takers = starts.filter(mayHaveTaken)
   if (takers.length === 0) violation('a limit refuses the first', { limit, ...facts(ask) })
