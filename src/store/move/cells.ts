@@ -1,3 +1,4 @@
+import { hex } from '../hex.ts'
 export type Cell = string | number | boolean | Uint8Array | null
 export type Row = Cell[]
 export type Kind = 'text' | 'integer' | 'boolean' | 'bytes'
@@ -59,8 +60,4 @@ export function minus(a: Digest, b: Digest): Digest {
 
 export function isEqual(a: Digest, b: Digest): boolean {
   return a.rows === b.rows && a.sum === b.sum
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }

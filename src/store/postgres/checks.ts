@@ -5,8 +5,10 @@ import type {
   KeptRequest,
 } from '../../domain/verification/stores.ts'
 import type { Verification } from '../../domain/verification/verification.ts'
+import { hex } from '../hex.ts'
 import { toVerification, type VerificationRow, verificationColumns } from '../verification-row.ts'
 import { createBatch } from './batch.ts'
+import { bytea } from './bytea.ts'
 import type { AddEvents, NewEvent } from './events.ts'
 import { Unavailable } from './failure.ts'
 import type { Session } from './lanes.ts'
@@ -80,7 +82,7 @@ function toValues(commands: AttemptCommand[], shard: number | null) {
     number,
     ...command,
     ...events,
-    digests: Object.fromEntries(digests.map(({ keyId, digest }) => [keyId, toHex(digest)])),
+    digests: Object.fromEntries(digests.map(({ keyId, digest }) => [keyId, hex(digest)])),
     ...(idempotency && { ...keyOf(idempotency), since: idempotency.since }),
   }))
   return { commands: JSON.stringify(rows), shard, countrySlotMs }
@@ -187,9 +189,5 @@ async function countApprovals(session: Session, judged: Judged[]): Promise<void>
 }
 
 function keyOf({ key, fingerprint }: KeptRequest) {
-  return { key: `\\x${toHex(key)}`, fingerprint: `\\x${toHex(fingerprint)}` }
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  return { key: bytea(key), fingerprint: bytea(fingerprint) }
 }

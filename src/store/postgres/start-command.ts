@@ -1,6 +1,8 @@
 import type { LimitRow } from '../../domain/verification/limits.ts'
 import type { CodeVariant, StartCommand } from '../../domain/verification/stores.ts'
+import { hex } from '../hex.ts'
 import { asStarted, type Decided, firstDelivery, startedColumns } from '../started.ts'
+import { bytea } from './bytea.ts'
 
 /** The arguments of `start_many__v`, which functions/start.sql reads. */
 export type StartCall = { commands: string; keys: Uint8Array[]; requests: string }
@@ -107,13 +109,4 @@ function requestOf(command: StartCommand, index: number) {
 
 function codeColumns({ digest, ...code }: CodeVariant) {
   return { ...code, digest: bytea(digest) }
-}
-
-/** As the input of `bytea`. */
-function bytea(value: Uint8Array): string {
-  return `\\x${hex(value)}`
-}
-
-export function hex({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('hex')
 }

@@ -5,11 +5,12 @@ import type {
   VerificationStore,
 } from '../../domain/verification/stores.ts'
 import { toldAs } from '../../domain/webhook/webhook.ts'
+import { hex } from '../hex.ts'
 import { asStarted } from '../started.ts'
 import { createBatch } from './batch.ts'
 import { Unavailable } from './failure.ts'
 import type { Parts } from './parts.ts'
-import { hex, remaining, startCall } from './start-command.ts'
+import { remaining, startCall } from './start-command.ts'
 
 /** The most starts of a call, and the most calls at a time. */
 const batchMax = 64
