@@ -2,6 +2,7 @@ import type { App } from '../domain/app/app.ts'
 import { dkimPlace } from '../domain/app/dkim.ts'
 import { secretPlace } from '../domain/app/endpoint.ts'
 import { type AuditEntry, linkAudit } from '../domain/audit.ts'
+import { nodeSilentMs } from '../domain/delivery/lease.ts'
 import type { SealPlace } from '../domain/keyring.ts'
 import type { Ports } from '../domain/ports.ts'
 import type { KeyRenewal, MetaStore, Node } from '../domain/stores.ts'
@@ -48,8 +49,6 @@ export type Rotated = { keyId: string; renewed: number }
 const batchSize = 100
 const lookEveryMs = 500
 const looksMax = 60
-/** A node that was not seen for this time is gone; a running one is seen every 5 s. */
-export const nodeSilentMs = 15_000
 
 export function isAlive({ seenAt }: Pick<Node, 'seenAt'>, now: number): boolean {
   return Math.abs(now - seenAt) < nodeSilentMs

@@ -4,6 +4,7 @@ import { addDkimKey } from '../../src/domain/app/dkim-keys.ts'
 import { secretPlace } from '../../src/domain/app/endpoint.ts'
 import { addEndpoint } from '../../src/domain/app/endpoints.ts'
 import { verifyAudit } from '../../src/domain/audit.ts'
+import { nodeSilentMs } from '../../src/domain/delivery/lease.ts'
 import type { Ports } from '../../src/domain/ports.ts'
 import { addWebhook, rotateWebhookSecret, secretsOf } from '../../src/domain/webhook/webhooks.ts'
 import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
@@ -12,7 +13,6 @@ import type { MasterKey } from '../../src/keys/master-key.ts'
 import { pem } from '../../src/keys/pem.ts'
 import {
   followRotation,
-  nodeSilentMs,
   type Rotation,
   type RotationPorts,
   rotateMasterKey,

@@ -8,6 +8,11 @@ export const leaseMs = 90_000
  * looks for work every second, so that what a dead node has leased is taken over within 15 s.
  */
 export const silentMs = 13_000
+/**
+ * The same where a node that is still there would be harmed: a rotation of keys, a change of the schema
+ * and a move wait for it so long.
+ */
+export const nodeSilentMs = 15_000
 /** The most by which a node and the one that takes over from it may judge a time differently, in ms. */
 const marginMs = 1_000
 

@@ -1,4 +1,5 @@
 import type { SQL } from 'bun'
+import { nodeSilentMs } from '../../domain/delivery/lease.ts'
 import type { Row } from './cells.ts'
 import { keyFromText, keyText } from './key-text.ts'
 import { type Mark, markBytes, moveFact, parseMark } from './mark.ts'
@@ -8,7 +9,6 @@ import { tables } from './tables.ts'
 
 /** The same number for every mover, so that one works at a time. */
 const moveLock = 7_046_118_540
-const silentMs = 15_000
 
 /** How far a table is copied. */
 export type Progress = { after: Row | null; rows: number; isDone: boolean }
@@ -38,7 +38,7 @@ export function createPostgresPlace(sql: SQL) {
     async liveNodes(): Promise<number> {
       const [row] = await sql.unsafe(`
         select count(*) as live from nodes
-        where seen_at > extract(epoch from clock_timestamp()) * 1000 - ${silentMs}`)
+        where seen_at > extract(epoch from clock_timestamp()) * 1000 - ${nodeSilentMs}`)
       return Number(row.live)
     },
     /** Refuses every write from now on but this connection's. */

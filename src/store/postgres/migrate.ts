@@ -1,13 +1,11 @@
 import type { SQL } from 'bun'
+import { nodeSilentMs } from '../../domain/delivery/lease.ts'
 import { settingsAreWrong } from '../../startup-error.ts'
 import { newerSchema } from '../newer-schema.ts'
 import { functions } from './functions/index.ts'
 import { migrations } from './migrations/index.ts'
 import { grants } from './roles.ts'
 import { schemaVersion, suffix, versioned } from './versioned.ts'
-
-/** A node that was not seen for this time is gone, as `nodeSilentMs` of src/keys says. */
-const nodeSilentMs = 15_000
 
 /** The same number for every node, so that one migrates at a time. */
 const migrationLock = 7_046_118_531
