@@ -1,5 +1,7 @@
+import { afterAll, afterEach, beforeAll } from 'bun:test'
 import { join } from 'node:path'
-import type { Environment } from '../support/executable.ts'
+import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+import { type Environment, executable, killAll, scratch } from '../support/executable.ts'
 
 /** What all nodes of a cluster have in common, and the environment of each. */
 export function cluster(folder: string) {
@@ -19,5 +21,28 @@ export function cluster(folder: string) {
       OTPMINT_METRICS_LISTEN: 'off',
       ...more,
     }),
+  }
+}
+
+/** A cluster over a PostgreSQL server of its own, which is there for all tests of the file. */
+export function clusterOnServer() {
+  executable()
+  const { folder, remove } = scratch()
+  let server: PostgresServer | null = null
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterEach(killAll)
+  afterAll(async () => {
+    remove()
+    await server?.stop()
+  })
+  return {
+    ...cluster(folder),
+    folder,
+    get server(): PostgresServer {
+      if (!server) throw new Error('PostgreSQL is started before the tests')
+      return server
+    },
   }
 }

@@ -1,36 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import {
   type Environment,
   eventually,
-  executable,
-  killAll,
   logLines,
   run,
   type Server,
-  scratch,
   start,
 } from '../support/executable.ts'
 import { call, createApp } from './client.ts'
 import { mailSink } from './mail-sink.ts'
-import { cluster } from './postgres-cluster.ts'
+import { clusterOnServer } from './postgres-cluster.ts'
 
 setDefaultTimeout(90_000)
-executable()
-const { folder, remove } = scratch()
-const { adminToken, nodeOf } = cluster(folder)
-let server: PostgresServer
-
-beforeAll(async () => {
-  server = await startPostgres()
-})
-afterEach(killAll)
-afterAll(async () => {
-  remove()
-  await server.stop()
-})
+const place = clusterOnServer()
+const { adminToken, nodeOf, folder } = place
 
 let keys = 0
 
@@ -65,7 +50,7 @@ async function isApproved(node: Server, token: string, { id, code }: { id: strin
 
 describe('a rotation of the master key of several servers', () => {
   test('waits for the next key on each, is acknowledged by each, and loses no code', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     const file = keyFile()
     const envs = [nodeOf(url, next(file)), nodeOf(url, next(file)), nodeOf(url)] as const
     const [a, b, without] = await Promise.all([
@@ -113,7 +98,7 @@ describe('a rotation of the master key of several servers', () => {
   })
 
   test('is possible to a passphrase, which all servers stretch with the same salt', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     const file = keyFile('passphrase:correct horse battery staple')
     const nodes = await Promise.all([1, 2].map(() => start(['serve'], nodeOf(url, next(file)))))
     const rotated = await run(['key', 'rotate'], nodeOf(url, next(file)))
@@ -124,7 +109,7 @@ describe('a rotation of the master key of several servers', () => {
   })
 
   test('passes over a server that is stopped: it reads the keys before it serves, or refuses', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     const file = keyFile()
     const [going, holds, lacks] = await Promise.all([
       start(['serve'], nodeOf(url, next(file))),
@@ -160,7 +145,7 @@ describe('a rotation of the master key of several servers', () => {
 const isKeysChanged = ({ event }: { event: string }) => event === 'keys_changed'
 
 test('a next key that is no key is refused at the start', async () => {
-  const url = await server.create()
+  const url = await place.server.create()
   const { exitCode, stderr } = await run(['serve'], nodeOf(url, next(keyFile('too short'))))
   expect([exitCode, stderr]).toEqual([
     78,

@@ -1,24 +1,12 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { createServer, type Socket } from 'node:net'
-import { type PostgresServer, startPostgres } from '../postgres/server.ts'
-import { eventually, executable, killAll, scratch, start } from '../support/executable.ts'
+import { eventually, start } from '../support/executable.ts'
 import { call, createApp } from './client.ts'
-import { cluster } from './postgres-cluster.ts'
+import { clusterOnServer } from './postgres-cluster.ts'
 
 setDefaultTimeout(120_000)
-executable()
-const { folder, remove } = scratch()
-const { adminToken, nodeOf } = cluster(folder)
-let server: PostgresServer
-
-beforeAll(async () => {
-  server = await startPostgres()
-})
-afterEach(killAll)
-afterAll(async () => {
-  remove()
-  await server.stop()
-})
+const place = clusterOnServer()
+const { adminToken, nodeOf } = place
 
 /** A mail server that holds the reply to the first recipient until it is told to go on. */
 async function holdingServer() {
@@ -67,7 +55,7 @@ async function holdingServer() {
 }
 
 test('a node that is stopped in a hand-over sends nothing of it when it goes on, another node has', async () => {
-  const url = await server.create()
+  const url = await place.server.create()
   const mail = await holdingServer()
   const first = await start(['serve'], nodeOf(url))
   const app = await createApp(first, adminToken, { port: mail.port })

@@ -1,43 +1,31 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { type PostgresServer, startPostgres } from '../postgres/server.ts'
-import { eventually, executable, killAll, logLines, scratch, start } from '../support/executable.ts'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { eventually, logLines, start } from '../support/executable.ts'
 import { call, createApp } from './client.ts'
 import { mailSink } from './mail-sink.ts'
-import { cluster } from './postgres-cluster.ts'
+import { clusterOnServer } from './postgres-cluster.ts'
 
 setDefaultTimeout(60_000)
-executable()
-const { folder, remove } = scratch()
-const { adminToken, nodeOf } = cluster(folder)
-let server: PostgresServer
-
-beforeAll(async () => {
-  server = await startPostgres()
-})
-afterEach(killAll)
-afterAll(async () => {
-  remove()
-  await server.stop()
-})
+const place = clusterOnServer()
+const { adminToken, nodeOf } = place
 
 /** Ends the connections to a database, and lets no other one be made before `work` has ended. */
 async function closed(name: string, work: () => Promise<unknown>): Promise<void> {
-  await server.admin.unsafe(`alter database ${name} allow_connections false`)
-  await server.admin.unsafe(
+  await place.server.admin.unsafe(`alter database ${name} allow_connections false`)
+  await place.server.admin.unsafe(
     `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
   )
   await eventually(async () => {
-    const open = await server.admin.unsafe(
+    const open = await place.server.admin.unsafe(
       `select pid from pg_stat_activity where datname = '${name}'`,
     )
     return open.length === 0
   })
   await work()
-  await server.admin.unsafe(`alter database ${name} allow_connections true`)
+  await place.server.admin.unsafe(`alter database ${name} allow_connections true`)
 }
 
 test('a code that was used is not accepted again when the database is put back to before that', async () => {
-  const url = await server.create()
+  const url = await place.server.create()
   const name = new URL(url).pathname.slice(1)
   const nodes = await Promise.all([1, 2].map(() => start(['serve'], nodeOf(url))))
   const [a] = nodes
@@ -58,10 +46,12 @@ test('a code that was used is not accepted again when the database is put back t
       { token },
     )
 
-  await closed(name, () => server.admin.unsafe(`create database ${name}_copy template ${name}`))
+  await closed(name, () =>
+    place.server.admin.unsafe(`create database ${name}_copy template ${name}`),
+  )
   await eventually(async () => (await check()).json.valid === true)
   // A sign of life follows what was used, and is lost with it.
-  const [{ seen }] = await server.admin.unsafe(
+  const [{ seen }] = await place.server.admin.unsafe(
     'select (extract(epoch from now()) * 1000)::float8 as seen',
   )
   await eventually(async () => {
@@ -69,8 +59,8 @@ test('a code that was used is not accepted again when the database is put back t
     return apps.status === 200 && Date.now() > Number(seen) + 6_000
   })
   await closed(name, async () => {
-    await server.admin.unsafe(`alter database ${name} rename to ${name}_old`)
-    await server.admin.unsafe(`alter database ${name}_copy rename to ${name}`)
+    await place.server.admin.unsafe(`alter database ${name} rename to ${name}_old`)
+    await place.server.admin.unsafe(`alter database ${name}_copy rename to ${name}`)
   })
   const adopted = () =>
     nodes

@@ -1,34 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SQL } from 'bun'
-import { type PostgresServer, startPostgres } from '../postgres/server.ts'
-import {
-  type Environment,
-  executable,
-  killAll,
-  run,
-  scratch,
-  start,
-} from '../support/executable.ts'
+import { type Environment, run, start } from '../support/executable.ts'
 import { call } from './client.ts'
-import { cluster } from './postgres-cluster.ts'
+import { clusterOnServer } from './postgres-cluster.ts'
 
 setDefaultTimeout(60_000)
-executable()
-const { folder, remove } = scratch()
-let server: PostgresServer
-
-beforeAll(async () => {
-  server = await startPostgres()
-})
-afterEach(killAll)
-afterAll(async () => {
-  remove()
-  await server.stop()
-})
-
-const { adminToken, nodeOf } = cluster(folder)
+const place = clusterOnServer()
+const { adminToken, nodeOf, folder } = place
 
 /** What a start says that is refused with 78. */
 async function refusalOf(env: Environment, command = ['serve']): Promise<string[]> {
@@ -49,7 +29,7 @@ const superuser = (url: string) => url.replace('//otpmint@', '//postgres@')
 
 describe('a server over PostgreSQL', () => {
   test('starts on a migrated database, is ready, and makes no file with a secret', async () => {
-    const env = nodeOf(await server.create())
+    const env = nodeOf(await place.server.create())
     const node = await start(['serve'], env)
     const ready = await call(`${node.base}/readyz`)
     const apps = await call(`${node.base}/v1/apps`, undefined, { token: adminToken })
@@ -63,7 +43,7 @@ describe('a server over PostgreSQL', () => {
   })
 
   test('runs where it cannot write a directory, and commands reach the same database', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     const env = nodeOf(url, { OTPMINT_DATA_DIR: '/proc/nowhere' })
     const node = await start(['serve'], env)
     const created = await run(['app', 'create', 'Acme', '--json'], env)
@@ -75,7 +55,11 @@ describe('a server over PostgreSQL', () => {
   })
 
   test('generates neither master key nor admin token', async () => {
-    const { OTPMINT_MASTER_KEY: _, OTPMINT_ADMIN_TOKEN: __, ...env } = nodeOf(await server.create())
+    const {
+      OTPMINT_MASTER_KEY: _,
+      OTPMINT_ADMIN_TOKEN: __,
+      ...env
+    } = nodeOf(await place.server.create())
     expect(await refusalOf(env)).toEqual([
       expect.stringContaining('there is no master key, and with PostgreSQL none is generated'),
       expect.stringContaining('there is no admin token, and with PostgreSQL none is generated'),
@@ -85,7 +69,7 @@ describe('a server over PostgreSQL', () => {
 
 describe('a migration', () => {
   test('is needed before a start without its role, and done by "otpmint migrate"', async () => {
-    const url = server.url(await server.createEmpty(), 'otpmint')
+    const url = place.server.url(await place.server.createEmpty(), 'otpmint')
     const env = nodeOf(url)
     expect(await refusalOf(env)).toEqual([
       expect.stringMatching(/^otpmint: OTPMINT_DATABASE_URL: .*run "otpmint migrate" with OTPMINT/),
@@ -108,7 +92,7 @@ describe('a migration', () => {
   })
 
   test('is done once by ten servers that start at once on an empty database', async () => {
-    const url = server.url(await server.createEmpty(), 'otpmint')
+    const url = place.server.url(await place.server.createEmpty(), 'otpmint')
     const more = { OTPMINT_DATABASE_MIGRATE_URL: owner(url) }
     const nodes = await Promise.all(
       Array.from({ length: 10 }, () => start(['serve'], nodeOf(url, more), { withinMs: 50_000 })),
@@ -143,7 +127,7 @@ describe('a start is refused', () => {
   })
 
   test('where the role may do too much: a superuser, the owner, and what PUBLIC may', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     expect(await refusalOf(nodeOf(superuser(url)))).toEqual([
       expect.stringContaining('role postgres is or may superuser, CREATEROLE'),
     ])
@@ -162,7 +146,7 @@ describe('a start is refused', () => {
   })
 
   test('where the role may do too little, until it is granted by "otpmint migrate"', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     await as(
       owner(url),
       `revoke update, delete on verifications from otpmint; revoke select on meta from otpmint;
@@ -183,14 +167,14 @@ describe('a start is refused', () => {
   })
 
   test('where the schema is newer, or another application has the tables', async () => {
-    const newer = await server.create()
+    const newer = await place.server.create()
     await as(owner(newer), 'insert into schema_version (version) values (7)')
     const says = 'The database has schema 7, this executable knows 1: use a newer otpmint'
     expect(await refusalOf(nodeOf(newer))).toEqual([`otpmint: ${says}`])
     const withOwner = nodeOf(newer, { OTPMINT_DATABASE_MIGRATE_URL: owner(newer) })
     expect(await refusalOf(withOwner, ['migrate'])).toEqual([`otpmint: ${says}`])
 
-    const foreign = server.url(await server.createEmpty(), 'otpmint')
+    const foreign = place.server.url(await place.server.createEmpty(), 'otpmint')
     await as(owner(foreign), 'create table customers (id int)')
     expect((await refusalOf(nodeOf(foreign)))[0]).toContain('tables of another application')
     expect(
@@ -201,7 +185,7 @@ describe('a start is refused', () => {
   })
 
   test('with the master key of another cluster, whose nodes go on', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     const node = await start(['serve'], nodeOf(url))
     const other = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')
     expect(await refusalOf(nodeOf(url, { OTPMINT_MASTER_KEY: other }))).toEqual([
@@ -213,21 +197,21 @@ describe('a start is refused', () => {
   })
 
   test('where two URLs lead to different databases', async () => {
-    const url = await server.create()
-    const env = nodeOf(url, { OTPMINT_DATABASE_DIRECT_URL: await server.create() })
+    const url = await place.server.create()
+    const env = nodeOf(url, { OTPMINT_DATABASE_DIRECT_URL: await place.server.create() })
     expect(await refusalOf(env)).toEqual([
       'otpmint: OTPMINT_DATABASE_DIRECT_URL leads to another database than OTPMINT_DATABASE_URL',
     ])
   })
 
   test('of developer mode, which has a database of its own', async () => {
-    expect(await refusalOf(nodeOf(await server.create()), ['serve', '--dev'])).toEqual([
+    expect(await refusalOf(nodeOf(await place.server.create()), ['serve', '--dev'])).toEqual([
       expect.stringContaining('OTPMINT_DATABASE_URL'),
     ])
   })
 
   test('with one sentence where the database, the role or the server is not there', async () => {
-    const url = await server.create()
+    const url = await place.server.create()
     expect(await refusalOf(nodeOf(url.replace(/[^/]+$/, 'nowhere')))).toEqual([
       expect.stringContaining('has no database nowhere'),
     ])
@@ -240,7 +224,7 @@ describe('a start is refused', () => {
 })
 
 test('the URLs are not in the log, the report of doctor or what a failed start says', async () => {
-  const url = (await server.create()).replace('//otpmint@', '//otpmint:canary-password@')
+  const url = (await place.server.create()).replace('//otpmint@', '//otpmint:canary-password@')
   const file = join(folder, 'url')
   writeFileSync(file, url, { mode: 0o600 })
   const env = nodeOf(url)
