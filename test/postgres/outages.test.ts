@@ -99,6 +99,9 @@ test('a server that takes no more connections is unavailable, and works when it 
     await startPostgres({ settings: { max_connections: 12, superuser_reserved_connections: 5 } }),
   )
   const there = await placeOn(server)
+  // A connection that was closed keeps its place until its process has ended.
+  const open = `select count(*)::int as count from pg_stat_activity where backend_type = 'client backend'`
+  await eventually(async () => (await server.admin.unsafe(open))[0].count === 2)
   const others = Array.from(
     { length: 7 },
     () => new SQL({ url: server.url('postgres', 'otpmint'), max: 1 }),

@@ -23,7 +23,7 @@ export async function startStandby(primary: PostgresServer): Promise<Standby> {
   const all = programs('standby')
   const data = join(all.folder, 'data')
   const source = `host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`
-  all.run([`${bin}/pg_basebackup`, '-d', source, '-D', data, '-R', '-c', 'fast'])
+  all.run([`${bin}/pg_basebackup`, '-d', source, '-D', data, '-R', '-c', 'fast', '-N'])
   const port = freePort()
   const settings = {
     port,
@@ -41,7 +41,8 @@ export async function startStandby(primary: PostgresServer): Promise<Standby> {
   return {
     ...{ port, url, program },
     async catchUp() {
-      const [now] = await primary.admin.unsafe('select pg_current_wal_insert_lsn()::text as place')
+      // The insert position would be past a header that nothing follows yet, after a new segment.
+      const [now] = await primary.admin.unsafe('select pg_current_wal_flush_lsn()::text as place')
       const has = `select replay_lsn >= '${now.place}'::pg_lsn as has from pg_stat_replication`
       await eventually(async () => (await primary.admin.unsafe(has))[0]?.has === true)
     },
