@@ -16,6 +16,7 @@ import type { CounterName, StatsRow } from './domain/stores.ts'
 import { type Binding, bindingStatusOf } from './domain/telegram/binding.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
 import type { StoredTemplate } from './domain/template/templates.ts'
+import type { Step, Story } from './domain/verification/story.ts'
 import {
   attemptsLeft,
   type NextSteps,
@@ -65,6 +66,24 @@ export function presentDetails(
   now: number,
 ) {
   return { ...presentVerification(verification, now), deliveries: deliveries.map(presentDelivery) }
+}
+
+/** What the admin sees of a verification: its details, and all that happened to it. */
+export function presentStory({ verification, deliveries, steps }: Story, now: number) {
+  return { ...presentDetails(verification, deliveries, now), steps: steps.map(presentStep) }
+}
+
+function presentStep({ at, kind, channel, endpointId, tookMs, cause, code, detail }: Step) {
+  return {
+    at: timestamp(at),
+    kind,
+    ...(channel !== null && { channel }),
+    ...(endpointId !== null && { endpoint: endpointId }),
+    ...(tookMs !== null && { took_ms: tookMs }),
+    ...(cause !== null && { cause }),
+    ...(code !== null && { code }),
+    ...withDetail(detail),
+  }
 }
 
 function presentDelivery(delivery: Delivery & { history: Try[] }) {

@@ -42,6 +42,9 @@ export type AuditAction =
   | 'brand.update'
   | 'template.save'
   | 'template.reset'
+  | 'verification.search'
+  | 'verification.cancel'
+  | 'verification.resend'
   | 'master_key.rotate'
 
 /** Ids count up by one without gaps. `link` is HMAC(link of the record before, this record). */

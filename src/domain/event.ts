@@ -19,6 +19,17 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number]
 
+/** Those that a verification's story needs, because no other row tells when they happened. */
+export const storyEvents = [
+  'verification.canceled',
+  'verification.expired',
+  'delivery.undeliverable',
+  'delivery.delayed',
+  'delivery.bounced',
+  'delivery.delivered',
+  'delivery.failed',
+] as const satisfies EventType[]
+
 export type Event = {
   id: number
   at: number

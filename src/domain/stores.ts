@@ -146,6 +146,8 @@ export type LimitResult = { taken: true } | { taken: false; name: LimitName; ret
 
 export type EventStore = {
   list(query: EventQuery): Promise<Page<Event>>
+  /** The first hundred `storyEvents` of a verification, oldest first. */
+  ofVerification(key: { appId: string; verificationId: string }): Promise<Event[]>
   add(event: Omit<Event, 'id'>): Promise<void>
 }
 

@@ -42,6 +42,7 @@ export function asStarted(
     resendsSpent: 0,
     fallBackAt: fallBackMs !== null && stops.length > 1 ? createdAt + fallBackMs : null,
     checkAt: checkDelayMs > 0 ? createdAt + checkDelayMs : null,
+    checkedAt: [],
     delivery: { status: 'queued', detail: null },
   }
 }

@@ -30,6 +30,7 @@ export type VerificationRow = {
   route: string | null
   fallBackAt: number | null
   checkAt: number | null
+  checkedAt: string | null
   deliveryStatus: Verification['delivery']['status']
   deliveryDetail: string | null
 }
@@ -42,7 +43,8 @@ export const verificationColumns = `
   code_digest is null as forgotten, reference, attempts_spent as "attemptsSpent",
   attempts_max as "attemptsMax", resends_spent as "resendsSpent", resends_max as "resendsMax",
   created_at as "createdAt", expires_at as "expiresAt", resend_at as "resendAt", route,
-  fall_back_at as "fallBackAt", check_at as "checkAt", delivery_status as "deliveryStatus",
+  fall_back_at as "fallBackAt", check_at as "checkAt",
+  checked_at as "checkedAt", delivery_status as "deliveryStatus",
   delivery_detail as "deliveryDetail"`
 
 export function toVerification(row: VerificationRow): Verification {
@@ -77,6 +79,7 @@ export function toVerification(row: VerificationRow): Verification {
     resendAt: row.resendAt,
     fallBackAt: row.fallBackAt,
     checkAt: row.checkAt,
+    checkedAt: row.checkedAt === null ? [] : row.checkedAt.split(',').map(Number),
     delivery: { status: row.deliveryStatus, detail: row.deliveryDetail },
   }
 }

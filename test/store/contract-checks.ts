@@ -81,7 +81,7 @@ export function checkContract(open: OpenStores): void {
     const first = await verifications.chargeAttempt(attempt(command, false))
     expect(first).toEqual({
       outcome: 'judged',
-      verification: { ...before, attemptsSpent: 1 } as never,
+      verification: { ...before, attemptsSpent: 1, checkedAt: [noon] } as never,
     })
     const list = { appId: 'app', type: null, limit: 9, cursor: null }
     expect((await events.list(list)).items).toEqual([])
@@ -90,6 +90,23 @@ export function checkContract(open: OpenStores): void {
     expect((await events.list(list)).items).toMatchObject([{ type: 'verification.exhausted' }])
     expect(await verifications.sealed({ ...keyOf(command), recipient: 0 })).not.toBeNull()
     expect((await deliveries.backlog()).waiting).toBe(1)
+  })
+
+  test('the times of checks are kept in their order, and those of refused ones are not', async () => {
+    const { verifications } = await open()
+    const command = startCommand({ attemptsMax: 3 })
+    await verifications.start(command)
+    const checkedAt = async () => (await verifications.get(keyOf(command)))?.checkedAt
+
+    expect(await checkedAt()).toEqual([])
+    const check = (isRight: boolean, now: number) =>
+      verifications.chargeAttempt(attempt(command, isRight, { now }))
+    await check(false, noon + 7)
+    expect(await checkedAt()).toEqual([noon + 7])
+    await check(true, noon + 20)
+    await check(true, noon + 30)
+
+    expect(await checkedAt()).toEqual([noon + 7, noon + 20])
   })
 
   test('after any number of rotations every live code is judged under its own key', async () => {

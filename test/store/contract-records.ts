@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { linkAudit } from '../../src/domain/audit.ts'
+import { type EventType, eventTypes, storyEvents } from '../../src/domain/event.ts'
 import { hourMs } from '../../src/domain/verification/limits.ts'
 import {
   attempt,
@@ -119,6 +120,26 @@ function events(open: OpenStores): void {
     expect(ids).toEqual(ids.toSorted((a, b) => b - a))
     const all = await events.list({ appId: null, type: null, limit: 9, cursor: null })
     expect(all.items.map(({ appId }) => appId)).toEqual(['a', 'a', 'a', null, 'b', 'a'])
+  })
+
+  test('the events of a story are those of its verification and app, oldest first', async () => {
+    const { events } = await open()
+    const add = (verificationId: string, type: EventType, appId = 'a') =>
+      events.add({ at: noon, appId, type, verificationId, data: { type } })
+    for (const type of eventTypes) await add('v', type)
+    await add('w', 'delivery.bounced')
+    await add('v', 'delivery.bounced', 'b')
+    for (const _ of times(100, () => 0)) await add('many', 'delivery.delayed')
+    await add('many', 'delivery.bounced')
+
+    const found = await events.ofVerification({ appId: 'a', verificationId: 'v' })
+    expect(found.map(({ type }) => type)).toEqual(
+      eventTypes.filter((type) => (storyEvents as readonly EventType[]).includes(type)),
+    )
+    expect(found.map(({ data }) => data['type'])).toEqual(found.map(({ type }) => type))
+    const many = await events.ofVerification({ appId: 'a', verificationId: 'many' })
+    expect(new Set(many.map(({ type }) => type))).toEqual(new Set(['delivery.delayed']))
+    expect(many).toHaveLength(100)
   })
 }
 

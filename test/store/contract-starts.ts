@@ -40,6 +40,7 @@ export function startContract(open: OpenStores): void {
       verification: {
         ...command.verification,
         ...{ channel: 'email', to: 'a***@example.com', fallBackAt: null, checkAt: null },
+        checkedAt: [],
         route: [{ channel: 'email', to: 'a***@example.com', recipient: 0 }],
         ...{ codeFormat, codeLength, generation },
         status: 'pending',

@@ -66,7 +66,7 @@ export type CodeVariant = {
 type Begun =
   | ('status' | 'forgotten' | 'attemptsSpent' | 'resendsSpent' | 'delivery')
   | ('codeFormat' | 'codeLength' | 'generation')
-  | ('channel' | 'to' | 'route' | 'fallBackAt' | 'checkAt')
+  | ('channel' | 'to' | 'route' | 'fallBackAt' | 'checkAt' | 'checkedAt')
 
 export type NewVerification = Omit<Verification, Begun>
 

@@ -58,6 +58,8 @@ export type Verification = VerificationKey & {
   fallBackAt: number | null
   /** From when the next check is judged; null for any time. */
   checkAt: number | null
+  /** When codes were judged, oldest first: as many as attempts were spent. */
+  checkedAt: number[]
   /** How the latest delivery stands. */
   delivery: { status: DeliveryStatus; detail: string | null }
 }

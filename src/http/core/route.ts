@@ -36,6 +36,8 @@ export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TS
   /** By status. */
   answers: Record<number, Answer>
   problems?: ProblemCode[]
+  /** It changes nothing, although it is no GET, so that an account which may only read can call it. */
+  reads?: true
   /** Set for assets of pages, which are not in OpenAPI. */
   hidden?: true
 }

@@ -1,11 +1,13 @@
 import { type Route, routesOf } from '../core/route.ts'
 import { v1 } from './api.ts'
+import * as appVerifications from './app-verifications.ts'
 import * as apps from './apps.ts'
 import * as brand from './brand.ts'
 import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
 import * as inbound from './inbound.ts'
 import * as keys from './keys.ts'
+import * as appVerificationDocs from './operations/app-verifications.ts'
 import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
 import * as inboundDocs from './operations/inbound.ts'
@@ -119,6 +121,42 @@ export const v1Routes: Route[] = [
     'admin',
     suppressionDocs.removeSuppressedAddress,
     suppressions.removeAddress,
+  ),
+
+  route(
+    'GET',
+    '/v1/apps/:id/verifications',
+    'admin',
+    appVerificationDocs.listVerificationsOfApp,
+    appVerifications.list,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/verifications/search',
+    'admin',
+    appVerificationDocs.searchVerificationsOfApp,
+    appVerifications.search,
+  ),
+  route(
+    'GET',
+    '/v1/apps/:id/verifications/:verification_id',
+    'admin',
+    appVerificationDocs.getVerificationOfApp,
+    appVerifications.get,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/verifications/:verification_id/resend',
+    'admin',
+    appVerificationDocs.resendVerificationOfApp,
+    appVerifications.resend,
+  ),
+  route(
+    'POST',
+    '/v1/apps/:id/verifications/:verification_id/cancel',
+    'admin',
+    appVerificationDocs.cancelVerificationOfApp,
+    appVerifications.cancel,
   ),
 
   route('GET', '/v1/apps/:id/webhooks', 'admin', webhookDocs.listWebhooks, webhooks.list),

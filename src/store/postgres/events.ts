@@ -2,6 +2,7 @@ import type { Event } from '../../domain/event.ts'
 import type { EventStore } from '../../domain/stores.ts'
 import { toldAs } from '../../domain/webhook/webhook.ts'
 import { readCursor, toPage } from '../page.ts'
+import { ofVerification } from '../story-events.ts'
 import { createBatch } from './batch.ts'
 import { only } from './database.ts'
 import type { Session } from './lanes.ts'
@@ -79,20 +80,27 @@ export function createEventStore(
     async list({ appId, type, limit, cursor }) {
       const rows = await database.read<EventRow>(
         `
-        select id, at, app_id, type, verification_id, data from events
+        select ${columns} from events
         where id < $before
           ${appId === null ? '' : 'and app_id = $appId'}
           ${type === null ? '' : 'and type = $type'}
         order by id desc limit $limit`,
         { appId, type, before: readCursor(cursor), limit: limit + 1 },
       )
-      return toPage(
-        rows.map((row): Event => ({ ...row, data: JSON.parse(row.data) })),
-        limit,
-      )
+      return toPage(rows.map(toEvent), limit)
+    },
+    async ofVerification(key) {
+      const text = `select ${columns} from events ${ofVerification}`
+      return (await database.read<EventRow>(text, key)).map(toEvent)
     },
     add: async (event) => void (await add({ event, place: count++ })),
   }
+}
+
+const columns = 'id, at, app_id, type, verification_id, data'
+
+function toEvent(row: EventRow): Event {
+  return { ...row, data: JSON.parse(row.data) }
 }
 
 type EventRow = Omit<Event, 'data'> & { data: string }

@@ -2,6 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Event } from '../../domain/event.ts'
 import type { EventStore } from '../../domain/stores.ts'
 import { readCursor, toPage } from '../page.ts'
+import { ofVerification } from '../story-events.ts'
 import type { Parts } from './parts.ts'
 import type { Tell } from './tell.ts'
 
@@ -27,8 +28,7 @@ export function createEventStore({ database, read, write }: Parts, addEvent: Add
       read(() => {
         const rows = database
           .query<EventRow, Record<string, string | number>>(`
-            select id, at, app_id as appId, type, verification_id as verificationId, data
-            from events where id < $before
+            select ${columns} from events where id < $before
               ${appId === null ? '' : 'and app_id = $appId'}
               ${type === null ? '' : 'and type = $type'}
             order by id desc limit $limit`)
@@ -38,13 +38,23 @@ export function createEventStore({ database, read, write }: Parts, addEvent: Add
             ...(appId !== null && { appId }),
             ...(type !== null && { type }),
           })
-        return toPage(
-          rows.map((row): Event => ({ ...row, data: JSON.parse(row.data) })),
-          limit,
-        )
+        return toPage(rows.map(toEvent), limit)
       }),
+    ofVerification: (key) =>
+      read(() =>
+        database
+          .query<EventRow, typeof key>(`select ${columns} from events ${ofVerification}`)
+          .all(key)
+          .map(toEvent),
+      ),
     add: (event) => write(() => addEvent(event)),
   }
+}
+
+const columns = 'id, at, app_id as appId, type, verification_id as verificationId, data'
+
+function toEvent(row: EventRow): Event {
+  return { ...row, data: JSON.parse(row.data) }
 }
 
 type EventRow = Omit<Event, 'data'> & { data: string }

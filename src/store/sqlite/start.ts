@@ -148,7 +148,10 @@ function prepareInsert(database: Database) {
 
 type Person = Pick<Known, 'key' | 'index' | 'masked' | 'sealed' | 'latestId'>
 type Further = Person & { id: string; number: number }
-type Values = Omit<Verification, 'metadata' | 'delivery' | 'forgotten' | 'route' | 'to'> &
+type Values = Omit<
+  Verification,
+  'metadata' | 'delivery' | 'forgotten' | 'route' | 'to' | 'checkedAt'
+> &
   Person & {
     metadata: string | null
     variablesSealed: Uint8Array | null

@@ -141,7 +141,8 @@ export function chargeStatement({ isKnown, isRight }: Keys): string {
     update verifications
     set attempts_spent = attempts_spent + 1,
       status = case when ${isRight} then 'approved' else status end,
-      check_at = $now + (check_delays ->> (attempts_spent + 1))
+      check_at = $now + (check_delays ->> (attempts_spent + 1)),
+      checked_at = ifnull(checked_at || ',', '') || $now
     where id = $id and app_id = $appId and mode = $mode and ${isPending}
       and code_length = $length and code_format = $format and ${isKnown} and ${mayCheck}
     returning ${verificationColumns}`

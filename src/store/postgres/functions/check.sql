@@ -68,6 +68,8 @@ begin
       update verifications
       set attempts_spent = attempts_spent + 1,
         check_at = now + (check_delays::jsonb ->> (attempts_spent + 1)::int)::bigint,
+        checked_at = case when checked_at is null then now::text
+          else checked_at || ',' || now end,
         status = case when is_right__v(code_digest, code_key_id, digests)
           then 'approved' else status end,
         code_digest = case when is_right__v(code_digest, code_key_id, digests)

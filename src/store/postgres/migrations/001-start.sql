@@ -196,6 +196,8 @@ create table verifications (
   -- check_at on.
   check_delays text,
   check_at bigint,
+  -- When codes were judged, with commas between; null before the first.
+  checked_at text,
   -- The country and the time of its first hand-over to a telephone number; null before it.
   phone_country text,
   phone_at bigint,
@@ -451,6 +453,11 @@ create table events (
 );
 create index events_by_app on events (app_id, id);
 create index events_by_age on events (at);
+-- What the rows of a verification and its tries do not tell the time of. An approval and a hand-over are
+-- not in it, so that they write no page more.
+create index events_of_verification on events (verification_id)
+  where type in ('verification.canceled', 'verification.expired', 'delivery.undeliverable',
+    'delivery.delayed', 'delivery.bounced', 'delivery.delivered', 'delivery.failed');
 
 create table alarms (
   id bigint generated always as identity primary key,

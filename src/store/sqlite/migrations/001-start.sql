@@ -181,6 +181,8 @@ create table verifications (
   -- check_at on.
   check_delays text check (json_valid(check_delays)),
   check_at integer,
+  -- When codes were judged, with commas between; null before the first.
+  checked_at text,
   -- The country and the time of its first hand-over to a telephone number; null before it.
   phone_country text,
   phone_at integer,
@@ -430,6 +432,11 @@ create table events (
 ) strict;
 create index events_by_app on events (app_id);
 create index events_by_age on events (at);
+-- What the rows of a verification and its tries do not tell the time of. An approval and a hand-over are
+-- not in it, so that they write no page more.
+create index events_of_verification on events (verification_id)
+  where type in ('verification.canceled', 'verification.expired', 'delivery.undeliverable',
+    'delivery.delayed', 'delivery.bounced', 'delivery.delivered', 'delivery.failed');
 
 create table alarms (
   id integer primary key autoincrement,
