@@ -7,6 +7,7 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import type { BunPlugin } from 'bun'
+import { bundledFiles } from '../src/http/dashboard/bundle.ts'
 
 type Target = { entry?: string; outfile: string; runtime: string; native: string }
 
@@ -100,7 +101,7 @@ async function buildHere({ entry = main, outfile, runtime, native }: Target): Pr
     sourcemap: 'linked',
     bytecode: true,
     define: { 'process.env.NODE_ENV': '"production"' },
-    plugins: [oneNativeFile(native)],
+    plugins: [oneNativeFile(native), await embeddedDashboard()],
     throw: false,
     compile: {
       outfile,
@@ -133,6 +134,25 @@ function oneNativeFile(native: string): BunPlugin {
         loader: 'js',
         contents: `module.exports = require(${JSON.stringify(native)})`,
       }))
+    },
+  }
+}
+
+/** Replaces the module that bundles the dashboard by one that has the result in it. */
+async function embeddedDashboard(): Promise<BunPlugin> {
+  const files = (await bundledFiles()).map((file) => {
+    return { ...file, gzip: file.gzip.toBase64(), brotli: file.brotli.toBase64() }
+  })
+  const contents = `
+const files = ${JSON.stringify(files)}
+const bytes = (text) => Uint8Array.fromBase64(text)
+export async function bundledFiles() {
+  return files.map((file) => ({ ...file, gzip: bytes(file.gzip), brotli: bytes(file.brotli) }))
+}`
+  return {
+    name: 'embedded-dashboard',
+    setup(build) {
+      build.onLoad({ filter: /http\/dashboard\/bundle\.ts$/ }, () => ({ loader: 'js', contents }))
     },
   }
 }

@@ -9,6 +9,7 @@ const colors = process.stdout.isTTY ? 'force' : 'off'
 const checks: [name: string, run: () => string[]][] = [
   ['format and lint', () => command('biome', 'ci', '--error-on-warnings', `--colors=${colors}`)],
   ['types', () => command('tsc', '--noEmit')],
+  ['types of the dashboard', () => command('tsc', '--noEmit', '--project', 'src/dashboard')],
   ['commit subjects', commitSubjects],
 ]
 

@@ -1,20 +1,18 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { eventually, killAll, type Server, scratch, start } from '../support/executable.ts'
+import { faults, launch, visit } from './browser.ts'
 import { adminToken, call, createApp } from './client.ts'
 
 setDefaultTimeout(90_000)
 const { folder, remove } = scratch()
-const axe = await Bun.file(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir)).text()
 let browser: Browser
 let server: Server
 let testKey = ''
 
 beforeAll(async () => {
-  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet]
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+  browser = await launch()
   const dataDir = join(folder, 'data')
   const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_DEVELOPER_MODE: 'true' }
   server = await start(['serve'], env)
@@ -26,20 +24,8 @@ afterAll(async () => {
   remove()
 })
 
-/** A page and its faults: errors, violations of its policy, requests to other hosts. */
-async function visit(path: string, options: Parameters<Browser['newPage']>[0] = {}) {
-  const page = await browser.newPage(options)
-  const troubles: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error') troubles.push(message.text())
-  })
-  page.on('pageerror', (error) => troubles.push(error.message))
-  page.on('request', (request) => {
-    const url = request.url()
-    if (!url.startsWith(server.base) && !/^(data|blob):/.test(url)) troubles.push(url)
-  })
-  await page.goto(`${server.base}${path}`)
-  return { page, troubles }
+function open(path: string, options: BrowserContextOptions = {}) {
+  return visit(browser, `${server.base}${path}`, options)
 }
 
 async function mint(to: string): Promise<void> {
@@ -48,20 +34,10 @@ async function mint(to: string): Promise<void> {
   expect(answer.status).toBe(201)
 }
 
-/** The rules of axe that the page violates. */
-async function faults(page: Page): Promise<string[]> {
-  const found = await page.evaluate(`(async () => {
-    ${axe}
-    const { violations } = await window.axe.run()
-    return violations.map(({ id }) => id)
-  })()`)
-  return found as string[]
-}
-
 test('the inbox shows new codes, on a phone, in dark mode and by keyboard', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     const to = `${colorScheme}@example.com`
-    const { page, troubles } = await visit('/dev/inbox', {
+    const { page, troubles } = await open('/dev/inbox', {
       colorScheme,
       viewport: { width: 375, height: 700 },
     })
@@ -86,7 +62,7 @@ test('the inbox shows new codes, on a phone, in dark mode and by keyboard', asyn
 })
 
 test('the API docs load nothing from other hosts, and send trial requests to this server', async () => {
-  const { page, troubles } = await visit('/swagger')
+  const { page, troubles } = await open('/swagger')
   await page.locator('.opblock').first().waitFor()
   const shown = await page.locator('.opblock').count()
   const { json } = await call(`${server.base}/swagger/json`)

@@ -26,7 +26,7 @@ const mayImport: Record<string, string[]> = {
   present: ['domain'],
   ...Object.fromEntries(doors.map((door) => [door, below])),
   http: [...below, 'dashboard'],
-  dashboard: [],
+  dashboard: ['present'],
   runtime: [...doors, ...below],
   cli: ['runtime', 'config', ...below],
   main: ['cli', 'production', ...leaves],
@@ -39,6 +39,9 @@ const packageHomes: Record<string, string[]> = {
   elysia: ['http'],
   '@elysiajs/swagger': ['http'],
   'swagger-ui-dist': ['http'],
+  preact: ['dashboard'],
+  '@preact/signals': ['dashboard'],
+  uplot: ['dashboard'],
   nodemailer: ['channels'],
   'postal-mime': ['channels'],
   'libphonenumber-js': ['channels'],
@@ -59,13 +62,13 @@ const bans: Ban[] = [
     say: 'time comes from Clock',
     pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)/,
     within: code,
-    except: /^src\/system\.ts$/,
+    except: /^src\/(dashboard\/)?system\.ts$/,
   },
   {
     say: 'waiting comes from Timers',
     pattern: /\bset(Timeout|Interval|Immediate)\b|\bBun\.sleep|\bperformance\.now\b|node:timers/,
     within: code,
-    except: /^src\/(system|main)\.ts$/,
+    except: /^src\/(main|system|dashboard\/system)\.ts$/,
   },
   { say: 'randomness comes from Random', pattern: /\bMath\.random\b/, within: code },
   {
@@ -84,6 +87,12 @@ const bans: Ban[] = [
     say: 'no class but errors',
     pattern: /(?<![.\w])class\s+(?!\w+ extends Error\b)(\w+|\{)/,
     within: code,
+  },
+  {
+    say: 'the dashboard takes types only from the server: import type',
+    pattern: /\bimport\s+(?!type\b)[^;'"]*\bfrom\s+'(\.\.\/)+present\.ts'/,
+    everywhere: true,
+    within: /^src\/dashboard\//,
   },
   {
     say: 'do it now',
@@ -164,11 +173,11 @@ function argon2Homes(files: File[]): string[] {
   return homes.slice(1).map(({ path }) => `${path}:1: argon2 is imported by one file only`)
 }
 
-/** Finds files that neither main.ts nor a worker imports, directly or not. */
+/** Finds files that no program begins with, and that none of those imports, directly or not. */
 function orphans(files: File[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]))
   if (!byPath.has('src/main.ts')) return []
-  const waiting = ['src/main.ts', ...[...byPath.keys()].filter((path) => /worker\.ts$/.test(path))]
+  const waiting = [...byPath.keys()].filter((path) => entry.test(path))
   const reached = new Set(waiting)
   for (const path of waiting) {
     for (const { name } of byPath.get(path)?.imports ?? []) {
@@ -182,6 +191,9 @@ function orphans(files: File[]): string[] {
     .filter((path) => typescript.test(path) && !reached.has(path) && !path.endsWith('.d.ts'))
     .map((path) => `${path}:1: no import leads here from main.ts`)
 }
+
+/** The executable, its threads, the dashboard and the frame in it. */
+const entry = /^src\/(main\.ts|.*worker\.ts|dashboard\/.*|http\/dashboard\/assets\.ts)$/
 
 /** `src/http/server.ts` belongs to `http`, `src/log.ts` to `log`. */
 function partOf(path: string): string {

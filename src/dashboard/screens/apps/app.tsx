@@ -1,0 +1,6 @@
+import { Page } from '../../parts/page.tsx'
+import { frameWords } from '../../words/frame.ts'
+
+export function App() {
+  return <Page title={frameWords().nav.apps}>{null}</Page>
+}

@@ -1,0 +1,5 @@
+import { Page } from '../parts/page.tsx'
+
+export function SignIn() {
+  return <Page title="OtpMint">{null}</Page>
+}

@@ -1,0 +1,17 @@
+import { computed, signal } from '@preact/signals'
+
+export type Role = 'admin' | 'viewer'
+
+/** Who is signed in, as `GET /session` answers. */
+export type Session = {
+  account: { id: string; name: string; role: Role; has_second_step: boolean }
+  idle_until: string
+  expires_at: string
+  confirmed_until: string | null
+}
+
+/** Undefined until the server was asked, null for nobody. */
+export const session = signal<Session | null | undefined>(undefined)
+
+/** Whether screens show what changes something. The server refuses whatever a screen shows. */
+export const canChange = computed(() => session.value?.account.role === 'admin')
