@@ -16,6 +16,8 @@ export type AppFields = {
   mistakes?: FieldError[]
 }
 
+type NewApp = AppFields & { email?: SmtpInput | undefined }
+
 export type ManagePorts = Pick<
   Ports,
   'apps' | 'audit' | 'keyring' | 'pem' | 'clock' | 'random' | 'settings'
@@ -28,18 +30,9 @@ export type ManagePorts = Pick<
 export async function createApp(
   ports: ManagePorts,
   actor: Actor,
-  fields: AppFields & { email?: SmtpInput | undefined },
+  fields: NewApp,
 ): Promise<{ app: App; keys: AppKey[]; liveKey: string; testKey: string }> {
-  const draft = draftApp(ports, 'admin')
-  const mistakes = fields.mistakes ?? []
-  const name = collected(mistakes, () => readName(fields.name))
-  const policy = readPolicy(ports.settings, { current: {}, input: fields.policy ?? {}, mistakes })
-  const email =
-    fields.email &&
-    draftEndpoint(ports, draft, { kind: 'email', input: fields.email, current: null, mistakes })
-  refuseIfAny(mistakes)
-
-  const app: App = { ...draft, name, policy, endpoints: email ? [email] : [] }
+  const app = describedApp(ports, fields)
   const live = draftKey(ports, app.id, 'live')
   const test = draftKey(ports, app.id, 'test')
   const keys = [live.stored, test.stored]
@@ -48,6 +41,22 @@ export async function createApp(
     ports.apps.create(command, append),
   )
   return { app, keys: keys.map(({ key }) => key), liveKey: live.text, testKey: test.text }
+}
+
+/**
+ * A new app with its first endpoint as these fields describe it, not stored. Throws
+ * `invalid_request` with every mistake.
+ */
+export function describedApp(ports: ManagePorts, fields: NewApp): App {
+  const draft = draftApp(ports, 'admin')
+  const mistakes = fields.mistakes ?? []
+  const name = collected(mistakes, () => readName(fields.name))
+  const policy = readPolicy(ports.settings, { current: {}, input: fields.policy ?? {}, mistakes })
+  const email =
+    fields.email &&
+    draftEndpoint(ports, draft, { kind: 'email', input: fields.email, current: null, mistakes })
+  refuseIfAny(mistakes)
+  return { ...draft, name, policy, endpoints: email ? [email] : [] }
 }
 
 /** The app of this id. Throws `app_not_found`. */

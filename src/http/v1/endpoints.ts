@@ -86,7 +86,7 @@ export async function remove(ports: RoutePorts, { actor, params }: One): Promise
 }
 
 /** The longest time of a test message, in seconds. */
-const testSeconds = 60
+export const testSeconds = 60
 
 export async function test(
   ports: RoutePorts,

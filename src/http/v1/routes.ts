@@ -5,11 +5,13 @@ import * as apps from './apps.ts'
 import * as brand from './brand.ts'
 import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
+import * as fields from './fields.ts'
 import * as inbound from './inbound.ts'
 import * as keys from './keys.ts'
 import * as appVerificationDocs from './operations/app-verifications.ts'
 import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
+import * as fieldDocs from './operations/fields.ts'
 import * as inboundDocs from './operations/inbound.ts'
 import * as recipientDocs from './operations/recipients.ts'
 import * as recordDocs from './operations/records.ts'
@@ -65,6 +67,9 @@ export const v1Routes: Route[] = [
     recipients.remove,
   ),
 
+  route('GET', '/v1/fields', 'admin', fieldDocs.listFields, fields.list),
+  route('POST', '/v1/policy-effect', 'admin', fieldDocs.judgePolicy, fields.judgePolicy),
+  route('POST', '/v1/test-delivery', 'admin', fieldDocs.testMailServer, fields.testMailServer),
   route('POST', '/v1/apps', 'admin', appDocs.createApp, apps.create),
   route('GET', '/v1/apps', 'admin', appDocs.listApps, apps.list),
   route('GET', '/v1/apps/:id', 'admin', appDocs.getApp, apps.get),

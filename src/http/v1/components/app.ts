@@ -21,7 +21,7 @@ const policySchema = output('Policy', policyShown, {
   description: 'What the app has set; absent fields follow the server’s settings.',
 })
 
-const policyInput = input(
+export const policyInput = input(
   'PolicyInput',
   Object.fromEntries(
     policyFieldList.map(([, field]) => [field.wire, t.Optional(nullable(policyField(field)))]),
@@ -70,7 +70,7 @@ function settingsInput(fields: FieldTable, isChange: boolean): Record<string, TS
   return Object.fromEntries(entries)
 }
 
-const newSettings = Object.fromEntries(
+export const newSettings = Object.fromEntries(
   endpointKindList.map(([kind, { fields, noun }]) => {
     const description = kind === 'email' ? emailInputSays : `A ${noun}.`
     return [kind, input(componentOf(kind, 'New'), settingsInput(fields, false), { description })]
