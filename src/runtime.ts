@@ -15,6 +15,7 @@ import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
 import { createBotJob } from './jobs/bots/bots.ts'
 import { createFallBacks } from './jobs/fall-backs.ts'
+import { createFigures } from './jobs/figures.ts'
 import { createLearning } from './jobs/learning.ts'
 import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
@@ -232,6 +233,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createFallBacks({ ...shared, outbox }),
     createSweeper(shared, retentionOf(settings)),
     learning,
+    createFigures(shared),
     createSprayWatch(shared),
     createRefusalWatch(shared),
     createSpendingWatch(shared),

@@ -8,6 +8,7 @@ import type { BrandChange } from './brand/brand.ts'
 import type { EndpointChannel } from './delivery/channel.ts'
 import type { DeliveryStore, SpendingStore, SuppressionStore } from './delivery/stores.ts'
 import type { Event, EventType } from './event.ts'
+import type { FigureStore } from './figures/store.ts'
 import type { WrappedKey } from './keyring.ts'
 import type { LearningStore } from './learning/store.ts'
 import type { BindingStore } from './telegram/store.ts'
@@ -40,6 +41,7 @@ export type Stores = {
   stats: StatsStore
   inbox: InboxStore
   learning: LearningStore
+  figures: FigureStore
   nodes: NodeStore
   meta: MetaStore
   maintenance: MaintenanceStore
@@ -294,6 +296,8 @@ export type SweepCommand = {
   /** The first day of what was learned that is kept, and of recipients that were counted. */
   learnedDaysBefore: number
   learnedRecipientsBefore: number
+  /** For figures of the overview, by their span. */
+  figuresBefore: { spanMs: number; before: number }[]
   /** For tries and refusals of endpoints. */
   refusalsBefore: number
   /** For costs and for counts by country. */

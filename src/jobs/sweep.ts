@@ -1,6 +1,7 @@
 import { auditHead, cutAudit } from '../domain/audit.ts'
 import { spendingKeptMs } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
+import { spans } from '../domain/figures/count.ts'
 import { countedDaysKept, learnedDaysKept } from '../domain/learning/scores.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
 import { endedKeptMs } from '../domain/telegram/binding.ts'
@@ -100,6 +101,7 @@ function rowSweep(
       bindingsBefore: now - endedKeptMs,
       learnedDaysBefore: Math.floor(now / dayMs) - learnedDaysKept,
       learnedRecipientsBefore: Math.floor(now / dayMs) - countedDaysKept,
+      figuresBefore: spans.map(({ spanMs, keptMs }) => ({ spanMs, before: now - keptMs })),
       refusalsBefore: now - refusalWindowMs,
       spendingBefore: now - spendingKeptMs,
       limitsAfter: cursor.limitsAfter,

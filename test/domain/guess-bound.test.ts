@@ -215,6 +215,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       suppressionsBefore: now - 30 * dayMs,
       learnedDaysBefore: 0,
       learnedRecipientsBefore: 0,
+      figuresBefore: [],
       refusalsBefore: now - dayMs,
       spendingBefore: now - 2 * dayMs,
       limitsAfter,

@@ -6,6 +6,7 @@ import { bindingContract } from './contract-bindings.ts'
 import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
+import { figureContract } from './contract-figures.ts'
 import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
@@ -41,5 +42,6 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: audit`, () => auditContract(open))
   describe(`${name}: records`, () => recordContract(open))
   describe(`${name}: learning`, () => learningContract(open))
+  describe(`${name}: figures`, () => figureContract(open))
   describe(`${name}: sweep`, () => sweepContract(open))
 }

@@ -9,6 +9,7 @@ import { bindingContract } from './contract-bindings.ts'
 import { bounceContract } from './contract-bounces.ts'
 import { checkContract } from './contract-checks.ts'
 import { deliveryContract } from './contract-deliveries.ts'
+import { figureContract } from './contract-figures.ts'
 import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
 import { recordContract } from './contract-records.ts'
@@ -57,6 +58,7 @@ describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))
 describe('postgres: webhooks', () => webhookContract(open))
 describe('postgres: learning', () => learningContract(open))
+describe('postgres: figures', () => figureContract(open))
 describe('postgres: sweep', () => sweepContract(open))
 describe('postgres: routes', () => routeContract(open))
 describe('postgres: deliveries', () => deliveryContract(open))

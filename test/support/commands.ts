@@ -329,6 +329,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     bindingsBefore: 0,
     learnedDaysBefore: 0,
     learnedRecipientsBefore: 0,
+    figuresBefore: [],
     refusalsBefore: 0,
     spendingBefore: 0,
     limitsAfter: new Uint8Array(0),

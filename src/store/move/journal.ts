@@ -7,7 +7,7 @@ import { type Table, tables } from './tables.ts'
 export const journalMax = 2_000_000
 
 const operations = ['insert', 'update', 'delete'] as const
-const keysMax = 4
+const keysMax = 5
 
 /** Written by triggers in the transaction of each change: the key of the row. */
 const journal = `create table move_changes (number integer primary key, name text not null, ${Array.from({ length: keysMax }, (_, index) => `k${index + 1}`).join(', ')})`

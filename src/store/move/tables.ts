@@ -35,6 +35,8 @@ export const tables: Table[] = [
   { name: 'learned_scores', key: ['app_id'], page: largeRows },
   { name: 'learned_days', key: ['app_id', 'day', 'recipient_group', 'endpoint_id'] },
   { name: 'learned_recipients', key: ['app_id', 'day', 'recipient_key'] },
+  { name: 'figures', key: ['app_id', 'span_ms', 'at', 'part', 'value'] },
+  { name: 'figures_state', key: ['id'] },
   { name: 'suppressions', key: ['app_id', 'recipient_index'] },
   { name: 'bindings', key: ['id'] },
   { name: 'bots', key: ['app_id', 'bot'] },

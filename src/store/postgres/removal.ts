@@ -17,7 +17,7 @@ const owned = [
     'bots',
   ],
   ...['endpoint_minutes', 'app_costs', 'app_countries', 'learned_days', 'learned_recipients'],
-  'app_minutes',
+  ...['figures', 'app_minutes'],
 ]
 
 /** Deletes an app with what its admin has set. */

@@ -9,6 +9,7 @@ import { createAppCache } from './cache.ts'
 import { createDatabase, type Database, only } from './database.ts'
 import { createDeliveryStore } from './deliveries.ts'
 import { createAddEvents, createEventStore } from './events.ts'
+import { createFigureStore } from './figures.ts'
 import { createInboxStore } from './inbox.ts'
 import { createLanes } from './lanes.ts'
 import { createLearningStore } from './learning.ts'
@@ -84,6 +85,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
     learning: createLearningStore(parts),
+    figures: createFigureStore(parts),
     nodes: createNodeStore({ database: own }),
     meta: createMetaStore({ ...parts, audit }),
     maintenance: createMaintenanceStore({ ...parts, addEvents, shard }),

@@ -39,6 +39,9 @@ export function createSweep({ database, timers, addEvents }: Deps): MaintenanceS
     for (const [statement, before] of plain(command)) {
       rows += await database.run(statement, { before, limit })
     }
+    for (const span of command.figuresBefore) {
+      rows += await database.run(removeFigures, { ...span, limit })
+    }
     const limits = await sweepLimits(database, command)
     return { rows: rows + limits.rows, limitsAfter: limits.after }
   }
@@ -131,6 +134,11 @@ const remove = (table: string, column: string) => `
   delete from ${table} where ctid = any(array(
     select ctid from ${table} where ${column} < $before
     order by ${column} limit $limit for update skip locked))`
+
+const removeFigures = `
+  delete from figures where ctid = any(array(
+    select ctid from figures where span_ms = $spanMs and at < $before
+    order by at limit $limit for update skip locked))`
 
 /** For a table whose ids grow with time, without an index by it. */
 const removeOldest = (table: string, column: string) => `

@@ -31,6 +31,8 @@ const owned = {
       where app_id = $appId limit $limit)`,
   learned_recipients: `(app_id, day, recipient_key) in
     (select app_id, day, recipient_key from learned_recipients where app_id = $appId limit $limit)`,
+  figures: `(app_id, span_ms, at, part, value) in
+    (select app_id, span_ms, at, part, value from figures where app_id = $appId limit $limit)`,
   app_minutes: `(app_id, minute) in
     (select app_id, minute from app_minutes where app_id = $appId limit $limit)`,
 }

@@ -10,6 +10,7 @@ import { openDatabase } from './database.ts'
 import { createDeliveryStore, createEnqueue } from './deliveries.ts'
 import { createAddEvent, createEventStore } from './events.ts'
 import { createFailures } from './failure.ts'
+import { createFigureStore } from './figures.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createInboxStore } from './inbox.ts'
 import { createLearningStore } from './learning.ts'
@@ -84,6 +85,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     stats: createStatsStore(parts),
     inbox: createInboxStore(parts),
     learning: createLearningStore(parts),
+    figures: createFigureStore(parts),
     nodes: createNodeStore(parts),
     meta: createMetaStore(parts, audit),
     maintenance: createMaintenanceStore({ ...parts, timers, addEvent }),

@@ -25,6 +25,10 @@ export function createSweep(
   const forget = createForget(database, addEvent)
   const sweepLimits = createLimitSweep(database)
   const messages = createMessageSweep(database)
+  const figures = database.prepare<null, Before & { spanMs: number }>(`
+    delete from figures where (app_id, span_ms, at, part, value) in (
+      select app_id, span_ms, at, part, value from figures
+      where span_ms = $spanMs and at < $before limit $limit)`)
 
   return (command) => {
     const { now, limit, verificationsBefore, eventsBefore, failuresBefore } = command
@@ -53,6 +57,7 @@ export function createSweep(
       steps.countries.run({ before: Math.floor(command.spendingBefore / countrySlotMs), limit }),
       steps.learnedDays.run({ before: command.learnedDaysBefore, limit }),
       steps.learnedRecipients.run({ before: command.learnedRecipientsBefore, limit }),
+      ...command.figuresBefore.map((span) => figures.run({ ...span, limit })),
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
       steps.nodes.run({ before: now - nodesKeptMs, limit }),

@@ -28,6 +28,7 @@ const sets: Record<string, Value[]> = {
   'delivery_tries.status': ['sent', 'deferred', 'refused'],
   'bindings.status': ['waiting', 'active', 'declined'],
   'audit_state.only': [1],
+  'figures_state.id': [1],
   mode: ['live', 'test'],
 }
 const ranges: Record<string, [number, number]> = {
@@ -52,12 +53,15 @@ const json = [
   'check_delays',
 ]
 const jsonToo = ['chosen', 'scores', 'answer', 'data']
+const figuresJson = ['hand_over_times', 'approval_times', 'recipients']
+/** Tables of one row. */
+export const single: Record<string, string> = { audit_state: 'cut_at', figures_state: 'version' }
 
 /** A database in which every table has rows, with odd values in each column. */
 export function filledDatabase(rows = 40, path = newPath()): { path: string; database: Database } {
   const database = openDatabase(path)
   for (const table of tableNames(database)) {
-    for (let index = 0; index < (table === 'audit_state' ? 1 : rows); index++) {
+    for (let index = 0; index < (table in single ? 1 : rows); index++) {
       insertRow(database, table, index)
     }
   }
@@ -101,7 +105,8 @@ function cellOf(table: string, { name, type, notnull }: Column, index: number): 
     isKey || /_(id|index|key|hash|group)$/.test(name) || name === 'name' || name === 'job'
   if (!notnull && !isUnique && index % 3 === 1) return null
   if (name === 'app_id' && table !== 'apps') return `apps-id-${index}`
-  if (json.includes(name) || jsonToo.includes(name)) return JSON.stringify({ text: odd(index) })
+  if ([...json, ...jsonToo, ...figuresJson].includes(name))
+    return JSON.stringify({ text: odd(index) })
   if (type === 'INTEGER') return isUnique ? index + 1 : (index * 7_919) % 2 ** 41
   if (type === 'BLOB') return bytesOf(`${table}.${name}.${index}`, /hash|digest|link/.test(name))
   return isUnique ? `${table}-${name}-${index}` : odd(index)
@@ -137,7 +142,8 @@ export function changes(database: Database): () => void {
     turn++
     const table = tables[turn % tables.length] ?? ''
     const column = columns.get(table)
-    if (table === 'audit_state') database.run('update audit_state set cut_at = cut_at + 1')
+    const ofSingle = single[table]
+    if (ofSingle) database.run(`update ${table} set ${ofSingle} = ${ofSingle} + 1`)
     else if (turn % 5 < 2) insertWithApp(database, table, 1_000 + turn)
     else if (turn % 5 === 2) replaceInbox(database, turn)
     else if (turn % 5 === 3 && column) {

@@ -333,6 +333,36 @@ create table learned_recipients (
 );
 create index learned_recipients_by_age on learned_recipients (day);
 
+-- What the overview shows: counts of an app, or of all (empty), by time and by what verifications are
+-- told apart by. Times are JSON: how many by length.
+create table figures (
+  app_id text collate "C" not null,
+  span_ms bigint not null,
+  at bigint not null,
+  part text collate "C" not null,
+  value text collate "C" not null,
+  started bigint not null,
+  handed_over bigint not null,
+  approved bigint not null,
+  failed bigint not null,
+  hand_over_times text not null,
+  approval_times text not null,
+  -- JSON: hashes of the first recipients of a domain on a day that is not over.
+  recipients text,
+  primary key (app_id, span_ms, at, part, value)
+);
+create index figures_by_age on figures (span_ms, at);
+create index figures_with_recipients on figures (at) where recipients is not null;
+
+-- How far they are counted: verifications by id, and their ends by the id of the event.
+create table figures_state (
+  id bigint primary key check (id = 1),
+  version bigint not null,
+  after_id text collate "C" not null,
+  after_event bigint not null,
+  counted_until bigint not null
+);
+
 -- Telegram chats that persons let an app write to.
 create table bindings (
   id text collate "C" primary key,

@@ -314,6 +314,36 @@ create table learned_recipients (
 ) strict, without rowid;
 create index learned_recipients_by_age on learned_recipients (day);
 
+-- What the overview shows: counts of an app, or of all (empty), by time and by what verifications are
+-- told apart by. Times are JSON: how many by length.
+create table figures (
+  app_id text not null,
+  span_ms integer not null,
+  at integer not null,
+  part text not null,
+  value text not null,
+  started integer not null,
+  handed_over integer not null,
+  approved integer not null,
+  failed integer not null,
+  hand_over_times text not null check (json_valid(hand_over_times)),
+  approval_times text not null check (json_valid(approval_times)),
+  -- JSON: hashes of the first recipients of a domain on a day that is not over.
+  recipients text check (json_valid(recipients)),
+  primary key (app_id, span_ms, at, part, value)
+) strict, without rowid;
+create index figures_by_age on figures (span_ms, at);
+create index figures_with_recipients on figures (at) where recipients is not null;
+
+-- How far they are counted: verifications by id, and their ends by the id of the event.
+create table figures_state (
+  id integer primary key check (id = 1),
+  version integer not null,
+  after_id text not null,
+  after_event integer not null,
+  counted_until integer not null
+) strict;
+
 -- Telegram chats that persons let an app write to.
 create table bindings (
   id text primary key,
