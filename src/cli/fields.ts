@@ -36,13 +36,17 @@ export function flagOf(field: Field & { file?: true }): Flag {
   if (field.type === 'integers') {
     return { value: 'N,M', help: `${says} Separated by commas: ${field.min} to ${field.max}.` }
   }
+  if (field.type === 'texts') {
+    return { value: 'A,B', help: `${says} Separated by commas: each ${field.must}.` }
+  }
   return { value: 'TEXT', help: says }
 }
 
 /** Parses numbers and switches; other text is left to the domain, which refuses it by name. */
 export function fieldValue(field: Field, text: string): unknown {
   if (field.type === 'integer') return /^\d{1,15}$/.test(text) ? Number(text) : text
-  if (field.type === 'list') return text.split(',').map((word) => word.trim())
+  if (field.type === 'list' || field.type === 'texts')
+    return text.split(',').map((word) => word.trim())
   if (field.type === 'integers') {
     return text.split(',').map((word) => fieldValue({ ...field, type: 'integer' }, word.trim()))
   }

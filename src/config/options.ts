@@ -170,6 +170,8 @@ const limits = numbers('Limits', {
   phonePrefixPerHour: 'OTPMINT_LIMIT_PHONE_PREFIX_PER_HOUR',
   phoneCountryPerHour: 'OTPMINT_LIMIT_PHONE_COUNTRY_PER_HOUR',
   costPerDay: 'OTPMINT_LIMIT_COST_PER_DAY',
+  pageChecksPerTenMinutes: 'OTPMINT_LIMIT_PAGE_CHECKS_PER_TEN_MINUTES',
+  pageSendsPerHour: 'OTPMINT_LIMIT_PAGE_SENDS_PER_HOUR',
   guessBudgetPerDay: 'OTPMINT_GUESS_BUDGET_PER_DAY',
   guessBudgetPerMonth: 'OTPMINT_GUESS_BUDGET_PER_MONTH',
 })

@@ -12,6 +12,8 @@ type FieldType =
   | { type: 'list'; of: readonly string[]; min: number; max: number; must?: string }
   /** One number or more, in order, each from `min` to `max`. */
   | { type: 'integers'; min: number; max: number; most: number }
+  /** Different texts of up to `max` characters; `must` says what each of them is. */
+  | { type: 'texts'; max: number; most: number; must: string }
   /**
    * `must` completes "must be ..." where the lengths alone do not say it; `lines`: it may have line
    * breaks; `pattern`: a regular expression of the whole text, for JSON Schema too.
@@ -30,6 +32,9 @@ export function mustBe(field: Field): string {
   if (field.type === 'integers') {
     const { most, min, max } = field
     return `must be a list of 1 to ${most} whole numbers from ${min} to ${max}`
+  }
+  if (field.type === 'texts') {
+    return `must be a list of 1 to ${field.most} different texts, each ${field.must}`
   }
   return `must be ${field.must ?? `${field.min} to ${field.max} characters`}`
 }
@@ -52,6 +57,7 @@ export function isWithin(field: Field, value: unknown): boolean {
     if (!Array.isArray(value) || value.length < 1 || value.length > field.most) return false
     return value.every((each) => isWithin({ ...field, type: 'integer' }, each))
   }
+  if (field.type === 'texts') return areTextsWithin(field, value)
   if (typeof value !== 'string') return false
   if (field.type === 'choice') return field.of.includes(value)
   const control = field.lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u
@@ -65,4 +71,13 @@ function isListWithin(
 ): value is string[] {
   if (!Array.isArray(value) || value.length < min || value.length > max) return false
   return value.every((word) => of.includes(word)) && new Set(value).size === value.length
+}
+
+function areTextsWithin(
+  { max, most }: Extract<Field, { type: 'texts' }>,
+  value: unknown,
+): value is string[] {
+  if (!Array.isArray(value) || value.length < 1 || value.length > most) return false
+  const areTexts = value.every((each) => isWithin({ type: 'text', min: 1, max, says: '' }, each))
+  return areTexts && new Set(value).size === value.length
 }

@@ -50,6 +50,18 @@ export const settingFields = {
     10,
     'Calls with an unknown or dead key that one client address may make in a minute.',
   ),
+  pageChecksPerTenMinutes: whole(
+    1,
+    100_000,
+    30,
+    'Codes that one client address may try on hosted pages in 10 minutes.',
+  ),
+  pageSendsPerHour: whole(
+    1,
+    10_000,
+    10,
+    'Messages that one client address may ask for on hosted pages in an hour.',
+  ),
   guessBudgetPerDay: whole(
     3,
     100,

@@ -11,6 +11,7 @@ import type { Event, EventType } from './event.ts'
 import type { FigureStore } from './figures/store.ts'
 import type { WrappedKey } from './keyring.ts'
 import type { LearningStore } from './learning/store.ts'
+import type { PageStore } from './page/store.ts'
 import type { BindingStore } from './telegram/store.ts'
 import type { TemplateChange, TemplateStore } from './template/store.ts'
 import type { LimitName, LimitRow } from './verification/limits.ts'
@@ -31,6 +32,7 @@ export type Stores = {
   suppressions: SuppressionStore
   spending: SpendingStore
   bindings: BindingStore
+  pages: PageStore
   webhooks: WebhookStore
   apps: AppStore
   templates: TemplateStore
@@ -293,6 +295,8 @@ export type SweepCommand = {
   suppressionsBefore: number
   /** For bindings that ended before it, and for bots that had no update since then. */
   bindingsBefore: number
+  /** For hosted pages that were to be kept until before it. */
+  pagesBefore: number
   /** The first day of what was learned that is kept, and of recipients that were counted. */
   learnedDaysBefore: number
   learnedRecipientsBefore: number

@@ -53,7 +53,7 @@ export type HttpPorts = DomainPorts & {
 
 type DomainPorts = Pick<
   Ports,
-  | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits')
+  | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits' | 'pages')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating' | 'mayReach')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
   | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots' | 'learned' | 'learning')

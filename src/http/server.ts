@@ -7,6 +7,9 @@ import { createCredentialWatch } from './core/credential-watch.ts'
 import { methodsOf, pathOf, shadowed, unanswered } from './core/not-found.ts'
 import { type Answering, createPipeline } from './core/pipeline.ts'
 import type { Route } from './core/route.ts'
+import { hosted } from './hosted/api.ts'
+import { pageBaseOf } from './hosted/base.ts'
+import { hostedRoutes } from './hosted/routes.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { original } from './original/api.ts'
 import { originalRoutes } from './original/routes.ts'
@@ -17,7 +20,7 @@ import { v1 } from './v1/api.ts'
 import { v1Routes } from './v1/routes.ts'
 
 /** Every API. A path without a route is answered by the first that owns it. */
-const apis: Api[] = [v1, original, service]
+const apis: Api[] = [v1, original, hosted, service]
 
 /**
  * Creates the server. Elysia only finds the route; the rest is in core/, because Elysia's body
@@ -32,8 +35,9 @@ export function createServer(ports: HttpPorts) {
   const watch = createCredentialWatch(ports)
   const { apps, adminTokenHash } = ports
   const guard = { ...createCredentialLimit(ports, watch.note), apps, adminTokenHash }
+  const pageBase = () => pageBaseOf(ports.http, server.server?.url ?? null)
   const { handle, run } = createPipeline(
-    { ...ports, guard },
+    { ...ports, guard, pageBase },
     {
       clientOf: (request) => clientIp(request, peer(request)),
       setPatience: (request, seconds) => server.server?.timeout(request, seconds),
@@ -65,6 +69,7 @@ function routesFor(developerMode: boolean, openApi: () => Promise<unknown>): Rou
   return [
     ...v1Routes,
     ...originalRoutes,
+    ...hostedRoutes,
     ...healthRoutes,
     ...pageRoutes(developerMode, openApi),
     ...(developerMode ? inboxRoutes : []),
@@ -95,7 +100,7 @@ function unroutedAnswer(routes: Route[], request: Request): Answering {
     api,
     path: '(none)',
     async answer({ requestId }) {
-      const reply = api.toResponse(unanswered(methods), { requestId, debugDetail: null })
+      const reply = api.toResponse(unanswered(methods), { request, requestId, debugDetail: null })
       const allow = methods.length > 0 ? { allow: methods.join(', ') } : {}
       return { ...reply, headers: { ...reply.headers, ...allow } }
     },

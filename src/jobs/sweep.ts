@@ -99,6 +99,7 @@ function rowSweep(
       idempotencyBefore: now - idempotencyMs,
       suppressionsBefore: now - rememberedMs,
       bindingsBefore: now - endedKeptMs,
+      pagesBefore: now,
       learnedDaysBefore: Math.floor(now / dayMs) - learnedDaysKept,
       learnedRecipientsBefore: Math.floor(now / dayMs) - countedDaysKept,
       figuresBefore: spans.map(({ spanMs, keptMs }) => ({ spanMs, before: now - keptMs })),

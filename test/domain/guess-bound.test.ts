@@ -211,6 +211,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       messagesBefore: 0,
       failuresBefore: now - 31 * dayMs,
       bindingsBefore: 0,
+      pagesBefore: 0,
       idempotencyBefore: now - dayMs,
       suppressionsBefore: now - 30 * dayMs,
       learnedDaysBefore: 0,

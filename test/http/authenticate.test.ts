@@ -4,7 +4,23 @@ import { addBot, otherToken } from '../support/telegram.ts'
 import { addApp, strangeKey } from '../support/world.ts'
 import { adminToken, type CallOptions, operations, type Site, site } from './fixture.ts'
 
-const open = ['/', '/healthz', '/otp', '/readyz', '/reg_secretkey', '/start.css', '/verify-otp']
+const pages = [
+  '/verify/:id',
+  '/verify/:id',
+  '/verify/:id/:secret',
+  '/verify/page.css',
+  '/verify/page.js',
+]
+const open = [
+  '/',
+  '/healthz',
+  '/otp',
+  '/readyz',
+  '/reg_secretkey',
+  '/start.css',
+  '/verify-otp',
+  ...pages,
+]
 
 test('every route of /v1 answers 401 first, whatever was sent', async () => {
   const at = await site()
@@ -33,7 +49,9 @@ test('every route of /v1 answers 401 first, whatever was sent', async () => {
 test('only these routes and pages outside of /v1 answer without a key', async () => {
   const at = await site()
   const paths = at.server.routes.map(({ path }) => path).filter((path) => !path.startsWith('/v1/'))
-  expect(paths.filter((path) => !path.startsWith('/swagger')).sort()).toEqual(open)
+  const shadows = ['/verify/page.css', '/verify/page.js']
+  const shown = paths.filter((path) => !path.startsWith('/swagger'))
+  expect(shown.sort()).toEqual([...open, ...shadows].sort())
 })
 
 test('no route accepts a credential of another kind, app or mode', async () => {
@@ -92,7 +110,7 @@ test('no route accepts a credential of another kind, app or mode', async () => {
       })
       const isForeign = kind === 'app' && own === 'app'
       // A key of another app or mode is valid, but finds nothing of this app and mode.
-      const isOfThis = place.includes(id) || place.includes(recipient)
+      const isOfThis = [id, recipient, '/v1/results'].some((one) => place.includes(one))
       const expected = !isForeign ? [401] : isOfThis ? [404] : [200, 201, 429]
       expect([name, credential, expected.includes(answer.status)]).toEqual([name, credential, true])
       expect(answer.text).not.toContain(id)

@@ -9,6 +9,7 @@ import { deliveryContract } from './contract-deliveries.ts'
 import { figureContract } from './contract-figures.ts'
 import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
+import { pageContract } from './contract-pages.ts'
 import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
 import { routeContract } from './contract-routes.ts'
@@ -36,6 +37,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: spending`, () => spendingContract(open))
   describe(`${name}: suppressions`, () => suppressionContract(open))
   describe(`${name}: bindings`, () => bindingContract(open))
+  describe(`${name}: pages`, () => pageContract(open))
   describe(`${name}: webhooks`, () => webhookContract(open))
   describe(`${name}: apps`, () => appContract(open))
   describe(`${name}: templates`, () => templateContract(open))

@@ -12,6 +12,7 @@ import { deliveryContract } from './contract-deliveries.ts'
 import { figureContract } from './contract-figures.ts'
 import { learningContract } from './contract-learning.ts'
 import { limitContract } from './contract-limits.ts'
+import { pageContract } from './contract-pages.ts'
 import { recordContract } from './contract-records.ts'
 import { reportContract } from './contract-reports.ts'
 import { routeContract } from './contract-routes.ts'
@@ -56,6 +57,7 @@ describe('postgres: spending', () => spendingContract(open))
 describe('postgres: apps', () => appContract(open))
 describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))
+describe('postgres: pages', () => pageContract(open))
 describe('postgres: webhooks', () => webhookContract(open))
 describe('postgres: learning', () => learningContract(open))
 describe('postgres: figures', () => figureContract(open))

@@ -327,6 +327,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     idempotencyBefore: 0,
     suppressionsBefore: 0,
     bindingsBefore: 0,
+    pagesBefore: 0,
     learnedDaysBefore: 0,
     learnedRecipientsBefore: 0,
     figuresBefore: [],

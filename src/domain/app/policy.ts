@@ -1,6 +1,7 @@
 import { type EndpointChannel, endpointChannels } from '../delivery/channel.ts'
 import { type Field, isWithin, mustBe } from '../field.ts'
 import { type Language, languages } from '../language.ts'
+import { isReturnUrl, returnUrlLength, returnUrlsMax } from '../page/return-url.ts'
 import type { FieldError } from '../problem.ts'
 import type { DomainSettings, SettingName } from '../settings.ts'
 import { settingFields } from '../settings.ts'
@@ -31,6 +32,7 @@ export type Policy = {
   costPerDay?: number
   conversionAlarmPercent?: number
   learnedRoute?: boolean
+  returnUrls?: string[]
 }
 
 export type PolicyField = Field & {
@@ -181,6 +183,14 @@ export const policyFields = {
       'Tries first what was followed by most approvals: endpoints of a channel and channels of a ' +
       'route, for each domain or country (default false).',
   },
+  returnUrls: {
+    type: 'texts',
+    max: returnUrlLength,
+    most: returnUrlsMax,
+    must: 'an https URL as browsers write it, without fragment, or http://localhost',
+    wire: 'return_urls',
+    says: 'The URLs that a hosted page may lead back to, each exactly as a start names it.',
+  },
 } as const satisfies Record<keyof Policy, PolicyField>
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
@@ -200,7 +210,7 @@ export function readPolicy(
     delete merged[name]
     if (value === null) continue
     const ceiling = field.ceiling && settings[field.ceiling]
-    if (!isWithin(field, value) || (name === 'origin' && !isOrigin(String(value)))) {
+    if (!isWithin(field, value) || !isRight(name, value)) {
       mistakes.push({ field: `policy.${field.wire}`, reason: mustBe(field) })
     } else if (ceiling !== undefined && Number(value) > ceiling) {
       const reason = `must be no more than the server allows, which is ${ceiling}`
@@ -212,12 +222,19 @@ export function readPolicy(
   return merged as Policy
 }
 
+/** What lengths and types alone do not say. */
+function isRight(name: keyof Policy, value: unknown): boolean {
+  if (name === 'origin') return isOrigin(String(value))
+  if (name === 'returnUrls') return (value as string[]).every(isReturnUrl)
+  return true
+}
+
 /** The rules in force for an app. Only the length and the life of codes may be looser than set. */
 export type EffectivePolicy = Required<Omit<Policy, Unset>> & {
   [Name in Unset]: Exclude<Policy[Name], undefined> | null
 }
 /** What has no default. */
-type Unset = 'origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays'
+type Unset = 'origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays' | 'returnUrls'
 
 export function effectivePolicy(policy: Policy, settings: DomainSettings): EffectivePolicy {
   const stricter = (own: number | undefined, server: number) => Math.min(own ?? server, server)
@@ -244,6 +261,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     costPerDay: policy.costPerDay ?? settings.costPerDay,
     conversionAlarmPercent: policy.conversionAlarmPercent ?? 20,
     learnedRoute: policy.learnedRoute ?? false,
+    returnUrls: policy.returnUrls ?? null,
   }
 }
 

@@ -22,6 +22,8 @@ export const limitNames = [
   'app_bindings',
   'bot_updates',
   'ip_failures',
+  'page_checks',
+  'page_sends',
   'server_logins',
 ] as const
 export type LimitName = (typeof limitNames)[number]

@@ -18,12 +18,14 @@ export type Api<Callers extends object = object> = {
   /** By kind of caller. Throws `unauthorized` and `rate_limited`. */
   authenticate: { [Kind in keyof Callers]: Authentication<Callers[Kind]> }
   /** `debugDetail` is the message of an unexpected error, in developer mode only. */
-  toResponse(problem: Problem, about: { requestId: string; debugDetail: string | null }): Reply
+  toResponse(problem: Problem, about: Refused): Reply
   /** How OpenAPI describes refusals with these codes, by status. */
   describeProblems(codes: ProblemCode[]): Record<string, unknown>
   /** The media type of successful answers. */
   mediaType: 'application/json' | 'text/plain'
 }
+
+export type Refused = { request: Request; requestId: string; debugDetail: string | null }
 
 export type Tag = { name: string; description: string }
 
@@ -39,6 +41,8 @@ export type Reply = {
   type: string
   body: string | Uint8Array | null
   headers?: Record<string, string>
+  /** The refusal that a page tells a person of, for the log and the counts. */
+  problem?: Problem
 }
 
 /** What every handler gets of its request. */

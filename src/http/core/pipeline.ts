@@ -62,6 +62,7 @@ export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edg
       const entering = api.isLocal ? null : ports.enter?.()
       if (entering) await entering
       reply = await answer({ request, requestId, client, patience })
+      problem = reply.problem ?? null
     } catch (error) {
       if (isHungUp(error)) {
         log.debug('client_gone', about)
@@ -71,10 +72,10 @@ export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edg
       if (problem.code === 'internal_error') {
         log.error('request_failed', { ...about, detail: originOf(error) })
       }
-      if (problem.extra.limit) metrics.count('otpmint_limited_total', problem.extra.limit)
       const debugDetail = http.developerMode && error instanceof Error ? error.message : null
-      reply = api.toResponse(problem, { requestId, debugDetail })
+      reply = api.toResponse(problem, { request, requestId, debugDetail })
     }
+    if (problem?.extra.limit) metrics.count('otpmint_limited_total', problem.extra.limit)
     observe(about, reply.status, problem, client, timers.monotonic() - startedAt)
     return toResponse(reply, requestId)
   }

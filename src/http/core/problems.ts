@@ -48,6 +48,8 @@ export const problemStatuses: Record<ProblemCode, number> = {
   check_too_early: 429,
   resend_too_early: 429,
   sends_exhausted: 409,
+  page_unavailable: 409,
+  result_not_found: 404,
   idempotency_key_reused: 422,
   store_unavailable: 503,
   shutting_down: 503,

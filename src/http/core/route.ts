@@ -9,7 +9,11 @@ import { bodyBytesMax, createChecker, createQueryReader, type Draft, readDraft }
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What a handler may use. */
-export type RoutePorts = HttpPorts & { guard: Guard }
+export type RoutePorts = HttpPorts & {
+  guard: Guard
+  /** The address of this server for browsers, without a slash at its end; null where there is none. */
+  pageBase(): string | null
+}
 
 /** The description of one route: its input, and its documentation. */
 export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TSchema> = {

@@ -75,6 +75,11 @@ export function fieldSchema(field: Field, shown: Record<string, unknown> = {}): 
   if (field.type === 'boolean') return t.Boolean({ description: says })
   if (field.type === 'choice') return oneOf(field.of, says)
   if (field.type === 'list') return listOf(field)
+  if (field.type === 'texts') {
+    const shown = { minItems: 1, maxItems: field.most, uniqueItems: true }
+    const item = t.String({ maxLength: field.max, description: field.must })
+    return t.Array(item, { reason: mustBe(field), description: says, shown })
+  }
   if (field.type === 'integers') {
     const item = integer(field.min, field.max, 'One of them.')
     const shown = { minItems: 1, maxItems: field.most }

@@ -49,6 +49,7 @@ export const v1Routes: Route[] = [
     docs.cancelVerification,
     verifications.cancel,
   ),
+  route('POST', '/v1/results', 'app', docs.redeemResult, verifications.redeem),
 
   route('POST', '/v1/recipients/telegram', 'app', recipientDocs.startTelegram, recipients.start),
   route('GET', '/v1/recipients/telegram/:id', 'app', recipientDocs.getTelegram, recipients.get),

@@ -1,4 +1,6 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
+import { redeemResult } from '../../domain/page/pages.ts'
+import { startWithPage } from '../../domain/page/start.ts'
 import { Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
 import { checkVerification } from '../../domain/verification/check.ts'
@@ -22,10 +24,10 @@ export async function start(
   { app, key, body, ...context }: AppCall & { body: StartRequest },
 ): Promise<Reply> {
   const idempotency = idempotencyKey(context.request)
-  const { outcome, verification } = await startVerification(ports, {
+  const request = {
     app,
     mode: key.mode,
-    startedBy: 'v1',
+    startedBy: 'v1' as const,
     to: body.to,
     channel: body.channel,
     fallbackAfterSeconds: body.fallback_after_seconds,
@@ -37,12 +39,21 @@ export async function start(
     variables: body.variables,
     idempotency:
       idempotency === undefined ? undefined : { key: idempotency, body: canonical(body) },
-  })
+  }
+  const returnUrl = body.return_url
+  const { outcome, verification, pageUrl } =
+    returnUrl !== undefined
+      ? await startWithPage(ports, request, { returnUrl, base: ports.pageBase() })
+      : { ...(await startVerification(ports, request)), pageUrl: null }
+  const extra = pageUrl === null ? {} : { page_url: pageUrl }
   ports.metrics.count('otpmint_verifications_started_total', outcome)
   // Every answer to one key is the same, so none waits for the outcome of the message.
-  if (idempotency === undefined) return announce(ports, verification, context, 201)
+  if (idempotency === undefined) {
+    return announce(ports, verification, context, { status: 201, extra })
+  }
   const headers = outcome === 'replayed' ? replayed : {}
-  return json(presentVerification(verification, verification.createdAt), 201, headers)
+  const shown = presentVerification(verification, verification.createdAt)
+  return json({ ...shown, ...extra }, 201, headers)
 }
 
 export async function list(
@@ -98,11 +109,19 @@ export async function resend(
   const { app, key, params } = call
   const request = { app, mode: key.mode, id: params.id, channel }
   const verification = await resendVerification(ports, request)
-  return announce(ports, verification, call, 200)
+  return announce(ports, verification, call, { status: 200 })
 }
 
 export async function cancel(ports: RoutePorts, call: One): Promise<Reply> {
   return json(presenter(ports)(await cancelVerification(ports, placeOf(call))))
+}
+
+export async function redeem(
+  ports: RoutePorts,
+  { app, key, body: { result } }: AppCall & { body: { result: string } },
+): Promise<Reply> {
+  const verification = await redeemResult(ports, { appId: app.id, mode: key.mode, result })
+  return json(presenter(ports)(verification))
 }
 
 const replayed = { 'idempotency-replayed': 'true' }
@@ -121,10 +140,12 @@ async function announce(
   { outbox, clock, verifications }: Pick<RoutePorts, 'outbox' | 'clock' | 'verifications'>,
   verification: Verification,
   { request, patience }: Pick<Context, 'request' | 'patience'>,
-  status: number,
+  { status, extra = {} }: { status: number; extra?: { page_url?: string } },
 ): Promise<Reply> {
   const seconds = preferredWait(request)
-  if (seconds === null) return json(presentVerification(verification, clock.now()), status)
+  if (seconds === null) {
+    return json({ ...presentVerification(verification, clock.now()), ...extra }, status)
+  }
   patience(seconds + 10)
   const state = await outbox.settled(verification.id, seconds * 1000)
   // Another server may have sent it, of which this one has not heard.
@@ -132,7 +153,7 @@ async function announce(
   const { delivery: known } = stored ?? verification
   const delivery = state ? { status: state.status, detail: state.detail } : known
   const shown = presentVerification({ ...verification, delivery }, clock.now())
-  return json(shown, status, { 'preference-applied': `wait=${seconds}` })
+  return json({ ...shown, ...extra }, status, { 'preference-applied': `wait=${seconds}` })
 }
 
 /** Replaces lone surrogates, which the database would change to another character. */

@@ -15,6 +15,7 @@ const owned = [
     'suppressions',
     'bindings',
     'bots',
+    'pages',
   ],
   ...['endpoint_minutes', 'app_costs', 'app_countries', 'learned_days', 'learned_recipients'],
   ...['figures', 'app_minutes'],

@@ -18,6 +18,7 @@ import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
+import { createPageStore } from './pages.ts'
 import type { Parts } from './parts.ts'
 import { createSpendingStore } from './spending.ts'
 import { counterShards, createCounters, createStatsStore } from './stats.ts'
@@ -76,6 +77,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     suppressions: createSuppressionStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
     bindings: createBindingStore({ ...parts, audit }),
+    pages: createPageStore(parts),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
     templates: createTemplateStore(parts),
     limits: createLimitStore(parts),

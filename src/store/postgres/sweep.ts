@@ -118,6 +118,7 @@ function plain(command: SweepCommand): [statement: string, before: number][] {
     [remove('suppressions', 'until'), command.suppressionsBefore],
     [remove('bindings', 'expires_at'), bindingsBefore],
     [remove('bots', 'at'), bindingsBefore],
+    [remove('pages', 'kept_until'), command.pagesBefore],
     [remove('endpoint_minutes', 'minute'), minutesOf(command.refusalsBefore)],
     [remove('app_costs', 'day'), Math.floor(spendingBefore / dayMs)],
     [remove('app_countries', 'slot'), Math.floor(spendingBefore / countrySlotMs)],

@@ -19,6 +19,7 @@ import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
 import { createNodeStore } from './nodes.ts'
+import { createPageStore } from './pages.ts'
 import type { Parts } from './parts.ts'
 import { createSpendingStore } from './spending.ts'
 import { createCounters, createStatsStore } from './stats.ts'
@@ -75,6 +76,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     spending: createSpendingStore({ ...parts, limits }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
     bindings: createBindingStore({ ...parts, audit }),
+    pages: createPageStore(parts),
     webhooks: createWebhookStore({ ...parts, alarms, cache, tell }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
     templates: createTemplateStore(parts),

@@ -51,6 +51,7 @@ export function createSweep(
       steps.minutes.run({ before: Math.floor(eventsBefore / 60_000), limit }),
       steps.suppressions.run({ before: command.suppressionsBefore, limit }),
       steps.bindings.run({ before: command.bindingsBefore, limit }),
+      steps.pages.run({ before: command.pagesBefore, limit }),
       steps.bots.run({ before: command.bindingsBefore, limit }),
       steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
       steps.costs.run({ before: Math.floor(command.spendingBefore / dayMs), limit }),
@@ -164,6 +165,9 @@ function prepareSteps(database: Database) {
     bindings: prepare(`
       delete from bindings where id in (
         select id from bindings where expires_at < $before limit $limit)`),
+    pages: prepare(`
+      delete from pages where verification_id in (
+        select verification_id from pages where kept_until < $before limit $limit)`),
     bots: prepare(`
       delete from bots where (app_id, bot) in (
         select app_id, bot from bots where at < $before limit $limit)`),

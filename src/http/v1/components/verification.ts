@@ -7,6 +7,7 @@ import {
   refusalCauses,
 } from '../../../domain/delivery/delivery.ts'
 import { localeMust, localePattern } from '../../../domain/language.ts'
+import { returnUrlLength } from '../../../domain/page/return-url.ts'
 import { namePattern, valueMax, variablesMax } from '../../../domain/template/variables.ts'
 import { modes, statuses } from '../../../domain/verification/verification.ts'
 import { codePattern, emailPattern } from '../../core/patterns.ts'
@@ -81,6 +82,24 @@ const verificationFields = {
 }
 
 export const verificationSchema = output('Verification', verificationFields)
+
+export const startedSchema = output('StartedVerification', {
+  ...verificationFields,
+  page_url: t.Optional(
+    t.String({
+      description:
+        'The hosted page, where there is a `return_url`: send the person’s browser there. Only the ' +
+        'first browser that opens it can use it.',
+    }),
+  ),
+})
+
+export const resultRequest = input('ResultRequest', {
+  result: t.String({
+    maxLength: 64,
+    description: 'The `otpmint_result` of the query with which the browser came back.',
+  }),
+})
 
 export const checkSchema = output('Check', {
   valid: t.Boolean({ description: 'True for the right code, once.' }),
@@ -238,6 +257,14 @@ export const startRequest = input('StartRequest', {
       description:
         'Up to 16 strings of 256 characters, kept with it; names of 1 to 40 characters. Never in ' +
         'the mail.',
+    }),
+  ),
+  return_url: t.Optional(
+    t.String({
+      maxLength: returnUrlLength,
+      description:
+        'Asks for a hosted page, from which the browser comes back to this URL: exactly one of the ' +
+        'app’s `return_urls`.',
     }),
   ),
 })

@@ -10,7 +10,9 @@ import {
   exampleDetails,
   exampleVerification,
   resendRequest,
+  resultRequest,
   searchRequest,
+  startedSchema,
   startRequest,
   statusField,
   verificationPage,
@@ -54,12 +56,13 @@ export const startVerification = {
     201: {
       description: 'Started.',
       headers: { ...waited, ...replayed },
-      schema: verificationSchema,
+      schema: startedSchema,
       example: exampleVerification,
     },
   },
   problems: [
     'invalid_request',
+    'page_unavailable',
     'channel_not_configured',
     'app_paused',
     'delivery_backlog',
@@ -171,4 +174,23 @@ export const cancelVerification = {
     },
   },
   problems: ['invalid_request', ...dead],
+} satisfies Operation
+
+export const redeemResult = {
+  id: 'redeemResult',
+  tag,
+  summary: 'Ask what became of a verification with a hosted page, once',
+  description:
+    'With the token that the browser brought back; good once, for a minute. Compare `id` with the ' +
+    'verification that you started for this browser, and look for `status` `approved`.',
+  body: resultRequest,
+  example: { result: 'kQ3nVt0m9wXbL7cRz2aYf5hJ8dSgPuE1' },
+  answers: {
+    200: {
+      description: 'The verification as it is now.',
+      schema: verificationSchema,
+      example: { ...exampleVerification, status: 'approved' },
+    },
+  },
+  problems: ['invalid_request', 'result_not_found'],
 } satisfies Operation

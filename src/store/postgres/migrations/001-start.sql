@@ -398,6 +398,23 @@ create table bots (
 );
 create index bots_by_age on bots (at);
 
+-- Hosted pages of verifications.
+create table pages (
+  verification_id text collate "C" primary key,
+  app_id text collate "C" not null,
+  mode text not null check (mode in ('live', 'test')),
+  return_url text not null,
+  -- SHA-256 of the cookie of the browser that has opened it; null before.
+  browser_hash bytea check (length(browser_hash) = 32),
+  -- SHA-256 of the token of its result, and how long that is valid; null before and once redeemed.
+  result_hash bytea unique check (length(result_hash) = 32),
+  result_until bigint,
+  redeemed_at bigint,
+  kept_until bigint not null
+);
+create index pages_by_app on pages (app_id);
+create index pages_by_age on pages (kept_until);
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key bytea primary key,

@@ -379,6 +379,23 @@ create table bots (
 ) strict, without rowid;
 create index bots_by_age on bots (at);
 
+-- Hosted pages of verifications.
+create table pages (
+  verification_id text primary key,
+  app_id text not null,
+  mode text not null check (mode in ('live', 'test')),
+  return_url text not null,
+  -- SHA-256 of the cookie of the browser that has opened it; null before.
+  browser_hash blob check (length(browser_hash) = 32),
+  -- SHA-256 of the token of its result, and how long that is valid; null before and once redeemed.
+  result_hash blob unique check (length(result_hash) = 32),
+  result_until integer,
+  redeemed_at integer,
+  kept_until integer not null
+) strict, without rowid;
+create index pages_by_app on pages (app_id);
+create index pages_by_age on pages (kept_until);
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key blob primary key,

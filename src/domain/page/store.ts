@@ -1,0 +1,17 @@
+import type { Mode } from '../verification/verification.ts'
+import type { Page } from './page.ts'
+
+/** The hosted pages of verifications. */
+export type PageStore = {
+  /** Does nothing for a verification that has a page. */
+  add(page: Pick<Page, 'id' | 'appId' | 'mode' | 'returnUrl' | 'keptUntil'>): Promise<void>
+  get(id: string): Promise<Page | null>
+  /** Binds a page to the first browser that opens it; false for any later one. */
+  claim(command: { id: string; browserHash: Uint8Array }): Promise<boolean>
+  /** Replaces the token of the result; false once a result was redeemed, and for a page that is gone. */
+  offerResult(command: { id: string; resultHash: Uint8Array; until: number }): Promise<boolean>
+  /** Uses a token up, in time; the id of the verification, or null. */
+  redeem(command: RedeemCommand): Promise<string | null>
+}
+
+export type RedeemCommand = { appId: string; mode: Mode; resultHash: Uint8Array; now: number }

@@ -1,0 +1,45 @@
+import type { Page } from '../../domain/page/page.ts'
+import type { PageStore } from '../../domain/page/store.ts'
+import type { Parts } from './parts.ts'
+
+export function createPageStore({ database }: Pick<Parts, 'database'>): PageStore {
+  return {
+    async add({ id, appId, mode, returnUrl, keptUntil }) {
+      await database.run(
+        `insert into pages (verification_id, app_id, mode, return_url, kept_until)
+        values ($id, $appId, $mode, $returnUrl, $keptUntil)
+        on conflict (verification_id) do nothing`,
+        { id, appId, mode, returnUrl, keptUntil },
+        'start',
+      )
+    },
+    async get(id) {
+      const [page] = await database.read<Page>(
+        `select verification_id as id, app_id, mode, return_url, browser_hash, redeemed_at,
+          kept_until
+        from pages where verification_id = $id`,
+        { id },
+      )
+      return page ?? null
+    },
+    claim: async (command) => (await database.run(claim, command, 'check')) > 0,
+    offerResult: async (command) => (await database.run(offer, command, 'check')) > 0,
+    async redeem(command) {
+      const [redeemed] = await database.write<{ id: string }>(redeem, command, 'check')
+      return redeemed?.id ?? null
+    },
+  }
+}
+
+const claim = `
+  update pages set browser_hash = $browserHash
+  where verification_id = $id and browser_hash is null`
+
+const offer = `
+  update pages set result_hash = $resultHash, result_until = $until
+  where verification_id = $id and redeemed_at is null`
+
+const redeem = `
+  update pages set result_hash = null, result_until = null, redeemed_at = $now
+  where result_hash = $resultHash and app_id = $appId and mode = $mode and result_until > $now
+  returning verification_id as id`
