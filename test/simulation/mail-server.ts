@@ -25,6 +25,7 @@ export type Session = {
   life: Life
   handover: Handover
   mood: Mood
+  begunElapsed: number
   /** The server has accepted a copy of the message. */
   isTaken: boolean
   /** The reply to the sender; null before it, or if the process was killed before. */
@@ -80,7 +81,7 @@ export function createMailServer(rng: Rng, time: VirtualTime, observer: MailObse
     const mood = asked === 'mixed' ? rng.pick(moods) : asked
     const session: Session = {
       ...{ number: ++number, life, handover, mood, isTaken: false, outcome: null },
-      answeredElapsed: null,
+      ...{ begunElapsed: time.elapsed(), answeredElapsed: null },
     }
     observer.begins(session)
     const plan = planOf(rng, mood, handover)

@@ -18,6 +18,8 @@ export type MailJudge = MailObserver & {
 const ambiguousWaitMs = 60_000
 /** The same after greylisting without a Retry-After, in ms. */
 const greylistedWaitMs = 15_000
+/** A mail begins within this time of calm after the one before it on its connection, in ms. */
+const laneMs = 1_000
 /** So long after a disk fault a message may be sent whose stop was stored, but not answered. */
 const doubtMs = 10_000
 /** The next process sends a killed process's waiting mail within this time, in ms. */
@@ -178,6 +180,7 @@ function judgeWaiting(ledger: Ledger, { byDelivery, byRecipient }: Sessions): vo
     (start ? peopleOf(start) : []).some((address) =>
       (byRecipient.get(recipientOf(app, address)) ?? []).some(isRefusedRecipient),
     )
+  const all = [...byDelivery.values()].flat()
   const begun = new Map<string, number>()
   const used = new Map<string, Set<string>>()
   for (const [delivery, sessions] of byDelivery) {
@@ -198,10 +201,23 @@ function judgeWaiting(ledger: Ledger, { byDelivery, byRecipient }: Sessions): vo
     judgeFallBack(ledger, seen, used.get(seen.id) ?? new Set())
     // What is moved on to another channel is stopped, also before it has begun.
     const least = isRouted(seen) ? Math.min(1, due.length) : due.length
-    if (least <= (begun.get(seen.id) ?? 0)) continue
+    if (least <= (begun.get(seen.id) ?? 0) || isBusy(ledger, due.at(-1), all)) continue
     const requests = due.map((ask) => ask?.number)
     violation('an acknowledged mail is not sent', { verification: seen.id, requests })
   }
+}
+
+/**
+ * True while other mails of the app go before the one of this request: a process begins with one
+ * connection, and a mail that is on it may end in a step of time of its own.
+ */
+function isBusy({ calmMs }: Ledger, ask: Ask | null | undefined, all: Session[]): boolean {
+  const { answer, app, life } = ask ?? {}
+  if (!answer || life?.isOver) return false
+  const others = all.filter(({ handover, begunElapsed }) => {
+    return handover.app.id === app?.id && begunElapsed > answer.elapsed
+  })
+  return (calmMs ?? 0) - (answer.calmMs ?? 0) < waitMaxMs + others.length * laneMs
 }
 
 /** Checks that the next channel was used once the wait was over. */
