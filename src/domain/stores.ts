@@ -56,6 +56,11 @@ export type AppStore = {
   get(id: string): Promise<App | null>
   /** By SHA-256 of a generated key; revoked keys are unknown. */
   findByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey } | null>
+  /**
+   * Like `findByKey`, from memory. What is then done names `asOf`, and is not done where the app has
+   * changed since; null where the answer is never out of date.
+   */
+  recallByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey; asOf: number | null } | null>
   findBySecretKey(index: Uint8Array): Promise<App | null>
   list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
   /** The app that has this endpoint. */

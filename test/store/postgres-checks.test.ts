@@ -7,7 +7,9 @@ import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
 import {
   addPlainApp,
+  appKey,
   attempt,
+  bytes,
   keyOf,
   minuteMs,
   newRequest,
@@ -16,6 +18,7 @@ import {
   startCommand,
   times,
   webhook,
+  withAudit,
 } from '../support/commands.ts'
 import { eventually } from '../support/executable.ts'
 
@@ -116,6 +119,48 @@ test('one Idempotency-Key on three nodes at once spends one attempt and has one 
   const answers = results.map((result) => 'verification' in result && result.verification)
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
   expect(await nodeAt(1).verifications.get(keyOf(command))).toMatchObject({ attemptsSpent: 1 })
+})
+
+test('a check for an app that has changed since its caller was found does nothing', async () => {
+  const stores = await openThree()
+  const { id: appId } = await addPlainApp(stores)
+  const [key, hash] = [appKey(appId), bytes(32)]
+  await withAudit(stores, (append) => stores.apps.addKey({ key, hash, activeMax: 1 }, append))
+  const [mine, foreign] = [startCommand({ appId }), startCommand({ now: noon + 1 })]
+  for (const command of [mine, foreign]) await stores.verifications.start(command)
+  const recalled = async () => {
+    const found = await stores.apps.recallByKey(hash)
+    return found?.asOf ?? 0
+  }
+  const asOf = await recalled()
+  const answered = attempt(mine, false, { asOf, idempotency: newRequest() })
+  expect(await checkAll([answered])).toMatchObject([{ outcome: 'judged' }])
+
+  // Another node than the one that has it in memory.
+  const revoke = { appId, keyId: key.id, now: noon + 1 }
+  const other = nodeAt(1)
+  await withAudit(other, (append) => other.apps.revokeKey(revoke, append))
+
+  expect(await recalled()).toBe(asOf)
+  const charge = stores.verifications.chargeAttempt
+  const results = await Promise.all([
+    charge(attempt(mine, true, { asOf })),
+    charge(answered),
+    charge(attempt(foreign, false)),
+    charge(attempt(foreign, false, { asOf: 1 })),
+  ])
+  expect(results.map(({ outcome }) => outcome)).toEqual([
+    'app_changed',
+    'app_changed',
+    'judged',
+    'app_changed',
+  ])
+  expect(await stores.verifications.get(keyOf(mine))).toMatchObject({
+    ...{ status: 'pending', attemptsSpent: 1 },
+  })
+  expect(await statsOf(appId)).toEqual({ checks: 1, failures: 1, approvals: 0 })
+  expect(await stores.apps.findByKey(hash)).toBeNull()
+  expect(await stores.apps.recallByKey(hash)).toBeNull()
 })
 
 test('webhooks are told once of an approval and of an exhaustion, whatever the nodes', async () => {

@@ -249,7 +249,7 @@ export function keyOf({ verification }: StartCommand): VerificationKey {
 export function attempt(
   command: StartCommand,
   isRight: boolean,
-  { now = noon, idempotency = null }: Partial<Pick<AttemptCommand, 'now' | 'idempotency'>> = {},
+  { now = noon, idempotency = null, asOf = null }: Partial<AttemptCommand> = {},
 ): AttemptCommand {
   const digest = isRight ? command.short.digest : bytes(32)
   return {
@@ -260,6 +260,7 @@ export function attempt(
     now,
     events: { approved: 'verification.approved', exhausted: 'verification.exhausted' },
     idempotency,
+    asOf,
   }
 }
 

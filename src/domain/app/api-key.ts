@@ -1,6 +1,6 @@
 import { randomBase62 } from '../id.ts'
 import type { Ports, Random } from '../ports.ts'
-import { modes } from '../verification/verification.ts'
+import { type Mode, modes } from '../verification/verification.ts'
 import type { App, AppKey, KeyMode } from './app.ts'
 
 /** The format of a key, also for secret scanners. */
@@ -28,6 +28,16 @@ export async function authenticate<Of extends KeyMode = (typeof modes)[number]>(
   if (!read || !allowed.some((mode) => mode === read.mode)) return null
   // The mode is a part of what was hashed.
   return (await apps.findByKey(hashKey(text))) as KeyHolder<Of> | null
+}
+
+/** Like `authenticate` for live and test keys, by an app that may have changed since `asOf`. */
+export async function recall(
+  { apps }: Pick<Ports, 'apps'>,
+  text: string,
+): Promise<(KeyHolder<Mode> & { asOf: number | null }) | null> {
+  const read = readApiKey(text)
+  if (!read || !modes.some((mode) => mode === read.mode)) return null
+  return (await apps.recallByKey(hashKey(text))) as (KeyHolder<Mode> & { asOf: number }) | null
 }
 
 /** SHA-256 of a generated key or of the admin token, as it is stored. */

@@ -18,6 +18,8 @@ export type CheckResult = {
   verification: Verification
 }
 
+type CheckPorts = Pick<Ports, 'verifications' | 'keyring' | 'clock' | 'outbox'>
+
 /** How long the answer to a check is kept for its Idempotency-Key. */
 export const checkKeptMs = 600_000
 
@@ -30,9 +32,23 @@ export const checkKeptMs = 600_000
  * `idempotency_key_reused`, `store_unavailable`.
  */
 export async function checkVerification(
-  ports: Pick<Ports, 'verifications' | 'keyring' | 'clock' | 'outbox'>,
+  ports: CheckPorts,
   request: CheckRequest,
 ): Promise<CheckResult> {
+  const result = await checkAsOf(ports, request, null)
+  if (!result) throw new Error('the app has changed, which nobody asked')
+  return result
+}
+
+/**
+ * Like `checkVerification` for a caller that `recallByKey` found. Null where the app has changed since:
+ * nothing was done, and the caller is to be authenticated anew.
+ */
+export async function checkAsOf(
+  ports: CheckPorts,
+  request: CheckRequest,
+  asOf: number | null,
+): Promise<CheckResult | null> {
   const { verifications, keyring, clock, outbox } = ports
   const { appId, mode, id, code } = request
   const now = clock.now()
@@ -49,7 +65,9 @@ export async function checkVerification(
     now,
     events: { approved: 'verification.approved', exhausted: 'verification.exhausted' },
     idempotency: keptCheck(ports, request, typed.code, now),
+    asOf,
   })
+  if (result.outcome === 'app_changed') return null
   if (result.outcome !== 'judged' && result.outcome !== 'replayed') {
     throw refusal(ports, result, { length: typed.code.length, format: typed.format, now })
   }

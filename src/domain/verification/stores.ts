@@ -146,6 +146,8 @@ export type AttemptCommand = VerificationKey & {
   now: number
   events: { approved: EventType; exhausted: EventType }
   idempotency: KeptRequest | null
+  /** As `recallByKey` gave it: where the app has changed since, nothing is done. Null for any app. */
+  asOf: number | null
 }
 
 export type AttemptResult =
@@ -154,6 +156,7 @@ export type AttemptResult =
   | { outcome: 'replayed'; verification: Verification; at: number }
   | { outcome: 'key_reused' }
   | { outcome: 'refused'; verification: Verification | null }
+  | { outcome: 'app_changed' }
 
 export type ResendCommand = VerificationKey & {
   now: number

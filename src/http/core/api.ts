@@ -32,7 +32,8 @@ export type Tag = { name: string; description: string }
 export type Authentication<Who> = {
   /** The OpenAPI security requirements, as alternatives; an empty one needs no credential. */
   security: Record<string, string[]>[]
-  identify(guard: Guard, context: Context): Promise<Who>
+  /** With `confirm` it goes by memory: that is called before a refusal is answered. */
+  identify(guard: Guard, context: Context): Promise<Who & { confirm?(): Promise<unknown> }>
 }
 
 /** The answer of a handler; the pipeline adds the common headers. */

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { authenticate, hashKey, type KeyHolder } from '../../domain/app/api-key.ts'
+import { authenticate, hashKey, type KeyHolder, recall } from '../../domain/app/api-key.ts'
 import type { KeyMode } from '../../domain/app/app.ts'
 import type { Actor } from '../../domain/audit.ts'
 import { Problem } from '../../domain/problem.ts'
@@ -16,6 +16,29 @@ export type Guard = CredentialLimit & Pick<HttpPorts, 'apps' | 'adminTokenHash'>
 /** The app by a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
 export function appOf(guard: Guard, context: Context): Promise<Caller> {
   return holderOf(guard, context, modes)
+}
+
+/** An app by memory. `confirm` reads it anew, once, and throws where the key is good no more. */
+export type RecalledCaller = Caller & { asOf: number | null; confirm(): Promise<Caller> }
+
+/**
+ * Like `appOf`, by memory, for a route whose one statement compares `asOf`; before every refusal the
+ * caller is confirmed. Throws `unauthorized`, `rate_limited`.
+ */
+export async function recalledAppOf(guard: Guard, context: Context): Promise<RecalledCaller> {
+  const token = bearerToken(context.request)
+  if (token === null) throw new Problem('unauthorized')
+  const caller = await recall(guard, token)
+  if (!caller) {
+    await guard.chargeFailure(context.client())
+    throw new Problem('unauthorized')
+  }
+  let confirmed: Promise<Caller> | null = null
+  const confirm = () => {
+    confirmed ??= appOf(guard, context)
+    return confirmed
+  }
+  return { ...caller, confirm }
 }
 
 /** The app by a key of the mode `inbound`. Throws `unauthorized`, `rate_limited`. */

@@ -83,6 +83,8 @@ type ParamNames<Path extends string> = Path extends `${string}:${infer Rest}`
     : Rest
   : never
 
+type Call = { ports: RoutePorts; context: Context; params: Record<string, string> }
+
 const noBytes = new Uint8Array(0)
 
 /** Makes the rows of an API's route table: authentication, then input, then the handler. */
@@ -110,6 +112,15 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
 
     async function answer(ports: RoutePorts, context: Context, params: Record<string, string>) {
       const identified = await who.identify(ports.guard, context)
+      try {
+        return await answerTo(identified, { ports, context, params })
+      } catch (error) {
+        await identified.confirm?.()
+        throw error
+      }
+    }
+
+    async function answerTo(identified: object, { ports, context, params }: Call) {
       const read = body || draft ? await api.readBody(context.request, bytesMax) : undefined
       return handle(ports, {
         ...context,

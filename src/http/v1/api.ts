@@ -1,13 +1,22 @@
 import type { KeyHolder } from '../../domain/app/api-key.ts'
 import type { Actor } from '../../domain/audit.ts'
 import { type Api, anybody, type Context } from '../core/api.ts'
-import { adminOf, appOf, type Caller, inboundOf } from '../core/guard.ts'
+import {
+  adminOf,
+  appOf,
+  type Caller,
+  inboundOf,
+  type RecalledCaller,
+  recalledAppOf,
+} from '../core/guard.ts'
 import { problemJson } from '../core/problems.ts'
 import { readJson } from '../core/request.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
 
 type Callers = {
   app: Caller
+  /** An app by memory. */
+  checker: RecalledCaller
   admin: { actor: Actor }
   inbound: KeyHolder<'inbound'>
   /** Known by a signature, which the endpoint’s kind verifies. */
@@ -16,6 +25,7 @@ type Callers = {
 
 /** What a handler gets of a request of an app, of the admin, and of a reporter of returned mail. */
 export type AppCall = Context & Callers['app']
+export type CheckerCall = Context & Callers['checker']
 export type AdminCall = Context & Callers['admin']
 export type InboundCall = Context & Callers['inbound']
 export type GatewayCall = Context & Callers['gateway']
@@ -35,6 +45,7 @@ export const v1: Api<Callers> = {
   readBody: readJson,
   authenticate: {
     app: { security: [{ appKey: [] }], identify: appOf },
+    checker: { security: [{ appKey: [] }], identify: recalledAppOf },
     admin: { security: [{ adminToken: [] }], identify: adminOf },
     inbound: { security: [{ inboundKey: [] }], identify: inboundOf },
     gateway: anybody,

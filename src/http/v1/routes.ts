@@ -34,7 +34,13 @@ export const v1Routes: Route[] = [
   route('GET', '/v1/verifications', 'app', docs.listVerifications, verifications.list),
   route('POST', '/v1/verifications/search', 'app', docs.searchVerifications, verifications.search),
   route('GET', '/v1/verifications/:id', 'app', docs.getVerification, verifications.get),
-  route('POST', '/v1/verifications/:id/check', 'app', docs.checkVerification, verifications.check),
+  route(
+    'POST',
+    '/v1/verifications/:id/check',
+    'checker',
+    docs.checkVerification,
+    verifications.check,
+  ),
   route(
     'POST',
     '/v1/verifications/:id/resend',

@@ -3,17 +3,18 @@ import { redeemResult } from '../../domain/page/pages.ts'
 import { startWithPage } from '../../domain/page/start.ts'
 import { Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
-import { checkVerification } from '../../domain/verification/check.ts'
+import { checkAsOf, checkVerification } from '../../domain/verification/check.ts'
 import { listVerifications } from '../../domain/verification/list.ts'
 import { resendVerification } from '../../domain/verification/resend.ts'
 import { startVerification } from '../../domain/verification/start.ts'
 import type { Status, Verification } from '../../domain/verification/verification.ts'
 import { presentDetails, presentVerification } from '../../present.ts'
 import type { Context, Reply } from '../core/api.ts'
+import type { Caller } from '../core/guard.ts'
 import { json } from '../core/pipeline.ts'
 import { canonical, idempotencyKey, preferredWait } from '../core/request.ts'
 import type { RoutePorts } from '../core/route.ts'
-import type { AppCall } from './api.ts'
+import type { AppCall, CheckerCall } from './api.ts'
 import { presentPage } from './components/page.ts'
 import type { StartRequest } from './components/verification.ts'
 
@@ -89,14 +90,14 @@ export async function get(ports: RoutePorts, call: One): Promise<Reply> {
 
 export async function check(
   ports: RoutePorts,
-  { body, ...call }: One & { body: { code: string } },
+  { body, params, ...call }: CheckerCall & { params: { id: string }; body: { code: string } },
 ): Promise<Reply> {
-  const request = {
-    ...placeOf(call),
-    code: body.code,
-    idempotencyKey: idempotencyKey(call.request),
-  }
-  const { valid, replayed: isReplayed, at, verification } = await checkVerification(ports, request)
+  const request = { code: body.code, idempotencyKey: idempotencyKey(call.request) }
+  const placed = (caller: Caller) => ({ ...placeOf({ ...caller, params }), ...request })
+  const result =
+    (await checkAsOf(ports, placed(call), call.asOf)) ??
+    (await checkVerification(ports, placed(await call.confirm())))
+  const { valid, replayed: isReplayed, at, verification } = result
   if (!isReplayed) ports.metrics.count('otpmint_checks_total', valid ? 'approved' : 'wrong')
   const answer = { valid, ...presentVerification(verification, at) }
   return json(answer, 200, isReplayed ? replayed : {})
@@ -126,7 +127,7 @@ export async function redeem(
 
 const replayed = { 'idempotency-replayed': 'true' }
 
-function placeOf({ app, key, params }: One) {
+function placeOf({ app, key, params }: Caller & { params: { id: string } }) {
   return { appId: app.id, mode: key.mode, id: params.id }
 }
 

@@ -79,7 +79,7 @@ export function createAppStore({ database, audit, cache, alarms }: Deps): AppSto
 
 type Reads = Pick<
   AppStore,
-  | ('get' | 'findByKey' | 'findBySecretKey' | 'findByEndpoint')
+  | ('get' | 'findByKey' | 'recallByKey' | 'findBySecretKey' | 'findByEndpoint')
   | ('withEndpoints' | 'list' | 'countOpen' | 'keys' | 'wrappedOtherwise')
 >
 
@@ -92,9 +92,15 @@ function createReads({ database, cache }: Pick<Deps, 'database' | 'cache'>): Rea
     )
   }
 
+  const nameOf = (hash: Uint8Array) => `key ${hash.toHex()}`
+
   return {
     get: (id) => cache.get(`app ${id}`, () => findApp(load, 'id = $id', { id })),
-    findByKey: (hash) => cache.get(`key ${hash.toHex()}`, () => findByHash(load, hash)),
+    findByKey: (hash) => cache.get(nameOf(hash), () => findByHash(load, hash)),
+    async recallByKey(hash) {
+      const found = await cache.recall(nameOf(hash), () => findByHash(load, hash))
+      return found && { ...found.value, asOf: found.stamp }
+    },
     findBySecretKey: (index) =>
       cache.get(`secret ${index.toHex()}`, () =>
         findApp(load, 'secret_key_index = $index', { index }),

@@ -15,6 +15,14 @@ export type AppCache = {
     name: string,
     load: () => Promise<Loaded<Value> | null>,
   ): Promise<Value | null>
+  /**
+   * The value of this name from memory, which may be out of date, else that of `load`: with the stamp
+   * that its app had then, for a statement that compares it.
+   */
+  recall<Value extends object>(
+    name: string,
+    load: () => Promise<Loaded<Value> | null>,
+  ): Promise<Loaded<Value> | null>
   /** For a database that was put back, in which a stamp may come again for something else. */
   forget(): void
 }
@@ -73,6 +81,9 @@ export function createAppCache({ database, timers, max = cachedMax }: Deps): App
       // One that others have begun meanwhile reads late enough.
       const loaded = await (loads.get(name) ?? begin(name, load))
       return (loaded?.value ?? null) as never
+    },
+    async recall(name, load) {
+      return (kept.get(name) ?? (await (loads.get(name) ?? begin(name, load)))) as never
     },
     forget: () => kept.clear(),
   }

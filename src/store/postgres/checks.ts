@@ -111,7 +111,7 @@ function toResult({ outcome, verification, keptAnswer, keptAt }: Checked): Attem
   if (outcome === 'replayed' && keptAnswer !== null && keptAt !== null) {
     return { outcome, verification: JSON.parse(keptAnswer), at: keptAt }
   }
-  if (outcome === 'key_reused') return { outcome }
+  if (outcome === 'key_reused' || outcome === 'app_changed') return { outcome }
   if (outcome === 'refused') return { outcome, verification }
   throw new Error(`a check has no such outcome: ${outcome}`)
 }

@@ -59,11 +59,7 @@ export function createAppStore(deps: Deps): AppStore {
         () => changes.create(command, keys.insert),
         (outcome) => outcome === 'created',
       ),
-    get: (id) => read(() => cache.get(`app ${id}`, () => reader.get(id))),
-    findByKey: (hash) => read(() => cache.get(`key ${hex(hash)}`, () => keys.find(hash))),
-    findBySecretKey: (index) =>
-      read(() => cache.get(`secret ${hex(index)}`, () => reader.bySecretKey(index))),
-    findByEndpoint: (id) => read(() => cache.get(`endpoint ${id}`, () => reader.byEndpoint(id))),
+    ...createLookups({ read, cache, keys, reader }),
     withEndpoints: (channel, limit) => read(() => reader.withEndpoints(channel, limit)),
     list: ({ limit, cursor }) => read(() => toPage(reader.list(cursor, limit + 1), limit)),
     countOpen: (from) => read(() => reader.countOpen(from)),
@@ -141,6 +137,28 @@ export function createAppCache(database: Database, timers: Pick<Timers, 'soon'>)
     },
     forget: () => kept.clear(),
   }
+}
+
+type LookupDeps = Pick<Deps, 'read' | 'cache'> & {
+  keys: Pick<ReturnType<typeof createApiKeys>, 'find'>
+  reader: Reads
+}
+
+function createLookups({ read, cache, keys, reader }: LookupDeps) {
+  const findByKey: AppStore['findByKey'] = (hash) => {
+    return read(() => cache.get(`key ${hex(hash)}`, () => keys.find(hash)))
+  }
+  return {
+    get: (id) => read(() => cache.get(`app ${id}`, () => reader.get(id))),
+    findByKey,
+    async recallByKey(hash) {
+      const found = await findByKey(hash)
+      return found && { ...found, asOf: null }
+    },
+    findBySecretKey: (index) =>
+      read(() => cache.get(`secret ${hex(index)}`, () => reader.bySecretKey(index))),
+    findByEndpoint: (id) => read(() => cache.get(`endpoint ${id}`, () => reader.byEndpoint(id))),
+  } satisfies Partial<AppStore>
 }
 
 /** Parts of an app that have tables of their own. */
