@@ -9,7 +9,7 @@ import {
   updateEndpoint,
 } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
-import { presentEndpoint } from '../present.ts'
+import { endpointText, presentEndpoint } from '../present.ts'
 import {
   type Args,
   type Command,
@@ -23,7 +23,7 @@ import { leadsElsewhere, withSecrets } from './endpoint-secrets.ts'
 import { fieldValue, flagOf } from './fields.ts'
 import { appOperand, cliActor, dataFlag, readApp, withPorts } from './installation.ts'
 import { exitCodes, type Io } from './io.ts'
-import { endpointText, printFacts, printJson, printTable } from './output.ts'
+import { printFacts, printJson, printTable } from './output.ts'
 
 export const endpointOperand: Operand = {
   name: 'ENDPOINT_ID',

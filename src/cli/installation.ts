@@ -4,7 +4,6 @@ import { loadSettings, type Settings } from '../config/load.ts'
 import type { App } from '../domain/app/app.ts'
 import { findApp } from '../domain/app/manage.ts'
 import type { Actor } from '../domain/audit.ts'
-import type { Ports } from '../domain/ports.ts'
 import { askServer } from '../runtime/control.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { settingsAreWrong } from '../startup-error.ts'
@@ -86,15 +85,4 @@ export async function readApp(args: Args, io: Io): Promise<App> {
 export function settingsBeside(server: Settings, own: Settings): Settings {
   const { dataDir, database, masterKey } = own
   return { ...server, dataDir, database, masterKey, adminToken: null }
-}
-
-export async function allApps({ apps }: Pick<Ports, 'apps'>): Promise<App[]> {
-  const all: App[] = []
-  let cursor: string | null = null
-  do {
-    const page: Awaited<ReturnType<typeof apps.list>> = await apps.list({ limit: 100, cursor })
-    all.push(...page.items)
-    cursor = page.nextCursor
-  } while (cursor !== null)
-  return all
 }

@@ -1,4 +1,3 @@
-import type { Endpoint } from '../domain/app/endpoint.ts'
 import type { Io } from './io.ts'
 
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
@@ -45,18 +44,6 @@ export function printJson(io: Io, value: unknown): void {
 /** Epoch milliseconds as a person and a script can both read them. */
 export function timeText(at: number | null): string {
   return at === null ? '-' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
-}
-
-/** Where an endpoint leads, in one line. */
-export function endpointText({ settings }: Endpoint): string {
-  if (settings.kind === 'email') return `${settings.host}:${settings.port} (${settings.security})`
-  if (settings.kind === 'webhook') return settings.url
-  if (settings.kind === 'telegram') return `a bot at ${settings.baseUrl}`
-  // Of a gateway that is always the same one, its sender or the account.
-  const sender = ['from', 'senderId', 'sender', 'phoneNumberId'].map((name) => {
-    return (settings as Record<string, unknown>)[name]
-  })
-  return [settings.kind, ...sender.filter((name) => typeof name === 'string')].join(' ')
 }
 
 // Names and server replies must not move the cursor or forge a line.

@@ -2,19 +2,12 @@ import { chmodSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import type { Settings } from '../config/load.ts'
 import type { Log } from '../domain/ports.ts'
+import type { Finding } from '../domain/server.ts'
 import { codeOf } from '../keys/key-file.ts'
 import { type DataDirectory, dataDirectory } from './data-directory.ts'
 
-/** A finding of a running server about itself; `next` says what to do. */
-export type RuntimeFinding = {
-  check: string
-  status: 'ok' | 'warning' | 'failed'
-  detail: string
-  next: string | null
-}
-
 /** The answer of a running server to `otpmint doctor`: settings without secrets, and findings. */
-export type ServerReport = { settings: Settings; findings: RuntimeFinding[] }
+export type ServerReport = { settings: Settings; findings: Finding[] }
 
 export type Control = { close(): Promise<void> }
 

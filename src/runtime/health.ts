@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { raiseAlarm } from '../domain/alarm.ts'
 import type { Log, Ports } from '../domain/ports.ts'
+import type { Finding } from '../domain/server.ts'
 import type { MaintenanceStore } from '../domain/stores.ts'
 import type { KeysState } from '../jobs/watches.ts'
 import { notOpened } from '../store/sqlite/inspect.ts'
 import { systemClock } from '../system.ts'
 import { version } from '../version.ts'
-import type { RuntimeFinding } from './control.ts'
+import { restoreIt } from './doctor/finding.ts'
 import { startInspector } from './inspect-thread.ts'
 import type { Presence } from './presence.ts'
 
@@ -17,7 +18,6 @@ type WatchedPorts = Pick<Ports, 'alarms' | 'clock' | 'timers'>
 /** The least limit on open files that a busy server needs. */
 const openFilesWanted = 1024
 const damagePlace = { kind: 'database_damaged', appId: null, endpointId: null } as const
-const restoreIt = 'stop the server and restore a backup: "otpmint help restore"'
 /** The check waits until the start is done, in ms. */
 const checkAfterMs = 2_000
 
@@ -102,13 +102,11 @@ function hasFewFiles(state: State): state is State & { openFiles: number } {
   return state.openFiles !== null && state.openFiles < openFilesWanted
 }
 
-function findingsOf(
-  state: State & { url: string; io: HealthIo; isRightKey: boolean },
-): RuntimeFinding[] {
+function findingsOf(state: State & { url: string; io: HealthIo; isRightKey: boolean }): Finding[] {
   const { startedAt, isDamaged, forwardedSeen, openFiles, url, io, isRightKey } = state
   const since = new Date(startedAt).toISOString()
   const about = `version ${version}, pid ${io.pid}, ${url}, since ${since}`
-  const found: RuntimeFinding[] = [{ check: 'server', status: 'ok', detail: about, next: null }]
+  const found: Finding[] = [{ check: 'server', status: 'ok', detail: about, next: null }]
   const add = (status: 'warning' | 'failed', check: string, detail: string, next: string) => {
     found.push({ check, status, detail, next })
   }

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Finding } from '../../src/cli/finding.ts'
+import type { Finding } from '../../src/domain/server.ts'
 import { dnsOf } from '../support/dns.ts'
 import { command, installation, served } from './terminal.ts'
 

@@ -129,6 +129,18 @@ export async function deleteApp(
   if (!removed) throw new Problem('app_not_found')
 }
 
+/** Every app, read in pages. */
+export async function allApps({ apps }: Pick<Ports, 'apps'>): Promise<App[]> {
+  const all: App[] = []
+  let cursor: string | null = null
+  do {
+    const page: Awaited<ReturnType<typeof apps.list>> = await apps.list({ limit: 100, cursor })
+    all.push(...page.items)
+    cursor = page.nextCursor
+  } while (cursor !== null)
+  return all
+}
+
 /** Adds a key, shown only now. Throws `app_not_found`, `too_many_keys` beyond two of a mode. */
 export async function newKey(
   ports: ManagePorts,

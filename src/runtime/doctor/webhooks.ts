@@ -1,8 +1,9 @@
-import type { App } from '../domain/app/app.ts'
-import { isSuccess } from '../domain/webhook/schedule.ts'
-import type { OpenPorts } from '../runtime/open.ts'
-import { testWebhook } from '../runtime/test-webhook.ts'
-import { type Finding, failed, ok, warning } from './finding.ts'
+import type { App } from '../../domain/app/app.ts'
+import type { Finding } from '../../domain/server.ts'
+import { isSuccess } from '../../domain/webhook/schedule.ts'
+import type { OpenPorts } from '../open.ts'
+import { testWebhook } from '../test-webhook.ts'
+import { failed, ok, warning } from './finding.ts'
 
 /** Posts a test message to each webhook, also to those that are off. */
 export async function checkWebhooks(ports: OpenPorts, apps: App[]): Promise<Finding[]> {

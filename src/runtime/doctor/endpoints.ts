@@ -1,12 +1,13 @@
-import type { App } from '../domain/app/app.ts'
-import { endpointKinds, isEmail } from '../domain/app/endpoint.ts'
-import { effectivePolicy } from '../domain/app/policy.ts'
-import { channels } from '../domain/delivery/channel.ts'
-import type { DomainSettings } from '../domain/settings.ts'
-import type { OpenPorts } from '../runtime/open.ts'
-import { probeEndpoint } from '../runtime/test-delivery.ts'
-import { type Finding, failed, ok, warning } from './finding.ts'
-import { endpointText } from './output.ts'
+import type { App } from '../../domain/app/app.ts'
+import { endpointKinds, isEmail } from '../../domain/app/endpoint.ts'
+import { effectivePolicy } from '../../domain/app/policy.ts'
+import { channels } from '../../domain/delivery/channel.ts'
+import type { Finding } from '../../domain/server.ts'
+import type { DomainSettings } from '../../domain/settings.ts'
+import { endpointText } from '../../present.ts'
+import type { OpenPorts } from '../open.ts'
+import { probeEndpoint } from '../test-delivery.ts'
+import { failed, ok, warning } from './finding.ts'
 
 /** Tries each endpoint that is no mail server; sends no message. */
 export async function checkEndpoints(ports: OpenPorts, apps: App[]): Promise<Finding[]> {

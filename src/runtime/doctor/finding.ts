@@ -1,8 +1,4 @@
-import type { DnsFinding } from '../domain/ports.ts'
-import type { RuntimeFinding } from '../runtime/control.ts'
-
-/** The result of one check; a running server adds its own. */
-export type Finding = RuntimeFinding & { record?: DnsFinding['record'] }
+import type { Finding } from '../../domain/server.ts'
 
 export function ok(check: string, detail: string): Finding {
   return { check, status: 'ok', detail, next: null }
@@ -15,3 +11,5 @@ export function warning(check: string, detail: string, next: string): Finding {
 export function failed(check: string, detail: string, next: string): Finding {
   return { check, status: 'failed', detail, next }
 }
+
+export const restoreIt = 'stop the server and restore a backup: "otpmint help restore"'

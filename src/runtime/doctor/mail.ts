@@ -1,8 +1,9 @@
-import { type App, mailServersOf } from '../domain/app/app.ts'
-import type { Recipient } from '../domain/verification/recipient.ts'
-import type { OpenPorts } from '../runtime/open.ts'
-import { probeEndpoint, type TestStep, testDns, testEndpoint } from '../runtime/test-delivery.ts'
-import { type Finding, failed, ok } from './finding.ts'
+import { type App, mailServersOf } from '../../domain/app/app.ts'
+import type { Finding } from '../../domain/server.ts'
+import type { Recipient } from '../../domain/verification/recipient.ts'
+import type { OpenPorts } from '../open.ts'
+import { probeEndpoint, type TestStep, testDns, testEndpoint } from '../test-delivery.ts'
+import { failed, ok } from './finding.ts'
 
 /** Tests each mail server, with a recipient by a real mail. */
 export async function checkMailServers(

@@ -1,7 +1,8 @@
-import type { DatabaseSettings } from '../config/load.ts'
-import { clockLead, countNodes, type Examination, examineDatabase } from '../runtime/examine.ts'
-import type { OpenPorts } from '../runtime/open.ts'
-import { type Finding, failed, ok, warning } from './finding.ts'
+import type { DatabaseSettings } from '../../config/load.ts'
+import type { Finding } from '../../domain/server.ts'
+import { clockLead, countNodes, type Examination, examineDatabase } from '../examine.ts'
+import type { OpenPorts } from '../open.ts'
+import { failed, ok, warning } from './finding.ts'
 
 /** Checks of a PostgreSQL database that is open, so that its role, schema and keys are right. */
 export async function checkPostgres(
