@@ -93,7 +93,7 @@ ${offered
   })}
 ${wait && html`<p class="quiet" id="wait" data-seconds="${seconds}" data-says="${words.resendIn}">${wait}</p>`}
 <p role="status" class="away" id="ready" data-says="${words.resend}"></p>
-<button class="plain" name="action" value="cancel">${words.wrongAddress}</button>
+<button class="link" name="action" value="cancel">${words.wrongAddress}</button>
 </form>`
 }
 
