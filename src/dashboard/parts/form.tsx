@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import { asRefusal, type Refusal } from '../api.ts'
 import { Problem } from './notice.tsx'
 
@@ -51,9 +52,14 @@ export function Form({
   shows?: readonly string[]
 }) {
   const { refusal } = sending
+  const ref = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    if (refusal) ref.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
+  }, [refusal])
   const others = Object.entries(refusal?.fields ?? {}).filter(([field]) => !shows.includes(field))
   return (
     <form
+      ref={ref}
       noValidate
       onSubmit={(event) => {
         event.preventDefault()
