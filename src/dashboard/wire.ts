@@ -1,11 +1,10 @@
+import type { presentFields, presentPolicyEffect } from '../present/fields.ts'
 import type {
   presentApp,
   presentBrand,
   presentEndpoint,
-  presentFields,
   presentKey,
   presentMessage,
-  presentPolicyEffect,
   presentSuppression,
   presentTemplate,
   presentTemplateRef,

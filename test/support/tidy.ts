@@ -90,7 +90,7 @@ const bans: Ban[] = [
   },
   {
     say: 'the dashboard takes types only from the server: import type',
-    pattern: /\bimport\s+(?!type\b)[^;'"]*\bfrom\s+'(\.\.\/)+present\.ts'/,
+    pattern: /\bimport\s+(?!type\b)[^;'"]*\bfrom\s+'(\.\.\/)+present(\.ts|\/.*)'/,
     everywhere: true,
     within: /^src\/dashboard\//,
   },

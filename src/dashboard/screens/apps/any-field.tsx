@@ -38,7 +38,8 @@ export function AnyField({
     const options = [first, ...(of ?? []).map((each) => [each, shown(each)] as const)]
     return <Select {...about} value={typed} options={options} onChange={onInput} />
   }
-  if (field.lines) return <TextArea {...about} value={typed} onInput={onInput} rows={4} code />
+  if (field.lines || type === 'texts')
+    return <TextArea {...about} value={typed} onInput={onInput} rows={3} code />
   const isNumber = type === 'integer'
   return (
     <Field
@@ -58,6 +59,7 @@ export function AnyField({
 function hintOf({ name, says, type, of }: Described): string {
   const words = fieldWords()
   const own = words.hints[name] ?? says
+  if (type === 'texts') return `${own} ${words.linesOf}`
   if (type !== 'list' && type !== 'integers') return own
   const choices = of && of.length <= 12 ? ` ${of.join(', ')}.` : ''
   return `${own}${choices} ${words.listOf}`

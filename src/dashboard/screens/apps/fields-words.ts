@@ -14,6 +14,7 @@ type FieldWords = {
   on: string
   off: string
   listOf: string
+  linesOf: string
 }
 
 /** The names of the fields of policies and endpoints; what is missing is shown as on the wire. */
@@ -42,6 +43,7 @@ export const fieldWords = words<FieldWords>({
       cost_per_day: 'Cost per day (millionths)',
       conversion_alarm_percent: 'Alarm below (percent approved)',
       learned_route: 'Learn the best route',
+      return_urls: 'Where the hosted page leads back to',
       host: 'Host',
       port: 'Port',
       security: 'Encryption',
@@ -126,6 +128,7 @@ export const fieldWords = words<FieldWords>({
     on: 'on',
     off: 'off',
     listOf: 'Separated by commas.',
+    linesOf: 'One in a line.',
   },
   de: {
     labels: {
@@ -151,6 +154,7 @@ export const fieldWords = words<FieldWords>({
       cost_per_day: 'Kosten je Tag (Millionstel)',
       conversion_alarm_percent: 'Alarm unter (Prozent bestätigt)',
       learned_route: 'Den besten Weg lernen',
+      return_urls: 'Wohin die Seite zurückführt',
       host: 'Rechner',
       port: 'Port',
       security: 'Verschlüsselung',
@@ -225,6 +229,8 @@ export const fieldWords = words<FieldWords>({
         'Alarm, wenn in 24 Stunden ein kleinerer Anteil je Land bestätigt wird; 0: keiner.',
       learned_route:
         'Versucht zuerst, worauf die meisten Bestätigungen folgten, je Domain oder Land.',
+      return_urls:
+        'Die URLs, auf die eine gehostete Seite zurückführen darf, genau wie ein Start sie nennt.',
       host: 'Name oder IP-Adresse des Mailservers.',
       port: '587 (STARTTLS) oder 465 (TLS) bei den meisten Anbietern.',
       security: 'Automatisch: TLS auf 465, sonst STARTTLS.',
@@ -279,5 +285,6 @@ export const fieldWords = words<FieldWords>({
     on: 'an',
     off: 'aus',
     listOf: 'Durch Kommas getrennt.',
+    linesOf: 'Jede in einer Zeile.',
   },
 })

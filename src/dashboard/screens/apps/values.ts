@@ -7,9 +7,10 @@ export type Typed = Record<string, string>
 type AnyField = Pick<PolicyField, 'name' | 'type'>
 
 /** The text that a field of a form begins with. */
-export function typedText(value: unknown): string {
+export function typedText({ type }: Pick<AnyField, 'type'>, value: unknown): string {
   if (value === null || value === undefined) return ''
-  return Array.isArray(value) ? value.join(', ') : String(value)
+  if (!Array.isArray(value)) return String(value)
+  return value.join(type === 'texts' ? '\n' : ', ')
 }
 
 /** What was typed as the wire has it. A number that is none stays text, and the server refuses it. */
@@ -20,6 +21,7 @@ export function wireValue({ type }: Pick<AnyField, 'type'>, typed: string): unkn
   if (type === 'choice') return text
   if (type === 'integers') return itemsOf(text).map(asNumber)
   if (type === 'text') return typed
+  if (type === 'texts') return text.split(/\s+/).filter(Boolean)
   return itemsOf(text)
 }
 

@@ -1,11 +1,16 @@
 import { t } from 'elysia'
 import { endpointKindList } from '../../../domain/app/endpoint.ts'
 import { endpointChannels } from '../../../domain/delivery/channel.ts'
+import type { Field } from '../../../domain/field.ts'
 import { languages } from '../../../domain/language.ts'
 import { count, input, nullable, oneOf, output } from '../../core/schema.ts'
 import { newSettings, policyInput } from './app.ts'
 
-const types = ['integer', 'boolean', 'choice', 'list', 'integers', 'text'] as const
+/** The compiler checks that none is missing. */
+const typesOfFields: Record<Field['type'], true> = {
+  ...{ integer: true, boolean: true, choice: true },
+  ...{ list: true, integers: true, texts: true, text: true },
+}
 
 const usual = nullable(
   t.Union([t.String(), t.Number(), t.Boolean(), t.Array(t.Union([t.String(), t.Number()]))]),
@@ -15,7 +20,7 @@ const usual = nullable(
 const described = {
   name: t.String({ description: 'Its name in requests.' }),
   says: t.String({ description: 'What it is for.' }),
-  type: oneOf(types, 'What its value is.'),
+  type: oneOf(Object.keys(typesOfFields), 'What its value is.'),
   min: nullable(t.Number(), 'The least number, characters or items.'),
   max: nullable(t.Number(), 'The most.'),
   of: nullable(t.Array(t.String()), 'The words of a choice or a list.'),
