@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Canary } from '../support/canary.ts'
 import { type Environment, eventually, type Ran, run, type Server } from '../support/executable.ts'
+import { isOverPostgres } from '../support/story-store.ts'
 import { useBot } from './canary-bot.ts'
 import { sendNonsense } from './canary-nonsense.ts'
 import { type Answer, call, wrongCode } from './client.ts'
@@ -276,8 +277,11 @@ async function runCommands({ canary, env, backupFile }: Stage, app: string): Pro
   await type(['app', 'create', 'No', '--smtp-password', password])
   await type(['doctor', '--send-to', person()])
   await type(['doctor', '--send-to', `${person()}, ${person()}`])
-  await type(['key', 'rotate'])
-  await type(['backup', backupFile])
+  // Over PostgreSQL the next key comes with the settings, and backups are the database's own.
+  if (!isOverPostgres) {
+    await type(['key', 'rotate'])
+    await type(['backup', backupFile])
+  }
   await type(['audit', 'verify'])
 }
 

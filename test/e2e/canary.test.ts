@@ -1,12 +1,13 @@
-import { Database } from 'bun:sqlite'
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCanary } from '../support/canary.ts'
 import { eventually, executable, killAll, scratch, start } from '../support/executable.ts'
 import { scriptedServer } from '../support/smtp.ts'
+import { dumpOf, isOverPostgres, masterKeyOf, postgresLog } from '../support/story-store.ts'
 import { play, quoted, secrets } from './canary-scenario.ts'
-import { adminToken, call, createApp } from './client.ts'
+import { adminToken } from './client.ts'
+import { filesOf } from './data-files.ts'
 import { mailSink } from './mail-sink.ts'
 
 setDefaultTimeout(90_000)
@@ -14,17 +15,6 @@ executable()
 const { folder, remove } = scratch()
 afterEach(killAll)
 afterAll(remove)
-
-/** The files that contain secrets by design. */
-const keyFiles = /^(master\.key|admin\.token)/
-const sockets = /\.sock$/
-
-function filesOf(dataDir: string): [name: string, content: Uint8Array][] {
-  const names = readdirSync(dataDir).filter((name) => {
-    return !keyFiles.test(name) && !sockets.test(name)
-  })
-  return names.map((name) => [name, readFileSync(join(dataDir, name))])
-}
 
 test.each([
   ['production', 'false'],
@@ -47,7 +37,7 @@ test.each([
     const server = await start(['serve'], env)
     await eventually(() => server.metricsUrl() !== '')
     const token = adminToken(dataDir)
-    guardAll(canary, token, readFileSync(join(dataDir, 'master.key'), 'utf8'))
+    guardAll(canary, token, await masterKey(dataDir))
     const page = `https://mail.acme.test/?to=${encodeURIComponent(quoted)}`
     const recipient = await scriptedServer({
       'RCPT TO': `550 5.1.1 <${quoted.toUpperCase()}> unknown, see ${page}`,
@@ -70,10 +60,15 @@ test.each([
     const stopped = await server.stop()
     for (const [name, content] of filesOf(dataDir))
       canary.see(`${name} at rest`, content, ['metadata'])
-    canary.see('the backup', readFileSync(backupFile), ['metadata'])
+    if (isOverPostgres) {
+      canary.see('the database', await dumpOf(dataDir), ['metadata'])
+      canary.see("the database's log", postgresLog())
+    } else {
+      canary.see('the backup', readFileSync(backupFile), ['metadata'])
+    }
     canary.see('stdout of the server', server.stdout())
     canary.see('stderr of the server', server.stderr())
-    guardAll(canary, token, readFileSync(join(dataDir, 'master.key'), 'utf8'))
+    guardAll(canary, token, await masterKey(dataDir))
     for (const { raw, code, headerTo } of [...sink.mails, ...quotesMessage.mails]) {
       const withoutItsOwn = raw.replaceAll(code, '').replaceAll(headerTo, '')
       canary.see('a mail', withoutItsOwn, ['code', 'variable'])
@@ -88,42 +83,11 @@ test.each([
   },
 )
 
-test('an address that is no longer needed is in no page of the database, not even sealed', async () => {
-  const dataDir = join(folder, 'forgotten')
-  const env = { OTPMINT_DATA_DIR: dataDir }
-  const server = await start(['serve'], env)
-  const sink = await mailSink()
-  const { liveKey: token } = await createApp(server, adminToken(dataDir), { port: sink.port })
-  const url = `${server.base}/v1/verifications`
-  const ids: string[] = []
-  for (let index = 0; index < 20; index++) {
-    const to = `${'p'.repeat(index)}${index}@example.com`
-    const { json } = await call(url, { to }, { token, headers: { prefer: 'wait=5' } })
-    ids.push(json.id ?? '')
-  }
-  const canary = createCanary()
-  const sealed = new Database(join(dataDir, 'otpmint.db'), { readonly: true })
-  const rows = sealed.query<Sealed, []>('select recipient_sealed, code_digest from verifications')
-  rows.all().forEach((row, index) => {
-    canary.guard(`sealed address ${index}`, row.recipient_sealed)
-    canary.guard(`code digest ${index}`, row.code_digest)
-  })
-  sealed.close()
-  for (const [index, id] of ids.entries()) {
-    if (index === 19) continue
-    const isCheck = index % 2 === 0
-    const body = isCheck ? { code: sink.mails[index]?.code } : {}
-    await call(`${url}/${id}/${isCheck ? 'check' : 'cancel'}`, body, { token })
-  }
-  await server.stop()
-  await sink.close()
-  for (const [name, content] of filesOf(dataDir)) canary.see(name, content)
-
-  // The last one is pending, which shows that the search would find the others.
-  expect(canary.hits()).toEqual(['sealed address 19 in otpmint.db', 'code digest 19 in otpmint.db'])
-})
-
-type Sealed = { recipient_sealed: Uint8Array; code_digest: Uint8Array }
+/** The master key of a data directory, or over PostgreSQL of its database. */
+async function masterKey(dataDir: string): Promise<string> {
+  if (isOverPostgres) return masterKeyOf(dataDir)
+  return readFileSync(join(dataDir, 'master.key'), 'utf8')
+}
 
 function guardAll(canary: ReturnType<typeof createCanary>, token: string, masterKey: string): void {
   canary.guard('address', secrets.localPart)

@@ -7,7 +7,7 @@ import { startPostgres } from './server.ts'
  * Stories of a data directory and of developer mode, which are about SQLite; those that move this
  * machine's clock, because the time is the database's; and those that bring a server of their own.
  */
-const others = /^(canary|clock|disk|learned-route|move|operations|postgres-.*|start)\.test\.ts$/
+const others = /^(clock|disk|forgotten|learned-route|move|operations|postgres-.*|start)\.test\.ts$/
 
 // Runs the stories of test/e2e over PostgreSQL, by way of PgBouncer in transaction mode. Arguments
 // are passed to `bun test`; among them may be files in place of all.
@@ -31,6 +31,7 @@ const stories = Bun.spawn(
       ...process.env,
       [storyVariables.admin]: server.url('postgres'),
       [storyVariables.pooler]: String(bouncer.port),
+      [storyVariables.log]: join(server.folder, 'postgres.log'),
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   },

@@ -1,10 +1,14 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SQL } from 'bun'
 import type { Environment } from './executable.ts'
 
 /** The names of variables that test/postgres/stories.ts gives to the stories. */
-export const storyVariables = { admin: 'STORIES_POSTGRES', pooler: 'STORIES_PGBOUNCER' } as const
+export const storyVariables = {
+  admin: 'STORIES_POSTGRES',
+  pooler: 'STORIES_PGBOUNCER',
+  log: 'STORIES_POSTGRES_LOG',
+} as const
 
 const adminUrl = process.env[storyVariables.admin]
 const poolerPort = process.env[storyVariables.pooler]
@@ -57,4 +61,14 @@ export async function dumpOf(dataDir: string): Promise<string> {
   ])
   if (!dump.success) throw new Error(`${dump.stderr}`)
   return dump.stdout.toString()
+}
+
+/** The master key that the servers of a data directory have. */
+export async function masterKeyOf(dataDir: string): Promise<string> {
+  return (await databases.get(dataDir))?.['OTPMINT_MASTER_KEY'] ?? ''
+}
+
+/** What the database server has logged so far, of all stories. */
+export function postgresLog(): string {
+  return readFileSync(process.env[storyVariables.log] ?? '', 'utf8')
 }
