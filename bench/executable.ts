@@ -41,6 +41,7 @@ export type Served = {
 /** Settings without limits for load; all others are the defaults. */
 const settings = {
   OTPMINT_METRICS_LISTEN: 'off',
+  OTPMINT_DASHBOARD_LISTEN: 'off',
   OTPMINT_EGRESS_ALLOW: '127.0.0.1',
   OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '1000000',
   OTPMINT_LIMIT_APP_STARTS_PER_DAY: '1000000000',

@@ -10,8 +10,9 @@ import { redactedSettings, type Settings } from './config/load.ts'
 import { isLoopback } from './domain/app/host.ts'
 import type { Log } from './domain/ports.ts'
 import { nameOf } from './domain/problem.ts'
-import { dayMs } from './domain/verification/limits.ts'
-import { createMetricsServer } from './http/metrics-server.ts'
+import { dayMs, hourMs } from './domain/verification/limits.ts'
+import { createDashboard } from './http/dashboard/server.ts'
+import type { HttpPorts } from './http/ports.ts'
 import { createServer } from './http/server.ts'
 import { createBotJob } from './jobs/bots/bots.ts'
 import { createFallBacks } from './jobs/fall-backs.ts'
@@ -43,7 +44,7 @@ import {
   refuseHalfRestored,
 } from './runtime/data-directory.ts'
 import { createHealth, type Health } from './runtime/health.ts'
-import { authority, listenOn } from './runtime/listen.ts'
+import { dashboardLine, listen } from './runtime/listeners.ts'
 import { refuseMoved } from './runtime/moved.ts'
 import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
 import { openPostgres } from './runtime/open-postgres.ts'
@@ -70,6 +71,8 @@ export type RuntimeIo = {
 export type Running = {
   /** Where it listens. */
   url: string
+  /** Where the dashboard is reached; null where it is off. */
+  dashboardUrl: string | null
   ports: OpenPorts
   /** Finishes running requests, keeps queued messages, closes everything. Never throws. */
   stop(): Promise<void>
@@ -158,21 +161,23 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
   // Threads start before connections can take the open files that they need.
   health.begin(ports, settings.database ? null : directory.database)
   const listeners = listen(settings, assembly)
-  const { url, metricsUrl } = listeners
+  const { url, metricsUrl, dashboardUrl } = listeners
   const control = listenForControl(directory, {
     runtimeDirectory: io.runtimeDirectory ?? null,
     log,
     report: async (): Promise<ServerReport> => ({
       settings: redactedSettings(settings),
       findings: health.findings(url),
+      dashboardUrl,
     }),
     pause: (seconds) => assembly.outbox.pause(seconds * 1000),
   })
   for (const job of [assembly.outbox, ...assembly.watches]) job.start()
   log.info('listening', { url, version })
   if (metricsUrl) log.info('metrics_listening', { url: metricsUrl })
+  if (dashboardUrl) log.info('dashboard_listening', await dashboardLine(ports, dashboardUrl))
   const stop = createStop(settings, base, { assembly, listeners, control })
-  return { url, ports, stop }
+  return { url, dashboardUrl, ports, stop }
 }
 
 type Assembly = ReturnType<typeof assemble>
@@ -203,13 +208,14 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     ...{ seenAt, live, isCurrent },
   })
   const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
-  const state = { stopping: false }
+  const state = { stopping: false, linkBase: null as string | null }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
-  const server = createServer({
+  const httpPorts: HttpPorts = {
     ...ports,
     ...{ outbox, egress, learned, log, metrics },
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
+    dashboard: dashboardOf(settings, state),
     adminTokenHash: tokenHash,
     ready: () => health.ready(maintenance, presence),
     ...(presence && { enter: presence.enter }),
@@ -224,7 +230,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     answerChallenge: (challenge) => answerChallenge(ports, challenge),
     testDns: (app) => testDns(ports, app),
     tryLogin: (app, endpoint) => tryLogin({ ...ports, egress }, app, endpoint),
-  })
+  }
   const always = { ...ports, log, metrics, beat }
   const shared = { ...always, isCurrent }
   const webhooks = createWebhooks({ ...shared, post: createPostMessage(ports) })
@@ -245,7 +251,24 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const closeChannels = () => {
     for (const channel of Object.values(channels)) channel.close()
   }
-  return { server, metrics, outbox, watches, beat, state, closeChannels }
+  const servers = {
+    server: createServer(httpPorts),
+    dashboard: settings.dashboard.listen && createDashboard(httpPorts),
+  }
+  return { ...servers, metrics, outbox, watches, beat, state, closeChannels }
+}
+
+/** What the dashboard goes by; `state.linkBase` is known once it listens. */
+function dashboardOf(
+  { dashboard: { listen, url, idleMinutes, sessionHours } }: Settings,
+  state: { linkBase: string | null },
+): HttpPorts['dashboard'] {
+  return {
+    url,
+    isLocal: listen !== null && isLoopback(listen.host),
+    times: { idleMs: idleMinutes * 60_000, lifeMs: sessionHours * hourMs },
+    linkBase: () => state.linkBase,
+  }
 }
 
 type Present = Pick<
@@ -277,47 +300,12 @@ function retentionOf({ retention }: Settings) {
   }
 }
 
-type Listeners = {
-  url: string
-  metricsUrl: string | null
-  main: NonNullable<Assembly['server']['server']>
-  metrics: ReturnType<ReturnType<typeof createMetricsServer>['listen']> | null
-}
-
-function listen(settings: Settings, { server, metrics, closeChannels }: Assembly): Listeners {
-  const scrape = createMetricsServer(metrics)
-  const { metricsListen } = settings
-  let scraped: Listeners['metrics'] = null
-  try {
-    scraped =
-      metricsListen &&
-      listenOn(metricsListen, 'OTPMINT_METRICS_LISTEN (or "off")', (address) =>
-        scrape.listen(address),
-      )
-    const main = listenOn(settings, 'OTPMINT_HOST and OTPMINT_PORT', (address) => {
-      server.listen(address)
-      if (!server.server) throw new Error('no listener')
-      return server.server
-    })
-    const url = `http://${authority({ host: settings.host, port: main.port ?? 0 })}`
-    const metricsUrl =
-      metricsListen && scraped
-        ? `http://${authority({ host: metricsListen.host, port: scraped.port ?? 0 })}/metrics`
-        : null
-    return { url, metricsUrl, main, metrics: scraped }
-  } catch (error) {
-    void scraped?.stop(true)
-    closeChannels()
-    throw error
-  }
-}
-
 /** The longest stop after the time for running requests, with the sender's ten seconds. */
 const stopMaxMs = 20_000
 
 type Parts = {
   assembly: Assembly
-  listeners: Listeners
+  listeners: ReturnType<typeof listen>
   control: ReturnType<typeof listenForControl>
 }
 
@@ -329,11 +317,11 @@ function createStop(
 ): () => Promise<void> {
   const { nodes, node, timers } = ports
   const { outbox, watches, state, closeChannels } = assembly
-  const { main, metrics } = listeners
+  const { main, dashboard, metrics } = listeners
   const finishMs = shutdownSeconds * 1000
   const finish = async () => {
-    await Promise.race([main.stop(), timers.sleep(finishMs)])
-    await main.stop(true)
+    await Promise.race([Promise.all([main.stop(), dashboard?.stop()]), timers.sleep(finishMs)])
+    await Promise.all([main.stop(true), dashboard?.stop(true)])
     await Promise.all([outbox.stop(), ...watches.map((watch) => watch.stop())])
     closeChannels()
     await Promise.all([metrics?.stop(true), control.close(), nodes.leave(node).catch(() => {})])

@@ -1,3 +1,4 @@
+import { accountList, accountRemove } from './account.ts'
 import { appCreate, appDelete, appList, appShow, appUpdate } from './app.ts'
 import { appNewKey, appRevokeKey } from './app-key.ts'
 import { auditVerify } from './audit.ts'
@@ -5,6 +6,7 @@ import { backup, restoreCommand } from './backup.ts'
 import { bounce } from './bounce.ts'
 import { brandShow, brandUpdate } from './brand.ts'
 import type { Command } from './command.ts'
+import { dashboardLink } from './dashboard.ts'
 import { dkimAdd, dkimCheck, dkimList, dkimRemove } from './dkim.ts'
 import { doctor } from './doctor.ts'
 import {
@@ -45,6 +47,9 @@ import { webhookMessages, webhookReplay } from './webhook-messages.ts'
 /** Every command, in the order of the help page. */
 export const commands: Command[] = [
   serve,
+  dashboardLink,
+  accountList,
+  accountRemove,
   appCreate,
   appList,
   appShow,

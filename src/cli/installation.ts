@@ -4,7 +4,7 @@ import { loadSettings, type Settings } from '../config/load.ts'
 import type { App } from '../domain/app/app.ts'
 import { findApp } from '../domain/app/manage.ts'
 import type { Actor } from '../domain/audit.ts'
-import { askServer } from '../runtime/control.ts'
+import { askServer, type ServerReport } from '../runtime/control.ts'
 import { type OpenPorts, openPorts } from '../runtime/open.ts'
 import { settingsAreWrong } from '../startup-error.ts'
 import type { Args, Flags, Operand } from './command.ts'
@@ -58,14 +58,14 @@ export function environmentOf(args: Args, { env }: Pick<Io, 'env'>): Io['env'] {
 export async function withPorts(
   args: Args,
   io: Io,
-  work: (ports: OpenPorts, settings: Settings) => Promise<number>,
+  work: (ports: OpenPorts, settings: Settings, server: ServerReport | null) => Promise<number>,
 ): Promise<number> {
   const own = settingsFor(args, io)
   const server = await askServer(own.dataDir)
   const settings = server ? settingsBeside(server.settings, own) : own
   const opened = await openPorts(settings)
   try {
-    return await work({ ...opened.ports, ...(io.dns && { dns: io.dns }) }, settings)
+    return await work({ ...opened.ports, ...(io.dns && { dns: io.dns }) }, settings, server)
   } finally {
     await opened.close()
   }

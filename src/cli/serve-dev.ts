@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Settings } from '../config/load.ts'
+import { linkNewAccount } from '../domain/account/accounts.ts'
+import { linkUrl } from '../domain/account/link.ts'
 import type { App } from '../domain/app/app.ts'
 import { allApps, createApp, newKey, revokeKey } from '../domain/app/manage.ts'
 import { randomBase62 } from '../domain/id.ts'
@@ -30,6 +32,7 @@ export async function serveDev(settings: Settings, args: Args, io: Io): Promise<
     developerMode: true,
     // The usual port may belong to a real server on this machine.
     metricsListen: io.env['OTPMINT_METRICS_LISTEN'] ? settings.metricsListen : null,
+    dashboard: { ...settings.dashboard, listen: dashboardListen(settings, io) },
     // At a terminal only warnings and errors follow the text that is printed below.
     logLevel: io.terminal.output && !io.env['OTPMINT_LOG_LEVEL'] ? 'warn' : settings.logLevel,
   }
@@ -39,18 +42,26 @@ export async function serveDev(settings: Settings, args: Args, io: Io): Promise<
     return await untilStopped(
       io,
       () => startRuntime(dev, runtimeIo),
-      async ({ url, ports }) => {
+      async ({ url, dashboardUrl, ports }) => {
         const testKey = await readyKey(ports)
         // A new one each time, because a taken secretKey cannot be registered again.
         const secretKey = `dev-${randomBase62(ports.random, 12)}`
         const place = isNamed ? `data in ${dev.dataDir}` : 'data is deleted at the end'
-        const facts = { url, testKey, secretKey, place, scratch, told }
+        const link =
+          dashboardUrl && linkUrl(dashboardUrl, (await linkNewAccount(ports, cliActor)).text)
+        const facts = { url, link, testKey, secretKey, place, scratch, told }
         io.err(welcome(facts, painter(io, io.terminal.errors)))
       },
     )
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+/** Beside the server’s own port, since the usual one may belong to a real server. */
+function dashboardListen({ host, port, dashboard: { listen } }: Settings, io: Io) {
+  if (io.env['OTPMINT_DASHBOARD_LISTEN']) return listen
+  return { host, port: port === 0 || port === 65_535 ? 0 : port + 1 }
 }
 
 /** The key of the demo app; a kept data directory gets a new one, since keys are shown once. */
@@ -70,6 +81,8 @@ async function revokeTestKeys(ports: OpenPorts, { id }: App): Promise<void> {
 
 type Facts = {
   url: string
+  /** Lets one person into the dashboard; null where it is off. */
+  link: string | null
   testKey: string
   secretKey: string
   place: string
@@ -78,13 +91,16 @@ type Facts = {
 }
 
 function welcome(facts: Facts, paint: ReturnType<typeof painter>): string {
-  const { url, testKey, place, told } = facts
+  const { url, link, testKey, place, told } = facts
   return [
     `${paint('bold', `OtpMint runs at ${url}`)} (developer mode; ${place})`,
     '',
-    `  Inbox     ${url}/dev/inbox`,
-    `  API docs  ${url}/swagger`,
-    `  Test key  ${testKey}`,
+    `  Inbox      ${url}/dev/inbox`,
+    `  API docs   ${url}/swagger`,
+    `  Test key   ${testKey}`,
+    ...(link
+      ? [`  Dashboard  ${link}`, '             (this link works once, within 15 minutes)']
+      : []),
     '',
     ...told,
     paint('bold', 'Start a verification, read its code in the inbox, check it:'),

@@ -21,6 +21,7 @@ export type Option<T = unknown> = {
 
 export const sections = [
   'Server',
+  'Dashboard',
   'Database',
   'Keys',
   'Access',
@@ -113,6 +114,18 @@ export function url(about: About<string | null>): Option<string | null> {
       const parsed = URL.canParse(text) ? new URL(text) : null
       if (!parsed || !/^https?:\/\/[^?#@\s\\]+$/i.test(text)) return undefined
       return parsed.href.replace(/\/+$/, '')
+    },
+  }
+}
+
+/** The https origin of a site, without a path; answered without a slash at the end. */
+export function origin(about: About<string | null>): Option<string | null> {
+  return {
+    allowed: 'an https URL of a host, without a path',
+    ...about,
+    parse(text) {
+      const parsed = /^https:\/\/[^/?#@\s\\]+\/?$/i.test(text) ? URL.parse(text) : null
+      return parsed?.origin
     },
   }
 }

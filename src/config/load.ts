@@ -38,6 +38,13 @@ export type Settings = {
   /** Connections to mail servers at a time. */
   connectionsMax: number
   metricsListen: { host: string; port: number } | null
+  dashboard: {
+    listen: { host: string; port: number } | null
+    /** An https origin; null: on this machine only. */
+    url: string | null
+    idleMinutes: number
+    sessionHours: number
+  }
   logLevel: LogLevel
   shutdownSeconds: number
   domain: DomainSettings
@@ -214,6 +221,12 @@ function assemble(values: Values, environment: Environment): Settings {
     egressAllow: values.OTPMINT_EGRESS_ALLOW,
     connectionsMax: values.OTPMINT_CONNECTIONS_MAX,
     metricsListen: values.OTPMINT_METRICS_LISTEN,
+    dashboard: {
+      listen: values.OTPMINT_DASHBOARD_LISTEN,
+      url: values.OTPMINT_DASHBOARD_URL,
+      idleMinutes: values.OTPMINT_DASHBOARD_IDLE_MINUTES,
+      sessionHours: values.OTPMINT_DASHBOARD_SESSION_HOURS,
+    },
     logLevel: values.OTPMINT_LOG_LEVEL,
     shutdownSeconds: values.OTPMINT_SHUTDOWN_SECONDS,
     domain: domainSettings(values),

@@ -7,6 +7,7 @@ import {
   integer,
   listen,
   type Option,
+  origin,
   path,
   ranges,
   type Section,
@@ -42,6 +43,36 @@ const server = {
     default: null,
     defaultText: '`$STATE_DIRECTORY`, else `./otpmint-data`',
     flag: 'data-dir',
+  }),
+}
+
+const dashboard = {
+  OTPMINT_DASHBOARD_LISTEN: listen({
+    section: 'Dashboard',
+    description:
+      'Where the dashboard is served; keep it on loopback, and a proxy or ssh before it.',
+    default: { host: '127.0.0.1', port: 5001 },
+    defaultText: '127.0.0.1:5001',
+  }),
+  OTPMINT_DASHBOARD_URL: origin({
+    section: 'Dashboard',
+    description: 'The URL under which a proxy with TLS serves the dashboard.',
+    default: null,
+    defaultText: 'none: it answers on this machine only',
+  }),
+  OTPMINT_DASHBOARD_IDLE_MINUTES: integer({
+    section: 'Dashboard',
+    description: 'Minutes without use after which a person is signed out.',
+    min: 5,
+    max: 1440,
+    default: 30,
+  }),
+  OTPMINT_DASHBOARD_SESSION_HOURS: integer({
+    section: 'Dashboard',
+    description: 'Hours after which a person has to sign in again.',
+    min: 1,
+    max: 24,
+    default: 12,
   }),
 }
 
@@ -237,6 +268,7 @@ const operations = {
  */
 export const options = {
   ...server,
+  ...dashboard,
   ...database,
   ...keys,
   ...access,

@@ -2,7 +2,8 @@ import type { Keyring } from './keyring.ts'
 import type { Ports } from './ports.ts'
 import { Problem } from './problem.ts'
 
-/** What an admin or an app changed. `who` is `admin`, `cli`, `open`, `server` or a key id. */
+/** What an admin or an app changed. `who` is `admin`, `cli`, `open`, `server`,
+ * `account:` and an id, or a key id. */
 export type AuditEntry = {
   at: number
   who: string
@@ -46,6 +47,17 @@ export type AuditAction =
   | 'verification.cancel'
   | 'verification.resend'
   | 'master_key.rotate'
+  | 'account.invite'
+  | 'account.link'
+  | 'account.create'
+  | 'account.recover'
+  | 'account.update'
+  | 'account.remove'
+  | 'account.sign_in'
+  | 'account.confirm'
+  | 'account.password'
+  | 'account.second_step'
+  | 'session.end'
 
 /** Ids count up by one without gaps. `link` is HMAC(link of the record before, this record). */
 export type AuditRecord = AuditEntry & { id: number; link: Uint8Array }

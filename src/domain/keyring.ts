@@ -35,6 +35,10 @@ export type Keyring = {
   secretKeyIndex(secretKey: string): Uint8Array
   /** Keyed fingerprint of a request body, for Idempotency-Key. */
   fingerprint(appId: string, text: string): Uint8Array
+  /** Keyed hash of a random token, by which a session or a link is found. */
+  tokenHash(kind: 'session' | 'link', token: string): Uint8Array
+  /** A key that the hashes of passwords are made with: 32 bytes. */
+  passwordKey(): Uint8Array
   /** HMAC of the audit chain: over the link before and a text. */
   auditMac(previous: Uint8Array, text: string): Uint8Array
   newDataKey(appId: string): WrappedKey

@@ -28,6 +28,7 @@ export type Ports = Stores & {
   mayReach: (url: string) => boolean
   dkimPairs: DkimPairs
   templating: Templating
+  passwords: Passwords
   bots: Bots
   settings: DomainSettings
   /** The name of this process among those that serve the database. */
@@ -139,6 +140,16 @@ export type Queued = {
   tookMs: number
   /** Hand-overs to the same endpoint that were running at its end. */
   others: number
+}
+
+/** Keeps people’s passwords. Both take so much time and memory that few are worked on at once. */
+export type Passwords = {
+  /** Argon2id, as a PHC string. Rejects with `rate_limited` where too many wait. */
+  hash(password: string): Promise<string>
+  /** A hash that is null takes as long, and is false. Rejects like `hash`. */
+  matches(password: string, hash: string | null): Promise<boolean>
+  /** True for one of the passwords that many people use. */
+  isCommon(password: string): boolean
 }
 
 /** What the check of a template needs to know of the renderer. */

@@ -1,3 +1,4 @@
+import type { AccountStore } from './account/store.ts'
 import type { Alarm, AlarmPlace } from './alarm.ts'
 import type { App, AppKey } from './app/app.ts'
 import type { DkimKey } from './app/dkim.ts'
@@ -35,6 +36,7 @@ export type Stores = {
   pages: PageStore
   webhooks: WebhookStore
   apps: AppStore
+  accounts: AccountStore
   templates: TemplateStore
   limits: LimitStore
   events: EventStore
@@ -311,6 +313,10 @@ export type SweepCommand = {
   refusalsBefore: number
   /** For costs and for counts by country. */
   spendingBefore: number
+  /** For accounts that were removed before it. */
+  accountsBefore: number
+  /** For tries to sign in. */
+  triesBefore: number
   /** The key of the limit row to continue after; empty to begin again. */
   limitsAfter: Uint8Array
   limit: number

@@ -1,3 +1,4 @@
+import type { SessionTimes } from '../domain/account/session.ts'
 import type { App } from '../domain/app/app.ts'
 import type { EmailEndpoint, Endpoint } from '../domain/app/endpoint.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
@@ -18,6 +19,7 @@ export type HttpPorts = DomainPorts & {
   /** SHA-256 of the admin token. */
   adminTokenHash: Uint8Array
   http: HttpSettings
+  dashboard: DashboardSettings
   /** True when the database takes writes, and keys and clock are right. */
   ready(): Promise<boolean>
   /**
@@ -56,7 +58,17 @@ type DomainPorts = Pick<
   | ('verifications' | 'deliveries' | 'suppressions' | 'webhooks' | 'apps' | 'limits' | 'pages')
   | ('events' | 'alarms' | 'audit' | 'stats' | 'templates' | 'templating' | 'mayReach')
   | ('clock' | 'timers' | 'random' | 'keyring' | 'pem' | 'outbox' | 'egress' | 'settings' | 'node')
-  | ('dns' | 'dkimPairs' | 'phones' | 'bindings' | 'bots' | 'learned' | 'learning')
+  | (
+      | 'accounts'
+      | 'passwords'
+      | 'dns'
+      | 'dkimPairs'
+      | 'phones'
+      | 'bindings'
+      | 'bots'
+      | 'learned'
+      | 'learning'
+    )
 >
 
 export type HttpSettings = {
@@ -66,6 +78,16 @@ export type HttpSettings = {
   publicUrl: string | null
   /** CIDRs of proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[]
+}
+
+export type DashboardSettings = {
+  /** Its public https URL behind a proxy; null without one. */
+  url: string | null
+  /** Its listener has a loopback address. */
+  isLocal: boolean
+  times: SessionTimes
+  /** Where links to it lead, without a slash at the end; null where it is off. */
+  linkBase(): string | null
 }
 
 /** A message that a test key sent, as the inbox page shows it. */

@@ -1,3 +1,4 @@
+import { triesKeptMs } from '../domain/account/tries.ts'
 import { auditHead, cutAudit } from '../domain/audit.ts'
 import { spendingKeptMs } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, rememberedMs } from '../domain/delivery/suppression.ts'
@@ -105,6 +106,8 @@ function rowSweep(
       figuresBefore: spans.map(({ spanMs, keptMs }) => ({ spanMs, before: now - keptMs })),
       refusalsBefore: now - refusalWindowMs,
       spendingBefore: now - spendingKeptMs,
+      accountsBefore: now - retention.auditMs,
+      triesBefore: now - triesKeptMs,
       limitsAfter: cursor.limitsAfter,
       limit: batchRows,
     })

@@ -45,6 +45,9 @@ export function createKeyring(first: Keyset, random: Random): LiveKeyring {
     limitIndex: (scope, value) => index(keyset.limitIndex, `${scope}\0${value}`),
     secretKeyIndex: (secretKey) => index(keyset.secretKeyIndex, secretKey),
     fingerprint: (appId, text) => hmac(keyset.fingerprint, `${appId}\0${text}`),
+    // No app has such an id, so that no fingerprint of a body is the hash of a token.
+    tokenHash: (kind, token) => hmac(keyset.fingerprint, `token\0${kind}\0${token}`),
+    passwordKey: () => hmac(keyset.fingerprint, 'password'),
     auditMac: (previous, text) => auditMac(keyset, previous, text),
     newDataKey: (appId) => wrapDataKeys(keyset, appId, { current: random.bytes(32), former: [] }),
     seal: (appId, key, place, text) => {

@@ -7,7 +7,12 @@ import { codeOf } from '../keys/key-file.ts'
 import { type DataDirectory, dataDirectory } from './data-directory.ts'
 
 /** The answer of a running server to `otpmint doctor`: settings without secrets, and findings. */
-export type ServerReport = { settings: Settings; findings: Finding[] }
+export type ServerReport = {
+  settings: Settings
+  findings: Finding[]
+  /** Where the dashboard is reached; null where it is off. */
+  dashboardUrl: string | null
+}
 
 export type Control = { close(): Promise<void> }
 
@@ -87,7 +92,8 @@ export async function askServer(dataDir: string): Promise<ServerReport | null> {
     if (!answer.ok) return null
     const said = (await answer.json()) as Partial<ServerReport> | null
     if (typeof said?.settings !== 'object' || !Array.isArray(said.findings)) return null
-    return { settings: said.settings, findings: said.findings }
+    const { settings, findings, dashboardUrl = null } = said
+    return { settings, findings, dashboardUrl }
   } catch {
     return null
   }

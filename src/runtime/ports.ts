@@ -5,6 +5,7 @@ import { createPhones } from '../channels/phones.ts'
 import { createBots } from '../channels/telegram/bots.ts'
 import type { Settings } from '../config/load.ts'
 import { dkimPairs } from '../keys/dkim-pair.ts'
+import { createPasswords } from '../keys/passwords.ts'
 import { pem } from '../keys/pem.ts'
 import { templating } from '../messages/templating.ts'
 import { systemRandom, systemTimers } from '../system.ts'
@@ -32,5 +33,6 @@ export function portsOf(settings: Settings, own: Own): OpenPorts {
     dkimPairs,
     bots: createBots({ httpOut, timers: systemTimers }),
     templating,
+    passwords: createPasswords({ keyring: own.keyring, random: systemRandom }),
   }
 }

@@ -78,7 +78,7 @@ test('SIGHUP also removes the temporary directory', async () => {
   cleanups.push(remove)
   const main = join(import.meta.dir, '../../src/main.ts')
   const server = Bun.spawn([process.execPath, main, 'serve', '--dev', '--port', '0'], {
-    env: { TMPDIR: path, OTPMINT_METRICS_LISTEN: 'off' },
+    env: { TMPDIR: path, OTPMINT_METRICS_LISTEN: 'off', OTPMINT_DASHBOARD_LISTEN: 'off' },
     stdout: 'ignore',
     stderr: 'pipe',
   })

@@ -46,7 +46,7 @@ export function terminal(given: Given = {}) {
     err: (text) => {
       errors += text
     },
-    env: { OTPMINT_METRICS_LISTEN: 'off', ...env },
+    env: { OTPMINT_METRICS_LISTEN: 'off', OTPMINT_DASHBOARD_LISTEN: '127.0.0.1:0', ...env },
     pid: 4242,
     terminal: { input: isTerminal, output: isTerminal, errors: isTerminal },
     readInput: async () => input,

@@ -49,6 +49,12 @@ describe('settings', () => {
       egressAllow: [],
       connectionsMax: 500,
       metricsListen: { host: '127.0.0.1', port: 9464 },
+      dashboard: {
+        listen: { host: '127.0.0.1', port: 5001 },
+        url: null,
+        idleMinutes: 30,
+        sessionHours: 12,
+      },
       logLevel: 'info',
       shutdownSeconds: 10,
       domain: defaultSettings,

@@ -219,6 +219,8 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       figuresBefore: [],
       refusalsBefore: now - dayMs,
       spendingBefore: now - 2 * dayMs,
+      accountsBefore: 0,
+      triesBefore: 0,
       limitsAfter,
       limit: 100,
     })

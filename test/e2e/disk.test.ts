@@ -217,7 +217,12 @@ test('a first start without room for a database fails with that reason', async (
 
 test('a data directory on a read-only disk is refused at the start, with the reason', async () => {
   const dataDir = join(folder, 'read-only')
-  const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' }
+  const env = {
+    OTPMINT_DATA_DIR: dataDir,
+    OTPMINT_PORT: '0',
+    OTPMINT_METRICS_LISTEN: 'off',
+    OTPMINT_DASHBOARD_LISTEN: 'off',
+  }
   const served = await start(['serve'], env)
   await served.stop()
   const script = `mount --bind ${dataDir} ${dataDir} && mount -o remount,bind,ro ${dataDir} && "$@"`

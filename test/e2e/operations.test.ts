@@ -188,7 +188,12 @@ test('a first start that is killed at any moment leaves a directory that starts'
     const dataDir = join(folder, `first-${round}`)
     mkdirSync(dataDir)
     const child = Bun.spawn([executable(), 'serve'], {
-      env: { OTPMINT_DATA_DIR: dataDir, OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' },
+      env: {
+        OTPMINT_DATA_DIR: dataDir,
+        OTPMINT_PORT: '0',
+        OTPMINT_METRICS_LISTEN: 'off',
+        OTPMINT_DASHBOARD_LISTEN: 'off',
+      },
       stdio: ['ignore', 'ignore', 'ignore'],
     })
     await Bun.sleep(random(80))

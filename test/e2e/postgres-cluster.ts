@@ -19,6 +19,7 @@ export function cluster(folder: string) {
       OTPMINT_DATA_DIR: join(folder, `node${++count}`),
       OTPMINT_PORT: '0',
       OTPMINT_METRICS_LISTEN: 'off',
+      OTPMINT_DASHBOARD_LISTEN: '127.0.0.1:0',
       ...more,
     }),
   }

@@ -72,6 +72,12 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
       trustedProxies: [],
       ...options.http,
     },
+    dashboard: {
+      url: null,
+      isLocal: true,
+      times: { idleMs: 1_800_000, lifeMs: 43_200_000 },
+      linkBase: () => 'http://127.0.0.1:5001',
+    },
     ready: async () => true,
     stopping: () => false,
     testDelivery: async () => ({ status: 'sent', detail: '250 ok', steps: [] }),

@@ -29,7 +29,7 @@ test('a clean copy is built and started by the commands of the README', async ()
   const { PATH = '', HOME = '' } = process.env
   const server = Bun.spawn(['sh', '-c', `exec ${quick} --port 0`], {
     cwd: copy,
-    env: { PATH, HOME, OTPMINT_METRICS_LISTEN: 'off' },
+    env: { PATH, HOME, OTPMINT_METRICS_LISTEN: 'off', OTPMINT_DASHBOARD_LISTEN: 'off' },
     stdout: 'ignore',
     stderr: Bun.file(join(copy, 'said')),
   })

@@ -53,7 +53,11 @@ test('the image holds the executable, its libraries and three small files', () =
 
 test('the image serves, is healthy and stops, read-only and as an unprivileged user', async () => {
   const port = freePort()
-  const story = await inImage({ OTPMINT_PORT: `${port}`, OTPMINT_METRICS_LISTEN: '127.0.0.1:0' })
+  const story = await inImage({
+    OTPMINT_PORT: `${port}`,
+    OTPMINT_METRICS_LISTEN: '127.0.0.1:0',
+    OTPMINT_DASHBOARD_LISTEN: 'off',
+  })
 
   expect(story).toContain('step version exited 0')
   expect(story).toMatch(/"event":"listening"/)
@@ -67,6 +71,7 @@ test('the image serves, is healthy and stops, read-only and as an unprivileged u
 test('a passphrase works in the image with and without a place for the native argon2', async () => {
   const settings = {
     OTPMINT_METRICS_LISTEN: '127.0.0.1:0',
+    OTPMINT_DASHBOARD_LISTEN: 'off',
     OTPMINT_MASTER_KEY: 'passphrase:correct horse battery staple',
   }
   for (const temporary of ['none', 'exec', 'noexec']) {

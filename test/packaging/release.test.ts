@@ -29,6 +29,7 @@ function start(architecture: string, ...args: string[]) {
     env: {
       OTPMINT_PORT: '0',
       OTPMINT_METRICS_LISTEN: '127.0.0.1:0',
+      OTPMINT_DASHBOARD_LISTEN: 'off',
       OTPMINT_DATA_DIR: join(directory, `data-${architecture}`),
       // Asks for the embedded argon2, the one native part beside the runtime.
       OTPMINT_MASTER_KEY: 'passphrase:correct horse battery staple',

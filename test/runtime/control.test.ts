@@ -31,6 +31,7 @@ function listen(dataDir: string, runtimeDirectory: string | null = null) {
   const report = async (): Promise<ServerReport> => ({
     settings: redactedSettings({ ...settings(dataDir), adminToken: token }),
     findings: [finding],
+    dashboardUrl: null,
   })
   const control = listenForControl(directory, {
     ...{ runtimeDirectory, log, report },

@@ -14,6 +14,7 @@ export function scratch(name: string) {
       OTPMINT_DATA_DIR: dataDir,
       OTPMINT_PORT: '0',
       OTPMINT_METRICS_LISTEN: 'off',
+      OTPMINT_DASHBOARD_LISTEN: 'off',
       ...environment,
     })
   return { root, newPath, settings, remove: () => rmSync(root, { recursive: true, force: true }) }

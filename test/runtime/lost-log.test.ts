@@ -20,6 +20,7 @@ async function serve(stdout: number) {
       OTPMINT_DATA_DIR: newPath(),
       OTPMINT_PORT: String(port),
       OTPMINT_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
+      OTPMINT_DASHBOARD_LISTEN: 'off',
       OTPMINT_LOG_LEVEL: 'debug',
     },
   })
@@ -125,6 +126,7 @@ test('SIGHUP ends a server like SIGTERM, and not one that was started with nohup
         OTPMINT_DATA_DIR: newPath(),
         OTPMINT_PORT: '0',
         OTPMINT_METRICS_LISTEN: 'off',
+        OTPMINT_DASHBOARD_LISTEN: 'off',
       },
       stderr: 'ignore',
     })
@@ -152,7 +154,12 @@ test('SIGHUP ends a server like SIGTERM, and not one that was started with nohup
 test('a start warns of a low limit on open files', async () => {
   const command = ['sh', '-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, main, 'serve']
   const server = Bun.spawn(command, {
-    env: { OTPMINT_DATA_DIR: newPath(), OTPMINT_PORT: '0', OTPMINT_METRICS_LISTEN: 'off' },
+    env: {
+      OTPMINT_DATA_DIR: newPath(),
+      OTPMINT_PORT: '0',
+      OTPMINT_METRICS_LISTEN: 'off',
+      OTPMINT_DASHBOARD_LISTEN: 'off',
+    },
   })
   let said = ''
   const decoder = new TextDecoder()

@@ -10,6 +10,7 @@ const settings = loadSettings({
   OTPMINT_DATA_DIR: dataDir,
   OTPMINT_PORT: '0',
   OTPMINT_METRICS_LISTEN: 'off',
+  OTPMINT_DASHBOARD_LISTEN: 'off',
 })
 
 const steps: Record<string, () => Promise<unknown>> = {

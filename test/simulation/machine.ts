@@ -22,11 +22,13 @@ import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { loadKeyset } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
+import { createPasswords } from '../../src/keys/passwords.ts'
 import { pem } from '../../src/keys/pem.ts'
 import { followRotation } from '../../src/keys/rotate.ts'
 import { templating } from '../../src/messages/templating.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { systemRandom } from '../../src/system.ts'
 import { recordingBots } from '../support/bots.ts'
 import { dnsOf } from '../support/dns.ts'
 import { verificationsKeptMs } from './ledger.ts'
@@ -63,7 +65,10 @@ export async function startMachine(parts: MachineParts) {
   const phones = createPhones()
   const doors = { egress, dns: dnsOf(), mayReach: () => true, dkimPairs }
   const bots = recordingBots()
-  const own = { clock, timers, random, keyring, pem, phones, templating, bots, settings, node }
+  const passwords = createPasswords({ keyring, random: systemRandom })
+  const own = {
+    ...{ clock, timers, random, keyring, pem, phones, templating, passwords, bots, settings, node },
+  }
   const base = { ...store, ...doors, ...own }
   const metrics = createMetrics()
   const inbox = createInboxChannel(base)
@@ -99,6 +104,12 @@ export async function startMachine(parts: MachineParts) {
     learned: { of: () => null },
     inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
     http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },
+    dashboard: {
+      url: null,
+      isLocal: true,
+      times: { idleMs: 1_800_000, lifeMs: 43_200_000 },
+      linkBase: () => null,
+    },
     ready: async () => true,
     stopping: () => state.isStopping,
     testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),

@@ -334,6 +334,8 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     figuresBefore: [],
     refusalsBefore: 0,
     spendingBefore: 0,
+    accountsBefore: 0,
+    triesBefore: 0,
     limitsAfter: new Uint8Array(0),
     limit: 100,
     ...change,

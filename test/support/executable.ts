@@ -20,6 +20,7 @@ export type Server = {
   /** Sends SIGKILL. */
   kill(): Promise<void>
   metricsUrl(): string
+  dashboardUrl(): string
 }
 
 export type Ran = { exitCode: number; stdout: string; stderr: string }
@@ -88,6 +89,7 @@ export async function start(
     env: clean({
       OTPMINT_PORT: '0',
       OTPMINT_METRICS_LISTEN: 'off',
+      OTPMINT_DASHBOARD_LISTEN: '127.0.0.1:0',
       ...(await withStoryStore(env)),
     }),
     stdin: 'ignore',
@@ -127,6 +129,7 @@ export async function start(
       await ended()
     },
     metricsUrl: () => lineOf('metrics_listening')?.url ?? '',
+    dashboardUrl: () => lineOf('dashboard_listening')?.url ?? '',
   }
 }
 

@@ -11,6 +11,7 @@ import { type DomainSettings, defaultSettings } from '../../src/domain/settings.
 import { dkimPairs } from '../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
+import { createPasswords } from '../../src/keys/passwords.ts'
 import { pem } from '../../src/keys/pem.ts'
 import { templating } from '../../src/messages/templating.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
@@ -107,6 +108,7 @@ export async function world(
     dkimPairs,
     templating,
     bots,
+    passwords: createPasswords({ keyring, random: systemRandom }),
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })

@@ -25,6 +25,7 @@ export const limitNames = [
   'page_checks',
   'page_sends',
   'server_logins',
+  'sign_in',
 ] as const
 export type LimitName = (typeof limitNames)[number]
 

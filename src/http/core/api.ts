@@ -33,7 +33,19 @@ export type Authentication<Who> = {
   /** The OpenAPI security requirements, as alternatives; an empty one needs no credential. */
   security: Record<string, string[]>[]
   /** With `confirm` it goes by memory: that is called before a refusal is answered. */
-  identify(guard: Guard, context: Context): Promise<Who & { confirm?(): Promise<unknown> }>
+  identify(
+    guard: Guard,
+    context: Context,
+    asked: Asked,
+  ): Promise<Who & { confirm?(): Promise<unknown> }>
+}
+
+/** What a call asks for, as far as it decides who may make it. */
+export type Asked = {
+  /** It changes nothing. */
+  reads: boolean
+  /** It makes or changes secrets, or removes an app or an account. */
+  sensitive: boolean
 }
 
 /** The answer of a handler; the pipeline adds the common headers. */

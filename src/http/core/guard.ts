@@ -1,17 +1,22 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { SignedIn } from '../../domain/account/session.ts'
 import { authenticate, hashKey, type KeyHolder, recall } from '../../domain/app/api-key.ts'
 import type { KeyMode } from '../../domain/app/app.ts'
 import type { Actor } from '../../domain/audit.ts'
 import { Problem } from '../../domain/problem.ts'
 import { type Mode, modes } from '../../domain/verification/verification.ts'
 import type { HttpPorts } from '../ports.ts'
-import type { Context } from './api.ts'
+import type { Asked, Context } from './api.ts'
 import type { CredentialLimit } from './credential-limit.ts'
 
 export type Caller = KeyHolder<Mode>
 
 /** What callers are authenticated with, and the limit of failures. */
-export type Guard = CredentialLimit & Pick<HttpPorts, 'apps' | 'adminTokenHash'>
+export type Guard = CredentialLimit &
+  Pick<HttpPorts, 'apps' | 'adminTokenHash'> & {
+    /** Who has the session of this request; only on the listener of the dashboard. */
+    person?: (context: Context, asked: Asked) => Promise<{ actor: Actor; signedIn: SignedIn }>
+  }
 
 /** The app by a generated key; a valid one is never limited. Throws `unauthorized`, `rate_limited`. */
 export function appOf(guard: Guard, context: Context): Promise<Caller> {
@@ -59,11 +64,14 @@ async function holderOf<Of extends KeyMode>(
   throw new Problem('unauthorized')
 }
 
-/** The admin by the admin token. Throws `unauthorized`, `rate_limited`. */
+/** The admin by the admin token, or a person by a session. Throws `unauthorized`, `rate_limited`. */
 export async function adminOf(
-  { judge, adminTokenHash }: Guard,
-  { request, client, requestId }: Context,
+  { judge, adminTokenHash, person }: Guard,
+  context: Context,
+  asked: Asked,
 ): Promise<{ actor: Actor }> {
+  if (person) return person(context, asked)
+  const { request, client, requestId } = context
   const token = bearerToken(request)
   if (token === null) throw new Problem('unauthorized')
   const isRight = await judge(client(), token, async () => {

@@ -1,11 +1,12 @@
-import { Problem } from '../../domain/problem.ts'
+import type { Problem } from '../../domain/problem.ts'
 import type { Api, Context, Reply } from './api.ts'
 import type { ClientAddress } from './client-ip.ts'
-import { hostOf, isLoopbackHost } from './host.ts'
 import { originOf, toProblem } from './problems.ts'
 import type { Route, RoutePorts } from './route.ts'
 
 type Edges = {
+  /** Refuses a request before it is read: of another host, or of another page. */
+  admit(request: Request): void
   clientOf(request: Request): ClientAddress
   setPatience(request: Request, seconds: number): void
 }
@@ -39,7 +40,10 @@ export const noContent: Reply = { status: 204, type: '', body: null }
  * Handles what every answer has, whether success, refusal or bug: a request id, the check of the
  * host name, the common headers, a count, a line in the log.
  */
-export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edges): Pipeline {
+export function createPipeline(
+  ports: RoutePorts,
+  { admit, clientOf, setPatience }: Edges,
+): Pipeline {
   const { log, metrics, random, http, timers } = ports
   const isProxyUnknown = http.trustedProxies.length === 0
 
@@ -58,7 +62,7 @@ export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edg
     let problem: Problem | null = null
     let reply: Reply
     try {
-      refuseForeignHost(request)
+      admit(request)
       const entering = api.isLocal ? null : ports.enter?.()
       if (entering) await entering
       reply = await answer({ request, requestId, client, patience })
@@ -78,19 +82,6 @@ export function createPipeline(ports: RoutePorts, { clientOf, setPatience }: Edg
     if (problem?.extra.limit) metrics.count('otpmint_limited_total', problem.extra.limit)
     observe(about, reply.status, problem, client, timers.monotonic() - startedAt)
     return toResponse(reply, requestId)
-  }
-
-  /** In developer mode names of this machine only, so that no foreign page reads the inbox. */
-  function refuseForeignHost(request: Request): void {
-    if (request.headers.get('host')?.includes(',')) {
-      throw new Problem('misdirected_request', { detail: 'The request names two hosts' })
-    }
-    if (!http.developerMode) return
-    const host = hostOf(request)
-    if (host === null || !isLoopbackHost(host)) {
-      const detail = 'Developer mode answers to localhost only'
-      throw new Problem('misdirected_request', { detail })
-    }
   }
 
   function observe(

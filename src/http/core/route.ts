@@ -44,6 +44,8 @@ export type Operation<Body extends TSchema = TSchema, Query extends TSchema = TS
   reads?: true
   /** Set for assets of pages, which are not in OpenAPI. */
   hidden?: true
+  /** Set where secrets are made or changed, so that a person is asked for the password again. */
+  sensitive?: true
 }
 
 export type Answer = {
@@ -109,9 +111,11 @@ export function routesOf<Callers extends object>(api: Api<Callers>) {
     const checkBody = body && createChecker(body)
     const readQuery = query && createQueryReader(query)
     const who = api.authenticate[caller]
+    const { reads = method === 'GET', sensitive = false } = operation
+    const asked = { reads, sensitive }
 
     async function answer(ports: RoutePorts, context: Context, params: Record<string, string>) {
-      const identified = await who.identify(ports.guard, context)
+      const identified = await who.identify(ports.guard, context, asked)
       try {
         return await answerTo(identified, { ports, context, params })
       } catch (error) {

@@ -11,9 +11,9 @@ export type Registrar = { admin: Actor | null }
 
 const registrar: Authentication<Registrar> = {
   security: [{ adminToken: [] }, {}],
-  identify: async (guard, context) => {
+  identify: async (guard, context, asked) => {
     const isAnonymous = bearerToken(context.request) === null
-    return { admin: isAnonymous ? null : (await adminOf(guard, context)).actor }
+    return { admin: isAnonymous ? null : (await adminOf(guard, context, asked)).actor }
   },
 }
 

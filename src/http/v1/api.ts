@@ -39,6 +39,7 @@ export const v1: Api<Callers> = {
     { name: 'Webhooks', description: 'For the admin: URLs that are told what happens in an app.' },
     { name: 'Inbound', description: 'For mail servers, with an inbound key, and for gateways.' },
     { name: 'Messages', description: 'For the admin: what an app’s messages say and show.' },
+    { name: 'Accounts', description: 'For the admin: people who may use the dashboard.' },
     { name: 'Records', description: 'For the admin: counts, events, alarms, audit.' },
   ],
   owns: (path) => path === '/v1' || path.startsWith('/v1/'),

@@ -1,4 +1,5 @@
 import { type Route, routesOf } from '../core/route.ts'
+import * as accounts from './accounts.ts'
 import { v1 } from './api.ts'
 import * as appVerifications from './app-verifications.ts'
 import * as apps from './apps.ts'
@@ -8,6 +9,7 @@ import * as endpoints from './endpoints.ts'
 import * as fields from './fields.ts'
 import * as inbound from './inbound.ts'
 import * as keys from './keys.ts'
+import * as accountDocs from './operations/accounts.ts'
 import * as appVerificationDocs from './operations/app-verifications.ts'
 import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
@@ -265,6 +267,20 @@ export const v1Routes: Route[] = [
     'admin',
     templateDocs.previewTemplate,
     templates.preview,
+  ),
+
+  route('GET', '/v1/accounts', 'admin', accountDocs.listAccounts, accounts.list),
+  route('POST', '/v1/accounts', 'admin', accountDocs.inviteAccount, accounts.invite),
+  route('PATCH', '/v1/accounts/:id', 'admin', accountDocs.updateAccount, accounts.update),
+  route('DELETE', '/v1/accounts/:id', 'admin', accountDocs.removeAccount, accounts.remove),
+  route('POST', '/v1/accounts/:id/link', 'admin', accountDocs.linkAccount, accounts.link),
+  route('GET', '/v1/accounts/:id/sessions', 'admin', accountDocs.listSessions, accounts.sessions),
+  route(
+    'DELETE',
+    '/v1/accounts/:id/sessions/:session_id',
+    'admin',
+    accountDocs.endSession,
+    accounts.endSession,
   ),
 
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),

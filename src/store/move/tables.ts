@@ -56,6 +56,10 @@ export const tables: Table[] = [
   { name: 'alarms', key: ['id'], counter: 'id' },
   // By the delivery, because a message that is written again replaces the one with another id.
   { name: 'inbox', key: ['delivery_id'], counter: 'id' },
+  { name: 'accounts', key: ['id'] },
+  { name: 'sessions', key: ['id'] },
+  { name: 'links', key: ['token_hash'] },
+  { name: 'sign_ins', key: ['key'] },
   { name: 'audit', key: ['id'] },
   { name: 'audit_state', key: ['only'], renamed: { only: 'single' } },
   {

@@ -1,6 +1,7 @@
 import type { SQL } from 'bun'
 import type { Random, Timers } from '../../domain/ports.ts'
 import type { Stores } from '../../domain/stores.ts'
+import { createAccountStore } from './accounts.ts'
 import { type AlarmRows, createAlarmRows, createAlarmStore } from './alarms.ts'
 import { createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
@@ -79,6 +80,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     bindings: createBindingStore({ ...parts, audit }),
     pages: createPageStore(parts),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
+    accounts: createAccountStore({ ...parts, audit }),
     templates: createTemplateStore(parts),
     limits: createLimitStore(parts),
     events: createEventStore(parts, addEvents),

@@ -127,6 +127,11 @@ function plain(command: SweepCommand): [statement: string, before: number][] {
     [remove('alarms', 'until'), eventsBefore],
     [removeOldest('inbox', 'at'), now - inboxKeptMs],
     [remove('nodes', 'seen_at'), now - nodesKeptMs],
+    // At the end of a session and of a link, as the domain has it.
+    [remove('sessions', 'expires_at'), now + 1],
+    [remove('links', 'expires_at'), now + 1],
+    [remove('sign_ins', 'at'), command.triesBefore],
+    [remove('accounts', 'removed_at'), command.accountsBefore],
   ]
 }
 

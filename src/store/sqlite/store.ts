@@ -1,6 +1,7 @@
 import type { Timers } from '../../domain/ports.ts'
 import { Problem } from '../../domain/problem.ts'
 import type { Stores } from '../../domain/stores.ts'
+import { createAccountStore } from './accounts.ts'
 import { type AlarmRows, createAlarmRows, createAlarmStore } from './alarms.ts'
 import { createAppCache, createAppStore } from './apps.ts'
 import { createAuditChain, createAuditStore } from './audit.ts'
@@ -79,6 +80,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     pages: createPageStore(parts),
     webhooks: createWebhookStore({ ...parts, alarms, cache, tell }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
+    accounts: createAccountStore({ ...parts, audit }),
     templates: createTemplateStore(parts),
     limits: createLimitStore(parts, limits),
     events: createEventStore(parts, addEvent),

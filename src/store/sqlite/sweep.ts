@@ -62,6 +62,10 @@ export function createSweep(
       steps.alarms.run(events),
       steps.inbox.run({ before: now - inboxKeptMs, limit }),
       steps.nodes.run({ before: now - nodesKeptMs, limit }),
+      steps.sessions.run({ before: now, limit }),
+      steps.links.run({ before: now, limit }),
+      steps.signIns.run({ before: command.triesBefore, limit }),
+      steps.accounts.run({ before: command.accountsBefore, limit }),
     ].reduce((sum, { changes }) => sum + changes, limits.rows)
     shrink(database, limit)
     return { rows, limitsAfter: limits.after }
@@ -171,6 +175,18 @@ function prepareSteps(database: Database) {
     bots: prepare(`
       delete from bots where (app_id, bot) in (
         select app_id, bot from bots where at < $before limit $limit)`),
+    sessions: prepare(`
+      delete from sessions where id in (
+        select id from sessions where expires_at <= $before limit $limit)`),
+    links: prepare(`
+      delete from links where token_hash in (
+        select token_hash from links where expires_at <= $before limit $limit)`),
+    signIns: prepare(`
+      delete from sign_ins where key in (
+        select key from sign_ins where at < $before limit $limit)`),
+    accounts: prepare(`
+      delete from accounts where id in (
+        select id from accounts where removed_at < $before limit $limit)`),
     endpointMinutes: prepare(`
       delete from endpoint_minutes where (app_id, endpoint_id, minute) in (
         select app_id, endpoint_id, minute from endpoint_minutes

@@ -12,10 +12,12 @@ import { createSender, type Sender } from '../../../src/jobs/sender/sender.ts'
 import { dkimPairs } from '../../../src/keys/dkim-pair.ts'
 import { createKeyring } from '../../../src/keys/keyring.ts'
 import { firstKeyset } from '../../../src/keys/keyset.ts'
+import { createPasswords } from '../../../src/keys/passwords.ts'
 import { pem } from '../../../src/keys/pem.ts'
 import { templating } from '../../../src/messages/templating.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { openSqliteStore } from '../../../src/store/sqlite/store.ts'
+import { systemRandom } from '../../../src/system.ts'
 import { recordingBots } from '../../support/bots.ts'
 import { dnsOf } from '../../support/dns.ts'
 import { noHttpOut } from '../../support/http.ts'
@@ -90,6 +92,7 @@ export async function openStage(options: Options = {}): Promise<Stage> {
     phones: createPhones(),
     learned: { of: () => null },
     templating,
+    passwords: createPasswords({ keyring, random: systemRandom }),
     bots: recordingBots(),
     settings,
     node: 'a',

@@ -30,10 +30,12 @@ const sets: Record<string, Value[]> = {
   'audit_state.only': [1],
   'figures_state.id': [1],
   mode: ['live', 'test'],
+  role: ['admin', 'viewer'],
 }
 const ranges: Record<string, [number, number]> = {
   test_events: [0, 1],
   ambiguous: [0, 1],
+  password_is_long: [0, 1],
   code_length: [6, 13],
   attempts_spent: [0, 5],
   attempts_max: [5, 9],
@@ -88,6 +90,10 @@ export function insertRow(database: Database, table: string, index: number): voi
     const isWaiting = index % 3 === 0
     values[place('status')] = isWaiting ? 'waiting' : 'dead'
     values[place('due_at')] = isWaiting ? index : null
+  }
+  if (table === 'accounts' && index % 3 === 1) values.fill(null, 5, 9)
+  if (table === 'sessions' || table === 'links') {
+    values[columns.findIndex(({ name }) => name === 'account_id')] = `accounts-id-${index}`
   }
   database
     .query(`insert into ${table} values (${columns.map(() => '?').join(', ')})`)

@@ -87,6 +87,7 @@ export const createApp = {
     },
   },
   problems: ['invalid_request'],
+  sensitive: true,
 } satisfies Operation
 
 export const listApps = {
@@ -138,6 +139,7 @@ export const deleteApp = {
   params,
   answers: { 204: { description: 'Deleted.' } },
   problems: ['app_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const createKey = {
@@ -157,6 +159,7 @@ export const createKey = {
     },
   },
   problems: ['invalid_request', 'app_not_found', 'too_many_keys'],
+  sensitive: true,
 } satisfies Operation
 
 export const revokeKey = {
@@ -166,6 +169,7 @@ export const revokeKey = {
   params: keyParams,
   answers: { 204: { description: 'Revoked.' } },
   problems: ['key_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const listEndpoints = {
@@ -194,6 +198,7 @@ export const addEndpoint = {
   example: { channel: 'email', email: { ...email, password: 'the mailbox password' } },
   answers: { 201: { description: 'Added.', schema: endpointSchema, example: exampleEndpoint } },
   problems: ['invalid_request', 'app_not_found', 'too_many_endpoints'],
+  sensitive: true,
 } satisfies Operation
 
 export const updateEndpoint = {
@@ -207,6 +212,7 @@ export const updateEndpoint = {
   example: { rank: 1 },
   answers: { 200: { description: 'Changed.', schema: endpointSchema, example: exampleEndpoint } },
   problems: ['invalid_request', 'app_not_found', 'endpoint_not_found', 'secret_required'],
+  sensitive: true,
 } satisfies Operation
 
 export const rotateEndpoint = {
@@ -231,6 +237,7 @@ export const rotateEndpoint = {
     },
   },
   problems: ['invalid_request', 'app_not_found', 'endpoint_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const removeEndpoint = {
@@ -240,6 +247,7 @@ export const removeEndpoint = {
   params: endpointParams,
   answers: { 204: { description: 'Removed.' } },
   problems: ['app_not_found', 'endpoint_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const testDelivery = {

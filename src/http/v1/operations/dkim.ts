@@ -39,6 +39,7 @@ export const addDkimKey = {
   example: { domain: 'example.com' },
   answers: { 201: { description: 'Added.', schema: dkimKeySchema, example } },
   problems: ['invalid_request', 'app_not_found', 'too_many_dkim_keys'],
+  sensitive: true,
 } satisfies Operation
 
 export const listDkimKeys = {
@@ -105,4 +106,5 @@ export const removeDkimKey = {
   params: keyParams,
   answers: { 204: { description: 'Removed.' } },
   problems: ['app_not_found', 'dkim_key_not_found'],
+  sensitive: true,
 } satisfies Operation

@@ -136,6 +136,7 @@ export const previewTemplate = {
     },
   },
   problems: ['invalid_request', 'app_not_found', 'template_not_found'],
+  reads: true,
 } satisfies Operation
 
 export const getBrand = {

@@ -53,6 +53,7 @@ export const addWebhook = {
     201: { description: 'Added.', schema: webhookSchema, example: { ...example, secret } },
   },
   problems: ['invalid_request', 'app_not_found', 'too_many_webhooks'],
+  sensitive: true,
 } satisfies Operation
 
 export const updateWebhook = {
@@ -67,6 +68,7 @@ export const updateWebhook = {
   example: { enabled: true },
   answers: { 200: { description: 'Changed.', schema: webhookSchema, example } },
   problems: ['invalid_request', 'app_not_found', 'webhook_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const removeWebhook = {
@@ -76,6 +78,7 @@ export const removeWebhook = {
   params: webhookParams,
   answers: { 204: { description: 'Removed.' } },
   problems: ['app_not_found', 'webhook_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const testWebhook = {
@@ -110,6 +113,7 @@ export const rotateWebhookSecret = {
     },
   },
   problems: ['invalid_request', 'app_not_found', 'webhook_not_found'],
+  sensitive: true,
 } satisfies Operation
 
 export const listMessages = {

@@ -564,3 +564,50 @@ create table audit_state (
   cut_at bigint not null,
   seal bytea not null
 );
+
+create table accounts (
+  id text collate "C" primary key,
+  name text collate "C" not null,
+  role text not null check (role in ('admin', 'viewer')),
+  password_hash text,
+  password_is_long boolean not null,
+  second_step_key_id text collate "C",
+  second_step_key bytea,
+  second_step_sealed bytea,
+  second_step_used bigint,
+  created_at bigint not null,
+  signed_in_at bigint,
+  removed_at bigint,
+  check ((second_step_sealed is null) = (second_step_key is null))
+);
+create index accounts_by_removal on accounts (removed_at) where removed_at is not null;
+
+create table sessions (
+  id text collate "C" primary key,
+  account_id text collate "C" not null references accounts (id) on delete cascade,
+  token_hash bytea not null unique check (length(token_hash) = 32),
+  created_at bigint not null,
+  seen_at bigint not null,
+  expires_at bigint not null,
+  confirmed_until bigint not null,
+  client text not null,
+  browser text not null
+);
+create index sessions_by_account on sessions (account_id, created_at);
+create index sessions_by_end on sessions (expires_at);
+
+create table links (
+  token_hash bytea primary key check (length(token_hash) = 32),
+  account_id text collate "C" references accounts (id) on delete cascade,
+  created_at bigint not null,
+  expires_at bigint not null
+);
+create index links_by_account on links (account_id) where account_id is not null;
+create index links_by_end on links (expires_at);
+
+create table sign_ins (
+  key bytea primary key,
+  count bigint not null,
+  at bigint not null
+);
+create index sign_ins_by_age on sign_ins (at);

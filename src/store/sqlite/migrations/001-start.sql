@@ -542,3 +542,59 @@ create table audit_state (
   cut_at integer not null,
   seal blob not null
 ) strict;
+
+-- People who use the dashboard. Removed ones stay while audit records name them.
+create table accounts (
+  id text primary key,
+  name text not null,
+  role text not null check (role in ('admin', 'viewer')),
+  -- Argon2id; null for a person who was invited.
+  password_hash text,
+  -- Whether the password suffices without a second step.
+  password_is_long integer not null check (password_is_long in (0, 1)),
+  -- A secret for time-based codes, sealed with a data key of its own.
+  second_step_key_id text,
+  second_step_key blob,
+  second_step_sealed blob,
+  -- The time step of the last code that was used.
+  second_step_used integer,
+  created_at integer not null,
+  signed_in_at integer,
+  removed_at integer,
+  check ((second_step_sealed is null) = (second_step_key is null))
+) strict, without rowid;
+create index accounts_by_removal on accounts (removed_at) where removed_at is not null;
+
+-- Browsers that are signed in.
+create table sessions (
+  id text primary key,
+  account_id text not null references accounts (id) on delete cascade,
+  -- Keyed hash of the token in the cookie.
+  token_hash blob not null unique check (length(token_hash) = 32),
+  created_at integer not null,
+  seen_at integer not null,
+  expires_at integer not null,
+  confirmed_until integer not null,
+  client text not null,
+  browser text not null
+) strict, without rowid;
+create index sessions_by_account on sessions (account_id, created_at);
+create index sessions_by_end on sessions (expires_at);
+
+-- One-time links to a new password; `account_id` is null for one that makes an account.
+create table links (
+  token_hash blob primary key check (length(token_hash) = 32),
+  account_id text references accounts (id) on delete cascade,
+  created_at integer not null,
+  expires_at integer not null
+) strict, without rowid;
+create index links_by_account on links (account_id) where account_id is not null;
+create index links_by_end on links (expires_at);
+
+-- Failures to sign in, by keyed hashes of names and addresses.
+create table sign_ins (
+  key blob primary key,
+  count integer not null,
+  at integer not null
+) strict, without rowid;
+create index sign_ins_by_age on sign_ins (at);
