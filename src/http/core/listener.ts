@@ -27,7 +27,10 @@ export type Served = {
  * Elysia's body parser tests one character of the content type, its validation echoes input, and its
  * hooks run before authentication.
  */
-export function createListener(ports: HttpPorts, { apis, routes, admit, pageBase, person }: Served) {
+export function createListener(
+  ports: HttpPorts,
+  { apis, routes, admit, pageBase, person }: Served,
+) {
   const server = new Elysia({ normalize: false, serve: serveOptions })
   const peer =
     ports.peerAddress ?? ((request) => server.server?.requestIP(request)?.address ?? null)

@@ -75,11 +75,11 @@ async function applyChanges(context: Context, { keys }: Changes): Promise<void> 
   })
   await place.inTransaction(async () => {
     for (const { shape, wanted, rows } of changed.toReversed()) {
-      // Removing an app removes all that refers to it.
-      await postgres.removeKeys(shape, shape.name === 'apps' ? gone(shape, wanted, rows) : wanted)
+      // Removing an app or an account removes all that refers to it.
+      await postgres.removeKeys(shape, shape.isReferred ? gone(shape, wanted, rows) : wanted)
     }
     for (const { shape, rows } of changed) {
-      await (shape.name === 'apps' ? postgres.put(shape, rows) : postgres.add(shape, rows))
+      await (shape.isReferred ? postgres.put(shape, rows) : postgres.add(shape, rows))
     }
   })
 }

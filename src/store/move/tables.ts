@@ -11,6 +11,8 @@ export type Table = {
   added?: Record<string, number>
   /** Rows that differ in `added` columns only are one row of SQLite, with sums. */
   isSummed?: true
+  /** Rows of other tables go with its rows. */
+  isReferred?: true
   /** A column that the database counts up, so that no number is given twice. */
   counter?: string
   /** A condition on the rows that are moved. */
@@ -24,7 +26,7 @@ const largeRows = 50
 
 /** Every table that is moved; one that another refers to comes before it. */
 export const tables: Table[] = [
-  { name: 'apps', key: ['id'], added: { stamp: 1 } },
+  { name: 'apps', key: ['id'], added: { stamp: 1 }, isReferred: true },
   { name: 'endpoints', key: ['id'] },
   { name: 'dkim_keys', key: ['id'] },
   { name: 'webhooks', key: ['id'] },
@@ -56,7 +58,7 @@ export const tables: Table[] = [
   { name: 'alarms', key: ['id'], counter: 'id' },
   // By the delivery, because a message that is written again replaces the one with another id.
   { name: 'inbox', key: ['delivery_id'], counter: 'id' },
-  { name: 'accounts', key: ['id'] },
+  { name: 'accounts', key: ['id'], isReferred: true },
   { name: 'sessions', key: ['id'] },
   { name: 'links', key: ['token_hash'] },
   { name: 'sign_ins', key: ['key'] },

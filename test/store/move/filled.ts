@@ -150,7 +150,7 @@ export function changes(database: Database): () => void {
     const column = columns.get(table)
     const ofSingle = single[table]
     if (ofSingle) database.run(`update ${table} set ${ofSingle} = ${ofSingle} + 1`)
-    else if (turn % 5 < 2) insertWithApp(database, table, 1_000 + turn)
+    else if (turn % 5 < 2) insertWithOwner(database, table, 1_000 + turn)
     else if (turn % 5 === 2) replaceInbox(database, turn)
     else if (turn % 5 === 3 && column) {
       database.run(`update ${table} set ${column} = ifnull(${column}, 0) + 1
@@ -163,12 +163,16 @@ export function changes(database: Database): () => void {
   }
 }
 
-function insertWithApp(database: Database, table: string, index: number): void {
-  const { count } = database
-    .query<{ count: number }, [string]>('select count(*) as count from apps where id = ?1')
-    .get(`apps-id-${index}`) ?? { count: 0 }
-  if (count === 0) insertRow(database, 'apps', index)
-  if (table !== 'apps') insertRow(database, table, index)
+/** Adds a row with what it may belong to: an app, and for some an account. */
+function insertWithOwner(database: Database, table: string, index: number): void {
+  const owners = ['sessions', 'links'].includes(table) ? ['apps', 'accounts'] : ['apps']
+  for (const owner of owners) {
+    const { count } = database
+      .query<{ count: number }, [string]>(`select count(*) as count from ${owner} where id = ?1`)
+      .get(`${owner}-id-${index}`) ?? { count: 0 }
+    if (count === 0) insertRow(database, owner, index)
+  }
+  if (!owners.includes(table)) insertRow(database, table, index)
 }
 
 function keyColumns(database: Database, table: string): string {
