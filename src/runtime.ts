@@ -30,6 +30,7 @@ import {
   createSprayWatch,
 } from './jobs/watches.ts'
 import { createWebhooks } from './jobs/webhooks/webhooks.ts'
+import { createProofs } from './keys/proof.ts'
 import { followRotation } from './keys/rotate.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -224,6 +225,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     testDelivery: (app, endpoint, message) => {
       return testEndpoint({ ...ports, egress }, app, endpoint, message)
     },
+    proofs: createProofs(ports.keyring),
     testWebhook: (app, webhook) => testWebhook(ports, app, webhook),
     readBounce,
     takeCallback: (callback) => takeCallback({ ...ports, outbox, publicUrl }, callback),

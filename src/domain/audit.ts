@@ -46,6 +46,7 @@ export type AuditAction =
   | 'verification.search'
   | 'verification.cancel'
   | 'verification.resend'
+  | 'proof.secret'
   | 'master_key.rotate'
   | 'account.invite'
   | 'account.link'

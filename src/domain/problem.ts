@@ -58,6 +58,7 @@ export const problemTitles = {
   resend_too_early: 'It is too early to send again',
   sends_exhausted: 'No further message can be sent for this verification',
   page_unavailable: 'This server has no address for hosted pages',
+  proof_off: 'This app has no proofs',
   result_not_found: 'No such result',
   idempotency_key_reused: 'This Idempotency-Key was used with another request',
   store_unavailable: 'The database cannot take writes now',

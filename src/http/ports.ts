@@ -47,10 +47,18 @@ export type HttpPorts = DomainPorts & {
   takeCallback(callback: Callback): Promise<CallbackResult>
   /** What a gateway gets that checks the address of its callbacks; null for any other request. */
   answerChallenge(challenge: { endpointId: string; query: URLSearchParams }): Promise<string | null>
+  /** Signs the proofs of hosted pages. */
+  proofs: ProofSigner
   /** Called for a request with X-Forwarded-For while no proxy is trusted; doctor reports it. */
   seeForwarded?: () => void
   /** The address of the peer; for tests without a socket. */
   peerAddress?: (request: Request) => string | null
+}
+
+/** JWTs with the claims of `domain/page/proof.ts`, and the public keys as JWKs. */
+export type ProofSigner = {
+  sign(claims: Record<string, string | number>): Promise<string>
+  publicKeys(): Promise<object[]>
 }
 
 type DomainPorts = Pick<

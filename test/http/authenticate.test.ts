@@ -13,6 +13,7 @@ const pages = [
 ]
 const open = [
   '/',
+  '/.well-known/jwks.json',
   '/healthz',
   '/otp',
   '/readyz',

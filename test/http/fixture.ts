@@ -5,6 +5,7 @@ import { hashKey } from '../../src/domain/app/api-key.ts'
 import type { LogFields } from '../../src/domain/ports.ts'
 import type { HttpPorts, HttpSettings } from '../../src/http/ports.ts'
 import { createServer, describeServer } from '../../src/http/server.ts'
+import { createProofs } from '../../src/keys/proof.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { defaultSettings, type World, world } from '../support/world.ts'
 import { type Components, differences, type Schema } from './conforms.ts'
@@ -82,6 +83,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     stopping: () => false,
     testDelivery: async () => ({ status: 'sent', detail: '250 ok', steps: [] }),
     testDns: async () => [],
+    proofs: createProofs(base.keyring),
     testWebhook: async () => ({ code: 204, retryAfterMs: null, detail: null }),
     tryLogin: async () => null,
     readBounce,

@@ -1,4 +1,7 @@
 import { expect, test } from 'bun:test'
+import { createLocalJWKSet, type JWK, jwtVerify } from 'jose'
+import { firstKeyset } from '../../src/keys/keyset.ts'
+import { createProofs } from '../../src/keys/proof.ts'
 import { addApp, codeOf, wrongCode } from '../support/world.ts'
 import { adminToken, site } from './fixture.ts'
 import {
@@ -468,4 +471,79 @@ test('the page is in the person’s language, else the browser’s, else the app
   expect(await see({}, 'xx-12, qaa;q=0.5')).toContain('<html lang="fr" dir="ltr">')
   expect(await see({}, null)).toContain('<html lang="fr" dir="ltr">')
   expect(codeOf(at.sent[0])).toMatch(/^[0-9]{6}$/)
+})
+
+test('a proof is verified by its public key, names the app, and hides the address under its secret', async () => {
+  const at = await hostedSite({ policy: { proofVersion: 1 } })
+  const redeemed = async (to: string) => {
+    const { id, path, code } = await startPage(at, { to, purpose: 'sign-in' })
+    const one = await opened(at, path)
+    const result = resultOf(await one.post(`/verify/${id}`, { action: 'check', code }))
+    const { json } = await at.call('POST', '/v1/results', { body: { result } })
+    return { id, proof: String(json.proof) }
+  }
+  const { id, proof } = await redeemed('Ada@EXAMPLE.com')
+  const keys = await at.call('GET', '/.well-known/jwks.json', { token: null })
+  expect(keys.headers.get('cache-control')).toBe('public, max-age=300')
+  expect(keys.text).not.toContain('"d"')
+  const verify = (text: string, audience: string, seconds = 0) =>
+    jwtVerify(text, createLocalJWKSet(keys.json), {
+      ...{ issuer: base, audience, algorithms: ['EdDSA'] },
+      currentDate: new Date(at.clock.now() + seconds * 1000),
+    })
+
+  const { payload } = await verify(proof, at.app.id)
+  const asked = await at.call('POST', `/v1/apps/${at.app.id}/proof-secret`, { token: adminToken })
+  const { secret } = asked.json as { secret: string }
+  const hash = new Bun.CryptoHasher('sha256', secret).update('Ada@example.com').digest('base64url')
+  expect(payload).toMatchObject({
+    ...{ aud: at.app.id, jti: id, sub: hash, mode: 'live', purpose: 'sign-in', channel: 'email' },
+  })
+  expect(Number(payload.exp) - Number(payload.iat)).toBe(300)
+  expect(proof).not.toContain(Buffer.from('example').toString('base64url').slice(0, 8))
+  expect(verify(proof, 'another app')).rejects.toThrow()
+  expect(verify(proof, at.app.id, 301)).rejects.toThrow()
+  expect(verify(`${proof.slice(0, -8)}AAAAAAAA`, at.app.id)).rejects.toThrow()
+  const { records } = { records: (await at.audit.list({ limit: 1, cursor: null })).items }
+  expect(records[0]).toMatchObject({ action: 'proof.secret', who: 'admin', object: at.app.id })
+
+  // Another number makes another secret; without one there is none, and no proof.
+  const set = (version: number | null) =>
+    at.call('PATCH', `/v1/apps/${at.app.id}`, {
+      ...{ body: { policy: { proof_version: version } }, token: adminToken },
+    })
+  await set(2)
+  const next = await at.call('POST', `/v1/apps/${at.app.id}/proof-secret`, { token: adminToken })
+  expect(next.json.secret).not.toBe(secret)
+  await set(null)
+  const none = await at.call('POST', `/v1/apps/${at.app.id}/proof-secret`, { token: adminToken })
+  expect([none.status, none.json.code]).toEqual([409, 'proof_off'])
+  expect((await redeemed('grace@example.com')).proof).toBe('undefined')
+})
+
+test('a proof of a key before the rotation still verifies, and new ones have the new key', async () => {
+  const keyset = firstKeyset(new Uint8Array(32).fill(7))
+  const proofs = createProofs({ keyset: () => keyset })
+  const before = await proofs.sign({ aud: 'app' })
+  const next = firstKeyset(new Uint8Array(32).fill(8))
+  const retired = keyset.codeKeys[keyset.currentId]
+  if (!retired) throw new Error('a keyset has a code key')
+  const codeKeys = { ...next.codeKeys, [keyset.currentId]: { ...retired, retiredAt: 1 } }
+  const rotated = createProofs({ keyset: () => ({ ...next, codeKeys }) })
+
+  const keys = createLocalJWKSet({ keys: (await rotated.publicKeys()) as JWK[] })
+  expect((await jwtVerify(before, keys)).payload.aud).toBe('app')
+  const after = await rotated.sign({ aud: 'app' })
+  expect((await jwtVerify(after, keys)).payload.aud).toBe('app')
+  const [one, two] = [before, after].map((text) => text.split('.')[0])
+  expect(one).not.toBe(two as string)
+})
+
+test('a result of what was not approved has no proof', async () => {
+  const at = await hostedSite({ policy: { proofVersion: 1 } })
+  const { id, path } = await startPage(at)
+  const one = await opened(at, path)
+  const result = resultOf(await one.post(`/verify/${id}`, { action: 'cancel' }))
+  const { json } = await at.call('POST', '/v1/results', { body: { result } })
+  expect([json.status, json.proof]).toEqual(['canceled', undefined])
 })

@@ -24,6 +24,7 @@ import { loadKeyset } from '../../src/keys/keyset.ts'
 import type { MasterKey } from '../../src/keys/master-key.ts'
 import { createPasswords } from '../../src/keys/passwords.ts'
 import { pem } from '../../src/keys/pem.ts'
+import { createProofs } from '../../src/keys/proof.ts'
 import { followRotation } from '../../src/keys/rotate.ts'
 import { templating } from '../../src/messages/templating.ts'
 import { createMetrics } from '../../src/metrics.ts'
@@ -113,6 +114,7 @@ export async function startMachine(parts: MachineParts) {
     ready: async () => true,
     stopping: () => state.isStopping,
     testDelivery: async () => ({ status: 'sent', detail: null, steps: [] }),
+    proofs: createProofs(keyring),
     testWebhook: async () => ({ code: 204, retryAfterMs: null, detail: null }),
     testDns: async () => [],
     tryLogin: async () => null,

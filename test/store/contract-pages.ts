@@ -12,7 +12,14 @@ async function added(
   change: { appId?: string; keptUntil?: number } = {},
 ) {
   const id = newTimedId(systemRandom, noon)
-  const page = { id, appId: 'app', mode: 'live' as const, keptUntil: noon + minute, ...change }
+  const page = {
+    id,
+    appId: 'app',
+    mode: 'live' as const,
+    addressMacs: ['a', 'b'],
+    keptUntil: noon + minute,
+    ...change,
+  }
   await stores.pages.add({ ...page, returnUrl: 'https://app.example.com/done' })
   return page
 }

@@ -50,6 +50,7 @@ const packageHomes: Record<string, string[]> = {
   standardwebhooks: ['channels'],
   'bun:sqlite': ['store'],
   '@node-rs/argon2': ['keys'],
+  jose: ['keys'],
   'ipaddr.js': ['channels', 'http', 'config'],
 }
 

@@ -9,7 +9,7 @@ import type { DeliveryState, Ports } from '../../src/domain/ports.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { type DomainSettings, defaultSettings } from '../../src/domain/settings.ts'
 import { dkimPairs } from '../../src/keys/dkim-pair.ts'
-import { createKeyring } from '../../src/keys/keyring.ts'
+import { createKeyring, type LiveKeyring } from '../../src/keys/keyring.ts'
 import { firstKeyset } from '../../src/keys/keyset.ts'
 import { createPasswords } from '../../src/keys/passwords.ts'
 import { pem } from '../../src/keys/pem.ts'
@@ -27,6 +27,7 @@ export type SqliteStore = Awaited<ReturnType<typeof openSqliteStore>>
 /** Real ports, except for a clock that the test moves and an outbox that only records. */
 export type World = Ports & {
   store: SqliteStore
+  keyring: LiveKeyring
   clock: { now(): number; advance(ms: number): void }
   /** What was handed to the outbox, the newest last. */
   sent: { delivery: Delivery; handover: Handover }[]
@@ -112,7 +113,7 @@ export async function world(
     settings: { ...defaultSettings, ...options.settings },
   }
   const { app, liveKey, testKey } = await addApp(ports, { policy: options.policy ?? {} })
-  return { ...ports, store, clock, dns, bots, sent, outboxState, app, liveKey, testKey }
+  return { ...ports, keyring, store, clock, dns, bots, sent, outboxState, app, liveKey, testKey }
 }
 
 /** An app with an email endpoint and one key of each mode. */

@@ -33,6 +33,7 @@ export type Policy = {
   conversionAlarmPercent?: number
   learnedRoute?: boolean
   returnUrls?: string[]
+  proofVersion?: number
 }
 
 export type PolicyField = Field & {
@@ -191,6 +192,13 @@ export const policyFields = {
     wire: 'return_urls',
     says: 'The URLs that a hosted page may lead back to, each exactly as a start names it.',
   },
+  proofVersion: {
+    type: 'integer',
+    min: 1,
+    max: 1_000_000,
+    wire: 'proof_version',
+    says: 'Adds a signed proof to the results of hosted pages; another number makes another secret.',
+  },
 } as const satisfies Record<keyof Policy, PolicyField>
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
@@ -234,7 +242,9 @@ export type EffectivePolicy = Required<Omit<Policy, Unset>> & {
   [Name in Unset]: Exclude<Policy[Name], undefined> | null
 }
 /** What has no default. */
-type Unset = 'origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays' | 'returnUrls'
+type Unset =
+  | ('origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays')
+  | ('returnUrls' | 'proofVersion')
 
 export function effectivePolicy(policy: Policy, settings: DomainSettings): EffectivePolicy {
   const stricter = (own: number | undefined, server: number) => Math.min(own ?? server, server)
@@ -262,6 +272,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     conversionAlarmPercent: policy.conversionAlarmPercent ?? 20,
     learnedRoute: policy.learnedRoute ?? false,
     returnUrls: policy.returnUrls ?? null,
+    proofVersion: policy.proofVersion ?? null,
   }
 }
 

@@ -10,6 +10,8 @@ export type Page = VerificationKey & {
   returnUrl: string
   /** SHA-256 of the cookie of the one browser that has opened it; null before. */
   browserHash: Uint8Array | null
+  /** The hash of the address of each recipient of the start; null for an app without proofs. */
+  addressMacs: string[] | null
   /** When the app was told the result; null before. */
   redeemedAt: number | null
   keptUntil: number

@@ -71,15 +71,19 @@ export async function offerResult(
   return isOffered ? result : null
 }
 
-/** The verification of a result, once. Throws `result_not_found`. */
+/** The page of a result and its verification, once. Throws `result_not_found`. */
 export async function redeemResult(
   { pages, verifications, clock }: Pick<Ports, 'pages' | 'verifications' | 'clock'>,
   { appId, mode, result }: { appId: string; mode: Mode; result: string },
-): Promise<Verification> {
+): Promise<{ page: Page; verification: Verification }> {
   if (!isPageToken(result)) throw new Problem('result_not_found')
   const redeemed = { appId, mode, resultHash: hashKey(result), now: clock.now() }
   const id = await pages.redeem(redeemed)
-  const verification = id === null ? null : await verifications.get({ appId, mode, id })
-  if (!verification) throw new Problem('result_not_found')
-  return verification
+  if (id === null) throw new Problem('result_not_found')
+  const [page, verification] = await Promise.all([
+    pages.get(id),
+    verifications.get({ appId, mode, id }),
+  ])
+  if (!page || !verification) throw new Problem('result_not_found')
+  return { page, verification }
 }

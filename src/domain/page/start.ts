@@ -1,7 +1,10 @@
+import { effectivePolicy } from '../app/policy.ts'
 import type { Ports } from '../ports.ts'
 import { Problem } from '../problem.ts'
+import { readRoute } from '../verification/route.ts'
 import { type Started, type StartRequest, startVerification } from '../verification/start.ts'
 import { linkSecret, pageKeptMs } from './page.ts'
+import { addressMacs } from './proof.ts'
 import { readReturnUrl } from './return-url.ts'
 
 type PagePorts = Parameters<typeof startVerification>[0] & Pick<Ports, 'pages'>
@@ -26,10 +29,20 @@ export async function startWithPage(
   if (base === null) throw new Problem('page_unavailable', { detail: noAddress })
   const started = await startVerification(ports, request)
   const { id, appId, mode, expiresAt } = started.verification
-  await ports.pages.add({ id, appId, mode, returnUrl, keptUntil: expiresAt + pageKeptMs })
+  const keptUntil = expiresAt + pageKeptMs
+  const macs = macsOf(ports, request)
+  await ports.pages.add({ id, appId, mode, returnUrl, addressMacs: macs, keptUntil })
   const secret = linkSecret(ports.keyring, 'page', { appId, mode, id })
   return { ...started, pageUrl: `${base}/verify/${id}/${secret}` }
 }
 
 const noAddress =
   'Set OTPMINT_PUBLIC_URL to the https address under which browsers reach this server'
+
+/** Of the addresses that the start has read, which are sealed from then on. */
+function macsOf(ports: PagePorts, { app, mode, to, channel, toField = 'to' }: StartRequest) {
+  if (app.policy.proofVersion === undefined) return null
+  const rules = effectivePolicy(app.policy, ports.settings)
+  const read = readRoute(ports, { app, mode, to, channel: channel ?? null, toField, rules })
+  return addressMacs(ports.keyring, app, read.recipients)
+}

@@ -4,7 +4,7 @@ import type { Page } from './page.ts'
 /** The hosted pages of verifications. */
 export type PageStore = {
   /** Does nothing for a verification that has a page. */
-  add(page: Pick<Page, 'id' | 'appId' | 'mode' | 'returnUrl' | 'keptUntil'>): Promise<void>
+  add(page: NewPage): Promise<void>
   get(id: string): Promise<Page | null>
   /** Binds a page to the first browser that opens it; false for any later one. */
   claim(command: { id: string; browserHash: Uint8Array }): Promise<boolean>
@@ -13,5 +13,7 @@ export type PageStore = {
   /** Uses a token up, in time; the id of the verification, or null. */
   redeem(command: RedeemCommand): Promise<string | null>
 }
+
+export type NewPage = Omit<Page, 'browserHash' | 'redeemedAt'>
 
 export type RedeemCommand = { appId: string; mode: Mode; resultHash: Uint8Array; now: number }

@@ -60,6 +60,7 @@ export const problemStatuses: Record<ProblemCode, number> = {
   resend_too_early: 429,
   sends_exhausted: 409,
   page_unavailable: 409,
+  proof_off: 409,
   result_not_found: 404,
   idempotency_key_reused: 422,
   store_unavailable: 503,

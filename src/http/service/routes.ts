@@ -2,7 +2,8 @@ import { t } from 'elysia'
 import swaggerCssPath from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
 import swaggerJsPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
 import { json } from '../core/pipeline.ts'
-import { type Operation, type Route, routesOf } from '../core/route.ts'
+import { type Operation, type Route, type RoutePorts, routesOf } from '../core/route.ts'
+import { output } from '../core/schema.ts'
 import inboxCss from '../pages/inbox.css.txt' with { type: 'text' }
 import inboxHtml from '../pages/inbox.html.txt' with { type: 'text' }
 import inboxJs from '../pages/inbox.js.txt' with { type: 'text' }
@@ -27,8 +28,27 @@ const openApiDocument: Operation = {
   },
 }
 
+const jwks: Operation = {
+  id: 'jwks',
+  tag: 'Operations',
+  summary: 'The public keys of proofs, as a JWK set',
+  answers: {
+    200: {
+      description: 'The key in use, and those before it.',
+      schema: output('JwkSet', { keys: t.Array(t.Record(t.String(), t.Unknown()), { description: 'JWKs (RFC 7517).' }) }),
+      example: { keys: [] },
+    },
+  },
+}
+
+async function publicKeys({ proofs }: Pick<RoutePorts, 'proofs'>) {
+  const headers = { 'cache-control': 'public, max-age=300' }
+  return json({ keys: await proofs.publicKeys() }, 200, headers)
+}
+
 /** Method, path, caller, documentation, handler. */
 export const healthRoutes: Route[] = [
+  route('GET', '/.well-known/jwks.json', 'anybody', jwks, publicKeys),
   route('GET', '/healthz', 'anybody', healthz, alive),
   route('GET', '/readyz', 'anybody', readyz, ready),
 ]

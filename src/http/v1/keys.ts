@@ -1,5 +1,6 @@
 import type { KeyMode } from '../../domain/app/app.ts'
 import { newKey, revokeKey } from '../../domain/app/manage.ts'
+import { readProofSecret } from '../../domain/page/proof.ts'
 import { presentKey } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
@@ -20,4 +21,11 @@ export async function revoke(
 ): Promise<Reply> {
   await revokeKey(ports, actor, { appId: params.id, keyId: params.key_id })
   return noContent
+}
+
+export async function proofSecret(
+  ports: RoutePorts,
+  { actor, params }: AdminCall & { params: { id: string } },
+): Promise<Reply> {
+  return json({ secret: await readProofSecret(ports, actor, params.id) })
 }

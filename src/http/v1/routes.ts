@@ -84,6 +84,7 @@ export const v1Routes: Route[] = [
   route('GET', '/v1/apps/:id', 'admin', appDocs.getApp, apps.get),
   route('PATCH', '/v1/apps/:id', 'admin', appDocs.updateApp, apps.update),
   route('DELETE', '/v1/apps/:id', 'admin', appDocs.deleteApp, apps.remove),
+  route('POST', '/v1/apps/:id/proof-secret', 'admin', appDocs.showProofSecret, keys.proofSecret),
   route('POST', '/v1/apps/:id/keys', 'admin', appDocs.createKey, keys.create),
   route('DELETE', '/v1/apps/:id/keys/:key_id', 'admin', appDocs.revokeKey, keys.revoke),
   route('GET', '/v1/apps/:id/endpoints', 'admin', appDocs.listEndpoints, endpoints.list),

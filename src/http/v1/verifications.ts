@@ -1,5 +1,6 @@
 import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import { redeemResult } from '../../domain/page/pages.ts'
+import { proofClaims } from '../../domain/page/proof.ts'
 import { startWithPage } from '../../domain/page/start.ts'
 import { Problem } from '../../domain/problem.ts'
 import { cancelVerification } from '../../domain/verification/cancel.ts'
@@ -121,8 +122,12 @@ export async function redeem(
   ports: RoutePorts,
   { app, key, body: { result } }: AppCall & { body: { result: string } },
 ): Promise<Reply> {
-  const verification = await redeemResult(ports, { appId: app.id, mode: key.mode, result })
-  return json(presenter(ports)(verification))
+  const request = { appId: app.id, mode: key.mode, result }
+  const { page, verification } = await redeemResult(ports, request)
+  const about = { issuer: ports.pageBase() ?? '', now: ports.clock.now() }
+  const claims = proofClaims(about, page, verification)
+  const proof = claims && (await ports.proofs.sign(claims))
+  return json({ ...presenter(ports)(verification), ...(proof && { proof }) })
 }
 
 const replayed = { 'idempotency-replayed': 'true' }

@@ -4,23 +4,27 @@ import type { Parts } from './parts.ts'
 
 export function createPageStore({ database }: Pick<Parts, 'database'>): PageStore {
   return {
-    async add({ id, appId, mode, returnUrl, keptUntil }) {
+    async add({ addressMacs, ...page }) {
       await database.run(
-        `insert into pages (verification_id, app_id, mode, return_url, kept_until)
-        values ($id, $appId, $mode, $returnUrl, $keptUntil)
+        `insert into pages (verification_id, app_id, mode, return_url, address_macs, kept_until)
+        values ($id, $appId, $mode, $returnUrl, $addressMacs, $keptUntil)
         on conflict (verification_id) do nothing`,
-        { id, appId, mode, returnUrl, keptUntil },
+        { ...page, addressMacs: addressMacs && JSON.stringify(addressMacs) },
         'start',
       )
     },
     async get(id) {
-      const [page] = await database.read<Page>(
-        `select verification_id as id, app_id, mode, return_url, browser_hash, redeemed_at,
+      const [page] = await database.read<
+        Omit<Page, 'addressMacs'> & { addressMacs: string | null }
+      >(
+        `select verification_id as id, app_id, mode, return_url, address_macs, browser_hash, redeemed_at,
           kept_until
         from pages where verification_id = $id`,
         { id },
       )
-      return page ?? null
+      return page
+        ? { ...page, addressMacs: page.addressMacs && JSON.parse(page.addressMacs) }
+        : null
     },
     claim: async (command) => (await database.run(claim, command, 'check')) > 0,
     offerResult: async (command) => (await database.run(offer, command, 'check')) > 0,

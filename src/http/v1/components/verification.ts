@@ -94,6 +94,13 @@ export const startedSchema = output('StartedVerification', {
   ),
 })
 
+export const resultSchema = output('Result', {
+  ...verificationFields,
+  proof: t.Optional(
+    t.String({ description: 'A JWT, where the app has `proof_version` and it was approved.' }),
+  ),
+})
+
 export const resultRequest = input('ResultRequest', {
   result: t.String({
     maxLength: 64,

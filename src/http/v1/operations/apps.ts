@@ -1,5 +1,6 @@
+import { t } from 'elysia'
 import type { Operation } from '../../core/route.ts'
-import { id } from '../../core/schema.ts'
+import { id, output } from '../../core/schema.ts'
 import {
   appChange,
   appDetails,
@@ -160,6 +161,26 @@ export const createKey = {
   },
   problems: ['invalid_request', 'app_not_found', 'too_many_keys'],
   sensitive: true,
+} satisfies Operation
+
+export const showProofSecret = {
+  id: 'showProofSecret',
+  tag,
+  summary: 'Show the secret of an app’s proofs',
+  description:
+    'Under it the proofs of hosted pages hash the address. It changes with the policy’s ' +
+    '`proof_version` and with nothing else. Written to the audit log.',
+  params,
+  answers: {
+    200: {
+      description: 'The secret.',
+      schema: output('ProofSecret', {
+        secret: t.String({ description: 'The key of HMAC-SHA-256, all of it as text.' }),
+      }),
+      example: { secret: 'otpm_proof_…' },
+    },
+  },
+  problems: ['app_not_found', 'proof_off'],
 } satisfies Operation
 
 export const revokeKey = {

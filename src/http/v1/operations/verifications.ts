@@ -11,6 +11,7 @@ import {
   exampleVerification,
   resendRequest,
   resultRequest,
+  resultSchema,
   searchRequest,
   startedSchema,
   startRequest,
@@ -188,7 +189,7 @@ export const redeemResult = {
   answers: {
     200: {
       description: 'The verification as it is now.',
-      schema: verificationSchema,
+      schema: resultSchema,
       example: { ...exampleVerification, status: 'approved' },
     },
   },

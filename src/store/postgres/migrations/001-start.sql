@@ -404,6 +404,8 @@ create table pages (
   app_id text collate "C" not null,
   mode text not null check (mode in ('live', 'test')),
   return_url text not null,
+  -- JSON: the hash of the address of each recipient; null for an app without proofs.
+  address_macs text,
   -- SHA-256 of the cookie of the browser that has opened it; null before.
   browser_hash bytea check (length(browser_hash) = 32),
   -- SHA-256 of the token of its result, and how long that is valid; null before and once redeemed.

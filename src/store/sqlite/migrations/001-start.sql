@@ -385,6 +385,8 @@ create table pages (
   app_id text not null,
   mode text not null check (mode in ('live', 'test')),
   return_url text not null,
+  -- JSON: the hash of the address of each recipient; null for an app without proofs.
+  address_macs text check (json_valid(address_macs)),
   -- SHA-256 of the cookie of the browser that has opened it; null before.
   browser_hash blob check (length(browser_hash) = 32),
   -- SHA-256 of the token of its result, and how long that is valid; null before and once redeemed.
