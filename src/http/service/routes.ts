@@ -35,7 +35,9 @@ const jwks: Operation = {
   answers: {
     200: {
       description: 'The key in use, and those before it.',
-      schema: output('JwkSet', { keys: t.Array(t.Record(t.String(), t.Unknown()), { description: 'JWKs (RFC 7517).' }) }),
+      schema: output('JwkSet', {
+        keys: t.Array(t.Record(t.String(), t.Unknown()), { description: 'JWKs (RFC 7517).' }),
+      }),
       example: { keys: [] },
     },
   },
