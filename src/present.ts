@@ -16,7 +16,6 @@ import type { CounterName, StatsRow } from './domain/stores.ts'
 import { type Binding, bindingStatusOf } from './domain/telegram/binding.ts'
 import type { TemplateRef, TemplateVersion } from './domain/template/template.ts'
 import type { StoredTemplate } from './domain/template/templates.ts'
-import type { Step, Story } from './domain/verification/story.ts'
 import {
   attemptsLeft,
   type NextSteps,
@@ -66,24 +65,6 @@ export function presentDetails(
   now: number,
 ) {
   return { ...presentVerification(verification, now), deliveries: deliveries.map(presentDelivery) }
-}
-
-/** What the admin sees of a verification: its details, and all that happened to it. */
-export function presentStory({ verification, deliveries, steps }: Story, now: number) {
-  return { ...presentDetails(verification, deliveries, now), steps: steps.map(presentStep) }
-}
-
-function presentStep({ at, kind, channel, endpointId, tookMs, cause, code, detail }: Step) {
-  return {
-    at: timestamp(at),
-    kind,
-    ...(channel !== null && { channel }),
-    ...(endpointId !== null && { endpoint: endpointId }),
-    ...(tookMs !== null && { took_ms: tookMs }),
-    ...(cause !== null && { cause }),
-    ...(code !== null && { code }),
-    ...withDetail(detail),
-  }
 }
 
 function presentDelivery(delivery: Delivery & { history: Try[] }) {
@@ -176,18 +157,6 @@ export function presentEndpoint({ id, channel, rank, settings, ...endpoint }: En
     created_at: timestamp(endpoint.createdAt),
     updated_at: timestamp(endpoint.updatedAt),
   }
-}
-
-/** Where an endpoint leads, in one line. */
-export function endpointText({ settings }: Endpoint): string {
-  if (settings.kind === 'email') return `${settings.host}:${settings.port} (${settings.security})`
-  if (settings.kind === 'webhook') return settings.url
-  if (settings.kind === 'telegram') return `a bot at ${settings.baseUrl}`
-  // Of a gateway that is always the same one, its sender or the account.
-  const sender = ['from', 'senderId', 'sender', 'phoneNumberId'].map((name) => {
-    return (settings as Record<string, unknown>)[name]
-  })
-  return [settings.kind, ...sender.filter((name) => typeof name === 'string')].join(' ')
 }
 
 export function presentRotated({ endpoint, secret }: Rotated) {

@@ -6,7 +6,7 @@ import { createPostMessage } from './channels/event-post.ts'
 import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
 import { createBotReader } from './channels/telegram/bots.ts'
-import { redactedSettings, type Settings } from './config/load.ts'
+import { type Environment, redactedSettings, type Settings } from './config/load.ts'
 import { isLoopback } from './domain/app/host.ts'
 import type { Log } from './domain/ports.ts'
 import { nameOf } from './domain/problem.ts'
@@ -45,6 +45,7 @@ import {
   refuseHalfRestored,
 } from './runtime/data-directory.ts'
 import { createHealth, type Health } from './runtime/health.ts'
+import { createInstallation } from './runtime/installation.ts'
 import { dashboardLine, listen } from './runtime/listeners.ts'
 import { refuseMoved } from './runtime/moved.ts'
 import { type Opened, type OpenOptions, type OpenPorts, openDirectory } from './runtime/open.ts'
@@ -63,6 +64,8 @@ export type RuntimeIo = {
   /** Prints text for a person; null without a terminal. */
   tell: Tell | null
   pid: number
+  /** Of the process, whose hazards the admin is told of. */
+  environment?: Environment
   /** $RUNTIME_DIRECTORY, for the doctor's socket when the data directory cannot have it. */
   runtimeDirectory?: string | null | undefined
   /** How many lines of the log were lost so far. */
@@ -163,6 +166,7 @@ async function serve(settings: Settings, base: Base): Promise<Running> {
   health.begin(ports, settings.database ? null : directory.database)
   const listeners = listen(settings, assembly)
   const { url, metricsUrl, dashboardUrl } = listeners
+  assembly.state.url = url
   const control = listenForControl(directory, {
     runtimeDirectory: io.runtimeDirectory ?? null,
     log,
@@ -209,7 +213,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     ...{ seenAt, live, isCurrent },
   })
   const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
-  const state = { stopping: false, linkBase: null as string | null }
+  const state = { stopping: false, url: '', linkBase: null as string | null }
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
   const httpPorts: HttpPorts = {
     ...ports,
@@ -217,6 +221,10 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     dashboard: dashboardOf(settings, state),
+    installation: createInstallation({
+      ...{ settings, ports, log, health, environment: io.environment ?? {} },
+      url: () => state.url,
+    }),
     adminTokenHash: tokenHash,
     ready: () => health.ready(maintenance, presence),
     ...(presence && { enter: presence.enter }),

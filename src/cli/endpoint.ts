@@ -9,7 +9,8 @@ import {
   updateEndpoint,
 } from '../domain/app/endpoints.ts'
 import { findApp } from '../domain/app/manage.ts'
-import { endpointText, presentEndpoint } from '../present.ts'
+import { endpointText } from '../present/endpoint-text.ts'
+import { presentEndpoint } from '../present.ts'
 import {
   type Args,
   type Command,

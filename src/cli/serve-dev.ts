@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setByCommand } from '../config/in-force.ts'
 import type { Settings } from '../config/load.ts'
 import { linkNewAccount } from '../domain/account/accounts.ts'
 import { linkUrl } from '../domain/account/link.ts'
@@ -36,6 +37,12 @@ export async function serveDev(settings: Settings, args: Args, io: Io): Promise<
     // At a terminal only warnings and errors follow the text that is printed below.
     logLevel: io.terminal.output && !io.env['OTPMINT_LOG_LEVEL'] ? 'warn' : settings.logLevel,
   }
+  dev.inForce = setByCommand(settings.inForce, {
+    ...(!isNamed && { OTPMINT_DATA_DIR: dev.dataDir }),
+    ...{ OTPMINT_OPEN_REGISTRATION: 'true', OTPMINT_DEVELOPER_MODE: 'true' },
+    ...(dev.metricsListen !== settings.metricsListen && { OTPMINT_METRICS_LISTEN: 'off' }),
+    ...(dev.logLevel !== settings.logLevel && { OTPMINT_LOG_LEVEL: dev.logLevel }),
+  })
   const told: string[] = []
   const runtimeIo = { ...runtimeIoOf(io), tell: (text: string) => void told.push(text) }
   try {

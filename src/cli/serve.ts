@@ -42,6 +42,7 @@ export function runtimeIoOf({ out, err, env, pid, terminal, lostLines }: Io): Ru
     write: out,
     tell: terminal.errors ? (text) => err(`${text}\n`) : null,
     pid,
+    environment: env,
     // systemd separates several with colons; the first is ours.
     runtimeDirectory: env['RUNTIME_DIRECTORY']?.split(':')[0] || null,
     lostLines,

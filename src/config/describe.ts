@@ -50,11 +50,11 @@ function inSection(section: Option['section']): [OptionName, Option][] {
   return optionList.filter(([, option]) => option.section === section)
 }
 
-function defaultOf({ default: value, defaultText }: Option): string {
+export function defaultOf({ default: value, defaultText }: Option): string {
   return defaultText ?? String(value)
 }
 
 /** Without Markdown's code marks, for a terminal. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replaceAll('`', '')
 }

@@ -1,10 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isLoopback } from '../domain/app/host.ts'
+import type { SettingInForce } from '../domain/server.ts'
 import type { DomainSettings } from '../domain/settings.ts'
 import type { LogLevel } from '../log.ts'
 import { nearest } from '../nearest.ts'
 import { settingsAreWrong } from '../startup-error.ts'
+import { settingsInForce } from './in-force.ts'
 import {
   type FileSecret,
   fileSecrets,
@@ -27,6 +29,8 @@ export type Settings = {
   /** Where to look for the master key; keys/master-key.ts reads and judges it. */
   masterKey: MasterKeyPlaces
   adminToken: string | null
+  /** Every setting as a person reads it. */
+  inForce: SettingInForce[]
   /** Only `otpmint bounce` reads it. */
   inboundKeyFile: string | null
   openRegistration: boolean
@@ -90,11 +94,15 @@ export function loadSettings(environment: Environment, flags: Flags = {}): Setti
   const values = Object.fromEntries(entries) as Values
 
   mistakes.push(...unknownNames(environment), ...contradictions(values))
+  const fromFiles = new Set<OptionName>()
   for (const name of fileSecrets) {
-    values[name] ??= readSecretFile(name, values, credentials(environment), mistakes)
+    if (values[name] !== null) continue
+    values[name] = readSecretFile(name, values, credentials(environment), mistakes)
+    if (values[name] !== null) fromFiles.add(name)
   }
   if (mistakes.length > 0) throw settingsAreWrong(...mistakes)
-  return assemble(values, environment)
+  const inForce = settingsInForce(values, { environment, flags, fromFiles })
+  return { ...assemble(values, environment), inForce }
 }
 
 /** The settings for display: shows whether a secret is set, never its value. */
@@ -200,7 +208,7 @@ function readSecretFile(
   return null
 }
 
-function assemble(values: Values, environment: Environment): Settings {
+function assemble(values: Values, environment: Environment): Omit<Settings, 'inForce'> {
   return {
     host: values.OTPMINT_HOST,
     port: values.OTPMINT_PORT,

@@ -15,6 +15,7 @@ export type AuditEntry = {
 
 export type AuditAction =
   | 'store.create'
+  | 'store.backup'
   | 'store.restore'
   | 'store.expire_pending'
   | 'store.active_keys'
@@ -104,6 +105,14 @@ export function audited<Result>(
     }
     throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
   })
+}
+
+/** Appends a record of something that is written elsewhere, or not at all. */
+export function record(
+  ports: Pick<Ports, 'audit' | 'keyring'>,
+  entry: AuditEntry,
+): Promise<'appended'> {
+  return audited(ports, entry, (append) => ports.audit.append(append))
 }
 
 /** Links an entry to the chain's state; null begins a chain. */

@@ -5,6 +5,7 @@ import type { BounceReport } from '../domain/delivery/bounce.ts'
 import type { Callback, CallbackResult } from '../domain/delivery/callback.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
 import type { DnsFinding, Log, Metrics, Ports } from '../domain/ports.ts'
+import type { Backups, Finding, ServerFacts } from '../domain/server.ts'
 import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
 import type { Answer } from '../domain/webhook/schedule.ts'
@@ -16,6 +17,7 @@ export type HttpPorts = DomainPorts & {
   metrics: Metrics
   /** The messages of test keys, newest first. */
   inbox: { list(): Promise<InboxMessage[]> }
+  installation: Installation
   /** SHA-256 of the admin token. */
   adminTokenHash: Uint8Array
   http: HttpSettings
@@ -78,6 +80,17 @@ type DomainPorts = Pick<
       | 'learning'
     )
 >
+
+/** What this process says about itself and about what it runs on. */
+export type Installation = {
+  describe(): Promise<ServerFacts>
+  /** Checks everything, and connects to every endpoint; one examination at a time. */
+  examine(): Promise<Finding[]>
+  /** Null where the database is backed up by tools of its own. */
+  backups: Backups | null
+  /** How long records of the audit log are kept. */
+  auditKeptMs: number
+}
 
 export type HttpSettings = {
   openRegistration: boolean

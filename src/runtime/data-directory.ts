@@ -27,6 +27,7 @@ export function dataDirectory(path: string) {
     runId: join(root, 'run.id'),
     pid: join(root, 'serve.pid'),
     control: join(root, 'control.sock'),
+    backups: join(root, 'backups'),
   }
 }
 

@@ -52,6 +52,7 @@ export function createHealth({ log, io }: { log: Log; io: HealthIo }) {
 
   return {
     keys,
+    startedAt: state.startedAt,
     onDamage,
     isDamaged: () => state.isDamaged,
     /** Notes a request with X-Forwarded-For while no proxy is trusted. */

@@ -34,7 +34,9 @@ const tryAll = (name: string, texts: string[]) =>
 
 describe('settings', () => {
   test('have their defaults when nothing is set', () => {
-    expect(settingsOf({ PATH: '/bin', otpmint_port: '1' })).toEqual({
+    const { inForce, ...settings } = settingsOf({ PATH: '/bin', otpmint_port: '1' })
+    expect(inForce.map(({ source }) => source)).toEqual(optionList.map(() => 'default'))
+    expect(settings).toEqual({
       host: '127.0.0.1',
       port: 5000,
       publicUrl: null,

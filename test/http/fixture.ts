@@ -7,6 +7,7 @@ import type { HttpPorts, HttpSettings } from '../../src/http/ports.ts'
 import { createServer, describeServer } from '../../src/http/server.ts'
 import { createProofs } from '../../src/keys/proof.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { plainInstallation } from '../support/installation.ts'
 import { defaultSettings, type World, world } from '../support/world.ts'
 import { type Components, differences, type Schema } from './conforms.ts'
 
@@ -65,6 +66,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     log,
     metrics: createMetrics(),
     inbox: { list: async () => [] },
+    installation: plainInstallation,
     adminTokenHash: hashKey(adminToken),
     http: {
       openRegistration: false,

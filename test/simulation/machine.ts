@@ -32,6 +32,7 @@ import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemRandom } from '../../src/system.ts'
 import { recordingBots } from '../support/bots.ts'
 import { dnsOf } from '../support/dns.ts'
+import { plainInstallation } from '../support/installation.ts'
 import { verificationsKeptMs } from './ledger.ts'
 import type { Life, VirtualTime } from './virtual-time.ts'
 
@@ -104,6 +105,7 @@ export async function startMachine(parts: MachineParts) {
     ...{ outbox, log, metrics, adminTokenHash: hashKey(adminToken) },
     learned: { of: () => null },
     inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
+    installation: plainInstallation,
     http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },
     dashboard: {
       url: null,

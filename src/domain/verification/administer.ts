@@ -1,5 +1,5 @@
 import { entry, findApp } from '../app/manage.ts'
-import { type Actor, audited } from '../audit.ts'
+import { type Actor, record } from '../audit.ts'
 import type { ChannelKind } from '../delivery/channel.ts'
 import type { QueuePorts } from '../delivery/queue-next.ts'
 import type { Ports } from '../ports.ts'
@@ -23,11 +23,14 @@ export async function searchAsAdmin(
 ): Promise<Page<Verification>> {
   await findApp(ports, request.appId)
   const page = await listVerifications(ports, request)
-  await record(ports, actor, request.appId, ['verification.search', 'by address'])
+  await record(ports, entry(ports, actor, 'verification.search', request.appId, 'by address'))
   return page
 }
 
-/** Ends a verification for the admin. Throws `app_not_found` and the refusals of a check. */
+/**
+ * Ends a verification for the admin. As with a resend, the record is written first, so that nothing is done
+ * that the log does not have. Throws `app_not_found` and the refusals of a check.
+ */
 export async function cancelAsAdmin(
   ports: AuditPorts & Pick<Ports, 'verifications' | 'outbox'>,
   actor: Actor,
@@ -35,7 +38,10 @@ export async function cancelAsAdmin(
 ): Promise<Verification> {
   await findApp(ports, key.appId)
   await requirePending(ports, key)
-  await record(ports, actor, key.appId, ['verification.cancel', `verification ${key.id}`])
+  await record(
+    ports,
+    entry(ports, actor, 'verification.cancel', key.appId, `verification ${key.id}`),
+  )
   return cancelVerification(ports, key)
 }
 
@@ -52,7 +58,7 @@ export async function resendAsAdmin(
 ): Promise<Verification> {
   const app = await findApp(ports, appId)
   await requirePending(ports, { appId, mode, id })
-  await record(ports, actor, appId, ['verification.resend', `verification ${id}`])
+  await record(ports, entry(ports, actor, 'verification.resend', appId, `verification ${id}`))
   return resendVerification(ports, { app, mode, id, channel })
 }
 
@@ -65,18 +71,4 @@ async function requirePending(
   if (!verification || statusOf(verification, now) !== 'pending') {
     throw refusalOf(verification, now)
   }
-}
-
-type Action = 'verification.search' | 'verification.cancel' | 'verification.resend'
-
-/** Before what it tells of, so that nothing is done that the log does not have. */
-async function record(
-  ports: AuditPorts,
-  actor: Actor,
-  appId: string,
-  [action, detail]: [Action, string],
-): Promise<void> {
-  await audited(ports, entry(ports, actor, action, appId, detail), (append) =>
-    ports.audit.append(append),
-  )
 }

@@ -17,12 +17,14 @@ import * as fieldDocs from './operations/fields.ts'
 import * as inboundDocs from './operations/inbound.ts'
 import * as recipientDocs from './operations/recipients.ts'
 import * as recordDocs from './operations/records.ts'
+import * as serverDocs from './operations/server.ts'
 import * as suppressionDocs from './operations/suppressions.ts'
 import * as templateDocs from './operations/templates.ts'
 import * as docs from './operations/verifications.ts'
 import * as webhookDocs from './operations/webhooks.ts'
 import * as recipients from './recipients.ts'
 import * as records from './records.ts'
+import * as server from './server.ts'
 import * as suppressions from './suppressions.ts'
 import * as templates from './templates.ts'
 import * as verifications from './verifications.ts'
@@ -288,4 +290,10 @@ export const v1Routes: Route[] = [
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),
   route('GET', '/v1/alarms', 'admin', recordDocs.listAlarms, records.alarms),
   route('GET', '/v1/audit', 'admin', recordDocs.listAudit, records.audit),
+  route('GET', '/v1/audit/verdict', 'admin', serverDocs.getAuditVerdict, server.auditVerdict),
+
+  route('GET', '/v1/server', 'admin', serverDocs.getServer, server.get),
+  route('POST', '/v1/server/examine', 'admin', serverDocs.examineServer, server.examine),
+  route('GET', '/v1/server/backups', 'admin', serverDocs.listBackups, server.listBackups),
+  route('POST', '/v1/server/backups', 'admin', serverDocs.createBackup, server.backUp),
 ]

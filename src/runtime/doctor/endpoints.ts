@@ -4,16 +4,19 @@ import { effectivePolicy } from '../../domain/app/policy.ts'
 import { channels } from '../../domain/delivery/channel.ts'
 import type { Finding } from '../../domain/server.ts'
 import type { DomainSettings } from '../../domain/settings.ts'
-import { endpointText } from '../../present.ts'
+import { endpointText } from '../../present/endpoint-text.ts'
 import type { OpenPorts } from '../open.ts'
 import { probeEndpoint } from '../test-delivery.ts'
+import { mapAtOnce, triedAtOnce } from './at-once.ts'
 import { failed, ok, warning } from './finding.ts'
 
 /** Tries each endpoint that is no mail server; sends no message. */
 export async function checkEndpoints(ports: OpenPorts, apps: App[]): Promise<Finding[]> {
   const routes = apps.flatMap((app) => app.endpoints.map((endpoint) => ({ app, endpoint })))
-  const findings = await Promise.all(
-    routes.map(async ({ app, endpoint }): Promise<Finding[]> => {
+  const findings = await mapAtOnce(
+    routes,
+    triedAtOnce,
+    async ({ app, endpoint }): Promise<Finding[]> => {
       const { id, settings, off } = endpoint
       const check = `${endpointKinds[settings.kind].noun} of ${app.name ?? `app ${app.id}`}`
       const place = endpointText(endpoint)
@@ -25,7 +28,7 @@ export async function checkEndpoints(ports: OpenPorts, apps: App[]): Promise<Fin
         const [found = '', ...next] = (detail ?? '').split('; ')
         return failed(check, `${place} ${name}: ${found}`, next.join('; ') || 'try again')
       })
-    }),
+    },
   )
   return findings.flat()
 }

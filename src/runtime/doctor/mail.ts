@@ -3,6 +3,7 @@ import type { Finding } from '../../domain/server.ts'
 import type { Recipient } from '../../domain/verification/recipient.ts'
 import type { OpenPorts } from '../open.ts'
 import { probeEndpoint, type TestStep, testDns, testEndpoint } from '../test-delivery.ts'
+import { mapAtOnce, triedAtOnce } from './at-once.ts'
 import { failed, ok } from './finding.ts'
 
 /** Tests each mail server, with a recipient by a real mail. */
@@ -21,25 +22,23 @@ export async function checkMailServers(
     const next = 'name one: "otpmint help app update" has the --smtp flags'
     return [recipient ? failed('mail', `${detail} and nothing was sent`, next) : ok('mail', detail)]
   }
-  const findings = await Promise.all(
-    routes.map(async ({ app, server }) => {
-      const { host, port } = server.settings
-      const check = `mail of ${app.name ?? `app ${app.id}`}`
-      const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
-      if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
-      const { status, detail, steps } = await testEndpoint(
-        ports,
-        app,
-        server,
-        recipient && { recipient },
-      )
-      if (steps.some((step) => !step.ok)) return steps.map(place)
-      const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
-      const next = 'read what the mail server said; its log has more'
-      const end = status === 'sent' ? ok(check, sent) : failed(check, sent, next)
-      return [...steps.map(place), end]
-    }),
-  )
+  const findings = await mapAtOnce(routes, triedAtOnce, async ({ app, server }) => {
+    const { host, port } = server.settings
+    const check = `mail of ${app.name ?? `app ${app.id}`}`
+    const place = (step: TestStep) => fromStep(check, `${host}:${port}`, step)
+    if (!recipient) return (await probeEndpoint(ports, app, server)).map(place)
+    const { status, detail, steps } = await testEndpoint(
+      ports,
+      app,
+      server,
+      recipient && { recipient },
+    )
+    if (steps.some((step) => !step.ok)) return steps.map(place)
+    const sent = `the test mail was ${status}${detail ? `: ${detail}` : ''}`
+    const next = 'read what the mail server said; its log has more'
+    const end = status === 'sent' ? ok(check, sent) : failed(check, sent, next)
+    return [...steps.map(place), end]
+  })
   return findings.flat()
 }
 

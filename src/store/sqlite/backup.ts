@@ -1,4 +1,4 @@
-import type { Database } from 'bun:sqlite'
+import { Database } from 'bun:sqlite'
 import { closeSync, constants, fsyncSync, linkSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
@@ -25,6 +25,17 @@ export function backUp(database: Database, file: string): void {
     rmSync(folder, { recursive: true, force: true })
   }
   syncDirectory(dirname(file))
+}
+
+/** `backUp` of a database that another connection has open. */
+export function copyDatabase(path: string, file: string): void {
+  const database = new Database(path, { readonly: true, strict: true })
+  try {
+    database.run('pragma trusted_schema = off')
+    backUp(database, file)
+  } finally {
+    database.close(true)
+  }
 }
 
 /** A new name is durable once its directory is. */
