@@ -3,8 +3,9 @@
 -- same transaction.
 --
 -- Outcomes: `judged`, `refused` (with the verification as it is, if there is one), `replayed` and
--- `key_reused` (by the stored answer to an Idempotency-Key), and `to_tell`: nothing was done, because
--- an event would follow and the app has webhooks, which only a caller without shard tells of it.
+-- `key_reused` (by the stored answer to an Idempotency-Key); nothing was done for `app_changed`, because
+-- the app has another stamp than the command names, and for `to_tell`, because an event would follow and
+-- the app has webhooks, which only a caller without shard tells of it.
 --
 -- Plans are made once a connection, because planning over all partitions takes longer than a batch. Some
 -- are made while tables are empty, and must be right when they are full. So seq scans are off, and
@@ -34,6 +35,17 @@ begin
         select one ->> 'appId' from jsonb_array_elements(commands) as one)));
   end if;
 
+  for number in
+    select command.number
+    from jsonb_to_recordset(commands) as command (number bigint, "appId" text, "asOf" bigint)
+    where "asOf" is not null
+      and not exists (select from apps where apps.id = "appId" and stamp = "asOf" offset 0)
+  loop
+    answered := answered || number;
+    outcome := 'app_changed';
+    return next;
+  end loop;
+
   if jsonb_path_exists(commands, '$[*].key') then
     -- All requests with a key are for one verification, whose row is the lock of the answer.
     perform from (
@@ -50,6 +62,7 @@ begin
       cross join lateral (
         select answer, kept_at, answers.fingerprint = command.fingerprint as is_same from answers
         where answers.key = command.key and kept_at > command.since offset 0) as stored
+      where command.number <> all (answered)
     loop
       answered := answered || number;
       return next;
