@@ -1,4 +1,4 @@
-import type { Alarm } from './domain/alarm.ts'
+import { type Alarm, alarmAdvice } from './domain/alarm.ts'
 import type { App, AppKey } from './domain/app/app.ts'
 import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
 import type { CheckedKey } from './domain/app/dkim-keys.ts'
@@ -285,6 +285,7 @@ export function presentAlarm({ id, kind, appId, endpointId, since, until }: Alar
     endpoint: endpointId,
     since: timestamp(since),
     until: until === null ? null : timestamp(until),
+    what_to_do: alarmAdvice[kind],
   }
 }
 

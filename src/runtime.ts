@@ -12,6 +12,7 @@ import type { Log } from './domain/ports.ts'
 import { nameOf } from './domain/problem.ts'
 import { dayMs, hourMs } from './domain/verification/limits.ts'
 import { createDashboard } from './http/dashboard/server.ts'
+import { createLive } from './http/live/live.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { createServer } from './http/server.ts'
 import { createBotJob } from './jobs/bots/bots.ts'
@@ -214,10 +215,12 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   })
   const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
   const state = { stopping: false, url: '', linkBase: null as string | null }
+  const streams = createLive({ ...ports, log, flow: outbox.flow })
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
   const httpPorts: HttpPorts = {
     ...ports,
     ...{ outbox, egress, learned, log, metrics },
+    live: streams,
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     dashboard: dashboardOf(settings, state),
@@ -265,7 +268,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     server: createServer(httpPorts),
     dashboard: settings.dashboard.listen && createDashboard(httpPorts),
   }
-  return { ...servers, metrics, outbox, watches, beat, state, closeChannels }
+  return { ...servers, metrics, outbox, watches, beat, state, streams, closeChannels }
 }
 
 /** What the dashboard goes by; `state.linkBase` is known once it listens. */
@@ -326,10 +329,11 @@ function createStop(
   { assembly, listeners, control }: Parts,
 ): () => Promise<void> {
   const { nodes, node, timers } = ports
-  const { outbox, watches, state, closeChannels } = assembly
+  const { outbox, watches, state, streams, closeChannels } = assembly
   const { main, dashboard, metrics } = listeners
   const finishMs = shutdownSeconds * 1000
   const finish = async () => {
+    streams.stop()
     await Promise.race([Promise.all([main.stop(), dashboard?.stop()]), timers.sleep(finishMs)])
     await Promise.all([main.stop(true), dashboard?.stop(true)])
     await Promise.all([outbox.stop(), ...watches.map((watch) => watch.stop())])

@@ -32,6 +32,30 @@ export const alarmKinds = [
 
 export type AlarmKind = (typeof alarmKinds)[number]
 
+/** What an admin does about an alarm, in a sentence for each kind. */
+export const alarmAdvice: Record<AlarmKind, string> = {
+  spray:
+    'Codes are guessed for many recipients: set longer_codes_on_alarm and smaller limits, and put a captcha in front of the app.',
+  login_refused: 'Set the password of this endpoint again, as its provider has it now.',
+  server_refused:
+    'Test the endpoint: its server cannot be used as it is set up, for example for its certificate.',
+  policy_refused: 'Verify the From address with the provider of this endpoint.',
+  message_refused: 'Read the server’s reply in the tries of a verification that failed.',
+  recipients_refused:
+    'Read the server’s replies in the verifications’ tries: so many refusals are rarely the recipients’ fault.',
+  endpoint_off: 'Repair the gateway, then switch the endpoint on again.',
+  cost_capped:
+    'See in the tries to which countries messages went; set another cost_per_day if that is right.',
+  conversion_low:
+    'Somebody may be paid for messages that nobody asked for: take the country out of phone_countries, or lower phone_prefix_per_hour.',
+  unknown_credentials:
+    'Find the client by its address in the log: it has an old key, or guesses keys.',
+  webhook_off: 'Repair the receiver, then switch the webhook on again: its messages wait for that.',
+  webhook_backlog: 'Repair the receiver, then replay the messages of the time of this alarm.',
+  clock_stepped: 'Keep the clock of this machine set by NTP.',
+  database_damaged: 'Stop the server and restore a backup.',
+}
+
 /** What an alarm is about; at most one alarm of a place is on. `endpointId` may be a webhook's id. */
 export type AlarmPlace = { kind: AlarmKind; appId: string | null; endpointId: string | null }
 

@@ -64,6 +64,7 @@ export const problemTitles = {
   backup_elsewhere: 'This database is backed up by its own tools',
   backup_running: 'A backup is being made',
   backup_failed: 'The backup could not be written',
+  too_many_streams: 'As many follow the server live as may',
   store_unavailable: 'The database cannot take writes now',
   shutting_down: 'The server is stopping',
   internal_error: 'Something went wrong here',

@@ -10,11 +10,14 @@ import type { Recipient } from '../domain/verification/recipient.ts'
 import type { Status } from '../domain/verification/verification.ts'
 import type { Answer } from '../domain/webhook/schedule.ts'
 import type { Webhook } from '../domain/webhook/webhook.ts'
+import type { LiveStreams } from './live/live.ts'
 
 /** Everything that the HTTP server needs; runtime.ts assembles it. */
 export type HttpPorts = DomainPorts & {
   log: Log
   metrics: Metrics
+  /** What happens now, for those that follow it. */
+  live: LiveStreams
   /** The messages of test keys, newest first. */
   inbox: { list(): Promise<InboxMessage[]> }
   installation: Installation
@@ -78,6 +81,7 @@ type DomainPorts = Pick<
       | 'bots'
       | 'learned'
       | 'learning'
+      | 'figures'
     )
 >
 

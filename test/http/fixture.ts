@@ -3,6 +3,7 @@ import { answerChallenge, takeCallback } from '../../src/channels/callbacks.ts'
 import { readBounce } from '../../src/channels/email/bounce.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
 import type { LogFields } from '../../src/domain/ports.ts'
+import { createLive } from '../../src/http/live/live.ts'
 import type { HttpPorts, HttpSettings } from '../../src/http/ports.ts'
 import { createServer, describeServer } from '../../src/http/server.ts'
 import { createProofs } from '../../src/keys/proof.ts'
@@ -42,6 +43,8 @@ export type Answer = {
   json: Json
 }
 
+const idleFlow = { waiting: 0, oldestAt: null, sentPerSecond: 0, lanes: [] }
+
 type SiteOptions = Parameters<typeof world>[0] & {
   http?: Partial<HttpSettings>
   ports?: Partial<HttpPorts>
@@ -65,6 +68,7 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     ...base,
     log,
     metrics: createMetrics(),
+    live: createLive({ ...base, log, flow: () => idleFlow }),
     inbox: { list: async () => [] },
     installation: plainInstallation,
     adminTokenHash: hashKey(adminToken),

@@ -8,6 +8,7 @@ import type { Handover } from '../../src/domain/delivery/delivery.ts'
 import type { Channel, Log, Random } from '../../src/domain/ports.ts'
 import type { DomainSettings } from '../../src/domain/settings.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
+import { createLive } from '../../src/http/live/live.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createFallBacks } from '../../src/jobs/fall-backs.ts'
 import { createSender } from '../../src/jobs/sender/sender.ts'
@@ -104,6 +105,7 @@ export async function startMachine(parts: MachineParts) {
     ...base,
     ...{ outbox, log, metrics, adminTokenHash: hashKey(adminToken) },
     learned: { of: () => null },
+    live: createLive({ ...base, log, flow: outbox.flow }),
     inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
     installation: plainInstallation,
     http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },

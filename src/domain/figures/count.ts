@@ -29,11 +29,11 @@ export type FigureKey = Slot & { part: Part; value: string }
 
 export type Counts = { started: number; handedOver: number; approved: number; failed: number }
 
+/** With the times from the start of a verification to its first hand-over, and to its approval. */
+export type Sum = Counts & { handOverTimes: Times; approvalTimes: Times }
+
 export type Figure = FigureKey &
-  Counts & {
-    /** From the start of a verification to its first hand-over, and to its approval. */
-    handOverTimes: Times
-    approvalTimes: Times
+  Sum & {
     /**
      * Of a domain on one day: hashes of its first recipients, until there are enough of them to name
      * the domain, or the day is over. Null for everything else.
@@ -233,7 +233,7 @@ export function namedDomains(figures: Figure[]): Set<string> {
 }
 
 /** Adds the counts and times of another figure. */
-export function addFigure(figure: Omit<Figure, keyof FigureKey | 'recipients'>, other: Figure) {
+export function addFigure(figure: Sum, other: Sum): void {
   figure.started += other.started
   figure.handedOver += other.handedOver
   figure.approved += other.approved

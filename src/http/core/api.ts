@@ -52,7 +52,7 @@ export type Asked = {
 export type Reply = {
   status: number
   type: string
-  body: string | Uint8Array | null
+  body: string | Uint8Array | ReadableStream<Uint8Array> | null
   headers?: Record<string, string>
   /** The refusal that a page tells a person of, for the log and the counts. */
   problem?: Problem

@@ -66,6 +66,7 @@ export const problemStatuses: Record<ProblemCode, number> = {
   backup_elsewhere: 409,
   backup_running: 409,
   backup_failed: 503,
+  too_many_streams: 503,
   store_unavailable: 503,
   shutting_down: 503,
   internal_error: 500,

@@ -15,6 +15,7 @@ import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
 import * as fieldDocs from './operations/fields.ts'
 import * as inboundDocs from './operations/inbound.ts'
+import * as overviewDocs from './operations/overview.ts'
 import * as recipientDocs from './operations/recipients.ts'
 import * as recordDocs from './operations/records.ts'
 import * as serverDocs from './operations/server.ts'
@@ -22,6 +23,7 @@ import * as suppressionDocs from './operations/suppressions.ts'
 import * as templateDocs from './operations/templates.ts'
 import * as docs from './operations/verifications.ts'
 import * as webhookDocs from './operations/webhooks.ts'
+import * as overview from './overview.ts'
 import * as recipients from './recipients.ts'
 import * as records from './records.ts'
 import * as server from './server.ts'
@@ -286,6 +288,8 @@ export const v1Routes: Route[] = [
     accounts.endSession,
   ),
 
+  route('GET', '/v1/overview', 'admin', overviewDocs.getOverview, overview.get),
+  route('GET', '/v1/live', 'admin', overviewDocs.followLive, overview.follow),
   route('GET', '/v1/stats', 'admin', recordDocs.getStats, records.stats),
   route('GET', '/v1/events', 'admin', recordDocs.listEvents, records.events),
   route('GET', '/v1/alarms', 'admin', recordDocs.listAlarms, records.alarms),

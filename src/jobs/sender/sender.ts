@@ -1,9 +1,10 @@
+import { type Flow, type LaneFlow, lanesShown } from '../../domain/delivery/flow.ts'
 import { leaseMs } from '../../domain/delivery/lease.ts'
 import type { Outbox } from '../../domain/ports.ts'
 import { type Job, periodic } from '../periodic.ts'
 import { endWithoutTry } from './conclude.ts'
 import { type Core, createCore, type SenderPorts } from './core.ts'
-import { expectedWaitMs } from './lane.ts'
+import { expectedWaitMs, isBlocked, type Lane, queuedIn } from './lane.ts'
 
 export type Sender = Outbox & {
   start(): void
@@ -20,6 +21,7 @@ export type Sender = Outbox & {
    */
   pause(forMs: number): void
   stats(): SenderStats
+  flow(): Flow
 }
 
 export type SenderStats = {
@@ -81,6 +83,7 @@ export function createSender(options: Options): Sender {
     stop: (finishMs = finishMaxMs) => stop(core, ports, look, finishMs),
     pause: createPause(core, ports),
     stats: gauges.stats,
+    flow: () => flowOf(core, gauges.stats()),
   }
 }
 
@@ -119,6 +122,25 @@ function createOutbox(core: Core, ports: SenderPorts): Outbox {
       }
     },
     settled: waiters.wait,
+  }
+}
+
+function flowOf({ lanes }: Core, { waiting, oldestAt, sentPerSecond }: SenderStats): Flow {
+  const load = (lane: LaneFlow) => lane.waiting + lane.connections
+  const all = lanes.all().map(laneFlow)
+  const busiest = all.toSorted((a, b) => load(b) - load(a)).slice(0, lanesShown)
+  return { waiting, oldestAt, sentPerSecond, lanes: busiest }
+}
+
+function laneFlow(lane: Lane): LaneFlow {
+  const { place, running, width, backlog, meanMs } = lane
+  return {
+    ...place,
+    waiting: queuedIn(lane) + backlog,
+    connections: Math.min(running.size, width.value()),
+    connectionsMax: width.value(),
+    isPaused: isBlocked(lane),
+    meanMs: meanMs === null ? null : Math.round(meanMs),
   }
 }
 

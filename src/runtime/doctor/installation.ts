@@ -1,5 +1,6 @@
 import type { Environment, Settings } from '../../config/load.ts'
 import { fileSecrets } from '../../config/options.ts'
+import { alarmAdvice } from '../../domain/alarm.ts'
 import type { Finding } from '../../domain/server.ts'
 import { timestamp } from '../../present.ts'
 import type { OpenPorts } from '../open.ts'
@@ -68,7 +69,7 @@ export async function checkAlarms({ alarms }: OpenPorts): Promise<Finding[]> {
   return items.map(({ kind, appId, since }) => {
     const where = appId === null ? '' : ` (app ${appId})`
     const detail = `${kind}${where} since ${secondsOf(since)}`
-    return warning('alarm', detail, 'see docs/deployment.md#alarms')
+    return warning('alarm', detail, alarmAdvice[kind])
   })
 }
 

@@ -102,6 +102,7 @@ export const alarmPage = pageOf(
   output('Alarm', {
     id: count('Counts up.'),
     kind: oneOf(alarmKinds, 'What is wrong.'),
+    what_to_do: t.String({ description: 'What an admin does about it.' }),
     app: nullable(id('The app; null for the whole server.')),
     endpoint: nullable(id('The endpoint or webhook, where it concerns one.')),
     since: time('When it went on.'),

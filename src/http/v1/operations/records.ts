@@ -89,6 +89,7 @@ export const listAlarms = {
             endpoint: '4kT9wQ2nB7xV0mL5sR8yZ1',
             since: at,
             until: null,
+            what_to_do: 'Set the password of this endpoint again, as its provider has it now.',
           },
         ],
         next_cursor: null,
