@@ -219,8 +219,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const { openRegistration, developerMode, trustedProxies, publicUrl } = settings
   const httpPorts: HttpPorts = {
     ...ports,
-    ...{ outbox, egress, learned, log, metrics },
-    live: streams,
+    ...{ outbox, egress, learned, log, metrics, live: streams },
     inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     dashboard: dashboardOf(settings, state),
