@@ -33,6 +33,21 @@ test('a template is stored under the canonical tag of its language and read back
   expect(json).toEqual({ items: [{ locale: 'de-AT', version: 1, variables: ['first_name'] }] })
 })
 
+test('the built-in message of a language is a template to begin with, which is stored as it is', async () => {
+  const { admin, put } = await own()
+
+  const { status, json } = await admin('GET', '/templates/de-at/starter')
+  const { locale, ...starter } = json
+  const before = await admin('GET', '/templates')
+  const stored = await put('de-AT', starter)
+
+  expect([status, locale]).toEqual([200, 'de-AT'])
+  expect(starter.text).toContain('{{code}}')
+  expect(starter.html).toContain('{{valid}}')
+  expect(before.json.items).toEqual([])
+  expect(stored).toMatchObject({ status: 200, json: starter })
+})
+
 test('earlier versions are listed and readable, also after a reset', async () => {
   const { admin, put } = await own()
   await put('en')

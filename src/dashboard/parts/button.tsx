@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { href } from '../router.ts'
 import { Icon, type IconName } from './icon.tsx'
 
-type Look = 'primary' | 'plain' | 'danger' | 'quiet'
+type Look = 'primary' | 'plain' | 'danger' | 'quiet' | 'quiet danger'
 
 type ButtonProps = {
   children: ComponentChildren

@@ -52,7 +52,7 @@ function Cell<Row>({ column, row }: { column: Column<Row>; row: Row }) {
   if (isName) return <th scope="row">{cell(row)}</th>
   return (
     <td class={isNumber ? 'number' : ''} data-label={label}>
-      {cell(row)}
+      <div>{cell(row)}</div>
     </td>
   )
 }

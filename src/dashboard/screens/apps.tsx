@@ -6,6 +6,7 @@ import { Time } from '../parts/time.tsx'
 import { href } from '../router.ts'
 import { canChange } from '../session.ts'
 import type { App } from '../wire.ts'
+import { channelWords } from '../words/channels.ts'
 import { appsWords } from './apps/words.ts'
 
 export function Apps() {
@@ -58,7 +59,8 @@ function AppTable({ apps }: { apps: App[] }) {
 }
 
 function channelsOf({ endpoints }: App): string {
-  const channels = [...new Set(endpoints.map(({ channel }) => channel))]
+  const names = channelWords()
+  const channels = [...new Set(endpoints.map(({ channel }) => names[channel]))]
   return channels.length === 0 ? appsWords().noChannel : channels.join(', ')
 }
 

@@ -251,6 +251,13 @@ export const v1Routes: Route[] = [
   route('PATCH', '/v1/apps/:id/brand', 'admin', templateDocs.updateBrand, brand.update),
   route('GET', '/v1/apps/:id/templates', 'admin', templateDocs.listTemplates, templates.list),
   route('GET', '/v1/apps/:id/templates/:locale', 'admin', templateDocs.getTemplate, templates.get),
+  route(
+    'GET',
+    '/v1/apps/:id/templates/:locale/starter',
+    'admin',
+    templateDocs.getStarter,
+    templates.starter,
+  ),
   route('PUT', '/v1/apps/:id/templates/:locale', 'admin', templateDocs.putTemplate, templates.put),
   route(
     'DELETE',

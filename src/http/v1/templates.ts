@@ -1,4 +1,5 @@
 import { findApp } from '../../domain/app/manage.ts'
+import { readLocale } from '../../domain/language.ts'
 import {
   findTemplate,
   resetTemplate,
@@ -6,6 +7,7 @@ import {
   templateVersions,
 } from '../../domain/template/templates.ts'
 import { previewMessage } from '../../messages/preview.ts'
+import { starterTemplate } from '../../messages/starter.ts'
 import { presentTemplate, presentTemplateRef, presentTemplateVersion } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json, noContent } from '../core/pipeline.ts'
@@ -28,6 +30,12 @@ export async function get(
 ): Promise<Reply> {
   const { id: appId, locale } = params
   return json(presentTemplate(await findTemplate(ports, { appId, locale, ...query })))
+}
+
+export async function starter(ports: RoutePorts, { params }: One): Promise<Reply> {
+  const locale = readLocale(params.locale)
+  const template = starterTemplate(await findApp(ports, params.id), locale)
+  return json({ locale, ...template })
 }
 
 export async function put(

@@ -58,7 +58,7 @@ export function AnyField({
 /** Our own sentence where there is one in the reader's language, else the server's. */
 function hintOf({ name, says, type, of }: Described): string {
   const words = fieldWords()
-  const own = words.hints[name] ?? says
+  const own = words.hints[name] ?? says.replaceAll('`', '')
   if (type === 'texts') return `${own} ${words.linesOf}`
   if (type !== 'list' && type !== 'integers') return own
   const choices = of && of.length <= 12 ? ` ${of.join(', ')}.` : ''

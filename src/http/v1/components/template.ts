@@ -46,6 +46,10 @@ export const templateSchema = output('Template', {
   ...{ locale, version, subject, text, html, variables },
 })
 
+export const starterSchema = output('StarterTemplate', {
+  ...{ locale, subject, text, html, variables },
+})
+
 export const templateList = output('TemplateList', {
   items: t.Array(output('TemplateRef', { locale, version, variables }), {
     description: 'The templates in force, by language.',

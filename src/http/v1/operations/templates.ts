@@ -6,6 +6,7 @@ import {
   locale,
   previewRequest,
   previewSchema,
+  starterSchema,
   templateInput,
   templateList,
   templateSchema,
@@ -62,6 +63,21 @@ export const getTemplate = {
     },
   },
   problems: ['invalid_request', 'app_not_found', 'template_not_found'],
+} satisfies Operation
+
+export const getStarter = {
+  id: 'getStarterTemplate',
+  tag,
+  summary: 'Read the built-in message of a language as a template, to begin with',
+  params: localeParams,
+  answers: {
+    200: {
+      description: 'The template; nothing is stored.',
+      schema: starterSchema,
+      example: { locale: 'en', ...example },
+    },
+  },
+  problems: ['invalid_request', 'app_not_found'],
 } satisfies Operation
 
 export const putTemplate = {
