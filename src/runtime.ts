@@ -3,7 +3,6 @@ import { createEgress } from './channels/egress.ts'
 import { readBounce } from './channels/email/bounce.ts'
 import { tryLogin } from './channels/email/probe.ts'
 import { createPostMessage } from './channels/event-post.ts'
-import { inboxMax, listInbox } from './channels/inbox.ts'
 import { createChannels } from './channels/registry.ts'
 import { createBotReader } from './channels/telegram/bots.ts'
 import { type Environment, redactedSettings, type Settings } from './config/load.ts'
@@ -46,6 +45,7 @@ import {
   refuseHalfRestored,
 } from './runtime/data-directory.ts'
 import { createHealth, type Health } from './runtime/health.ts'
+import { inboxOf } from './runtime/inbox.ts'
 import { createInstallation } from './runtime/installation.ts'
 import { dashboardLine, listen } from './runtime/listeners.ts'
 import { refuseMoved } from './runtime/moved.ts'
@@ -220,7 +220,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const httpPorts: HttpPorts = {
     ...ports,
     ...{ outbox, egress, learned, log, metrics, live: streams },
-    inbox: { list: () => listInbox(ports, { appId: null, limit: inboxMax }) },
+    inbox: inboxOf(ports),
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     dashboard: dashboardOf(settings, state),
     installation: createInstallation({

@@ -1,4 +1,4 @@
-import type { App } from '../domain/app/app.ts'
+import { type App, mailServersOf } from '../domain/app/app.ts'
 import { type DeliveryOutcome, deferredBy, type Handover } from '../domain/delivery/delivery.ts'
 import { handover } from '../domain/delivery/handover.ts'
 import { lifeLeft } from '../domain/delivery/life.ts'
@@ -10,6 +10,7 @@ import type { Variables } from '../domain/template/variables.ts'
 import { recipientOf } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
 import { renderMessage } from '../messages/render.ts'
+import { createComposer } from './email/compose.ts'
 import { createWordingReader, type Picture, type WordingReader } from './wording.ts'
 
 /** A message of a test key, as a person would have received it. */
@@ -82,19 +83,48 @@ export async function listInbox(
   return messages.filter((message) => message !== null)
 }
 
+/**
+ * One message as the app's first mail server would get it, unsigned; null for an unknown one and for one
+ * that is no mail.
+ */
+export async function readInboxSource(
+  ports: ListPorts,
+  deliveryId: string,
+): Promise<string | null> {
+  const rows = await ports.inbox.list({ appId: null, limit: inboxMax })
+  const row = rows.find((row) => row.deliveryId === deliveryId)
+  if (!row) return null
+  const read = await readRow(ports, row)
+  if (read?.message.recipient.kind !== 'email') return null
+  const { app, message } = read
+  const wording = await createWordingReader(ports).read(message)
+  const [server] = mailServersOf(app)
+  const sender = server?.settings ?? { from: 'codes@localhost', fromName: null }
+  const mail = { ...message, app, recipient: message.recipient.address, wording }
+  return createComposer().compose(mail, sender, lifeLeft(message.expiresAt, row.at))
+}
+
+type ReadRow = { app: App; verification: Verification; message: Handover }
+
 /** Null when the verification or its code key was deleted. */
+async function readRow(ports: ListPorts, row: InboxRow): Promise<ReadRow | null> {
+  const [app, verification] = await Promise.all([
+    ports.apps.get(row.appId),
+    ports.verifications.get({ appId: row.appId, mode: 'test', id: row.verificationId }),
+  ])
+  if (!app || !verification) return null
+  const message = readHandover(ports, { app, verification, row })
+  return message && { app, verification, message }
+}
+
 async function readMessage(
   ports: ListPorts & { reader: WordingReader },
   row: InboxRow,
 ): Promise<InboxMessage | null> {
-  const { deliveryId, appId, verificationId: id, at } = row
-  const [app, verification] = await Promise.all([
-    ports.apps.get(appId),
-    ports.verifications.get({ appId, mode: 'test', id }),
-  ])
-  if (!app || !verification) return null
-  const message = readHandover(ports, { app, verification, row })
-  if (message === null) return null
+  const { deliveryId, appId, verificationId, at } = row
+  const read = await readRow(ports, row)
+  if (!read) return null
+  const { app, verification, message } = read
   const { code, reference, expiresAt } = message
   const life = lifeLeft(expiresAt, at)
   const { template, brand, logo } = await ports.reader.read(message)
@@ -104,7 +134,7 @@ async function readMessage(
   const html = logo ? made.replaceAll('cid:logo', dataUrl(logo.content)) : made
   const status = statusOf(verification, ports.clock.now())
   const to = message.recipient.address
-  const names = { deliveryId, appId, appName: app.name, verificationId: id, to }
+  const names = { deliveryId, appId, appName: app.name, verificationId, to }
   return { ...names, language, subject, text, html, code, reference, status, at, expiresAt }
 }
 

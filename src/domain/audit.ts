@@ -44,6 +44,7 @@ export type AuditAction =
   | 'brand.update'
   | 'template.save'
   | 'template.reset'
+  | 'inbox.clear'
   | 'verification.search'
   | 'verification.cancel'
   | 'verification.resend'

@@ -234,6 +234,8 @@ export type InboxStore = {
   add(command: { row: InboxRow; keep: number }): Promise<void>
   /** Newest first. */
   list(query: { appId: string | null; limit: number }): Promise<InboxRow[]>
+  /** Deletes the messages of one app or of all; how many. */
+  clear(command: { appId: string | null }, audit: AuditAppend): Promise<number | HeadMoved>
 }
 
 export type InboxRow = {

@@ -1,6 +1,7 @@
 import type { SessionTimes } from '../domain/account/session.ts'
 import type { App } from '../domain/app/app.ts'
 import type { EmailEndpoint, Endpoint } from '../domain/app/endpoint.ts'
+import type { Actor } from '../domain/audit.ts'
 import type { BounceReport } from '../domain/delivery/bounce.ts'
 import type { Callback, CallbackResult } from '../domain/delivery/callback.ts'
 import type { Handover } from '../domain/delivery/delivery.ts'
@@ -19,7 +20,13 @@ export type HttpPorts = DomainPorts & {
   /** What happens now, for those that follow it. */
   live: LiveStreams
   /** The messages of test keys, newest first. */
-  inbox: { list(): Promise<InboxMessage[]> }
+  inbox: {
+    list(): Promise<InboxMessage[]>
+    /** A message as RFC 5322; null where it is unknown or no mail. */
+    source(deliveryId: string): Promise<string | null>
+    /** Deletes the messages of one app or of all; how many. Throws `app_not_found`. */
+    clear(actor: Actor, which: { appId: string | null }): Promise<number>
+  }
   installation: Installation
   /** SHA-256 of the admin token. */
   adminTokenHash: Uint8Array
@@ -118,6 +125,8 @@ export type DashboardSettings = {
 /** A message that a test key sent, as the inbox page shows it. */
 export type InboxMessage = {
   deliveryId: string
+  appId: string
+  verificationId: string
   /** Null for an app without a name. */
   appName: string | null
   to: string

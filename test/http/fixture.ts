@@ -1,7 +1,9 @@
 import { expect } from 'bun:test'
 import { answerChallenge, takeCallback } from '../../src/channels/callbacks.ts'
 import { readBounce } from '../../src/channels/email/bounce.ts'
+import { inboxMax, listInbox, readInboxSource } from '../../src/channels/inbox.ts'
 import { hashKey } from '../../src/domain/app/api-key.ts'
+import { clearInbox } from '../../src/domain/delivery/inbox.ts'
 import type { LogFields } from '../../src/domain/ports.ts'
 import { createLive } from '../../src/http/live/live.ts'
 import type { HttpPorts, HttpSettings } from '../../src/http/ports.ts'
@@ -69,7 +71,11 @@ export async function site(options: SiteOptions = {}): Promise<Site> {
     log,
     metrics: createMetrics(),
     live: createLive({ ...base, log, flow: () => idleFlow }),
-    inbox: { list: async () => [] },
+    inbox: {
+      list: () => listInbox(base, { appId: null, limit: inboxMax }),
+      source: (id) => readInboxSource(base, id),
+      clear: (actor, which) => clearInbox(base, actor, which),
+    },
     installation: plainInstallation,
     adminTokenHash: hashKey(adminToken),
     http: {

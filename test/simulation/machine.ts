@@ -106,7 +106,11 @@ export async function startMachine(parts: MachineParts) {
     ...{ outbox, log, metrics, adminTokenHash: hashKey(adminToken) },
     learned: { of: () => null },
     live: createLive({ ...base, log, flow: outbox.flow }),
-    inbox: { list: () => listInbox(base, { appId: null, limit: 50 }) },
+    inbox: {
+      list: () => listInbox(base, { appId: null, limit: 50 }),
+      source: async () => null,
+      clear: async () => 0,
+    },
     installation: plainInstallation,
     http: { openRegistration: false, developerMode: false, publicUrl: null, trustedProxies: [] },
     dashboard: {

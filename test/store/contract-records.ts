@@ -220,6 +220,26 @@ function inbox(open: OpenStores): void {
     const again = await inbox.list({ appId: null, limit: 9 })
     expect(again).toEqual([{ ...fifth, at: noon + 9 }, fourth, third])
   })
+
+  test('the inbox of one app or of all is cleared together with its audit record', async () => {
+    const { inbox, audit } = await open()
+    const add = (appId: string) => {
+      const sealed = { recipientSealed: bytes(8), variablesSealed: null }
+      const row = { deliveryId: `${appId}1`, appId, verificationId: 'v', ...sealed, at: noon }
+      return inbox.add({ row, keep: 9 })
+    }
+    for (const appId of ['a', 'b', 'c']) await add(appId)
+    const append = async () => linkAudit(auditKeyring, await audit.state(), auditEntry())
+    const [first, late] = [await append(), await append()]
+    const apps = async () => (await inbox.list({ appId: null, limit: 9 })).map(({ appId }) => appId)
+
+    expect(await inbox.clear({ appId: 'b' }, first)).toBe(1)
+    expect(await inbox.clear({ appId: null }, late)).toBe('head_moved')
+    expect(await apps()).toEqual(['c', 'a'])
+    expect(await inbox.clear({ appId: null }, await append())).toBe(2)
+    expect(await apps()).toEqual([])
+    expect((await audit.list({ limit: 9, cursor: null })).items).toHaveLength(2)
+  })
 }
 
 function installation(open: OpenStores): void {

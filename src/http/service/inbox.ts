@@ -1,13 +1,12 @@
 import { t } from 'elysia'
 import { Problem } from '../../domain/problem.ts'
+import { inboxStates, stateOf } from '../../present/inbox.ts'
 import { timestamp } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json } from '../core/pipeline.ts'
 import type { Operation, RoutePorts } from '../core/route.ts'
 import { oneOf, output, time, timedId } from '../core/schema.ts'
 import type { InboxMessage } from '../ports.ts'
-
-const states = ['live', 'used', 'expired'] as const
 
 const messageSchema = output('InboxMessage', {
   id: t.String({ description: 'The message’s id.' }),
@@ -19,7 +18,7 @@ const messageSchema = output('InboxMessage', {
   subject: t.String({ description: 'The subject.' }),
   text: t.String({ description: 'The plain text.' }),
   html: t.String({ description: 'The HTML.' }),
-  state: oneOf(states, 'What became of the code.'),
+  state: oneOf(inboxStates, 'What became of the code.'),
   sent_at: time('When it arrived here.'),
   expires_at: time('Until when the code is good.'),
 })
@@ -45,8 +44,6 @@ export async function list({ inbox, clock }: Pick<RoutePorts, 'inbox' | 'clock'>
 }
 
 function presentMessage(message: InboxMessage, now: number) {
-  const { status, expiresAt } = message
-  const isLive = status === 'pending' && expiresAt > now
   return {
     id: message.deliveryId,
     app: message.appName ?? '',
@@ -57,9 +54,9 @@ function presentMessage(message: InboxMessage, now: number) {
     subject: message.subject,
     text: message.text,
     html: message.html,
-    state: isLive ? 'live' : status === 'approved' ? 'used' : 'expired',
+    state: stateOf(message, now),
     sent_at: timestamp(message.at),
-    expires_at: timestamp(expiresAt),
+    expires_at: timestamp(message.expiresAt),
   }
 }
 

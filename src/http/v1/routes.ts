@@ -8,6 +8,7 @@ import * as dkim from './dkim.ts'
 import * as endpoints from './endpoints.ts'
 import * as fields from './fields.ts'
 import * as inbound from './inbound.ts'
+import * as inbox from './inbox.ts'
 import * as keys from './keys.ts'
 import * as accountDocs from './operations/accounts.ts'
 import * as appVerificationDocs from './operations/app-verifications.ts'
@@ -15,6 +16,7 @@ import * as appDocs from './operations/apps.ts'
 import * as dkimDocs from './operations/dkim.ts'
 import * as fieldDocs from './operations/fields.ts'
 import * as inboundDocs from './operations/inbound.ts'
+import * as inboxDocs from './operations/inbox.ts'
 import * as overviewDocs from './operations/overview.ts'
 import * as recipientDocs from './operations/recipients.ts'
 import * as recordDocs from './operations/records.ts'
@@ -302,6 +304,10 @@ export const v1Routes: Route[] = [
   route('GET', '/v1/alarms', 'admin', recordDocs.listAlarms, records.alarms),
   route('GET', '/v1/audit', 'admin', recordDocs.listAudit, records.audit),
   route('GET', '/v1/audit/verdict', 'admin', serverDocs.getAuditVerdict, server.auditVerdict),
+
+  route('GET', '/v1/inbox', 'admin', inboxDocs.listTestMessages, inbox.list),
+  route('GET', '/v1/inbox/:id', 'admin', inboxDocs.getTestMessage, inbox.get),
+  route('DELETE', '/v1/inbox', 'admin', inboxDocs.clearTestMessages, inbox.clear),
 
   route('GET', '/v1/server', 'admin', serverDocs.getServer, server.get),
   route('POST', '/v1/server/examine', 'admin', serverDocs.examineServer, server.examine),

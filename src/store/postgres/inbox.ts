@@ -1,13 +1,24 @@
 import type { InboxRow, InboxStore } from '../../domain/stores.ts'
+import type { AuditChain } from './audit.ts'
 import type { Parts } from './parts.ts'
 
 /** Rows are ordered by insertion, independent of the clock. */
-export function createInboxStore({ database }: Pick<Parts, 'database'>): InboxStore {
+export function createInboxStore(
+  { database }: Pick<Parts, 'database'>,
+  audit: AuditChain,
+): InboxStore {
   return {
     add: ({ row, keep }) =>
       database.transaction(async (session) => {
         await session.run(insert, row)
         await session.run(trim, { keep })
+      }),
+    clear: ({ appId }, append) =>
+      database.transaction(async (session) => {
+        if (!(await audit.isNext(session, append))) return 'head_moved'
+        const rows = await session.query(clear, { appId })
+        await audit.append(session, append)
+        return rows.length
       }),
     list: ({ appId, limit }) => database.read<InboxRow>(list, { appId, limit }),
   }
@@ -23,6 +34,9 @@ const insert = `
 
 const trim = `
   delete from inbox where id <= (select id from inbox order by id desc limit 1 offset $keep)`
+
+const clear = `
+  delete from inbox where $appId::text is null or app_id = $appId returning id`
 
 const list = `
   select delivery_id, app_id, verification_id, recipient_sealed, variables_sealed, at

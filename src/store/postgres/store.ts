@@ -87,7 +87,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     alarms: createAlarmStore(parts, alarms),
     audit: createAuditStore(parts, audit),
     stats: createStatsStore(parts),
-    inbox: createInboxStore(parts),
+    inbox: createInboxStore(parts, audit),
     learning: createLearningStore(parts),
     figures: createFigureStore(parts),
     nodes: createNodeStore({ database: own }),

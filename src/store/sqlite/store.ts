@@ -87,7 +87,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     alarms: createAlarmStore(parts, alarms),
     audit: createAuditStore({ ...parts, timers }, audit),
     stats: createStatsStore(parts),
-    inbox: createInboxStore(parts),
+    inbox: createInboxStore(parts, audit),
     learning: createLearningStore(parts),
     figures: createFigureStore(parts),
     nodes: createNodeStore(parts),
