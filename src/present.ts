@@ -1,3 +1,4 @@
+import type { NamedRecord } from './domain/account/names.ts'
 import { type Alarm, alarmAdvice } from './domain/alarm.ts'
 import type { App, AppKey } from './domain/app/app.ts'
 import { type DkimKey, dkimRecord, signingKey } from './domain/app/dkim.ts'
@@ -5,7 +6,6 @@ import type { CheckedKey } from './domain/app/dkim-keys.ts'
 import { type Endpoint, shownFields } from './domain/app/endpoint.ts'
 import type { Rotated } from './domain/app/endpoint-rotation.ts'
 import { policyFieldList } from './domain/app/policy.ts'
-import type { AuditRecord } from './domain/audit.ts'
 import { type Brand, noBrand } from './domain/brand/brand.ts'
 import type { Delivery, Try } from './domain/delivery/delivery.ts'
 import type { Suppression } from './domain/delivery/suppression.ts'
@@ -289,9 +289,19 @@ export function presentAlarm({ id, kind, appId, endpointId, since, until }: Alar
   }
 }
 
-export function presentAudit(record: AuditRecord) {
-  const { id, at, who, action, object, detail, requestId } = record
-  return { id, at: timestamp(at), who, action, object, detail, request_id: requestId }
+/** `whoName`: of the person, where it was one. */
+export function presentAudit({ requestId, link: _, ...record }: NamedRecord) {
+  const { id, at, who, whoName, action, object, detail } = record
+  return {
+    id,
+    at: timestamp(at),
+    who,
+    ...(whoName !== null && { who_name: whoName }),
+    action,
+    object,
+    detail,
+    request_id: requestId,
+  }
 }
 
 export function presentStats({ at, ...counts }: StatsRow): { at: string } & Counts {

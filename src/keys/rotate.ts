@@ -26,11 +26,12 @@ import {
 } from './keyset.ts'
 import type { MasterKey } from './master-key.ts'
 import { type NextKey, nextMaster, usedSalt } from './next-key.ts'
+import { resealAccounts } from './reseal-accounts.ts'
 import { resealBindings } from './reseal-bindings.ts'
 
 export type RotationPorts = Pick<
   Ports,
-  'meta' | 'nodes' | 'apps' | 'bindings' | 'audit' | 'random' | 'clock' | 'timers'
+  'meta' | 'nodes' | 'apps' | 'accounts' | 'bindings' | 'audit' | 'random' | 'clock' | 'timers'
 >
 
 export type Rotation = {
@@ -171,6 +172,7 @@ async function renewAll(
     const apps = await ports.apps.wrappedOtherwise(keyset.currentId, batchSize)
     if (apps.length === 0) {
       await resealBindings(ports, keyset)
+      await resealAccounts(ports, keyset)
       return renewed
     }
     await ports.apps.renewKeys(apps.map((app) => renewal(ports, keyset, app)))

@@ -1,5 +1,6 @@
 import { describe } from 'bun:test'
 import type { Stores } from '../../src/domain/stores.ts'
+import { accountContract } from './contract-accounts.ts'
 import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
@@ -40,6 +41,7 @@ export function storeContract(name: string, open: OpenStores): void {
   describe(`${name}: pages`, () => pageContract(open))
   describe(`${name}: webhooks`, () => webhookContract(open))
   describe(`${name}: apps`, () => appContract(open))
+  describe(`${name}: accounts`, () => accountContract(open))
   describe(`${name}: templates`, () => templateContract(open))
   describe(`${name}: audit`, () => auditContract(open))
   describe(`${name}: records`, () => recordContract(open))

@@ -3,6 +3,7 @@ import { SQL } from 'bun'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
+import { accountContract } from './contract-accounts.ts'
 import { appContract } from './contract-apps.ts'
 import { auditContract } from './contract-audit.ts'
 import { bindingContract } from './contract-bindings.ts'
@@ -55,6 +56,7 @@ describe('postgres: records', () => recordContract(open))
 describe('postgres: limits', () => limitContract(open))
 describe('postgres: spending', () => spendingContract(open))
 describe('postgres: apps', () => appContract(open))
+describe('postgres: accounts', () => accountContract(open))
 describe('postgres: templates', () => templateContract(open))
 describe('postgres: bindings', () => bindingContract(open))
 describe('postgres: pages', () => pageContract(open))

@@ -46,7 +46,7 @@ export const nameField = { min: 1, max: 64 } as const
 
 /** A person’s name, trimmed. Throws `invalid_request`. */
 export function readAccountName(value: unknown): string {
-  const name = typeof value === 'string' ? value.normalize('NFC').trim().replace(/\s+/g, ' ') : ''
+  const name = typeof value === 'string' ? value.normalize('NFC').trim().replace(/ +/g, ' ') : ''
   const isRight = name.length >= nameField.min && name.length <= nameField.max
   if (!isRight || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) {
     const { min, max } = nameField

@@ -16,6 +16,7 @@ export type Served = {
   routes: Route[]
   /** Refuses requests that are not for this listener. */
   admit(request: Request): void
+  headersFor?: (request: Request) => Record<string, string>
   /** Where browsers reach the hosted pages, by where this listener is; null where there are none. */
   pageBase(listening: URL | null): string | null
   /** Knows callers by a session. */
@@ -27,10 +28,8 @@ export type Served = {
  * Elysia's body parser tests one character of the content type, its validation echoes input, and its
  * hooks run before authentication.
  */
-export function createListener(
-  ports: HttpPorts,
-  { apis, routes, admit, pageBase, person }: Served,
-) {
+export function createListener(ports: HttpPorts, served: Served) {
+  const { apis, routes, admit, pageBase, person, headersFor = () => ({}) } = served
   const server = new Elysia({ normalize: false, serve: serveOptions })
   const peer =
     ports.peerAddress ?? ((request) => server.server?.requestIP(request)?.address ?? null)
@@ -43,6 +42,7 @@ export function createListener(
     { ...ports, guard, pageBase: () => pageBase(server.server?.url ?? null) },
     {
       admit,
+      headersFor,
       clientOf: (request) => clientIp(request, peer(request)),
       setPatience: (request, seconds) => server.server?.timeout(request, seconds),
     },

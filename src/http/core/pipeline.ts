@@ -7,6 +7,8 @@ import type { Route, RoutePorts } from './route.ts'
 type Edges = {
   /** Refuses a request before it is read: of another host, or of another page. */
   admit(request: Request): void
+  /** Headers of all answers of this listener, besides the common ones. */
+  headersFor(request: Request): Record<string, string>
   clientOf(request: Request): ClientAddress
   setPatience(request: Request, seconds: number): void
 }
@@ -42,7 +44,7 @@ export const noContent: Reply = { status: 204, type: '', body: null }
  */
 export function createPipeline(
   ports: RoutePorts,
-  { admit, clientOf, setPatience }: Edges,
+  { admit, headersFor, clientOf, setPatience }: Edges,
 ): Pipeline {
   const { log, metrics, random, http, timers } = ports
   const isProxyUnknown = http.trustedProxies.length === 0
@@ -70,7 +72,7 @@ export function createPipeline(
     } catch (error) {
       if (isHungUp(error)) {
         log.debug('client_gone', about)
-        return toResponse(gone, requestId)
+        return toResponse(gone, requestId, headersFor(request))
       }
       problem = toProblem(error)
       if (problem.code === 'internal_error') {
@@ -81,7 +83,7 @@ export function createPipeline(
     }
     if (problem?.extra.limit) metrics.count('otpmint_limited_total', problem.extra.limit)
     observe(about, reply.status, problem, client, timers.monotonic() - startedAt)
-    return toResponse(reply, requestId)
+    return toResponse(reply, requestId, headersFor(request))
   }
 
   function observe(
@@ -128,8 +130,17 @@ const always = {
   'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 }
 
-function toResponse({ status, type, body, headers }: Reply, requestId: string): Response {
-  const all: Record<string, string> = { ...always, 'x-request-id': requestId, ...headers }
+function toResponse(
+  { status, type, body, headers }: Reply,
+  requestId: string,
+  ofListener: Record<string, string>,
+): Response {
+  const all: Record<string, string> = {
+    ...always,
+    ...ofListener,
+    'x-request-id': requestId,
+    ...headers,
+  }
   if (type) all['content-type'] = type
   return new Response(body, { status, headers: all })
 }

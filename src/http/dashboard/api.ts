@@ -3,6 +3,7 @@ import { anybody } from '../core/api.ts'
 import { problemJson } from '../core/problems.ts'
 import { readJson } from '../core/request.ts'
 import { describeProblemJson } from '../openapi/problem.ts'
+import { awayPage } from './away.ts'
 import type { Person } from './person.ts'
 
 type Callers = { anybody: object; person: Person }
@@ -25,7 +26,11 @@ export const dashboard: Api<Callers> = {
       },
     },
   },
-  toResponse: (problem, { requestId }) => problemJson(problem, requestId),
+  toResponse(problem, { request, requestId }) {
+    const isPage = request.headers.get('accept')?.includes('text/html') === true
+    const isAway = problem.code === 'misdirected_request'
+    return isPage && isAway ? awayPage(problem) : problemJson(problem, requestId)
+  },
   describeProblems: describeProblemJson,
   mediaType: 'application/json',
 }

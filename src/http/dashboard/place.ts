@@ -51,6 +51,14 @@ function isOwn({ headers }: Request, { origin }: Place): boolean {
   return (site === null || site === 'same-origin') && (from === null || from === origin)
 }
 
+const yearSeconds = 31_536_000
+
+/** Over TLS a browser is to use nothing else for this host. */
+export function headersFor(request: Request, where: Where): Record<string, string> {
+  const isSecure = placeOf(request, where)?.isSecure === true
+  return isSecure ? { 'strict-transport-security': `max-age=${yearSeconds}` } : {}
+}
+
 /** What to do where the dashboard does not answer, in a sentence each. */
 export function adviceFor({ url }: Where): string {
   const proxy =

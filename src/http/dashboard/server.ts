@@ -9,7 +9,7 @@ import { createAssets } from './assets.ts'
 import { assetReply } from './files.ts'
 import * as docs from './operations.ts'
 import { createPerson } from './person.ts'
-import { admit } from './place.ts'
+import { admit, headersFor } from './place.ts'
 import * as sessions from './sessions.ts'
 
 const apis: [...Api[], Api] = [v1, dashboard as Api]
@@ -58,6 +58,7 @@ export function createDashboard(ports: HttpPorts) {
     apis,
     routes,
     admit: (request) => admit(request, ports.dashboard),
+    headersFor: (request) => headersFor(request, ports.dashboard),
     pageBase: () => null,
     person: createPerson(ports),
   })

@@ -1,3 +1,4 @@
+import { listAudit } from '../../domain/account/names.ts'
 import { endpointTotals, wholeDays } from '../../domain/learning/totals.ts'
 import { invalidField } from '../../domain/problem.ts'
 import type { AlarmQuery, EventQuery } from '../../domain/stores.ts'
@@ -72,10 +73,11 @@ export async function alarms(
 }
 
 export async function audit(
-  { audit: store }: RoutePorts,
+  ports: RoutePorts,
   { query: { limit = 20, cursor } }: { query: Paging },
 ): Promise<Reply> {
-  return json(presentPage(await store.list({ limit, cursor: cursor ?? null }), presentAudit))
+  const page = await listAudit(ports, { limit, cursor: cursor ?? null })
+  return json(presentPage(page, presentAudit))
 }
 
 type RangeInput = {

@@ -115,7 +115,10 @@ export const auditPage = pageOf(
   output('AuditRecord', {
     id: count('Counts up by one, without gaps.'),
     at: time('When it was done.'),
-    who: t.String({ description: '`admin`, `cli`, `open`, `server` or a key’s id.' }),
+    who: t.String({
+      description: '`admin`, `cli`, `open`, `server`, `account:` and an id, or a key’s id.',
+    }),
+    who_name: t.Optional(t.String({ description: 'The name of the person, where it was one.' })),
     action: t.String({ description: 'What was done.' }),
     object: t.String({ description: 'The id of what was changed.' }),
     detail: t.String({ description: 'Details of the change.' }),
