@@ -11,6 +11,7 @@ import type { Log } from './domain/ports.ts'
 import { nameOf } from './domain/problem.ts'
 import { dayMs, hourMs } from './domain/verification/limits.ts'
 import { createDashboard } from './http/dashboard/server.ts'
+import { pageBaseOf } from './http/hosted/base.ts'
 import { createLive } from './http/live/live.ts'
 import type { HttpPorts } from './http/ports.ts'
 import { createServer } from './http/server.ts'
@@ -18,6 +19,7 @@ import { createBotJob } from './jobs/bots/bots.ts'
 import { createFallBacks } from './jobs/fall-backs.ts'
 import { createFigures } from './jobs/figures.ts'
 import { createLearning } from './jobs/learning.ts'
+import { createReportWatch } from './jobs/report-watch.ts'
 import { createSender } from './jobs/sender/sender.ts'
 import { createSweeper } from './jobs/sweep.ts'
 import {
@@ -204,7 +206,10 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const isCurrent = presence?.isCurrent
   const egress = createEgress(ports)
   const { connectionsMax } = settings
-  const channels = createChannels({ ...ports, connectionsMax, publicUrl: settings.publicUrl })
+  const pages = { linkBase: pageBaseOf(settings, null) }
+  const channels = createChannels({
+    ...{ ...ports, ...pages, connectionsMax, publicUrl: settings.publicUrl },
+  })
   const outbox = createSender({
     ...ports,
     channels,
@@ -220,7 +225,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const httpPorts: HttpPorts = {
     ...ports,
     ...{ outbox, egress, learned, log, metrics, live: streams },
-    inbox: inboxOf(ports),
+    inbox: inboxOf(ports, () => pageBaseOf(settings, URL.parse(state.url))),
     http: { openRegistration, developerMode, trustedProxies, publicUrl },
     dashboard: dashboardOf(settings, state),
     installation: createInstallation({
@@ -255,6 +260,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     createSprayWatch(shared),
     createRefusalWatch(shared),
     createSpendingWatch(shared),
+    createReportWatch(shared),
     createClockWatch(shared),
     createBotJob({ ...shared, reader: createBotReader(ports), publicUrl }),
     createBeat({ ...always, isDamaged: health.isDamaged, lostLines: io.lostLines ?? (() => 0) }),

@@ -9,6 +9,7 @@ import { isActive } from '../domain/telegram/bindings.ts'
 import type { Variables } from '../domain/template/variables.ts'
 import { recipientOf } from '../domain/verification/recipient.ts'
 import { type Status, statusOf, type Verification } from '../domain/verification/verification.ts'
+import { linksOf } from '../messages/links.ts'
 import { renderMessage } from '../messages/render.ts'
 import { createComposer } from './email/compose.ts'
 import { createWordingReader, type Picture, type WordingReader } from './wording.ts'
@@ -65,7 +66,13 @@ export function createInboxChannel(
   }
 }
 
-type ListPorts = Pick<Ports, 'inbox' | 'apps' | 'templates' | 'verifications' | 'keyring' | 'clock'>
+type ListPorts = Pick<
+  Ports,
+  'inbox' | 'apps' | 'templates' | 'verifications' | 'keyring' | 'clock'
+> & {
+  /** What links begin with; none are shown if absent. */
+  linkBase?: string | null
+}
 
 const noRecipient: DeliveryOutcome = {
   ...{ status: 'refused', cause: 'recipient', code: null },
@@ -100,7 +107,8 @@ export async function readInboxSource(
   const wording = await createWordingReader(ports).read(message)
   const [server] = mailServersOf(app)
   const sender = server?.settings ?? { from: 'codes@localhost', fromName: null }
-  const mail = { ...message, app, recipient: message.recipient.address, wording }
+  const links = linksOf(message, ports.linkBase ?? null)
+  const mail = { ...message, app, recipient: message.recipient.address, wording, links }
   return createComposer().compose(mail, sender, lifeLeft(message.expiresAt, row.at))
 }
 
@@ -128,7 +136,8 @@ async function readMessage(
   const { code, reference, expiresAt } = message
   const life = lifeLeft(expiresAt, at)
   const { template, brand, logo } = await ports.reader.read(message)
-  const source = { ...message, app: { ...message.app, brand }, life, template }
+  const links = linksOf(message, ports.linkBase ?? null)
+  const source = { ...message, app: { ...message.app, brand }, life, template, links }
   const { html: made, ...shown } = renderMessage(source)
   const { language, subject, text } = shown
   const html = logo ? made.replaceAll('cid:logo', dataUrl(logo.content)) : made

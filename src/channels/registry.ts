@@ -18,6 +18,8 @@ export type ChannelPorts = Pick<
   connectionsMax: number
   /** Where gateways report to; null where that is not known. */
   publicUrl: string | null
+  /** What links in mails begin with; null where browsers cannot reach this server. */
+  linkBase?: string | null
 }
 
 /** The channels that are requests over HTTP, by the kind of endpoint. */

@@ -8,7 +8,8 @@ import type { AlarmChange } from './stores.ts'
  * `message_refused`: a server refuses the message itself. `recipients_refused`: an endpoint refuses
  * so many recipients that none is suppressed. `endpoint_off`: an endpoint is used no more, because its
  * server wants nothing. `cost_capped`: the app's messages have cost what a day may cost.
- * `conversion_low`: few codes to telephone numbers of a country are used. `unknown_credentials`: one client address
+ * `conversion_low`: few codes to telephone numbers of a country are used. `not_asked_for`: many people have reported codes
+ * of the app that they did not ask for. `unknown_credentials`: one client address
  * presents many unknown keys. `webhook_off`: a webhook is told nothing, because its receiver failed for
  * days or wants nothing. `webhook_backlog`: so many messages wait for a webhook that new ones are not
  * sent. `clock_stepped`: the clock jumped. `database_damaged`: see doctor.
@@ -23,6 +24,7 @@ export const alarmKinds = [
   'endpoint_off',
   'cost_capped',
   'conversion_low',
+  'not_asked_for',
   'unknown_credentials',
   'webhook_off',
   'webhook_backlog',
@@ -48,6 +50,9 @@ export const alarmAdvice: Record<AlarmKind, string> = {
     'See in the tries to which countries messages went; set another cost_per_day if that is right.',
   conversion_low:
     'Somebody may be paid for messages that nobody asked for: take the country out of phone_countries, or lower phone_prefix_per_hour.',
+  not_asked_for:
+    'Somebody starts codes for others: limit who may start one, and put a captcha into the app. It ends ' +
+    'when fewer people report them.',
   unknown_credentials:
     'Find the client by its address in the log: it has an old key, or guesses keys.',
   webhook_off: 'Repair the receiver, then switch the webhook on again: its messages wait for that.',

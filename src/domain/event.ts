@@ -4,6 +4,7 @@ export const eventTypes = [
   'verification.exhausted',
   'verification.canceled',
   'verification.expired',
+  'verification.reported',
   'delivery.sent',
   'delivery.deferred',
   'delivery.refused',

@@ -304,6 +304,8 @@ export type SweepCommand = {
   suppressionsBefore: number
   /** For bindings that ended before it, and for bots that had no update since then. */
   bindingsBefore: number
+  /** For reports of codes that nobody asked for. */
+  reportsBefore: number
   /** For hosted pages that were to be kept until before it. */
   pagesBefore: number
   /** The first day of what was learned that is kept, and of recipients that were counted. */

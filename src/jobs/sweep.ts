@@ -101,6 +101,7 @@ function rowSweep(
       suppressionsBefore: now - rememberedMs,
       bindingsBefore: now - endedKeptMs,
       pagesBefore: now,
+      reportsBefore: now - Math.max(retention.verificationsMs, retention.eventsMs),
       learnedDaysBefore: Math.floor(now / dayMs) - learnedDaysKept,
       learnedRecipientsBefore: Math.floor(now / dayMs) - countedDaysKept,
       figuresBefore: spans.map(({ spanMs, keptMs }) => ({ spanMs, before: now - keptMs })),

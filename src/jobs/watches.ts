@@ -12,7 +12,7 @@ type Logged = { log: Log } & Gate
 type TurnPorts = Pick<Ports, 'maintenance' | 'node' | 'clock'>
 
 /** True on the node that watches now; another one follows when it is silent for three runs. */
-function isTurn({ maintenance, node, clock }: TurnPorts, job: string, everyMs: number) {
+export function isTurn({ maintenance, node, clock }: TurnPorts, job: string, everyMs: number) {
   const now = clock.now()
   return maintenance.takeTurn({ job, node, now, until: now + 3 * everyMs })
 }

@@ -1,6 +1,7 @@
 import type { LogoRef } from '../domain/brand/brand.ts'
 import type { Language } from '../domain/language.ts'
 import { readableOn, readColor, toHex } from '../domain/template/color.ts'
+import type { ShownLink } from './links.ts'
 
 /** What the HTML of a message shows; all of it is text, except `code`, which is alphanumeric. */
 export type HtmlSource = {
@@ -18,6 +19,7 @@ export type HtmlSource = {
   color: string | null
   support: string | null
   logo: LogoRef | null
+  links: ShownLink[]
 }
 
 /** Text in which `<`, `>`, `&` and quotes are escaped. */
@@ -63,10 +65,10 @@ font-size: 36px; font-weight: bold; line-height: 1.25;">
 ${codeHtml(source)}
 </p>
 <p style="margin: 0;">
-${escapeHtml(source.valid)}</p>
+${escapeHtml(source.valid)}</p>${linksHtml(source, 'page')}
 <p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
 ${never.html}<br>
-${escapeHtml(source.ignore)}</p>
+${escapeHtml(source.ignore)}${linksHtml(source, 'report')}</p>
 <p class="quiet" style="margin: 24px 0 0; font-size: 14px; color: #50545b;">
 ${escapeHtml(source.reference)}${supportHtml(source)}</p>
 </td>
@@ -100,6 +102,17 @@ function codeHtml({ code, color }: HtmlSource): string {
 background: ${toHex(background)}; color: ${toHex(readableOn(background))};">
 ${code}
 </span>`
+}
+
+/** The link to the page is a paragraph, the other one the last line of what it belongs to. */
+function linksHtml({ links }: HtmlSource, kind: ShownLink['kind']): string {
+  const shown = links.filter((link) => link.kind === kind)
+  return shown
+    .map(({ label, url }) => {
+      const link = `<a href="${escapeHtml(url)}"\nstyle="color: inherit;">${escapeHtml(label)}</a>`
+      return kind === 'page' ? `\n<p style="margin: 16px 0 0;">\n${link}</p>` : `<br>\n${link}`
+    })
+    .join('')
 }
 
 function supportHtml({ support }: HtmlSource): string {

@@ -6,6 +6,7 @@ import type { Template } from '../domain/template/template.ts'
 import { renderTemplate } from './edited.ts'
 import { escapeHtml, hypertext } from './html.ts'
 import { builtIn, languageOf } from './languages.ts'
+import { type Links, type ShownLink, shownLinks } from './links.ts'
 import { type ByName, fillIn, type Words } from './words.ts'
 
 /** Everything that the text of a message depends on. */
@@ -13,6 +14,8 @@ export type MessageSource = Pick<Handover, 'code' | 'reference' | 'locale' | 'va
   app: Pick<App, 'name' | 'policy' | 'brand'>
   /** The life that is left when the message is handed over. */
   life: Life
+  /** Links to pages of this server, in the built-in messages only. */
+  links?: Links | null
   /** The template in force for the language; the built-in words without one. */
   template?: { locale: string; content: Template } | null
 }
@@ -81,7 +84,9 @@ function builtInMessage(source: MessageSource, language: Language): Parts {
   const words = builtIn[language]
   const direction = words.direction ?? 'ltr'
   const title = fillName(words.title, name)
+  const links = shownLinks(source, language)
   const shown = {
+    links,
     valid: fillIn(words.valid, { life: lifeIn(language, life) }),
     reference: fillIn(words.reference, { reference }),
     ignore: words.ignore,
@@ -120,7 +125,13 @@ export function pluralOf(language: Language, count: number): Intl.LDMLPluralRule
 
 const plurals = new Map<Language, Intl.PluralRules>()
 
-type Shown = { valid: string; reference: string; ignore: string; support: string | null }
+type Shown = {
+  links: ShownLink[]
+  valid: string
+  reference: string
+  ignore: string
+  support: string | null
+}
 
 function plainText(
   words: Words,
@@ -136,6 +147,7 @@ function plainText(
     fillName(words.never, name),
     shown.ignore,
   ]
+  for (const { label, url } of shown.links) lines.push('', label, url)
   if (shown.support !== null) lines.push('', shown.support)
   return lines.join('\n')
 }

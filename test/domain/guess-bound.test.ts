@@ -212,6 +212,7 @@ async function sweep({ maintenance, clock }: World): Promise<void> {
       failuresBefore: now - 31 * dayMs,
       bindingsBefore: 0,
       pagesBefore: 0,
+      reportsBefore: 0,
       idempotencyBefore: now - dayMs,
       suppressionsBefore: now - 30 * dayMs,
       learnedDaysBefore: 0,

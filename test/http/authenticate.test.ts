@@ -8,6 +8,8 @@ const pages = [
   '/verify/:id',
   '/verify/:id',
   '/verify/:id/:secret',
+  '/verify/:id/report/:secret',
+  '/verify/:id/report/:secret',
   '/verify/page.css',
   '/verify/page.js',
 ]

@@ -2,7 +2,16 @@ import { expect, test } from 'bun:test'
 import { newTimedId } from '../../src/domain/id.ts'
 import type { Stores } from '../../src/domain/stores.ts'
 import { systemRandom } from '../../src/system.ts'
-import { addPlainApp, bytes, noon, sweepCommand, times, withAudit } from '../support/commands.ts'
+import {
+  addPlainApp,
+  bytes,
+  keyOf,
+  noon,
+  startCommand,
+  sweepCommand,
+  times,
+  withAudit,
+} from '../support/commands.ts'
 import type { OpenStores } from './contract.ts'
 
 const minute = 60_000
@@ -93,5 +102,60 @@ export function pageContract(open: OpenStores): void {
     await withAudit(stores, (append) => apps.remove(app.id, append))
     expect(await pages.get(own.id)).toBeNull()
     expect(await pages.get(young.id)).not.toBeNull()
+  })
+
+  test('a report is written once for a verification, with one event, and counted by app and time', async () => {
+    const { pages, events, verifications } = await open()
+    const event = 'verification.reported' as const
+    const commands = times(3, (index) => startCommand({ appId: index < 2 ? 'app' : 'other' }))
+    for (const command of commands) await verifications.start(command)
+    const [first, second, third] = commands.map(keyOf)
+    if (!first || !second || !third) throw new Error('there are three')
+    expect(await pages.find(first.id)).toEqual(first)
+    expect(await pages.find('unknown')).toBeNull()
+
+    const races = await Promise.all(times(20, () => pages.report({ ...first, now: noon, event })))
+    expect(races.filter(Boolean)).toHaveLength(1)
+    await pages.report({ ...second, now: noon + 1, event })
+    await pages.report({ ...third, now: noon + 1, event })
+    await pages.report({ ...third, id: 'a test', mode: 'test', now: noon + 1, event })
+
+    const sorted = async (since: number) =>
+      (await pages.reports({ since })).toSorted((a, b) => (a.appId < b.appId ? -1 : 1))
+    expect(await sorted(noon)).toEqual([
+      { appId: 'app', count: 2 },
+      { appId: 'other', count: 1 },
+    ])
+    expect(await sorted(noon + 1)).toEqual([
+      { appId: 'app', count: 1 },
+      { appId: 'other', count: 1 },
+    ])
+    expect(await sorted(noon + 2)).toEqual([])
+    const query = { appId: 'app', type: event, limit: 9, cursor: null }
+    const { items } = await events.list(query)
+    expect(items.map(({ verificationId }) => verificationId)).toEqual([second.id, first.id])
+  })
+
+  test('reports are swept after their time, in batches, and go with their app', async () => {
+    const stores = await open()
+    const { pages, maintenance, apps } = stores
+    const app = await addPlainApp(stores)
+    const event = 'verification.reported' as const
+    const report = (id: string, appId: string, now: number) =>
+      pages.report({ id, appId, mode: 'live', now, event })
+    await Promise.all(times(3, (index) => report(`old ${index}`, 'app', noon - 1)))
+    await report('young', 'app', noon)
+    await report('own', app.id, noon)
+    const left = async () => {
+      const found = await pages.reports({ since: 0 })
+      return found.reduce((sum, { count }) => sum + count, 0)
+    }
+
+    await maintenance.sweep(sweepCommand(noon, { reportsBefore: noon, limit: 2 }))
+    expect(await left()).toBe(3)
+    await maintenance.sweep(sweepCommand(noon, { reportsBefore: noon, limit: 2 }))
+    expect(await left()).toBe(2)
+    await withAudit(stores, (append) => apps.remove(app.id, append))
+    expect(await left()).toBe(1)
   })
 }

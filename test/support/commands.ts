@@ -329,6 +329,7 @@ export function sweepCommand(now: number, change: Partial<SweepCommand> = {}): S
     suppressionsBefore: 0,
     bindingsBefore: 0,
     pagesBefore: 0,
+    reportsBefore: 0,
     learnedDaysBefore: 0,
     learnedRecipientsBefore: 0,
     figuresBefore: [],

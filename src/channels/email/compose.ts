@@ -2,6 +2,7 @@ import MailComposer from 'nodemailer/lib/mail-composer'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { Life } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
+import type { Links } from '../../messages/links.ts'
 import { type Message, pluralOf, renderMessage, wordsFor } from '../../messages/render.ts'
 import type { Picture, Wording } from '../wording.ts'
 import { encodeSubject, textPart } from './encode.ts'
@@ -23,7 +24,8 @@ type Dated = Mail & { life: Life }
 
 /** What differs between two messages of one app and language; all of it is printable ASCII. */
 type Values = Record<
-  'to' | 'date' | 'messageId' | 'entityRef' | 'code' | 'reference' | 'life',
+  | ('to' | 'date' | 'messageId' | 'entityRef' | 'code' | 'reference' | 'life')
+  | ('verification' | 'report'),
   string
 >
 
@@ -68,7 +70,7 @@ function keyOf(mail: Dated, { from, fromName }: Sender): string {
   const words = wordsFor({ ...mail, template: wording.template })
   const plural = life.count === 0 ? 'none' : pluralOf(words, life.count)
   const shape = [codeFormat, code.length, life.unit, plural, life.digits.length]
-  const made = [words, wording.template?.key, wording.logo?.key]
+  const made = [words, wording.template?.key, wording.logo?.key, mail.links?.base]
   return JSON.stringify([app.id, app.version, from, fromName, ...made, ...shape])
 }
 
@@ -88,8 +90,13 @@ function valuesOf(mail: Dated, sender: Sender): Values {
     code: mail.code,
     reference: mail.reference,
     life: mail.life.digits,
+    verification: mail.links?.id ?? nothing,
+    report: mail.links?.report ?? nothing,
   }
 }
+
+/** In the place of a value that a message does not have. */
+const nothing = '\0'
 
 function sha256(text: string): string {
   return new Bun.CryptoHasher('sha256').update(text).digest('hex')
@@ -129,7 +136,8 @@ async function build(
   const subject = literal(message.subject)
   const html = message.html.replaceAll('cid:logo', `cid:${logoId}`)
   const picture = logo !== null && html !== message.html ? logo.content : null
-  const whole = [values.code, values.reference, values.life]
+  const { code, reference, life, verification, report } = values
+  const whole = [code, reference, life, verification, report]
   const composer = new MailComposer({
     from: { name: literal(sender.fromName ?? ''), address: sender.from },
     to: { name: '', address: values.to },
@@ -199,7 +207,13 @@ function otherThan(mail: Dated, digit: string): Dated {
     reference: mail.reference.replace(/./g, nextDigit),
     createdAt: mail.createdAt + laterMs,
     life: { ...life, digits: digit.repeat(life.digits.length) },
+    links: mail.links && otherLinks(mail.links),
   }
+}
+
+function otherLinks({ id, report, ...links }: Links): Links {
+  const reversed = (text: string) => [...text].reverse().join('')
+  return { ...links, id: reversed(id), report: report && reversed(report) }
 }
 
 function nextDigit(digit: string): string {

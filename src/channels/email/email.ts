@@ -3,6 +3,7 @@ import { dkimPlace, signingKey } from '../../domain/app/dkim.ts'
 import { type EmailEndpoint, isEmail } from '../../domain/app/endpoint.ts'
 import { type DeliveryOutcome, deferredBy, type Handover } from '../../domain/delivery/delivery.ts'
 import type { Channel, Ports, Queued, Turn } from '../../domain/ports.ts'
+import { linksOf } from '../../messages/links.ts'
 import { plainWording, type Wording } from '../wording.ts'
 import { type Credential, type CredentialPorts, credentialOf } from './credential.ts'
 import {
@@ -23,11 +24,14 @@ type MailChannel = Pick<Channel, 'close'> & {
   queue(handover: Message, turn: Turn): Promise<Queued | null>
 }
 
+/** `linkBase`: what links in mails begin with; null where there is no such address. */
+type Given = TokenPorts & { linkBase?: string | null }
+
 /**
  * Sends mail through each app's own servers. The password is opened here, where the keys are, or an
  * access token asked for, and goes to the mailer with the message, in memory only.
  */
-export function createEmailChannel(given: TokenPorts, mailer: Mailer): MailChannel {
+export function createEmailChannel(given: Given, mailer: Mailer): MailChannel {
   const tokens = createTokens(given)
   const ports = { ...given, tokens }
   const { timers } = ports
@@ -39,7 +43,7 @@ export function createEmailChannel(given: TokenPorts, mailer: Mailer): MailChann
         const credential = await orStopped(credentialFor(ports, handover), signal)
         if (credential === null) return notBegun
         if ('outcome' in credential) return credential.outcome
-        const outcome = await mailer.send(jobOf(given.keyring, handover, credential), signal)
+        const outcome = await mailer.send(jobOf(given, handover, credential), signal)
         if (learn(handover, credential, outcome) === 'done' || login === loginsMax) return outcome
       }
     },
@@ -73,7 +77,7 @@ export function createEmailChannel(given: TokenPorts, mailer: Mailer): MailChann
     turn: Turn,
   ): Promise<Queued | null> {
     if ('outcome' in credential) return atOnce(credential.outcome)
-    const queued = await mailer.queue(jobOf(given.keyring, handover, credential), turn)
+    const queued = await mailer.queue(jobOf(given, handover, credential), turn)
     // Begun again from its place in the lane, with another token.
     return queued && learn(handover, credential, queued.outcome) === 'again' ? null : queued
   }
@@ -115,7 +119,7 @@ function credentialFor(ports: CredentialPorts, handover: Handover) {
 }
 
 function jobOf(
-  keyring: Ports['keyring'],
+  { keyring, linkBase }: Given,
   handover: Message,
   { credential }: { credential: string | null },
 ): MailJob {
@@ -123,7 +127,7 @@ function jobOf(
   const endpoint = serverOf(handover)
   if (!endpoint) throw new Error('a hand-over without an endpoint')
   const server = mailServer(app, endpoint, credential)
-  return { server, mail: mailOf(handover), dkim: dkimSigner(keyring, app, endpoint) }
+  return { server, mail: mailOf(handover, linkBase), dkim: dkimSigner(keyring, app, endpoint) }
 }
 
 /** Null where the signal comes first. */
@@ -172,7 +176,7 @@ const noServer: Extract<DeliveryOutcome, { status: 'refused' }> = {
 }
 const notBegun = deferredBy('network', 'it was stopped before it began')
 
-export function mailOf(handover: Message): Mail {
+export function mailOf(handover: Message, linkBase: string | null = null): Mail {
   const { deliveryId, code, codeFormat, reference, locale, variables } = handover
   const { id, version, name, policy } = handover.app
   return {
@@ -180,6 +184,7 @@ export function mailOf(handover: Message): Mail {
     createdAt: handover.createdAt,
     expiresAt: handover.expiresAt,
     wording: handover.wording ?? plainWording,
+    links: linksOf(handover, linkBase),
     app: { id, version, name, policy },
     recipient: handover.recipient.address,
   }

@@ -3,6 +3,7 @@ import type { EmailEndpoint } from '../../domain/app/endpoint.ts'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { DeliveryOutcome, Handover } from '../../domain/delivery/delivery.ts'
 import type { Queued, Turn } from '../../domain/ports.ts'
+import type { Links } from '../../messages/links.ts'
 import type { Wording } from '../wording.ts'
 
 /** A mail server to connect to, with what to log in with in clear; in memory only. */
@@ -26,6 +27,7 @@ export type Mail = Pick<
   app: Pick<App, 'id' | 'version' | 'name' | 'policy'>
   recipient: string
   wording: Wording
+  links: Links | null
 }
 
 /** The key that signs a mail; in memory only. */

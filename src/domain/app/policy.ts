@@ -34,6 +34,8 @@ export type Policy = {
   learnedRoute?: boolean
   returnUrls?: string[]
   proofVersion?: number
+  pageLink?: boolean
+  reportLink?: boolean
 }
 
 export type PolicyField = Field & {
@@ -199,6 +201,16 @@ export const policyFields = {
     wire: 'proof_version',
     says: 'Adds a signed proof to the results of hosted pages; another number makes another secret.',
   },
+  pageLink: {
+    type: 'boolean',
+    wire: 'page_link',
+    says: 'Adds a link to mails that fills in the code on its hosted page (default false).',
+  },
+  reportLink: {
+    type: 'boolean',
+    wire: 'report_link',
+    says: 'Adds a link to mails by which a person reports that it was not them (default false).',
+  },
 } as const satisfies Record<keyof Policy, PolicyField>
 
 export const policyFieldList = Object.entries(policyFields) as [keyof Policy, PolicyField][]
@@ -273,6 +285,8 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     learnedRoute: policy.learnedRoute ?? false,
     returnUrls: policy.returnUrls ?? null,
     proofVersion: policy.proofVersion ?? null,
+    pageLink: policy.pageLink ?? false,
+    reportLink: policy.reportLink ?? false,
   }
 }
 

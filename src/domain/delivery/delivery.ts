@@ -40,6 +40,8 @@ export type Handover = {
   code: string
   codeFormat: CodeFormat
   reference: string
+  /** Of the link "this was not me"; null for an app without it. */
+  reportSecret?: string | null
   locale: string | null
   /** The values that the start gave for its message; null for none. */
   variables: Variables | null

@@ -1,5 +1,6 @@
 import { type App, recipientPlace, usedEndpoints, variablesPlace } from '../app/app.ts'
 import { type Chosen, inChosenOrder } from '../learning/chosen.ts'
+import { linkSecret } from '../page/page.ts'
 import type { Ports } from '../ports.ts'
 import type { Variables } from '../template/variables.ts'
 import { deriveCode } from '../verification/code.ts'
@@ -71,6 +72,7 @@ export function handover({ keyring }: Pick<Ports, 'keyring'>, message: Message):
     code: message.code ?? deriveCode(keyring, codeKeyId, place, codeFormat, codeLength),
     codeFormat,
     reference: verification.reference,
+    reportSecret: app.policy.reportLink ? linkSecret(keyring, 'report', verification) : null,
     locale: verification.locale,
     variables,
     createdAt: delivery.createdAt,

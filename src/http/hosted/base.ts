@@ -6,7 +6,7 @@ import type { HttpSettings } from '../ports.ts'
  * from it; without one, in developer mode only, where the server listens.
  */
 export function pageBaseOf(
-  { publicUrl, developerMode }: HttpSettings,
+  { publicUrl, developerMode }: Pick<HttpSettings, 'publicUrl' | 'developerMode'>,
   listening: URL | null,
 ): string | null {
   const text = publicUrl ?? (developerMode ? (listening?.href ?? null) : null)

@@ -6,6 +6,7 @@ import pageJs from '../pages/verify.js.txt' with { type: 'text' }
 import { file } from '../service/page.ts'
 import { hosted } from './api.ts'
 import { act, open, show } from './pages.ts'
+import { ask, report } from './report.ts'
 
 const route = routesOf(hosted)
 const params = { id: timedId('The verification’s id.') }
@@ -23,6 +24,12 @@ const opening = {
   params: { ...params, secret: t.String({ description: 'The secret of the link.' }) },
 }
 
+const asking = { ...opening, id: 'askReport', summary: 'Ask whether it was not them' }
+const reporting = {
+  ...{ ...opening, id: 'report', summary: 'Report that it was not them' },
+  body: t.Object({ action: t.Optional(t.String()), form: t.Optional(t.String()) }),
+}
+
 /** Method, path, caller, documentation, handler. */
 export const hostedRoutes: Route[] = [
   route('GET', '/verify/page.css', 'anybody', page('pageStyle', 'A part'), file('css', pageCss)),
@@ -30,4 +37,6 @@ export const hostedRoutes: Route[] = [
   route('GET', '/verify/:id/:secret', 'anybody', opening, open),
   route('GET', '/verify/:id', 'anybody', page('showPage', 'A hosted page'), show),
   route('POST', '/verify/:id', 'anybody', acting, act),
+  route('GET', '/verify/:id/report/:secret', 'anybody', asking, ask),
+  route('POST', '/verify/:id/report/:secret', 'anybody', reporting, report),
 ]

@@ -43,6 +43,7 @@ export const tables: Table[] = [
   { name: 'bindings', key: ['id'] },
   { name: 'bots', key: ['app_id', 'bot'] },
   { name: 'pages', key: ['verification_id'] },
+  { name: 'page_reports', key: ['verification_id'] },
   { name: 'verifications', key: ['id'] },
   { name: 'verification_recipients', key: ['verification_id', 'number'] },
   { name: 'deliveries', key: ['id'] },

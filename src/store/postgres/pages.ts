@@ -1,8 +1,12 @@
 import type { Page } from '../../domain/page/page.ts'
 import type { PageStore } from '../../domain/page/store.ts'
+import type { VerificationKey } from '../../domain/verification/verification.ts'
+import type { AddEvents } from './events.ts'
 import type { Parts } from './parts.ts'
 
-export function createPageStore({ database }: Pick<Parts, 'database'>): PageStore {
+type Deps = Pick<Parts, 'database'> & { addEvents: AddEvents }
+
+export function createPageStore({ database, addEvents }: Deps): PageStore {
   return {
     async add({ addressMacs, ...page }) {
       await database.run(
@@ -28,6 +32,27 @@ export function createPageStore({ database }: Pick<Parts, 'database'>): PageStor
     },
     claim: async (command) => (await database.run(claim, command, 'check')) > 0,
     offerResult: async (command) => (await database.run(offer, command, 'check')) > 0,
+    async find(id) {
+      const [key] = await database.read<VerificationKey>(
+        'select app_id, mode, id from verifications where id = $id',
+        { id },
+      )
+      return key ?? null
+    },
+    report: ({ event: type, now, ...key }) =>
+      database.transaction(async (session) => {
+        const { appId, id: verificationId, mode } = key
+        const added = await session.run(report, { appId, id: verificationId, mode, now })
+        if (added === 0) return false
+        await addEvents(session, [{ at: now, appId, type, verificationId, data: {} }])
+        return true
+      }),
+    reports: ({ since }) =>
+      database.read<{ appId: string; count: number }>(
+        `select app_id, count(*) as count from page_reports
+        where at >= $since and mode = 'live' group by app_id`,
+        { since },
+      ),
     async redeem(command) {
       const [redeemed] = await database.write<{ id: string }>(redeem, command, 'check')
       return redeemed?.id ?? null
@@ -47,3 +72,7 @@ const redeem = `
   update pages set result_hash = null, result_until = null, redeemed_at = $now
   where result_hash = $resultHash and app_id = $appId and mode = $mode and result_until > $now
   returning verification_id as id`
+
+const report = `
+  insert into page_reports (verification_id, app_id, mode, at)
+  values ($id, $appId, $mode, $now) on conflict (verification_id) do nothing`

@@ -16,6 +16,7 @@ const owned = [
     'bindings',
     'bots',
     'pages',
+    'page_reports',
   ],
   ...['endpoint_minutes', 'app_costs', 'app_countries', 'learned_days', 'learned_recipients'],
   ...['figures', 'app_minutes'],

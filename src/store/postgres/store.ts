@@ -78,7 +78,7 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
     suppressions: createSuppressionStore({ ...parts, audit }),
     webhooks: createWebhookStore({ ...parts, alarms, tell }),
     bindings: createBindingStore({ ...parts, audit }),
-    pages: createPageStore(parts),
+    pages: createPageStore({ ...parts, addEvents }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
     accounts: createAccountStore({ ...parts, audit }),
     templates: createTemplateStore(parts),

@@ -119,6 +119,7 @@ function plain(command: SweepCommand): [statement: string, before: number][] {
     [remove('bindings', 'expires_at'), bindingsBefore],
     [remove('bots', 'at'), bindingsBefore],
     [remove('pages', 'kept_until'), command.pagesBefore],
+    [remove('page_reports', 'at'), command.reportsBefore],
     [remove('endpoint_minutes', 'minute'), minutesOf(command.refusalsBefore)],
     [remove('app_costs', 'day'), Math.floor(spendingBefore / dayMs)],
     [remove('app_countries', 'slot'), Math.floor(spendingBefore / countrySlotMs)],

@@ -21,6 +21,8 @@ const owned = {
   bindings: 'id in (select id from bindings where app_id = $appId limit $limit)',
   pages: `verification_id in
     (select verification_id from pages where app_id = $appId limit $limit)`,
+  page_reports: `verification_id in
+    (select verification_id from page_reports where app_id = $appId limit $limit)`,
   bots: '(app_id, bot) in (select app_id, bot from bots where app_id = $appId limit $limit)',
   endpoint_minutes: `(app_id, endpoint_id, minute) in
     (select app_id, endpoint_id, minute from endpoint_minutes where app_id = $appId limit $limit)`,

@@ -77,7 +77,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
     spending: createSpendingStore({ ...parts, limits }),
     suppressions: createSuppressionStore({ ...parts, audit, cache }),
     bindings: createBindingStore({ ...parts, audit }),
-    pages: createPageStore(parts),
+    pages: createPageStore({ ...parts, addEvent }),
     webhooks: createWebhookStore({ ...parts, alarms, cache, tell }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),
     accounts: createAccountStore({ ...parts, audit }),

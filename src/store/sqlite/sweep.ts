@@ -52,6 +52,7 @@ export function createSweep(
       steps.suppressions.run({ before: command.suppressionsBefore, limit }),
       steps.bindings.run({ before: command.bindingsBefore, limit }),
       steps.pages.run({ before: command.pagesBefore, limit }),
+      steps.reports.run({ before: command.reportsBefore, limit }),
       steps.bots.run({ before: command.bindingsBefore, limit }),
       steps.endpointMinutes.run({ before: Math.floor(command.refusalsBefore / 60_000), limit }),
       steps.costs.run({ before: Math.floor(command.spendingBefore / dayMs), limit }),
@@ -172,6 +173,9 @@ function prepareSteps(database: Database) {
     pages: prepare(`
       delete from pages where verification_id in (
         select verification_id from pages where kept_until < $before limit $limit)`),
+    reports: prepare(`
+      delete from page_reports where verification_id in (
+        select verification_id from page_reports where at < $before limit $limit)`),
     bots: prepare(`
       delete from bots where (app_id, bot) in (
         select app_id, bot from bots where at < $before limit $limit)`),

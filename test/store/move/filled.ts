@@ -54,7 +54,7 @@ const json = [
   'route',
   'check_delays',
 ]
-const jsonToo = ['chosen', 'scores', 'answer', 'data']
+const jsonToo = ['chosen', 'scores', 'answer', 'data', 'address_macs']
 const figuresJson = ['hand_over_times', 'approval_times', 'recipients']
 /** Tables of one row. */
 export const single: Record<string, string> = { audit_state: 'cut_at', figures_state: 'version' }

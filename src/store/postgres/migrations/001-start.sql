@@ -417,6 +417,16 @@ create table pages (
 create index pages_by_app on pages (app_id);
 create index pages_by_age on pages (kept_until);
 
+-- Verifications that their recipients did not ask for.
+create table page_reports (
+  verification_id text collate "C" primary key,
+  app_id text collate "C" not null,
+  mode text not null check (mode in ('live', 'test')),
+  at bigint not null
+);
+create index page_reports_by_app on page_reports (app_id);
+create index page_reports_by_age on page_reports (at);
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key bytea primary key,

@@ -398,6 +398,16 @@ create table pages (
 create index pages_by_app on pages (app_id);
 create index pages_by_age on pages (kept_until);
 
+-- Verifications that their recipients did not ask for.
+create table page_reports (
+  verification_id text primary key,
+  app_id text not null,
+  mode text not null check (mode in ('live', 'test')),
+  at integer not null
+) strict, without rowid;
+create index page_reports_by_app on page_reports (app_id);
+create index page_reports_by_age on page_reports (at);
+
 -- Rate limits (GCRA): for each rate the theoretical arrival time of the next take, in epoch ms.
 create table limits (
   key blob primary key,
