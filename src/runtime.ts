@@ -206,10 +206,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const isCurrent = presence?.isCurrent
   const egress = createEgress(ports)
   const { connectionsMax } = settings
-  const pages = { linkBase: pageBaseOf(settings, null) }
-  const channels = createChannels({
-    ...{ ...ports, ...pages, connectionsMax, publicUrl: settings.publicUrl },
-  })
+  const channels = channelsOf(settings, ports)
   const outbox = createSender({
     ...ports,
     channels,
@@ -274,6 +271,12 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
     dashboard: settings.dashboard.listen && createDashboard(httpPorts),
   }
   return { ...servers, metrics, outbox, watches, beat, state, streams, closeChannels }
+}
+
+function channelsOf(settings: Settings, ports: OpenPorts) {
+  const { connectionsMax, publicUrl } = settings
+  const linkBase = pageBaseOf(settings, null)
+  return createChannels({ ...ports, connectionsMax, publicUrl, linkBase })
 }
 
 /** What the dashboard goes by; `state.linkBase` is known once it listens. */
