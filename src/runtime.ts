@@ -205,14 +205,13 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   })
   const isCurrent = presence?.isCurrent
   const egress = createEgress(ports)
-  const { connectionsMax } = settings
   const channels = channelsOf(settings, ports)
   const outbox = createSender({
     ...ports,
     channels,
     log,
     metrics,
-    connectionsMax,
+    connectionsMax: settings.connectionsMax,
     ...{ seenAt, live, isCurrent },
   })
   const { learned, job: learning } = createLearning({ ...ports, log, isCurrent })
