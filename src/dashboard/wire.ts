@@ -1,6 +1,10 @@
 import type { presentFields, presentPolicyEffect } from '../present/fields.ts'
+import type { presentInboxItem, presentInboxMessage } from '../present/inbox.ts'
+import type { presentBackup, presentFinding, presentServer } from '../present/server.ts'
+import type { presentStory } from '../present/story.ts'
 import type {
   presentApp,
+  presentAudit,
   presentBrand,
   presentEndpoint,
   presentKey,
@@ -9,10 +13,11 @@ import type {
   presentTemplate,
   presentTemplateRef,
   presentTemplateVersion,
+  presentVerification,
   presentWebhook,
 } from '../present.ts'
 
-/** What the API answers about apps, as the server's presenters have it. */
+/** What the API answers, as the server's presenters have it. */
 
 export type Key = ReturnType<typeof presentKey>
 export type App = ReturnType<typeof presentApp>
@@ -46,3 +51,13 @@ export type DnsFinding = {
   next: string | null
   record: { name: string; type: string; value: string } | null
 }
+
+export type Verification = ReturnType<typeof presentVerification>
+export type Story = ReturnType<typeof presentStory>
+export type Server = ReturnType<typeof presentServer>
+export type Finding = ReturnType<typeof presentFinding>
+export type Backup = ReturnType<typeof presentBackup>
+export type AuditRecord = ReturnType<typeof presentAudit>
+export type AuditVerdict = { ok: boolean; records: number; head?: string; fault?: string }
+export type TestMessageItem = ReturnType<typeof presentInboxItem>
+export type TestMessage = ReturnType<typeof presentInboxMessage>
