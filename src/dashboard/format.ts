@@ -16,6 +16,17 @@ export function clockTime(iso: string): string {
   return format(iso, { timeStyle: 'medium' })
 }
 
+/** Hours and minutes. */
+export function shortTime(iso: string): string {
+  return format(iso, { timeStyle: 'short' })
+}
+
+/** A day of UTC, as figures are counted by. */
+export function shortDay(iso: string, { year = false } = {}): string {
+  const options = { day: 'numeric', month: 'short', timeZone: 'UTC' } as const
+  return format(iso, year ? { ...options, year: 'numeric' } : options)
+}
+
 export function date(iso: string): string {
   return format(iso, { dateStyle: 'medium' })
 }
