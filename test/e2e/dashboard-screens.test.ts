@@ -26,6 +26,7 @@ type Screen = {
 
 /** Every screen with data behind it; owners of screens add theirs. */
 const screens: Screen[] = [
+  { name: 'overview', path: () => '/', shows: 'The last hour' },
   { name: 'apps', path: () => '/apps', shows: 'Acme Shop' },
   { name: 'new-app', path: () => '/apps/new', shows: 'Mail server' },
   { name: 'app-sending', path: ({ app }) => `/apps/${app}`, shows: 'smtp.example.org' },

@@ -80,5 +80,6 @@ export async function goTo(page: Page, path: string): Promise<void> {
 /** Waits until the screen is drawn and nothing of it is still loading. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('h1').first().waitFor()
-  await page.waitForFunction("!document.querySelector('.loading')")
+  // The page's policy forbids what `waitForFunction` does.
+  await page.locator('.loading').first().waitFor({ state: 'detached' })
 }

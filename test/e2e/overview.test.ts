@@ -1,84 +1,166 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { killAll, run, type Server, scratch, start } from '../support/executable.ts'
+import type { Page } from 'playwright-core'
+import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
-import { faults, launch, overflow, watch } from './browser.ts'
-import { adminToken, call } from './client.ts'
+import { faults, overflow } from './browser.ts'
+import { type Dashboard, settled, startDashboard } from './dashboard.ts'
 
 setDefaultTimeout(180_000)
-const { folder, remove } = scratch()
-const data = join(folder, 'data')
 const pictures = join(import.meta.dir, '../../test-artifacts/overview')
-const env = { OTPMINT_DATA_DIR: data }
 
-let browser: Browser
-let server: Server
-let context: BrowserContext
+let dashboard: Dashboard
+let apps: { id: string; test_key: string }[]
 
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true })
-  browser = await launch()
-  server = await start(['serve'], env)
-  const token = adminToken(data)
-  const ids = []
+  dashboard = await startDashboard()
+  const email = { host: '127.0.0.1', port: 9, from: 'codes@example.com', user: null }
+  apps = []
   for (const name of ['Web shop', 'Customer portal']) {
-    const { json } = await call(`${server.base}/v1/apps`, { name }, { token })
-    ids.push(json.id ?? '')
+    const { json } = await dashboard.admin('POST', '/v1/apps', { name, email })
+    apps.push({ id: String(json.id), test_key: String(json.test_key) })
   }
-  await server.stop()
+  const { OTPMINT_DATA_DIR: data = '' } = dashboard.env
+  const ids = apps.map(({ id }) => id)
   await fillFigures(join(data, 'otpmint.db'), ids)
-  server = await start(['serve'], env)
-  context = await browser.newContext({ locale: 'en' })
-  await signIn()
 })
 afterAll(async () => {
-  await browser.close()
+  await dashboard.close()
   await killAll()
-  remove()
 })
 
-/** Accepts a link, as the screen of the link does. */
-async function signIn(): Promise<void> {
-  const { stdout } = await run(['dashboard', 'link'], env)
-  const token = stdout.trim().split('/').at(-1)
-  const page = await context.newPage()
-  await page.goto(server.dashboardUrl())
-  const status = await page.evaluate(async (token) => {
-    const body = JSON.stringify({ token, name: 'Ada', password: 'a quite long pass phrase' })
-    const headers = { 'content-type': 'application/json' }
-    return (await fetch('/session/accept', { method: 'POST', headers, body })).status
-  }, token)
-  expect(status).toBe(201)
-  await page.close()
-}
-
-async function open(path = '/'): Promise<{ page: Page; troubles: string[] }> {
-  const page = await context.newPage()
-  const troubles = watch(page, new URL(server.dashboardUrl()).origin)
-  await page.goto(`${server.dashboardUrl()}/#${path}`)
-  await page.getByRole('heading', { level: 1 }).waitFor()
+const open = async (query = '', locale = 'en') => {
+  const { page, troubles } = await dashboard.open(`/${query}`, { locale })
+  await settled(page)
   return { page, troubles }
 }
 
+const chart = (page: Page, name = 'Verifications over time') => page.getByRole('figure', { name })
+const slider = (page: Page) => chart(page).getByRole('slider')
+
 test('the overview is readable at every width, light and dark, in both languages', async () => {
   for (const locale of ['en', 'de']) {
-    for (const width of [320, 768, 1440]) {
-      for (const colorScheme of ['light', 'dark'] as const) {
-        const { page, troubles } = await open('/?range=day')
+    const { page, troubles } = await open('?range=week', locale)
+    await page.locator('.plot').nth(2).waitFor()
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      for (const width of [320, 768, 1440]) {
         await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
-        await page.evaluate((tag) => localStorage.setItem('otpmint.language', tag), locale)
-        await page.reload()
-        await page.locator('.plot canvas').nth(2).waitFor()
-        expect([locale, width, await overflow(page)]).toEqual([locale, width, 0])
-        expect(await faults(page)).toEqual([])
-        const name = `${locale}-${width}-${colorScheme}`
-        await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
-        expect(troubles).toEqual([])
-        await page.close()
+        const at = `${locale}-${width}-${colorScheme}`
+        expect([at, await overflow(page)]).toEqual([at, 0])
+        expect([at, await faults(page)]).toEqual([at, []])
+        await page.screenshot({ path: join(pictures, `${at}.png`), fullPage: true })
       }
     }
+    expect(troubles).toEqual([])
+    await page.context().close()
   }
+})
+
+test('arrow keys move through a chart, and a screen reader is told every value', async () => {
+  const { page, troubles } = await open('?range=day')
+  await slider(page).focus()
+  const said = () => slider(page).getAttribute('aria-valuetext')
+  const last = await said()
+  expect(last).toMatch(
+    /^\w+ \d+, \d{4}, .+: Started \d+, Handed over \d+, Approved \d+, Failed \d+$/,
+  )
+  await page.keyboard.press('ArrowLeft')
+  const before = await said()
+  expect(before).not.toBe(last)
+  const shown = (await chart(page).locator('.legend').textContent()) ?? ''
+  const [time = '', counts = ''] = before?.split(/(?<=M): /) ?? []
+  for (const text of [time, ...counts.split(', ').flatMap((each) => each.match(/\d+$/) ?? [])]) {
+    expect(shown).toContain(text)
+  }
+  await page.keyboard.press('Home')
+  expect(await slider(page).inputValue()).toBe('0')
+
+  const tree = await page.locator('main').ariaSnapshot()
+  for (const part of [
+    'figure "Verifications over time"',
+    'slider "Verifications over time: Point in time"',
+    'navigation "Time"',
+    'table "By recipients’ domain"',
+    'combobox "App"',
+  ]) {
+    expect(tree).toContain(part)
+  }
+  expect(troubles).toEqual([])
+  await page.context().close()
+})
+
+test('behind each chart is a table of its values, of which a page is in the document', async () => {
+  const { page } = await open('?range=year')
+  const figure = chart(page)
+  await figure.getByText('As a table').focus()
+  await page.keyboard.press('Enter')
+  const rows = figure.getByRole('row')
+  await rows.nth(31).waitFor()
+  expect(await rows.count()).toBe(32)
+  const first = await rows.nth(1).textContent()
+  await figure.getByRole('button', { name: 'Next page' }).click()
+  await figure.getByText('Page 2').waitFor()
+  expect(await rows.nth(1).textContent()).not.toBe(first)
+  expect(await page.getByRole('row').count()).toBeLessThan(100)
+  await page.context().close()
+})
+
+test('range and app are in the address, and the figures are those of the app', async () => {
+  const { page } = await open('?range=month')
+  const started = async () => (await page.locator('.tiles b').first().textContent()) ?? ''
+  const all = await started()
+  await page.getByLabel('App', { exact: true }).selectOption('Customer portal')
+  await page.waitForURL(/range=month&app=/)
+  await eventually(async () => (await started()) !== all)
+  await page.reload()
+  await settled(page)
+  expect(await page.getByLabel('App', { exact: true }).inputValue()).toBe(apps[1]?.id ?? '')
+  expect(await page.getByRole('table', { name: 'By app' }).count()).toBe(0)
+  await page.getByRole('link', { name: '13 months' }).click()
+  await page.waitForURL(/range=year&app=/)
+  await page.context().close()
+})
+
+test('what is started shows at once, and a server that restarts is followed again', async () => {
+  const { page } = await open('?range=hour')
+  await page.getByText('Live', { exact: true }).waitFor()
+  const before = await chart(page, 'The last hour').locator('.legend').textContent()
+  const headers = {
+    authorization: `Bearer ${apps[0]?.test_key}`,
+    'content-type': 'application/json',
+  }
+  const body = JSON.stringify({ to: 'ada@example.com' })
+  const url = `${dashboard.server.base}/v1/verifications`
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(201)
+  await eventually(async () => {
+    return (await chart(page, 'The last hour').locator('.legend').textContent()) !== before
+  })
+
+  await dashboard.server.stop()
+  await page.getByText('Not connected: trying again').waitFor()
+  const OTPMINT_DASHBOARD_LISTEN = new URL(dashboard.server.dashboardUrl()).host
+  const server = await start(['serve'], { ...dashboard.env, OTPMINT_DASHBOARD_LISTEN })
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+  // What was shown stays while there is no server.
+  expect(await page.locator('.tiles b').count()).toBe(6)
+  await page.context().close()
+  dashboard.server.stop = server.stop
+  dashboard.server.kill = server.kill
+})
+
+test('on paper are the figures and charts, and nothing that is only of use on a screen', async () => {
+  const { page } = await open('?range=month')
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+  expect(await page.locator('.side').isVisible()).toBe(false)
+  expect(await page.locator('.scrub').first().isVisible()).toBe(false)
+  expect(await page.locator('.plot svg').first().isVisible()).toBe(true)
+  const ground = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+  expect(ground).toBe('rgb(245, 247, 249)')
+  const pdf = await page.pdf({ path: join(pictures, 'print.pdf'), format: 'A4' })
+  expect(pdf.length).toBeGreaterThan(10_000)
+  await page.screenshot({ path: join(pictures, 'print.png'), fullPage: true })
+  await page.context().close()
 })

@@ -41,7 +41,6 @@ const packageHomes: Record<string, string[]> = {
   'swagger-ui-dist': ['http'],
   preact: ['dashboard'],
   '@preact/signals': ['dashboard'],
-  uplot: ['dashboard'],
   nodemailer: ['channels'],
   'postal-mime': ['channels'],
   'libphonenumber-js': ['channels'],

@@ -77,6 +77,7 @@ export const overviewWords = words({
       endpoint_off: 'An endpoint is off',
       cost_capped: 'Today’s cost is used up',
       conversion_low: 'Few codes to a country are used',
+      not_asked_for: 'People report codes that they did not ask for',
       unknown_credentials: 'Unknown keys are shown',
       webhook_off: 'A webhook is off',
       webhook_backlog: 'A webhook is behind',
@@ -163,6 +164,7 @@ export const overviewWords = words({
       endpoint_off: 'Ein Endpunkt ist aus',
       cost_capped: 'Die Kosten des Tages sind aufgebraucht',
       conversion_low: 'Codes in ein Land werden kaum benutzt',
+      not_asked_for: 'Personen melden Codes, die sie nicht wollten',
       unknown_credentials: 'Unbekannte Schlüssel werden gezeigt',
       webhook_off: 'Ein Webhook ist aus',
       webhook_backlog: 'Ein Webhook ist im Rückstand',
@@ -193,6 +195,8 @@ const germanAdvice: Record<Alarm['kind'], string> = {
     'Sehen Sie in den Versuchen nach, in welche Länder gesendet wurde; ist das richtig, setzen Sie cost_per_day neu.',
   conversion_low:
     'Jemand verdient vielleicht an Nachrichten, die niemand wollte: nehmen Sie das Land aus phone_countries oder senken Sie phone_prefix_per_hour.',
+  not_asked_for:
+    'Jemand beginnt Codes für andere: begrenzen Sie, wer das darf, und setzen Sie ein Captcha in die App.',
   unknown_credentials:
     'Finden Sie den Client über seine Adresse im Log: er hat einen alten Schlüssel oder rät.',
   webhook_off:
