@@ -51,7 +51,7 @@ export function createInstallation({
   return {
     async describe(): Promise<ServerFacts> {
       const quick = await examineQuickly({ ports, settings })
-      const bytes = database ? null : statSync(directory.database).size
+      const bytes = database ? null : sizeOf(directory.database)
       return {
         ...{ version, url: about.url(), startedAt: health.startedAt },
         ...{ node: ports.node, nodes: await ports.nodes.list() },
@@ -72,4 +72,10 @@ export function createInstallation({
     backups: database ? null : createBackups(directory, log),
     auditKeptMs: settings.retention.auditDays * dayMs,
   }
+}
+
+/** The size of a database with its log. */
+function sizeOf(path: string): number {
+  const sizes = [path, `${path}-wal`].map((file) => statSync(file, { throwIfNoEntry: false })?.size)
+  return sizes.reduce<number>((sum, size = 0) => sum + size, 0)
 }

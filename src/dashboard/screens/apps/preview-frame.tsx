@@ -1,7 +1,8 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect } from 'preact/hooks'
 import { asRefusal, post, type Refusal } from '../../api.ts'
 import { Choices, Field } from '../../parts/field.tsx'
+import { HtmlFrame } from '../../parts/html-frame.tsx'
 import { Notice, Problem } from '../../parts/notice.tsx'
 import { Card } from '../../parts/page.tsx'
 import { after } from '../../system.ts'
@@ -98,27 +99,5 @@ function Message({ shown, form }: { shown: Shown; form: 'html' | 'text' }) {
         </Notice>
       )}
     </>
-  )
-}
-
-/** A frame of an origin of its own: what is in the message can neither run nor load anything. */
-function HtmlFrame({ title, html }: { title: string; html: string }) {
-  const ref = useRef<HTMLIFrameElement>(null)
-  const isReady = useSignal(false)
-  useEffect(() => {
-    // The origin of the frame has no name, so the message cannot name its receiver.
-    if (isReady.value) ref.current?.contentWindow?.postMessage(html, '*')
-  }, [html, isReady.value])
-  return (
-    <iframe
-      ref={ref}
-      class="mail-frame"
-      title={title}
-      sandbox="allow-scripts"
-      src="/ui/preview.html"
-      onLoad={() => {
-        isReady.value = true
-      }}
-    />
   )
 }

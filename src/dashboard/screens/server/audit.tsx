@@ -106,6 +106,7 @@ function Records({ items }: { items: AuditRecord[] }) {
   )
 }
 
-function nameOf(record: AuditRecord): string {
-  return record.who
+/** The name of a person, else what changed it: `cli`, `server`, the admin token. */
+function nameOf({ who, who_name: name }: AuditRecord): string {
+  return name ?? who
 }

@@ -15,7 +15,7 @@ export function Settings() {
         {({ settings }) => {
           const sections = [...new Set(settings.map(({ section }) => section))]
           return (
-            <div class="stack">
+            <div class="stack settings">
               {sections.map((section) => (
                 <Section
                   key={section}

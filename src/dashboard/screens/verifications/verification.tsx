@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import { post } from '../../api.ts'
 import { clockTime, date, duration, exactTime, relative } from '../../format.ts'
 import { Button } from '../../parts/button.tsx'
@@ -11,10 +12,13 @@ import { Card, Facts, Page } from '../../parts/page.tsx'
 import { Time } from '../../parts/time.tsx'
 import type { ScreenProps } from '../../screens.ts'
 import { canChange } from '../../session.ts'
-import { now } from '../../system.ts'
+import { every, now } from '../../system.ts'
 import type { Story } from '../../wire.ts'
 import { Status } from './status.tsx'
 import { verificationWords } from './words.ts'
+
+/** How often a verification that goes on is read again, in ms. */
+const refreshMs = 4_000
 
 /** One verification: what it is, what can be done, and all that happened to it. */
 export function Verification({ params: { app = '', mode = 'live', id = '' } }: ScreenProps) {
@@ -23,6 +27,8 @@ export function Verification({ params: { app = '', mode = 'live', id = '' } }: S
   const query = `?mode=${encodeURIComponent(mode)}`
   const loaded = useLoaded<Story>(path + query)
   const { value } = loaded
+  const isPending = value?.status === 'pending'
+  useEffect(() => (isPending ? every(refreshMs, loaded.reload) : undefined), [isPending, path])
   return (
     <Page
       title={value?.to ?? '…'}

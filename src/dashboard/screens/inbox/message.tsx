@@ -1,0 +1,108 @@
+import { useEffect } from 'preact/hooks'
+import { withQuery } from '../../api.ts'
+import { CopyButton } from '../../parts/copy.tsx'
+import { HtmlFrame } from '../../parts/html-frame.tsx'
+import { Icon } from '../../parts/icon.tsx'
+import { Loaded, useLoaded } from '../../parts/loaded.tsx'
+import { Card, Empty, Facts } from '../../parts/page.tsx'
+import { Table } from '../../parts/table.tsx'
+import { Tabs } from '../../parts/tabs.tsx'
+import { Time } from '../../parts/time.tsx'
+import { href } from '../../router.ts'
+import { every } from '../../system.ts'
+import type { TestMessage } from '../../wire.ts'
+import { State } from './state.tsx'
+import { inboxWords } from './words.ts'
+
+const views = ['html', 'text', 'source', 'headers'] as const
+type View = (typeof views)[number]
+
+const refreshMs = 3_000
+
+/** One message with its code, and as a person and as a mail server would see it. */
+export function Message({ id, view }: { id: string; view: string | null }) {
+  const words = inboxWords()
+  const loaded = useLoaded<TestMessage>(`/v1/inbox/${id}`)
+  const isLive = loaded.value?.state === 'live'
+  useEffect(() => (isLive ? every(refreshMs, loaded.reload) : undefined), [isLive, id])
+  const current = views.find((each) => each === view) ?? 'html'
+  return (
+    <>
+      <a class="back" href={href('/inbox')}>
+        <Icon name="back" />
+        {words.back}
+      </a>
+      <Loaded from={loaded}>
+        {(message) => (
+          <Card>
+            <div class="stack">
+              <Head of={message} />
+              <Tabs
+                label={words.views.label}
+                current={current}
+                tabs={views.map((each) => ({
+                  id: each,
+                  text: words.views[each],
+                  to: withQuery('/inbox', { message: id, view: each }),
+                }))}
+              />
+              <Shown message={message} view={current} />
+            </div>
+          </Card>
+        )}
+      </Loaded>
+    </>
+  )
+}
+
+function Head({ of: message }: { of: TestMessage }) {
+  const words = inboxWords()
+  const { app, app_name, code, subject, language, state, verification } = message
+  return (
+    <>
+      <h2 class="subject" lang={language}>
+        {subject}
+      </h2>
+      <div class="row">
+        <span class="code">{code}</span>
+        <CopyButton text={code} label={words.copyCode} />
+        <State of={state} />
+      </div>
+      <Facts
+        of={[
+          [words.to, message.to],
+          [words.app, <a href={href(`/apps/${app}`)}>{app_name ?? app}</a>],
+          [words.received, <Time at={message.sent_at} key="received" />],
+          [words.expires, <Time at={message.expires_at} key="expires" />],
+          [words.reference, message.reference],
+          [words.language, language],
+          [
+            words.verification,
+            <a href={href(`/verifications/${app}/test/${verification}`)}>{words.show}</a>,
+          ],
+        ]}
+      />
+    </>
+  )
+}
+
+function Shown({ message, view }: { message: TestMessage; view: View }) {
+  const words = inboxWords()
+  const { subject, html, text, source, headers, language } = message
+  if (view === 'html') return <HtmlFrame title={words.htmlOf(subject)} html={html} />
+  if (view === 'text') return <pre lang={language}>{text}</pre>
+  if (source === null) return <Empty title={words.noSource} />
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard.
+  if (view === 'source') return <pre tabIndex={0}>{source}</pre>
+  return (
+    <Table
+      caption={words.views.headers}
+      rows={headers.map((header, at) => ({ ...header, at }))}
+      keyOf={({ at }) => String(at)}
+      columns={[
+        { label: words.headerName, isName: true, cell: ({ name }) => name },
+        { label: words.headerValue, cell: ({ value }) => <code>{value}</code> },
+      ]}
+    />
+  )
+}
