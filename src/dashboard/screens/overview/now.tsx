@@ -67,7 +67,11 @@ export function Now({ live: { state, value } }: { live: Live }) {
       <p class="faint">{words.nowLead}</p>
       {value && (
         <div class="stack now">
-          <LastHour minutes={value.minutes} />
+          {value.minutes.length === 0 ? (
+            <p>{words.quietHour}</p>
+          ) : (
+            <LastHour minutes={value.minutes} />
+          )}
           <Queue queue={value.queue} />
           <Endpoints endpoints={value.endpoints} />
         </div>

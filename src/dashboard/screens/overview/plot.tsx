@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
-import { logScale, type Scale, wholeScale } from './scale.ts'
+import { durationScale, type Scale, timeMarks, wholeScale } from './scale.ts'
 
 export type Line = {
   name: string
@@ -40,10 +40,10 @@ export function Plot(props: PlotProps) {
   const gaps = Math.max(1, kind === 'counts' ? times.length : times.length - 1)
   const x = (at: number) => left + (inner * at) / gaps
   const numbers = lines.flatMap(({ values }) => values.flatMap((value) => value ?? []))
-  const scale = kind === 'counts' ? wholeScale(numbers) : logScale(numbers)
+  const scale = kind === 'counts' ? wholeScale(numbers) : durationScale(numbers)
   const y = (value: number) => top + (height - top - bottom) * (1 - scale.share(value))
+  const aheadMs = -60_000 * new Date(times[0] ?? 0).getTimezoneOffset()
   const marked = kind === 'counts' ? index + 0.5 : index
-  const marks = Math.max(1, Math.ceil((times.length * markEveryPx) / inner))
   const point = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {
     const at = event.clientX - event.currentTarget.getBoundingClientRect().left - left
     const found =
@@ -60,13 +60,11 @@ export function Plot(props: PlotProps) {
         onPointerDown={point}
       >
         <Grid scale={scale} width={width} y={y} valueText={valueText} />
-        {times.map((time, at) =>
-          at % marks === 0 && x(at) < width - markEveryPx / 2 ? (
-            <text key={time} x={x(at)} y={height - 6} class={at === 0 ? '' : 'middle'}>
-              {axisText(time)}
-            </text>
-          ) : null,
-        )}
+        {timeMarks(times, { bucketPx: inner / gaps, apartPx: markEveryPx, aheadMs }).map((at) => (
+          <text key={at} x={x(at)} y={height - 6} class="middle">
+            {axisText(times[at] ?? '')}
+          </text>
+        ))}
         <line class="cursor" x1={x(marked)} x2={x(marked)} y1={top} y2={height - bottom} />
         {lines.map((line) => (
           <path key={line.name} class={`line ${line.look}`} d={pathOf(line, kind, x, y)} />
