@@ -4,6 +4,7 @@ export type Role = 'admin' | 'viewer'
 
 /** Who is signed in, as `GET /session` answers. */
 export type Session = {
+  id: string
   account: { id: string; name: string; role: Role; has_second_step: boolean }
   idle_until: string
   expires_at: string

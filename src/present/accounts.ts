@@ -36,6 +36,7 @@ export function presentSession(
   const { id, name, role, secondStep } = account
   const { expiresAt, confirmedUntil } = session
   return {
+    id: session.id,
     account: { id, name, role, has_second_step: secondStep !== null },
     idle_until: timestamp(idleUntil),
     expires_at: timestamp(expiresAt),

@@ -11,6 +11,7 @@ const known = words<Record<string, string>>({
     rate_limited: 'Too many requests. Wait a moment, then try again.',
     internal_error: 'Something went wrong on the server. Its log says what.',
     invalid_request: 'Please check the marked fields.',
+    last_admin: 'This is the only admin. Invite another one first.',
   },
   de: {
     unreachable:
@@ -21,6 +22,14 @@ const known = words<Record<string, string>>({
     rate_limited: 'Zu viele Anfragen. Bitte einen Moment warten und noch einmal versuchen.',
     internal_error: 'Auf dem Server ist etwas schiefgegangen. Was, steht in seinem Protokoll.',
     invalid_request: 'Bitte die markierten Felder prüfen.',
+    sign_in_refused: 'Name, Passwort oder Code stimmt nicht.',
+    second_step_required: 'Der Code des zweiten Schritts fehlt.',
+    unauthorized: 'Sie sind nicht mehr angemeldet.',
+    account_name_taken: 'Diesen Namen hat schon jemand.',
+    account_not_found: 'Dieses Konto gibt es nicht (mehr).',
+    session_not_found: 'Diese Sitzung ist schon beendet.',
+    too_many_accounts: 'Es gibt schon hundert Konten.',
+    last_admin: 'Das ist der einzige Admin. Laden Sie zuerst einen zweiten ein.',
     not_found: 'Das gibt es nicht (mehr).',
     store_unavailable: 'Die Datenbank nimmt gerade keine Änderungen an.',
     shutting_down: 'Der Server hält gerade an.',

@@ -42,6 +42,18 @@ export async function setSecondStep(
   })
 }
 
+/** Ends all sessions of a person but this one. */
+export async function endOtherSessions(
+  ports: AccountPorts,
+  { account, session }: SignedIn,
+  requestId: string,
+): Promise<void> {
+  const about = { action: 'session.end', object: account.id, detail: 'all others' } as const
+  await changeAccount(ports, { who: whoOf(account), requestId }, about, (accounts) => {
+    return { account: accountOf(accounts, account.id), endsSessions: { but: session.id } }
+  })
+}
+
 /** Removes the second step. Throws `invalid_request` where the password is too short without it. */
 export async function removeSecondStep(
   ports: AccountPorts,

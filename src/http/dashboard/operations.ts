@@ -23,6 +23,8 @@ export const asset = own('dashboardAsset', 'A part of the dashboard') satisfies 
 export const getSession = own('getSession', 'Who is signed in') satisfies Operation
 export const endSession = own('signOut', 'Sign out') satisfies Operation
 
+export const endOtherSessions = own('signOutElsewhere', 'End other sessions') satisfies Operation
+
 export const signIn = {
   ...own('signIn', 'Sign in'),
   body: input('SignIn', { name, password, code: t.Optional(code) }),

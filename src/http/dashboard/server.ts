@@ -20,6 +20,7 @@ const sessionRoutes: Route[] = [
   route('GET', '/session', 'person', docs.getSession, sessions.get),
   route('POST', '/session', 'anybody', docs.signIn, sessions.create),
   route('DELETE', '/session', 'person', docs.endSession, sessions.remove),
+  route('DELETE', '/session/others', 'person', docs.endOtherSessions, sessions.removeOthers),
   route('POST', '/session/link', 'anybody', docs.readLink, sessions.link),
   route('POST', '/session/accept', 'anybody', docs.acceptLink, sessions.accept),
   route('POST', '/session/confirm', 'person', docs.confirmSession, sessions.confirm),

@@ -3,6 +3,7 @@ import type { Account } from '../../domain/account/account.ts'
 import { endSession } from '../../domain/account/accounts.ts'
 import {
   changePassword,
+  endOtherSessions,
   removeSecondStep,
   setSecondStep,
 } from '../../domain/account/own-account.ts'
@@ -61,6 +62,14 @@ export async function remove(
   const { accountId, id } = signedIn.session
   await endSession(ports, actor, { accountId, id })
   return { ...noContent, headers: dropCookie(here(ports, request)) }
+}
+
+export async function removeOthers(
+  ports: RoutePorts,
+  { signedIn, requestId }: PersonCall,
+): Promise<Reply> {
+  await endOtherSessions(ports, signedIn, requestId)
+  return noContent
 }
 
 export async function confirm(

@@ -253,6 +253,18 @@ test('who signs out, or whose session is ended, has to sign in again', async () 
   expect((await ada.call('GET', '/session')).status).toBe(401)
 })
 
+test('a person of either role can end all other sessions of their own', async () => {
+  const at = await board()
+  const grace = await at.signedIn('viewer', 'Grace')
+  const other = at.browser()
+  await signIn(other, { name: 'Grace' })
+
+  expect((await grace.call('DELETE', '/session/others')).status).toBe(204)
+
+  expect((await other.call('GET', '/session')).status).toBe(401)
+  expect((await grace.call('GET', '/session')).status).toBe(200)
+})
+
 test('a new password, a recovery and a removal end the other sessions', async () => {
   const at = await board()
   const ada = await at.signedIn()
