@@ -58,7 +58,7 @@ function Password() {
   }
   return (
     <Card title={words.password}>
-      <p class="faint">{words.passwordLead}</p>
+      <p class="faint lead-in">{words.passwordLead}</p>
       <Form
         sending={sending}
         shows={['password']}

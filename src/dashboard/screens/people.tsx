@@ -1,34 +1,33 @@
 import { useSignal } from '@preact/signals'
-import { patch } from '../api.ts'
 import { Button } from '../parts/button.tsx'
-import { useSending } from '../parts/form.tsx'
 import { Loaded, useLoaded } from '../parts/loaded.tsx'
-import { Problem } from '../parts/notice.tsx'
 import { Badge, Card, Page } from '../parts/page.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 import { Time } from '../parts/time.tsx'
 import { canChange, session } from '../session.ts'
 import { frameWords } from '../words/frame.ts'
-import { Invite, NewLink, RemovePerson, SessionsOf } from './people/dialogs.tsx'
+import {
+  ChangeRole,
+  Invite,
+  Manage,
+  NewLink,
+  RemovePerson,
+  SessionsOf,
+  type Task,
+} from './people/dialogs.tsx'
 import type { Account } from './people/wire.ts'
 import { peopleWords } from './people/words.ts'
 
-type Asked = { what: 'invite' } | { what: 'link' | 'remove' | 'sessions'; of: Account }
+type Asked = { what: 'invite' } | { what: Task | 'manage'; of: Account }
 
 /** Everybody who may use the dashboard. */
 export function People() {
   const words = peopleWords().people
   const people = useLoaded<{ items: Account[] }>('/v1/accounts')
   const asked = useSignal<Asked | null>(null)
-  const sending = useSending()
   const ask = (next: Asked | null) => {
     asked.value = next
   }
-  const changeRole = ({ id, role }: Account) =>
-    void sending.send(async () => {
-      await patch(`/v1/accounts/${id}`, { role: role === 'admin' ? 'viewer' : 'admin' })
-      people.reload()
-    })
   return (
     <Page
       title={frameWords().nav.people}
@@ -41,36 +40,46 @@ export function People() {
         )
       }
     >
-      {sending.refusal && <Problem refusal={sending.refusal} />}
       <Loaded from={people}>
         {({ items }) => (
           <Card>
             <Table
               caption={frameWords().nav.people}
-              columns={columns(ask, changeRole)}
+              columns={columns((of) => ask({ what: 'manage', of }))}
               rows={items}
               keyOf={({ id }) => id}
             />
           </Card>
         )}
       </Loaded>
-      <Asking asked={asked.value} onDone={people.reload} onClose={() => ask(null)} />
+      <Asking asked={asked.value} ask={ask} onDone={people.reload} />
     </Page>
   )
 }
 
-function Asking({ asked, ...rest }: { asked: Asked | null; onDone(): void; onClose(): void }) {
+/** The dialog that is open. */
+function Asking({
+  asked,
+  ask,
+  onDone,
+}: {
+  asked: Asked | null
+  ask(next: Asked | null): void
+  onDone(): void
+}) {
   if (asked === null) return null
+  const rest = { onDone, onClose: () => ask(null) }
   if (asked.what === 'invite') return <Invite {...rest} />
-  if (asked.what === 'link') return <NewLink of={asked.of} {...rest} />
-  if (asked.what === 'remove') return <RemovePerson of={asked.of} {...rest} />
-  return <SessionsOf of={asked.of} {...rest} />
+  const { of } = asked
+  if (asked.what === 'manage') {
+    return <Manage of={of} onTask={(what) => ask({ what, of })} onClose={rest.onClose} />
+  }
+  const Task = { link: NewLink, role: ChangeRole, remove: RemovePerson, sessions: SessionsOf }
+  const Open = Task[asked.what]
+  return <Open of={of} {...rest} />
 }
 
-function columns(
-  ask: (next: Asked) => void,
-  changeRole: (account: Account) => void,
-): Column<Account>[] {
+function columns(manage: (account: Account) => void): Column<Account>[] {
   const words = peopleWords().people
   const own = session.value?.account.id
   return [
@@ -91,26 +100,7 @@ function columns(
     },
     {
       label: frameWords().actions,
-      cell: (account) => (
-        <div class="buttons">
-          <Button look="quiet" onClick={() => ask({ what: 'sessions', of: account })}>
-            {words.sessions}
-          </Button>
-          {canChange.value && (
-            <>
-              <Button look="quiet" onClick={() => changeRole(account)}>
-                {account.role === 'admin' ? words.makeViewer : words.makeAdmin}
-              </Button>
-              <Button look="quiet" onClick={() => ask({ what: 'link', of: account })}>
-                {words.newLink}
-              </Button>
-              <Button look="quiet danger" onClick={() => ask({ what: 'remove', of: account })}>
-                {frameWords().remove}
-              </Button>
-            </>
-          )}
-        </div>
-      ),
+      cell: (account) => <Button onClick={() => manage(account)}>{words.manage}</Button>,
     },
   ]
 }

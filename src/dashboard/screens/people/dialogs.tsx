@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { post, remove } from '../../api.ts'
+import { patch, post, remove } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Copyable } from '../../parts/copy.tsx'
 import { Confirm, Dialog } from '../../parts/dialog.tsx'
@@ -113,7 +113,7 @@ function TheLink({ of: { name, link }, onClose }: { of: Invited; onClose(): void
           <Copyable label={words.link} text={link} />
         </>
       )}
-      <div class="buttons">
+      <div class="buttons after">
         <Button look="primary" onClick={onClose}>
           {words.done}
         </Button>
@@ -122,7 +122,65 @@ function TheLink({ of: { name, link }, onClose }: { of: Invited; onClose(): void
   )
 }
 
+export type Task = 'sessions' | 'role' | 'link' | 'remove'
+
+/** What can be done about a person; each task says what it does before it is done. */
+export function Manage({
+  of: { name, role },
+  onTask,
+  onClose,
+}: {
+  of: Account
+  onTask(task: Task): void
+  onClose(): void
+}) {
+  const words = peopleWords().people
+  const tasks: [Task, string][] = [
+    ['sessions', words.sessions],
+    ...(canChange.value
+      ? ([
+          ['role', role === 'admin' ? words.makeViewer : words.makeAdmin],
+          ['link', words.newLink],
+          ['remove', frameWords().remove],
+        ] satisfies [Task, string][])
+      : []),
+  ]
+  return (
+    <Dialog title={name} onClose={onClose}>
+      <ul class="tasks">
+        {tasks.map(([task, text]) => (
+          <li key={task}>
+            <Button look={task === 'remove' ? 'danger' : 'plain'} onClick={() => onTask(task)}>
+              {text}
+            </Button>
+            <p class="faint">{words.tasks[task]}</p>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  )
+}
+
 type OfAccount = { of: Account; onDone(): void; onClose(): void }
+
+/** Makes an admin a viewer, or the other way round. */
+export function ChangeRole({ of: { id, name, role }, onDone, onClose }: OfAccount) {
+  const words = peopleWords().people
+  const next: Role = role === 'admin' ? 'viewer' : 'admin'
+  return (
+    <Confirm
+      title={`${name}: ${words.roles[next]}`}
+      action={next === 'admin' ? words.makeAdmin : words.makeViewer}
+      onClose={onClose}
+      onConfirm={async () => {
+        await patch(`/v1/accounts/${id}`, { role: next })
+        onDone()
+      }}
+    >
+      <p>{words.roleHints}</p>
+    </Confirm>
+  )
+}
 
 export function RemovePerson({ of: { id, name }, onDone, onClose }: OfAccount) {
   const words = peopleWords().people

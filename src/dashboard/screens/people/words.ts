@@ -35,6 +35,13 @@ export const peopleWords = words({
       sessionsTitle: (name: string) => `Sessions of ${name}`,
       noSessions: 'Nobody is signed in with this account.',
       done: 'Done',
+      manage: 'Manage',
+      tasks: {
+        sessions: 'See where the person is signed in, and end it.',
+        role: 'Holds at once, also where the person is signed in.',
+        link: 'For a lost password or second step.',
+        remove: 'Signs the person out everywhere, for good.',
+      },
     },
     me: {
       account: 'Account',
@@ -98,6 +105,13 @@ export const peopleWords = words({
       sessionsTitle: (name: string) => `Sitzungen von ${name}`,
       noSessions: 'Niemand ist mit diesem Konto angemeldet.',
       done: 'Fertig',
+      manage: 'Verwalten',
+      tasks: {
+        sessions: 'Sehen, wo die Person angemeldet ist, und das beenden.',
+        role: 'Gilt sofort, auch wo die Person angemeldet ist.',
+        link: 'Für ein verlorenes Passwort oder einen verlorenen zweiten Schritt.',
+        remove: 'Meldet die Person überall ab, für immer.',
+      },
     },
     me: {
       account: 'Konto',
