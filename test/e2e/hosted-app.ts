@@ -19,9 +19,9 @@ export type HostedApp = {
 
 type Options = {
   folder: string
-  policy?: Record<string, unknown>
+  policy?(origin: string): Record<string, unknown>
   /** What the site shows besides the page of the return. */
-  pages?(path: string): { type: string; body: string } | null
+  pages?(path: string, server: string): { type: string; body: string; policy?: string } | null
   env?: Record<string, string>
 }
 
@@ -45,16 +45,18 @@ export async function hostedApp({ folder, policy, pages, env = {} }: Options): P
         const words = `<!doctype html><title>App</title><link rel=icon href=data:,><h1>You are ${json.status}</h1>`
         return new Response(words, { headers: { 'content-type': 'text/html' } })
       }
-      const page = pages?.(pathname)
+      const page = pages?.(pathname, server.base)
       if (!page) return new Response('', { status: 404 })
-      return new Response(page.body, { headers: { 'content-type': page.type } })
+      const { type, body, policy: csp } = page
+      const headers = { 'content-type': type, ...(csp && { 'content-security-policy': csp }) }
+      return new Response(body, { headers })
     },
   })
   const origin = `http://127.0.0.1:${site.port}`
   const admin = adminToken(dataDir)
   const created = await createApp(server, admin, {
     port: 25,
-    policy: { return_urls: [`${origin}/done`], ...policy },
+    policy: { return_urls: [`${origin}/done`], ...policy?.(origin) },
   })
   const { testKey } = created
 

@@ -28,6 +28,8 @@ afterAll(async () => {
 /** Opens a page, and leaves what the site of the app itself does out of its troubles. */
 async function open(url: string, options: Parameters<Browser['newPage']>[0] = {}) {
   const { page, troubles } = await visit(browser, url, { locale: 'en', ...options })
+  // Where there is a field it takes the focus, soon after the page has loaded.
+  if ((await page.locator('#code').count()) > 0) await page.locator('#code:focus').waitFor()
   // A browser also writes down that a wrong code was answered with 422.
   const known = (each: string) => each.startsWith(app.site) || each.includes('status of 422')
   return { page, troubles: () => troubles.filter((each) => !known(each)) }

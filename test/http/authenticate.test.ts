@@ -5,6 +5,8 @@ import { addApp, strangeKey } from '../support/world.ts'
 import { adminToken, type CallOptions, operations, type Site, site } from './fixture.ts'
 
 const pages = [
+  '/otpmint.d.ts',
+  '/otpmint.js',
   '/verify/:id',
   '/verify/:id',
   '/verify/:id/:secret',

@@ -390,6 +390,8 @@ test.each([
   'https://app.example.com/?otpmint_result=1',
   '//evil.example/',
   'javascript:alert(1)',
+  'https://app.example.com;script-src/',
+  'https://*.example.com/',
   'data:text/html,x',
   '/done',
   `https://app.example.com/${'x'.repeat(500)}`,

@@ -1,7 +1,7 @@
 import { type EndpointChannel, endpointChannels } from '../delivery/channel.ts'
 import { type Field, isWithin, mustBe } from '../field.ts'
 import { type Language, languages } from '../language.ts'
-import { isReturnUrl, returnUrlLength, returnUrlsMax } from '../page/return-url.ts'
+import { hasPlainHost, isReturnUrl, returnUrlLength, returnUrlsMax } from '../page/return-url.ts'
 import type { FieldError } from '../problem.ts'
 import type { DomainSettings, SettingName } from '../settings.ts'
 import { settingFields } from '../settings.ts'
@@ -34,6 +34,7 @@ export type Policy = {
   learnedRoute?: boolean
   returnUrls?: string[]
   proofVersion?: number
+  embedOrigins?: string[]
   pageLink?: boolean
   reportLink?: boolean
 }
@@ -201,6 +202,14 @@ export const policyFields = {
     wire: 'proof_version',
     says: 'Adds a signed proof to the results of hosted pages; another number makes another secret.',
   },
+  embedOrigins: {
+    type: 'texts',
+    max: 255,
+    most: 20,
+    must: 'an https origin like https://app.example.com, or http://localhost',
+    wire: 'embed_origins',
+    says: 'The origins whose pages may show hosted pages in a frame (default none).',
+  },
   pageLink: {
     type: 'boolean',
     wire: 'page_link',
@@ -245,6 +254,7 @@ export function readPolicy(
 /** What lengths and types alone do not say. */
 function isRight(name: keyof Policy, value: unknown): boolean {
   if (name === 'origin') return isOrigin(String(value))
+  if (name === 'embedOrigins') return (value as string[]).every(isOrigin)
   if (name === 'returnUrls') return (value as string[]).every(isReturnUrl)
   return true
 }
@@ -256,7 +266,7 @@ export type EffectivePolicy = Required<Omit<Policy, Unset>> & {
 /** What has no default. */
 type Unset =
   | ('origin' | 'channels' | 'fallbackAfterSeconds' | 'checkDelays')
-  | ('returnUrls' | 'proofVersion')
+  | ('returnUrls' | 'proofVersion' | 'embedOrigins')
 
 export function effectivePolicy(policy: Policy, settings: DomainSettings): EffectivePolicy {
   const stricter = (own: number | undefined, server: number) => Math.min(own ?? server, server)
@@ -285,6 +295,7 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
     learnedRoute: policy.learnedRoute ?? false,
     returnUrls: policy.returnUrls ?? null,
     proofVersion: policy.proofVersion ?? null,
+    embedOrigins: policy.embedOrigins ?? null,
     pageLink: policy.pageLink ?? false,
     reportLink: policy.reportLink ?? false,
   }
@@ -293,6 +304,6 @@ export function effectivePolicy(policy: Policy, settings: DomainSettings): Effec
 /** True for an https origin as a browser writes it: scheme, host and port only. */
 function isOrigin(text: string): boolean {
   const url = URL.parse(text)
-  if (url === null || url.origin !== text) return false
+  if (url === null || url.origin !== text || !hasPlainHost(url)) return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && url.hostname === 'localhost')
 }

@@ -22,7 +22,7 @@ export type OpenedPage = { page: Page; app: App; verification: Verification }
  * `taken`: another browser has it. `unknown`: there is no such page, or none any more.
  */
 export type Opening =
-  | { outcome: 'opened'; cookie: string; keptMs: number }
+  | { outcome: 'opened'; cookie: string; keptMs: number; appId: string }
   | { outcome: 'again' | 'taken' | 'unknown' }
 
 type Link = { id: string; secret: string; cookie: string | null }
@@ -42,7 +42,8 @@ export async function openPage(
   const fresh = newPageToken(random)
   const isFirst = await pages.claim({ id, browserHash: hashKey(fresh) })
   if (!isFirst) return { outcome: 'taken' }
-  return { outcome: 'opened', cookie: fresh, keptMs: page.keptUntil - now }
+  const { appId, keptUntil } = page
+  return { outcome: 'opened', cookie: fresh, keptMs: keptUntil - now, appId }
 }
 
 /** The page of a browser; null for any other browser, and once it is kept no longer. */

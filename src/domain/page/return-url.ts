@@ -15,9 +15,18 @@ export const resultName = 'otpmint_result'
 export function isReturnUrl(text: string): boolean {
   const url = text.length > returnUrlLength ? null : URL.parse(text)
   if (url === null || url.href !== text || /[\s\\]/.test(text)) return false
+  if (!hasPlainHost(url)) return false
   if (url.username !== '' || url.password !== '' || text.includes('#')) return false
   if (url.searchParams.has(resultName)) return false
   return url.protocol === 'https:' || (url.protocol === 'http:' && isOwn(url))
+}
+
+/**
+ * True for a host of letters, digits, dots and hyphens, or an address: URLs may have others, such as `*`
+ * and `;`, which mean something in a Content-Security-Policy.
+ */
+export function hasPlainHost({ hostname }: URL): boolean {
+  return /^([a-z0-9.-]+|\[[0-9a-f:.]+\])$/.test(hostname)
 }
 
 function isOwn({ hostname }: URL): boolean {

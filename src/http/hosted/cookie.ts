@@ -14,10 +14,23 @@ export function readCookie({ headers }: Request, id: string): string | null {
   return found.find((part) => part.startsWith(start))?.slice(start.length) ?? null
 }
 
-/** Lax, because the browser comes from the app's site. */
-export function setCookie(id: string, value: string, keptMs: number): string {
+/**
+ * Lax, because the browser comes from the app's site. In a frame of another site only a cookie that is
+ * kept apart for that site is taken (CHIPS).
+ */
+export function setCookie(
+  id: string,
+  value: string,
+  { keptMs, isFramed = false }: { keptMs: number; isFramed?: boolean },
+): string {
   const seconds = Math.max(1, Math.ceil(keptMs / 1000))
-  return `${nameOf(id)}=${value}; Path=/; Max-Age=${seconds}; Secure; HttpOnly; SameSite=Lax`
+  const where = isFramed ? 'SameSite=None; Partitioned' : 'SameSite=Lax'
+  return `${nameOf(id)}=${value}; Path=/; Max-Age=${seconds}; Secure; HttpOnly; ${where}`
+}
+
+/** True for a page that a browser shows in a frame. */
+export function isFramed({ headers }: Request): boolean {
+  return headers.get('sec-fetch-dest') === 'iframe'
 }
 
 /** False for a form that another site has sent. Older browsers do not say; their cookie is Lax. */

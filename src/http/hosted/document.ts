@@ -8,6 +8,7 @@ import { acceptedLanguages, type PageWords, pageWords } from '../../messages/pag
 import { fillIn } from '../../messages/words.ts'
 import type { Reply } from '../core/api.ts'
 import { pathOf } from '../core/not-found.ts'
+import { isFramed } from './cookie.ts'
 
 /** A piece of HTML in which every value is escaped. */
 export type Markup = { html: string }
@@ -23,6 +24,10 @@ export type Shell = {
   logo?: { type: string; base64: string } | null
   /** Where a form may lead, besides this server. */
   formTo?: string | null
+  /** The origins whose pages may show it in a frame. */
+  embedIn?: readonly string[]
+  /** For the page around it: which verification has ended, and the token of its result. */
+  ended?: { id: string; result: string }
   status?: number
   headers?: Record<string, string>
 }
@@ -63,7 +68,7 @@ export function languageFor(
 
 /** A whole page: it loads its style and its script from here, and leads nowhere else. */
 export function document(shell: Shell): Reply {
-  const { request, language, title, main, app, logo, status = 200 } = shell
+  const { request, language, title, main, app, logo, embedIn = [], ended, status = 200 } = shell
   const brand = app?.brand?.color ? readColor(app.brand.color) : null
   // Named after the content, so that a policy allows this style and no other one.
   const style = brand && `:root{--brand:${toHex(brand)};--on-brand:${toHex(readableOn(brand))}}`
@@ -82,7 +87,9 @@ export function document(shell: Shell): Reply {
 ${style && { html: `<style>${style}</style>` }}
 <script src="${rootOf(request)}page.js" defer></script>
 </head>
-<body>
+<body${isFramed(request) && html` class="framed"`}${embedIn.length > 0 && html` data-origins="${embedIn.join(' ')}"`}${
+    ended && html` data-id="${ended.id}" data-result="${ended.result}"`
+  }>
 <main>
 ${logo ? html`<img class="logo" src="data:${logo.type};base64,${logo.base64}" alt="${name ?? ''}">` : null}
 ${!logo && name !== null ? html`<p class="name"><bdi>${name}</bdi></p>` : null}
@@ -92,19 +99,20 @@ ${main}
 </html>
 `
   const headers = {
-    'content-security-policy': policy(style, shell.formTo ?? null),
+    'content-security-policy': policy(style, shell.formTo ?? null, embedIn),
+    ...(embedIn.length > 0 && { 'cross-origin-resource-policy': 'cross-origin' }),
     ...shell.headers,
   }
   return { status, type: 'text/html; charset=utf-8', body: page.html, headers }
 }
 
 /** Browsers apply `form-action` to where a form's answer leads, too. */
-function policy(style: string | null, formTo: string | null): string {
+function policy(style: string | null, formTo: string | null, embedIn: readonly string[]): string {
   const origin = formTo === null ? '' : ` ${URL.parse(formTo)?.origin ?? ''}`
   const hash = style === null ? '' : ` 'sha256-${sha256(style)}'`
   return (
     `default-src 'none'; script-src 'self'; style-src 'self'${hash}; img-src data:; ` +
-    `form-action 'self'${origin}; base-uri 'none'; frame-ancestors 'none'`
+    `form-action 'self'${origin}; base-uri 'none'; frame-ancestors ${embedIn.join(' ') || "'none'"}`
   )
 }
 

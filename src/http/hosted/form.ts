@@ -7,6 +7,7 @@ import { builtIn } from '../../messages/languages.ts'
 import { type PageWords, pageWords } from '../../messages/page-words.ts'
 import { fillIn } from '../../messages/words.ts'
 import type { Reply } from '../core/api.ts'
+import { isFramed } from './cookie.ts'
 import {
   document,
   html,
@@ -48,7 +49,7 @@ export function pageView(view: View, said: Said = {}, answering: Answering = {})
   const main = isOpen ? form(view, said) : ended(view)
   const title = said.error ? `! ${words.title}` : words.title
   const shell = { request, language, title, main, app, logo, formTo: page.returnUrl }
-  return document({ ...shell, ...answering })
+  return document({ ...shell, embedIn: app.policy.embedOrigins ?? [], ...answering })
 }
 
 function form(view: View, { error, status }: Said): Markup {
@@ -56,6 +57,8 @@ function form(view: View, { error, status }: Said): Markup {
   const { language, words } = wordsOf(view)
   const { codeLength, codeFormat, to, reference, delivery } = verification
   const isNumeric = codeFormat === 'numeric'
+  // Browsers refuse a focus that the page around a frame has not given.
+  const focus = isFramed(view.request) ? null : html` autofocus`
   const known = ['refused', 'undeliverable', 'bounced', 'failed'].includes(delivery.status)
   const says = status ?? (known ? html`${words.undelivered}` : null)
   return html`<h1>${words.title}</h1>
@@ -64,7 +67,7 @@ function form(view: View, { error, status }: Said): Markup {
 <p role="status" id="says" data-filled="${words.filled}">${says}</p>
 <form method="post" id="check">
 <label for="code">${words.label}</label>
-<input id="code" name="code" type="text" dir="ltr" required autofocus maxlength="64"
+<input id="code" name="code" type="text" dir="ltr" required${focus} maxlength="64"
 autocomplete="one-time-code" inputmode="${isNumeric ? 'numeric' : 'text'}" spellcheck="false"
 autocapitalize="${isNumeric ? 'off' : 'characters'}" data-length="${codeLength}"
 aria-describedby="${error ? 'error hint' : 'hint'}"${error ? html` aria-invalid="true"` : null}>
@@ -119,6 +122,6 @@ function ended(view: View): Markup {
   return html`<h1 id="says" tabindex="-1">${says}</h1>
 ${
   page.redeemedAt === null &&
-  html`<form method="post"><button name="action" value="finish" autofocus>${words.back}</button></form>`
+  html`<form method="post"><button name="action" value="finish">${words.back}</button></form>`
 }`
 }

@@ -10,8 +10,8 @@ import { attemptsLeft, statusOf } from '../../domain/verification/verification.t
 import type { Context, Reply } from '../core/api.ts'
 import { problemHeaders, problemStatuses } from '../core/problems.ts'
 import type { RoutePorts } from '../core/route.ts'
-import { isOwnForm, readCookie, setCookie } from './cookie.ts'
-import { html, notice, sentence, timeIn } from './document.ts'
+import { isFramed, isOwnForm, readCookie, setCookie } from './cookie.ts'
+import { document, html, notice, sentence, timeIn } from './document.ts'
 import { pageView, type Said, type View, wordsOf } from './form.ts'
 
 type OpenCall = Context & { params: { id: string; secret: string } }
@@ -30,7 +30,10 @@ export async function open(
   if (request.method !== 'GET') return elsewhere(request)
   const opening = await openPage(ports, { id, secret, cookie: readCookie(request, id) })
   if (opening.outcome === 'opened') {
-    return redirect(`../${id}`, { 'set-cookie': setCookie(id, opening.cookie, opening.keptMs) })
+    const { cookie, keptMs, appId } = opening
+    const app = isFramed(request) ? await ports.apps.get(appId) : null
+    const kept = { keptMs, isFramed: app?.policy.embedOrigins !== undefined }
+    return redirect(`../${id}`, { 'set-cookie': setCookie(id, cookie, kept) })
   }
   if (opening.outcome === 'again') return redirect(`../${id}`)
   if (opening.outcome === 'unknown') await ports.guard.chargeFailure(client())
@@ -66,7 +69,7 @@ export async function act(ports: RoutePorts, call: FormCall): Promise<Reply> {
   try {
     if (action === 'check') return await check(ports, call, opened, code)
     if (action === 'resend') return await resend(ports, call, opened, undefined)
-    if (action === 'cancel') return await cancel(ports, opened)
+    if (action === 'cancel') return await cancel(ports, call, opened)
     if (action === 'finish') return await finish(ports, call, opened)
     const kind = channelKinds.find((each) => action === `channel:${each}`)
     if (kind) return await resend(ports, call, opened, kind)
@@ -108,9 +111,9 @@ async function resend(
 }
 
 /** The wrong address: ends the verification, and the app learns that from its result. */
-async function cancel(ports: RoutePorts, { page }: OpenedPage): Promise<Reply> {
-  await cancelVerification(ports, page)
-  return leave(ports, page)
+async function cancel(ports: RoutePorts, call: FormCall, opened: OpenedPage): Promise<Reply> {
+  await cancelVerification(ports, opened.page)
+  return leave(ports, call, opened)
 }
 
 /** Back to the app, once the verification has ended. */
@@ -119,14 +122,31 @@ async function finish(
   { request }: FormCall,
   { page, app, verification }: OpenedPage,
 ): Promise<Reply> {
-  if (statusOf(verification, ports.clock.now()) !== 'pending') return leave(ports, page)
+  if (statusOf(verification, ports.clock.now()) !== 'pending')
+    return leave(ports, { request }, { page, app, verification })
   return pageView(await viewOf(ports, request, { page, app, verification }))
 }
 
-/** Without a result where the app has been told: the page of the app is then as it was before. */
-async function leave(ports: RoutePorts, page: OpenedPage['page']): Promise<Reply> {
+/**
+ * To the return URL; in a frame to the page around it, which the script tells. Without a result where the
+ * app has been told before.
+ */
+async function leave(
+  ports: RoutePorts,
+  { request }: Pick<FormCall, 'request'>,
+  { page, app, verification }: OpenedPage,
+): Promise<Reply> {
   const result = await offerResult(ports, page)
-  return redirect(result === null ? page.returnUrl : withResult(page.returnUrl, result))
+  const url = result === null ? page.returnUrl : withResult(page.returnUrl, result)
+  if (!isFramed(request)) return redirect(url)
+  const { language, words } = wordsOf({ request, verification, app })
+  const status = statusOf(verification, ports.clock.now())
+  const title = status === 'pending' ? words.canceled : words[status]
+  const main = html`<h1>${title}</h1>
+<p><a class="button" href="${url}" target="_top">${words.back}</a></p>`
+  const ended = result === null ? {} : { ended: { id: page.id, result } }
+  const embedIn = app.policy.embedOrigins ?? []
+  return document({ request, language, title, main, app, embedIn, ...ended })
 }
 
 /** Says beside the form why nothing was done; a verification that has ended leads back. */

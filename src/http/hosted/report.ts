@@ -49,7 +49,7 @@ async function form(ports: RoutePorts, call: ReportCall, key: VerificationKey): 
 <button name="action" value="report">${words.report}</button>
 </form>`,
   )
-  const cookie = setCookie(`report-${key.id}`, token, formMs)
+  const cookie = setCookie(`report-${key.id}`, token, { keptMs: formMs })
   return { ...reply, headers: { ...reply.headers, 'set-cookie': cookie } }
 }
 

@@ -1,8 +1,11 @@
 import { t } from 'elysia'
+import type { Reply } from '../core/api.ts'
 import { type Operation, type Route, routesOf } from '../core/route.ts'
 import { timedId } from '../core/schema.ts'
 import pageCss from '../pages/verify.css.txt' with { type: 'text' }
 import pageJs from '../pages/verify.js.txt' with { type: 'text' }
+import widgetTypes from '../pages/widget.d.ts.txt' with { type: 'text' }
+import widgetJs from '../pages/widget.js.txt' with { type: 'text' }
 import { file } from '../service/page.ts'
 import { hosted } from './api.ts'
 import { act, open, show } from './pages.ts'
@@ -15,6 +18,23 @@ const answers = { 200: { description: 'The page.' } }
 /** Pages of persons, which no client calls, so they are not in OpenAPI. */
 function page(id: string, summary: string): Operation {
   return { id, tag: 'Pages', summary, params, answers, hidden: true }
+}
+
+function widget(id: string): Operation {
+  return { id, tag: 'Pages', summary: 'For pages that show a hosted page', answers, hidden: true }
+}
+
+/** A file that pages of other sites load, compressed once; browsers ask again after an hour. */
+function shared(type: 'js' | 'ts', text: string): () => Reply {
+  const body = Bun.gzipSync(text)
+  const headers = {
+    'cache-control': 'public, max-age=3600',
+    'content-encoding': 'gzip',
+    'cross-origin-resource-policy': 'cross-origin',
+    'access-control-allow-origin': '*',
+  }
+  const media = type === 'js' ? 'text/javascript' : 'text/plain'
+  return () => ({ status: 200, type: `${media}; charset=utf-8`, body, headers })
 }
 
 const form = t.Object({ action: t.Optional(t.String()), code: t.Optional(t.String()) })
@@ -33,6 +53,8 @@ const reporting = {
 /** Method, path, caller, documentation, handler. */
 export const hostedRoutes: Route[] = [
   route('GET', '/verify/page.css', 'anybody', page('pageStyle', 'A part'), file('css', pageCss)),
+  route('GET', '/otpmint.js', 'anybody', widget('widget'), shared('js', widgetJs)),
+  route('GET', '/otpmint.d.ts', 'anybody', widget('widgetTypes'), shared('ts', widgetTypes)),
   route('GET', '/verify/page.js', 'anybody', page('pageScript', 'A part'), file('js', pageJs)),
   route('GET', '/verify/:id/:secret', 'anybody', opening, open),
   route('GET', '/verify/:id', 'anybody', page('showPage', 'A hosted page'), show),
