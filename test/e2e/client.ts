@@ -21,7 +21,7 @@ export type Json = {
   deliveries?: { channel: string; status: string; tries: Record<string, unknown>[] }[]
   live_key?: string
   test_key?: string
-  items?: { id: string; to: string; code: string }[]
+  items?: { id: string; to: string; code: string; verification?: string }[]
   [name: string]: unknown
 }
 

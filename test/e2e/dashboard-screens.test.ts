@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { eventually } from '../support/executable.ts'
 import { faults, overflow } from './browser.ts'
+import { call } from './client.ts'
 import { type Dashboard, goTo, settled, startDashboard } from './dashboard.ts'
 import { type MailSink, mailSink } from './mail-sink.ts'
 
@@ -13,7 +15,7 @@ const widths = [320, 768, 1440]
 const schemes = ['light', 'dark'] as const
 
 /** What is behind the screens. */
-type Data = { app: string; webhook: string }
+type Data = { app: string; webhook: string; verification: string; message: string }
 
 type Screen = {
   name: string
@@ -51,6 +53,41 @@ const screens: Screen[] = [
   },
   { name: 'app-suppressed', path: ({ app }) => `/apps/${app}/suppressions`, shows: 'No address' },
   { name: 'app-settings', path: ({ app }) => `/apps/${app}/settings`, shows: 'Delete app' },
+  {
+    name: 'verifications',
+    path: ({ app }) => `/verifications?app=${app}&mode=test`,
+    shows: 'g***@example.com',
+  },
+  {
+    name: 'verification',
+    path: ({ app, verification }) => `/verifications/${app}/test/${verification}`,
+    shows: 'Message handed over',
+  },
+  { name: 'inbox', path: () => '/inbox', shows: 'ada@example.com' },
+  {
+    name: 'inbox-source',
+    path: ({ message }) => `/inbox?message=${message}&view=source`,
+    shows: 'MIME-Version: 1.0',
+  },
+  {
+    name: 'inbox-headers',
+    path: ({ message }) => `/inbox?message=${message}&view=headers`,
+    shows: 'Auto-Submitted',
+  },
+  { name: 'server', path: () => '/server', shows: 'guess bound' },
+  { name: 'server-settings', path: () => '/server/settings', shows: 'OTPMINT_PORT' },
+  {
+    name: 'server-audit',
+    path: () => '/server/audit',
+    shows: 'The log is unchanged',
+    prepare: (page) => page.getByRole('button', { name: 'Check the log' }).click(),
+  },
+  {
+    name: 'server-backups',
+    path: () => '/server/backups',
+    shows: 'otpmint-',
+    prepare: (page) => page.getByRole('button', { name: 'Back up now' }).click(),
+  },
   { name: 'no-screen', path: () => '/nowhere', shows: 'There is no such page.' },
   { name: 'me', path: () => '/me', shows: 'In this browser' },
   {
@@ -87,7 +124,25 @@ async function fill({ admin }: Dashboard): Promise<Data> {
   const webhook = { url: 'https://example.com/hooks/otpmint', test_events: true }
   const { json: added } = await admin('POST', `${path}/webhooks`, webhook)
   await startAndCancel(String(app.test_key))
-  return { app: String(app.id), webhook: String(added.id) }
+  const verification = await startTest(String(app.test_key), 'ada@example.com')
+  const message = await messageOf(admin, verification)
+  return { app: String(app.id), webhook: String(added.id), verification, message }
+}
+
+/** Waits for the message of a verification in the test inbox. */
+async function messageOf(admin: Dashboard['admin'], verification: string): Promise<string> {
+  let id: string | null = null
+  await eventually(async () => {
+    const { json } = await admin('GET', '/v1/inbox')
+    id = json.items?.find((item) => item.verification === verification)?.id ?? null
+    return id !== null
+  })
+  return String(id)
+}
+
+async function startTest(token: string, to: string): Promise<string> {
+  const { json } = await call(`${dashboard.server.base}/v1/verifications`, { to }, { token })
+  return String(json.id)
 }
 
 async function startAndCancel(token: string): Promise<void> {
