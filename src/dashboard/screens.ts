@@ -18,10 +18,10 @@ export type Screen = {
 export const screens: readonly Screen[] = [
   { pattern: '/', section: 'overview', load: async () => (await overview()).Overview },
   { pattern: '/apps', section: 'apps', load: async () => (await apps()).Apps },
-  { pattern: '/apps/new', section: 'apps', load: async () => (await newApp()).NewApp },
-  { pattern: '/apps/:id', section: 'apps', load: async () => (await app()).App },
-  { pattern: '/apps/:id/:tab', section: 'apps', load: async () => (await app()).App },
-  { pattern: '/apps/:id/:tab/:part', section: 'apps', load: async () => (await app()).App },
+  { pattern: '/apps/new', section: 'apps', load: async () => (await apps()).NewApp },
+  { pattern: '/apps/:id', section: 'apps', load: async () => (await apps()).App },
+  { pattern: '/apps/:id/:tab', section: 'apps', load: async () => (await apps()).App },
+  { pattern: '/apps/:id/:tab/:part', section: 'apps', load: async () => (await apps()).App },
   {
     pattern: '/verifications',
     section: 'verifications',
@@ -30,15 +30,15 @@ export const screens: readonly Screen[] = [
   {
     pattern: '/verifications/:app/:mode/:id',
     section: 'verifications',
-    load: async () => (await verification()).Verification,
+    load: async () => (await verifications()).Verification,
   },
   { pattern: '/inbox', section: 'inbox', load: async () => (await inbox()).Inbox },
   { pattern: '/server', section: 'server', load: async () => (await server()).Server },
   { pattern: '/server/:tab', section: 'server', load: async () => (await server()).Server },
-  { pattern: '/people', section: 'people', load: async () => (await people()).People },
-  { pattern: '/me', section: 'me', load: async () => (await me()).Me },
-  { pattern: '/sign-in', section: null, load: async () => (await signIn()).SignIn },
-  { pattern: '/link/:token', section: null, load: async () => (await link()).Link },
+  { pattern: '/people', section: 'people', load: async () => (await access()).People },
+  { pattern: '/me', section: 'me', load: async () => (await access()).Me },
+  { pattern: '/sign-in', section: null, load: async () => (await access()).SignIn },
+  { pattern: '/link/:token', section: null, load: async () => (await access()).Link },
 ]
 
 /** The entries of the navigation, in order. */
@@ -63,15 +63,11 @@ export function screenAt({
   return null
 }
 
+// Screens that share most of their code come together: each further file costs a header of its own.
+const apps = async () => (await import('./screens/apps/app-screens.ts')).appScreens
+const verifications = async () =>
+  (await import('./screens/verifications/verification-screens.ts')).verificationScreens
+const access = async () => (await import('./screens/access/access-screens.ts')).accessScreens
 const overview = () => import('./screens/overview.tsx')
-const apps = () => import('./screens/apps.tsx')
-const newApp = () => import('./screens/apps/new-app.tsx')
-const app = () => import('./screens/apps/app.tsx')
-const verifications = () => import('./screens/verifications.tsx')
-const verification = () => import('./screens/verifications/verification.tsx')
 const inbox = () => import('./screens/inbox.tsx')
 const server = () => import('./screens/server.tsx')
-const people = () => import('./screens/people.tsx')
-const me = () => import('./screens/me.tsx')
-const signIn = () => import('./screens/sign-in.tsx')
-const link = () => import('./screens/link.tsx')

@@ -111,7 +111,7 @@ function packed(path: string, type: keyof typeof types, text: string): BundledFi
   return {
     path,
     type: types[type],
-    gzip: Bun.gzipSync(bytes),
+    gzip: Bun.gzipSync(bytes, { level: 9 }),
     brotli: brotliCompressSync(bytes),
     hash: new Bun.CryptoHasher('sha256').update(text).digest('base64url').slice(0, 22),
     script: null,

@@ -1,0 +1,5 @@
+import { Verifications } from '../verifications.tsx'
+import { Verification } from './verification.tsx'
+
+/** The screens of verifications, which come from the server together. */
+export const verificationScreens = { Verifications, Verification }
