@@ -7,6 +7,7 @@ export type HostedApp = {
   server: Server
   appId: string
   admin: string
+  testKey: string
   /** The address of the app's site. */
   site: string
   /** Starts a verification with a page; with its code, read from the inbox. */
@@ -61,7 +62,7 @@ export async function hostedApp({ folder, policy, pages, env = {} }: Options): P
   const { testKey } = created
 
   return {
-    ...{ server, admin, told, site: origin, appId: created.id },
+    ...{ server, admin, testKey, told, site: origin, appId: created.id },
     async begin(body = {}) {
       const to = `${crypto.randomUUID()}@example.com`
       const asked = { to, return_url: `${origin}/done`, ...body }

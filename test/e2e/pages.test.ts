@@ -77,3 +77,43 @@ test('the API docs load nothing from other hosts, and send trial requests to thi
   expect(troubles).toEqual([])
   await page.close()
 })
+
+test('the API docs are dark where the reader wants that, and have /v1 before the original API', async () => {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    const { page, troubles } = await visit(browser, `${server.base}/swagger`, { colorScheme })
+    await page.locator('.opblock').first().waitFor()
+    const color = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+    expect(color).toBe(colorScheme === 'dark' ? 'rgb(28, 32, 34)' : 'rgb(250, 250, 250)')
+    const tags = await page
+      .locator('.opblock-tag')
+      .evaluateAll((found) => found.map((tag) => tag.getAttribute('data-tag')))
+    expect(tags[0]).toBe('Verifications')
+    expect(tags.indexOf('Records')).toBeLessThan(tags.indexOf('Original API'))
+    expect(troubles).toEqual([])
+    await page.close()
+  }
+})
+
+test('the start page says what the server is, and each of its links leads somewhere', async () => {
+  for (const width of [320, 768, 1440]) {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, troubles } = await visit(browser, `${server.base}/`, {
+        colorScheme,
+        viewport: { width, height: 700 },
+      })
+      expect(await page.locator('h1').textContent()).toBe('OtpMint')
+      expect(await faults(page)).toEqual([])
+      const wide = await page.evaluate('document.documentElement.scrollWidth')
+      expect(wide).toBeLessThanOrEqual(width)
+      const links = await page
+        .locator('a')
+        .evaluateAll((found) => found.map((a) => a.getAttribute('href')))
+      expect(links).toContain('/dev/inbox')
+      for (const link of links) {
+        expect([link, (await fetch(`${server.base}${link}`)).status]).toEqual([link, 200])
+      }
+      expect(troubles).toEqual([])
+      await page.close()
+    }
+  }
+})
