@@ -10,7 +10,7 @@ import {
   slotsOf,
   spansKeptLong,
 } from '../domain/figures/count.ts'
-import type { Begun, FigureState, KeptState } from '../domain/figures/store.ts'
+import type { Begun, Ended, FigureState, KeptState } from '../domain/figures/store.ts'
 import { idAt } from '../domain/id.ts'
 import { type Log, lateMs, type Ports } from '../domain/ports.ts'
 import { dayMs } from '../domain/verification/limits.ts'
@@ -24,8 +24,12 @@ type FigurePorts = Pick<
 const everyMs = 10_000
 /** How long the counting node has the turn of the job. */
 const turnMs = 3 * everyMs
-/** Rows that one commit counts, and the pause after it, so that other work waits little. */
-const batchRows = 500
+/**
+ * Rows that one commit counts: many, because it writes each figure once, however many verifications
+ * count in it. They are read in pieces with a pause after each, so that other work waits little.
+ */
+const batchRows = 2_000
+const pieceRows = 500
 const pauseMs = 5
 /** Days that one run closes; each is one commit. */
 const closedMax = 100
@@ -65,11 +69,30 @@ async function countAll(ports: FigurePorts, { rowsMax, signal }: Run, step: Step
   return rows
 }
 
+/** `read` answers what follows the last row, up to so many. */
+async function readInPieces<Row>(
+  { timers }: FigurePorts,
+  limit: number,
+  read: (most: number, last: Row | undefined) => Promise<Row[]>,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  for (;;) {
+    const most = Math.min(pieceRows, limit - rows.length)
+    const piece = await read(most, rows.at(-1))
+    rows.push(...piece)
+    if (piece.length < most || rows.length === limit) return rows
+    await timers.sleep(pauseMs)
+  }
+}
+
 const countStarted: Step = async (ports, limit) => {
   const { figures, clock } = ports
   const { known, state } = await readState(ports)
   const until = clock.now() - countedAfterMs
-  const begun = await figures.started({ after: state.after, before: idAt(until), limit })
+  const before = idAt(until)
+  const begun = await readInPieces(ports, limit, (most, last: Begun | undefined) =>
+    figures.started({ after: last?.id ?? state.after, before, limit: most }),
+  )
   const last = begun.at(-1)
   if (!last) return 0
   const countedUntil = begun.length < limit ? until : last.createdAt
@@ -87,7 +110,9 @@ const countEnded: Step = async (ports, limit) => {
   const { figures, clock } = ports
   const { known, state } = await readState(ports)
   const now = clock.now()
-  const read = await figures.ended({ after: state.afterEvent, ends, limit })
+  const read = await readInPieces(ports, limit, (most, last: Ended | undefined) =>
+    figures.ended({ after: last?.id ?? state.afterEvent, ends, limit: most }),
+  )
   // One that is later than now was written by a wrong clock.
   const isYoung = (at: number) => at > now - countedAfterMs && at <= now + lateMs
   const first = read.findIndex(({ at }) => isYoung(at))

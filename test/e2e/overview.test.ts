@@ -2,6 +2,11 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import type { OverviewAnswer } from '../../src/dashboard/screens/overview/wire.ts'
+import { alarmChange } from '../../src/domain/alarm.ts'
+import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { systemTimers } from '../../src/system.ts'
+import { startCommand } from '../support/commands.ts'
 import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
 import { faults, overflow } from './browser.ts'
@@ -11,7 +16,7 @@ setDefaultTimeout(180_000)
 const pictures = join(import.meta.dir, '../../test-artifacts/overview')
 
 let dashboard: Dashboard
-let apps: { id: string; test_key: string }[]
+let apps: { id: string; test_key: string; live_key: string }[]
 
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true })
@@ -20,16 +25,21 @@ beforeAll(async () => {
   apps = []
   for (const name of ['Web shop', 'Customer portal']) {
     const { json } = await dashboard.admin('POST', '/v1/apps', { name, email })
-    apps.push({ id: String(json.id), test_key: String(json.test_key) })
+    apps.push({
+      id: String(json.id),
+      test_key: String(json.test_key),
+      live_key: String(json.live_key),
+    })
   }
-  const { OTPMINT_DATA_DIR: data = '' } = dashboard.env
   const ids = apps.map(({ id }) => id)
-  await fillFigures(join(data, 'otpmint.db'), ids)
+  await fillFigures(database(), ids)
 })
 afterAll(async () => {
   await dashboard.close()
   await killAll()
 })
+
+const database = () => join(dashboard.env['OTPMINT_DATA_DIR'] ?? '', 'otpmint.db')
 
 const open = async (query = '', locale = 'en') => {
   const { page, troubles } = await dashboard.open(`/${query}`, { locale })
@@ -147,6 +157,63 @@ test('what is started shows at once, and a server that restarts is followed agai
   await page.context().close()
   dashboard.server.stop = server.stop
   dashboard.server.kill = server.kill
+})
+
+test('alarms say what to do and where, queues show what waits, and both follow at once', async () => {
+  const [app] = apps
+  const { page, troubles } = await open('?range=day')
+  await page.getByText('Live', { exact: true }).waitFor()
+  expect(await page.getByRole('region', { name: 'Alarms' }).textContent()).toBe('')
+  const headers = { authorization: `Bearer ${app?.live_key}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({ to: 'ada@example.com' })
+  await fetch(`${dashboard.server.base}/v1/verifications`, { method: 'POST', headers, body })
+  const { json } = await dashboard.admin('GET', `/v1/apps/${app?.id}/endpoints`)
+  const [endpoint] = json.items ?? []
+  const place = {
+    kind: 'login_refused',
+    appId: app?.id ?? '',
+    endpointId: endpoint?.id ?? '',
+  } as const
+  const store = await openSqliteStore({ path: database(), timers: systemTimers })
+  await store.alarms.raise(alarmChange('raised', place, Date.now()))
+
+  const alarm = page.getByRole('region', { name: 'Alarms' })
+  await alarm.getByText('A login is refused · Web shop').waitFor()
+  await alarm.getByText('Set the password of this endpoint again').waitFor()
+  const link = alarm.getByRole('link', { name: 'To the endpoints' })
+  expect(await link.getAttribute('href')).toBe(`#/apps/${app?.id}/endpoints`)
+  const queues = page.getByRole('table', { name: 'Queues and connections' })
+  await queues.getByText('email · 127.0.0.1').waitFor()
+  for (const [width, colorScheme] of [
+    [320, 'dark'],
+    [1440, 'light'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.emulateMedia({ colorScheme })
+    expect([await overflow(page), await faults(page)]).toEqual([0, []])
+    const name = `alarm-${width}-${colorScheme}.png`
+    await page.screenshot({ path: join(pictures, name), fullPage: true })
+  }
+  await store.alarms.clear(alarmChange('cleared', place, Date.now()))
+  await alarm.getByText('A login is refused').waitFor({ state: 'detached' })
+  expect(troubles).toEqual([])
+  await store.close()
+  await page.context().close()
+})
+
+test('a server counts by itself what was started some minutes ago', async () => {
+  const appId = apps[1]?.id ?? ''
+  const started = async () => {
+    const { json } = await dashboard.admin('GET', `/v1/overview?range=hour&app=${appId}`)
+    return (json as unknown as OverviewAnswer).total.started
+  }
+  const before = await started()
+  const store = await openSqliteStore({ path: database(), timers: systemTimers })
+  await store.verifications.start(startCommand({ appId, now: Date.now() - 300_000 }))
+  await store.close()
+
+  await eventually(async () => (await started()) > before, 30_000)
+  expect(await started()).toBe(before + 1)
 })
 
 test('on paper are the figures and charts, and nothing that is only of use on a screen', async () => {

@@ -78,6 +78,7 @@ export function createCounting({ figures, countedUntil, hash }: Known) {
   const values = new Map<string, number>()
   for (const figure of figures) countValue(values, figure)
   const changed = new Set<Figure>()
+  const placed = new Map<string, Figure[]>()
 
   function placeOf(slot: Slot, part: Part, value: string): Figure {
     const known = byKey.get(keyOf({ ...slot, part, value }))
@@ -91,15 +92,19 @@ export function createCounting({ figures, countedUntil, hash }: Known) {
     return figure
   }
 
-  /** Every figure that this verification counts in. */
+  /** Every figure that this verification counts in; many verifications have the same. */
   function figuresOf(begun: Begun): Figure[] {
-    return slotsOf(begun).flatMap((slot) => {
-      return partsOf(begun, slot).map(([part, value]) => {
-        const figure = placeOf(slot, part, value)
-        changed.add(figure)
-        return figure
-      })
-    })
+    const { appId, createdAt, channel, locale, to } = begun
+    const at = slotStart(createdAt, spans[0].spanMs)
+    const key = `${appId} ${at} ${channel} ${locale} ${to.slice(to.lastIndexOf('@') + 1)}`
+    const known = placed.get(key)
+    if (known) return known
+    const found = slotsOf(begun).flatMap((slot) =>
+      partsOf(begun, slot).map(([part, value]) => placeOf(slot, part, value)),
+    )
+    placed.set(key, found)
+    for (const figure of found) changed.add(figure)
+    return found
   }
 
   return {

@@ -14,7 +14,7 @@ import { overviewWords } from './words.ts'
 export function Alarms({ alarms }: { alarms: Alarm[] }) {
   const words = overviewWords()
   return (
-    <section class="alarms" aria-label={words.alarms}>
+    <section class="alarms" aria-label={words.alarms} aria-live="polite">
       {alarms.map((alarm) => (
         <Notice
           key={alarm.id}

@@ -61,7 +61,12 @@ export function Plot(props: PlotProps) {
       >
         <Grid scale={scale} width={width} y={y} valueText={valueText} />
         {timeMarks(times, { bucketPx: inner / gaps, apartPx: markEveryPx, aheadMs }).map((at) => (
-          <text key={at} x={x(at)} y={height - 6} class="middle">
+          <text
+            key={at}
+            x={Math.min(x(at), width)}
+            y={height - 6}
+            class={x(at) > width - markEveryPx / 2 ? 'end' : 'middle'}
+          >
             {axisText(times[at] ?? '')}
           </text>
         ))}
