@@ -1,4 +1,5 @@
 import { confirmed } from './confirmation.ts'
+import { isReaderThere } from './reader.ts'
 import { session } from './session.ts'
 
 /** A refusal of the server, or that it could not be reached. */
@@ -67,12 +68,14 @@ export function asRefusal(error: unknown): Refusal {
 }
 
 async function send(method: string, path: string, body: unknown): Promise<Response> {
-  const sent =
-    body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
+  const headers = {
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    // What a forgotten page asks for by itself does not keep its reader signed in.
+    ...(!isReaderThere() && { 'x-otpmint-background': '1' }),
+  }
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) }
   try {
-    return await fetch(path, { method, ...sent })
+    return await fetch(path, { method, headers, ...sent })
   } catch {
     throw new Refusal('unreachable', 0, 'The server did not answer')
   }

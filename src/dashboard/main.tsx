@@ -12,11 +12,13 @@ import { render } from 'preact'
 import { get } from './api.ts'
 import { Frame } from './frame.tsx'
 import { applyPreferences } from './preferences.ts'
+import { watchReader } from './reader.ts'
 import { followAddress } from './router.ts'
 import { type Session, session } from './session.ts'
 
 applyPreferences()
 followAddress()
+watchReader()
 render(<Frame />, document.body)
 
 // Where the server does not answer, the sign-in is shown, and says so when it is sent.

@@ -22,8 +22,9 @@ export function createPerson(ports: PersonPorts) {
     const { dashboard, clock } = ports
     const place = placeOf(request, dashboard)
     const token = place && readCookie(request, place)
-    const isUse = !request.headers.has(backgroundHeader)
-    const signedIn = token ? await findSession(ports, dashboard.times, { token, isUse }) : null
+    const signedIn = token
+      ? await findSession(ports, dashboard.times, { token, isUse: isUse(request) })
+      : null
     if (!signedIn) throw new Problem('unauthorized')
     const { account, session } = signedIn
     if (account.role !== 'admin' && !asked.reads) throw new Problem('forbidden')
@@ -34,5 +35,8 @@ export function createPerson(ports: PersonPorts) {
   }
 }
 
-/** On requests that a page makes by itself, which do not keep a session alive. */
-export const backgroundHeader = 'x-otpmint-background'
+/** False for what a page asks for by itself, also while nobody is there: it marks that, or is a stream. */
+function isUse({ headers }: Request): boolean {
+  const isStream = headers.get('accept')?.includes('text/event-stream') === true
+  return !isStream && !headers.has('x-otpmint-background')
+}

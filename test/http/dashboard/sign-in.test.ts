@@ -222,9 +222,11 @@ test('requests that a page makes by itself do not keep a session alive', async (
   const at = await board()
   const ada = await at.signedIn()
   const headers = { 'x-otpmint-background': '1' }
+  const stream = { accept: 'text/event-stream' }
 
   for (let minutes = 0; minutes < 30; minutes += 5) {
     expect((await ada.call('GET', '/v1/apps', { headers })).status).toBe(200)
+    expect((await ada.call('GET', '/v1/apps', { headers: stream })).status).toBe(200)
     at.clock.advance(5 * minuteMs)
   }
 
