@@ -187,7 +187,9 @@ function List({ app, items, caption }: { app: string; items: Verification[]; cap
           label: words.recipient,
           isName: true,
           cell: ({ id, mode, to }) => (
-            <a href={href(`/verifications/${app}/${mode}/${id}`)}>{to}</a>
+            <a class="recipient" href={href(`/verifications/${app}/${mode}/${id}`)}>
+              {to}
+            </a>
           ),
         },
         { label: words.status, cell: ({ status }) => <Status of={status} /> },
@@ -195,7 +197,7 @@ function List({ app, items, caption }: { app: string; items: Verification[]; cap
           label: words.message,
           cell: ({ channel, delivery }) => `${words.deliveries[delivery.status]} (${channel})`,
         },
-        { label: words.purpose, cell: ({ purpose }) => purpose },
+        { label: words.purpose, cell: ({ purpose }) => <span class="purpose">{purpose}</span> },
         { label: words.started, cell: ({ created_at }) => <Time at={created_at} /> },
       ]}
     />

@@ -54,7 +54,7 @@ function Verdict() {
           </Button>
         }
       >
-        <p class="hint">{words.verifyAbout}</p>
+        <p class="hint about">{words.verifyAbout}</p>
         <Field
           label={words.keptHead}
           hint={words.keptHeadHint}
@@ -66,7 +66,11 @@ function Verdict() {
           }}
         />
       </Form>
-      {verdict.value && <Said verdict={verdict.value} />}
+      {verdict.value && (
+        <div class="verdict">
+          <Said verdict={verdict.value} />
+        </div>
+      )}
     </Card>
   )
 }
@@ -96,7 +100,11 @@ function Records({ items }: { items: AuditRecord[] }) {
       rows={items}
       keyOf={({ id }) => String(id)}
       columns={[
-        { label: words.action, isName: true, cell: ({ action }) => <code>{action}</code> },
+        {
+          label: words.action,
+          isName: true,
+          cell: ({ action }) => <code class="action">{action}</code>,
+        },
         { label: words.who, cell: nameOf },
         { label: words.object, cell: ({ object }) => <code>{object}</code> },
         { label: words.detail, cell: ({ detail }) => <span lang="en">{detail}</span> },
