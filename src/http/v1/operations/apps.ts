@@ -170,6 +170,7 @@ export const showProofSecret = {
   description:
     'Under it the proofs of hosted pages hash the address. It changes with the policy’s ' +
     '`proof_version` and with nothing else. Written to the audit log.',
+  sensitive: true,
   params,
   answers: {
     200: {
