@@ -35,11 +35,14 @@ export function AnyField({
   }
   if (type === 'choice') {
     const first = ['', usualText === '' ? words.automatic : words.usually(usualText)] as const
-    const options = [first, ...(of ?? []).map((each) => [each, shown(each)] as const)]
-    return <Select {...about} value={typed} options={options} onChange={onInput} />
+    const others = (of ?? []).filter((each) => each !== usual)
+    const options = [first, ...others.map((each) => [each, shown(each)] as const)]
+    const value = typed === usual ? '' : typed
+    return <Select {...about} value={value} options={options} onChange={onInput} />
   }
-  if (field.lines || type === 'texts')
+  if (field.lines || type === 'texts') {
     return <TextArea {...about} value={typed} onInput={onInput} rows={3} code />
+  }
   const isNumber = type === 'integer'
   return (
     <Field
