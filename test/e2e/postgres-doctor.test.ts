@@ -86,6 +86,34 @@ describe('doctor over PostgreSQL', () => {
     for (const check of ['data directory', 'disk']) expect(found[check]).toBeUndefined()
   })
 
+  test('runs in a server too, which tells its database and nodes, and makes no backup', async () => {
+    const url = await server.create()
+    const [node, other] = await Promise.all([
+      start(['serve'], nodeOf(url)),
+      start(['serve'], nodeOf(url)),
+    ])
+    const ask = (method: string, path: string) =>
+      call(`${node.base}${path}`, undefined, { method, token: adminToken })
+    type Told = { database: object; disk: null; node: string; nodes: { id: string }[] }
+
+    const { json, text } = await ask('GET', '/v1/server')
+    const { database, disk, node: own, nodes } = json as unknown as Told
+    expect([database, disk]).toEqual([{ kind: 'postgres', bytes: null }, null])
+    expect(nodes.map(({ id }) => id)).toContain(own)
+    expect(nodes).toHaveLength(2)
+    expect(text).not.toContain(new URL(url).pathname)
+    const { items } = (await ask('POST', '/v1/server/examine')).json as unknown as {
+      items: Finding[]
+    }
+    const found = Object.fromEntries(items.map((finding) => [finding.check, finding]))
+    expect(shown(found['nodes'])).toBe('ok: 2 live')
+    expect(shown(found['pooler'])).toBe('ok: none')
+    for (const method of ['GET', 'POST']) {
+      expect((await ask(method, '/v1/server/backups')).json.code).toBe('backup_elsewhere')
+    }
+    await Promise.all([node.stop(), other.stop()])
+  })
+
   test('warns of time-outs that are missing or long, with the statement that sets them', async () => {
     const url = await server.create()
     const name = new URL(url).pathname.slice(1)
