@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import type { OverviewAnswer } from '../../src/dashboard/screens/overview/wire.ts'
 import { alarmChange } from '../../src/domain/alarm.ts'
+import { streamsMax } from '../../src/http/live/live.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import { systemTimers } from '../../src/system.ts'
 import { startCommand } from '../support/commands.ts'
 import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
 import { faults, overflow } from './browser.ts'
+import { adminToken } from './client.ts'
 import { type Dashboard, settled, startDashboard } from './dashboard.ts'
 
 setDefaultTimeout(180_000)
@@ -157,6 +159,24 @@ test('what is started shows at once, and a server that restarts is followed agai
   await page.context().close()
   dashboard.server.stop = server.stop
   dashboard.server.kill = server.kill
+})
+
+test('where as many follow as may, the page says so and tries again', async () => {
+  const token = adminToken(dashboard.env['OTPMINT_DATA_DIR'] ?? '')
+  const headers = { authorization: `Bearer ${token}` }
+  const stop = new AbortController()
+  const streams = []
+  for (let index = 0; index < streamsMax; index++) {
+    streams.push(await fetch(`${dashboard.server.base}/v1/live`, { headers, signal: stop.signal }))
+  }
+  expect(streams.filter(({ ok }) => ok)).not.toEqual([])
+  const { page } = await open('?range=day')
+  await page.getByText('Not connected: trying again').waitFor()
+
+  stop.abort()
+  await page.getByText('Live', { exact: true }).waitFor()
+  expect(await page.locator('.tiles b').count()).toBe(6)
+  await page.context().close()
 })
 
 test('alarms say what to do and where, queues show what waits, and both follow at once', async () => {
