@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,8 @@ import { type Flags, loadSettings, redactedSettings } from '../../src/config/loa
 import { optionList, options } from '../../src/config/options.ts'
 import { defaultSettings } from '../../src/domain/settings.ts'
 import { StartupError } from '../../src/startup-error.ts'
+
+setDefaultTimeout(60_000)
 
 const root = mkdtempSync(join(tmpdir(), 'otpmint-config-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -127,6 +129,15 @@ describe('each kind of setting', () => {
     const right = ['0.0.0.0', '::', '::1', 'localhost', 'otp.example.com', 'a-b_c.example']
     const wrong = ['127.1', '2130706433', '0x7f.1', 'a b', 'a..b', '-a', 'a.', 'a/b', '[::1]', 'é']
     expect(tryAll('OTPMINT_HOST', [...right, ...wrong, 'fe80::1%eth0'])).toEqual(right)
+  })
+
+  test('the URL of the dashboard is an https origin', () => {
+    const read = (text: string) => settingsOf({ OTPMINT_DASHBOARD_URL: text }).dashboard.url
+    expect(read('https://otp.example.com/')).toBe('https://otp.example.com')
+    expect(read('HTTPS://OTP.example.com:8443')).toBe('https://otp.example.com:8443')
+    const wrong = ['http://otp.example.com', 'https://a@b.example', 'https://b.example/path']
+    const more = ['otp.example.com', 'https://', 'https://b.example?x', 'https://b.example#x']
+    expect(tryAll('OTPMINT_DASHBOARD_URL', [...wrong, ...more])).toEqual([])
   })
 
   test('a listener is host and port, or off', () => {

@@ -1,5 +1,6 @@
+import { readName } from '../app/app.ts'
 import type { WrappedKey } from '../keyring.ts'
-import { invalidField, Problem } from '../problem.ts'
+import { Problem } from '../problem.ts'
 
 /** `viewer`: reads everything that an admin reads, and changes nothing. */
 export const roles = ['admin', 'viewer'] as const
@@ -42,17 +43,9 @@ export const sessionsMax = 20
 /** Links that wait to be used; the oldest ends when there is a further one. */
 export const linksMax = 50
 
-export const nameField = { min: 1, max: 64 } as const
-
-/** A person’s name, trimmed. Throws `invalid_request`. */
+/** A person’s name, without spaces that nobody sees. Throws `invalid_request`. */
 export function readAccountName(value: unknown): string {
-  const name = typeof value === 'string' ? value.normalize('NFC').trim().replace(/ +/g, ' ') : ''
-  const isRight = name.length >= nameField.min && name.length <= nameField.max
-  if (!isRight || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) {
-    const { min, max } = nameField
-    throw invalidField('name', `must be ${min} to ${max} characters on one line`)
-  }
-  return name
+  return readName(value).replace(/ +/g, ' ')
 }
 
 /** What names are compared by: two that differ in case or width only are one name. */

@@ -1,9 +1,14 @@
 import { t } from 'elysia'
 import { roles } from '../../../domain/account/account.ts'
+import { namePattern } from '../../core/patterns.ts'
 import { id, input, nullable, oneOf, output, time } from '../../core/schema.ts'
 
-// The domain judges the name, and says what would be right.
-const name = t.String({ maxLength: 256, description: 'The person’s name, which signs in.' })
+const name = t.String({
+  minLength: 1,
+  maxLength: 64,
+  description: 'The person’s name, with which they sign in: 1 to 64 characters.',
+  shown: { pattern: namePattern },
+})
 const role = oneOf(roles, '`viewer` reads everything that an admin reads, and changes nothing.')
 
 export const newAccount = input('NewAccount', { name, role })
