@@ -15,7 +15,7 @@ const always = {
 const kinds: Record<string, RegExp> = {
   'x-request-id': /^[\w-]{16}$/,
   'cross-origin-resource-policy': /^(same-origin|cross-origin)$/,
-  'cache-control': /^(no-store|no-cache|public, max-age=(300|31536000, immutable))$/,
+  'cache-control': /^(no-store|no-cache|public, max-age=(300|3600|31536000, immutable))$/,
   'content-security-policy': /^(sandbox [a-z -]+; )?default-src 'none';/,
 }
 const frames = /frame-ancestors ('none'|'self')/
