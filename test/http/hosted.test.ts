@@ -549,3 +549,18 @@ test('a result of what was not approved has no proof', async () => {
   const { json } = await at.call('POST', '/v1/results', { body: { result } })
   expect([json.status, json.proof]).toEqual(['canceled', undefined])
 })
+
+test('what an app calls itself is shown as text, in the title and on the page', async () => {
+  const at = await hostedSite()
+  const name = '<img src=x onerror=alert(1)>"\'&amp;'
+  const renamed = await at.call('PATCH', `/v1/apps/${at.app.id}`, {
+    ...{ body: { name }, token: adminToken },
+  })
+  expect(renamed.status).toBe(200)
+  const { id, path } = await startPage(at)
+  const { text } = await (await opened(at, path)).get(`/verify/${id}`)
+
+  expect(text).not.toContain('<img')
+  const shown = '&#60;img src=x onerror=alert(1)&#62;&#34;&#39;&#38;amp;'
+  expect(text.split(shown)).toHaveLength(3)
+})

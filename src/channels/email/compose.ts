@@ -2,7 +2,6 @@ import MailComposer from 'nodemailer/lib/mail-composer'
 import type { SmtpSettings } from '../../domain/app/smtp-fields.ts'
 import type { Life } from '../../domain/delivery/life.ts'
 import { traceOf } from '../../domain/delivery/trace.ts'
-import type { Links } from '../../messages/links.ts'
 import { type Message, pluralOf, renderMessage, wordsFor } from '../../messages/render.ts'
 import type { Picture, Wording } from '../wording.ts'
 import { encodeSubject, textPart } from './encode.ts'
@@ -195,7 +194,10 @@ async function templateOf(
   return fill(template, valuesOf(mail, sender)) === raw ? template : null
 }
 
-/** A mail that differs in every value, but in no length, format or plural. */
+/**
+ * A mail that differs in every value that could be elsewhere in it by chance, but in no length, format or
+ * plural; the secrets of links cannot.
+ */
 function otherThan(mail: Dated, digit: string): Dated {
   const laterMs = 1_000_000_007
   const { life } = mail
@@ -207,13 +209,7 @@ function otherThan(mail: Dated, digit: string): Dated {
     reference: mail.reference.replace(/./g, nextDigit),
     createdAt: mail.createdAt + laterMs,
     life: { ...life, digits: digit.repeat(life.digits.length) },
-    links: mail.links && otherLinks(mail.links),
   }
-}
-
-function otherLinks({ id, report, ...links }: Links): Links {
-  const reversed = (text: string) => [...text].reverse().join('')
-  return { ...links, id: reversed(id), report: report && reversed(report) }
 }
 
 function nextDigit(digit: string): string {
