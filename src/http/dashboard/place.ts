@@ -59,9 +59,10 @@ export function headersFor(request: Request, where: Where): Record<string, strin
   return isSecure ? { 'strict-transport-security': `max-age=${yearSeconds}` } : {}
 }
 
-/** What to do where the dashboard does not answer, in a sentence each. */
-export function adviceFor({ url }: Where): string {
+/** What to do where the dashboard does not answer, in one sentence. */
+export function adviceFor({ url, isLocal }: Where): string {
   const proxy =
     url === null ? 'set OTPMINT_DASHBOARD_URL to the https URL of a proxy' : `use ${url}`
-  return `The dashboard answers over https or on this machine only: ${proxy}, or use ssh -L`
+  const tunnel = isLocal ? 'use ssh -L' : 'listen on 127.0.0.1:5001 and use ssh -L'
+  return `The dashboard answers over https or on its own machine only: ${proxy}, or ${tunnel}`
 }

@@ -47,7 +47,7 @@ test('at another host a browser gets a page that says what to do, and no form', 
 
   expect(page.status).toBe(421)
   expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
-  expect(page.text).toContain('ssh -L')
+  expect(page.text).toContain('listen on 127.0.0.1:5001 and use ssh -L')
   expect(page.text).toContain('OTPMINT_DASHBOARD_URL')
   expect(page.text).not.toMatch(/<form|<input|<script|otp\.example\.com/)
   expect(api.json.code).toBe('misdirected_request')
