@@ -1,8 +1,10 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readPassword } from '../../../src/domain/account/password.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import { createPasswords } from '../../../src/keys/passwords.ts'
 import { systemRandom } from '../../../src/system.ts'
+
+setDefaultTimeout(60_000)
 
 const passwordKey = () => new Uint8Array(32)
 const passwords = createPasswords({ keyring: { passwordKey }, random: systemRandom })
