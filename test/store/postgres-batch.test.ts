@@ -92,6 +92,46 @@ test('a batch runs alone for a while, and the next one begins when it takes long
   expect(await answers).toEqual(['A', 'B', 'C'])
 })
 
+test('after four commands the next batch waits for those who were answered, unless many wait', async () => {
+  const rung: (() => void)[] = []
+  const after = (_: number, ring: () => void) => {
+    rung.push(ring)
+    return () => {}
+  }
+  const timers = { ...systemTimers, after }
+  const { batch, runs, end, turn } = held({ max: 40, restMs: 2, timers })
+  const names = (count: number, of: string) =>
+    Array.from({ length: count }, (_, index) => `${of}${String(index).padStart(2, '0')}`)
+  const sizes = () => runs.map(({ length }) => length)
+  const ask = (count: number, of: string) => Promise.all(names(count, of).map(batch))
+  const step = async () => {
+    end()
+    await turn()
+  }
+
+  const few = ask(3, 'a')
+  await turn()
+  const four = ask(4, 'b')
+  await step()
+  expect(sizes()).toEqual([3, 4])
+  const waiting = ask(5, 'c')
+  await step()
+  expect(sizes()).toEqual([3, 4])
+  const more = ask(26, 'd')
+  await turn()
+  expect(sizes()).toEqual([3, 4])
+  rung.at(-1)?.()
+  await turn()
+  expect(sizes()).toEqual([3, 4, 31])
+
+  await step()
+  const many = ask(32, 'e')
+  await turn()
+  expect(sizes()).toEqual([3, 4, 31, 32])
+  end()
+  for (const answers of [few, four, waiting, more, many]) await answers
+})
+
 test('a command more than may wait is refused, and one that ran makes room', async () => {
   const { batch, end, turn } = held({ max: 1, waitingMax: 2 })
   const first = batch('a')

@@ -15,11 +15,19 @@ export type BatchOptions<Command, Result> = {
    * time is larger, and so cheaper; the next one does not wait for one that a fault holds up.
    */
   aloneMs?: number
+  /**
+   * The pause after a batch, in which those who were answered ask again, in ms; 0 for none. There is
+   * none after fewer than four commands, and it ends when thirty-two wait.
+   */
+  restMs?: number
   /** The most commands that wait; more are refused. */
   waitingMax?: number
   /** Answers each command, in their order. */
   run(commands: Command[]): Promise<Result[]>
 }
+
+const restFrom = 4
+const restMax = 32
 
 type Waiting<Command, Result> = {
   command: Command
@@ -37,6 +45,7 @@ export function createBatch<Command, Result>(
   options: BatchOptions<Command, Result>,
 ): (command: Command) => Promise<Result> {
   const { timers, keyOf, max, atOnce, run, aloneMs = 0, waitingMax = 20_000 } = options
+  const rest = createRest(timers, options.restMs ?? 0, schedule)
   let waiting: Waiting<Command, Result>[] = []
   let running = 0
   const alone = createAlone(timers, aloneMs, schedule)
@@ -52,7 +61,8 @@ export function createBatch<Command, Result>(
   }
 
   function mayRun(): boolean {
-    return running < atOnce && alone.count() === 0 && waiting.length > 0
+    const isDue = waiting.length >= (rest.isOn() ? restMax : 1)
+    return isDue && running < atOnce && alone.count() === 0
   }
 
   function nextBatch(): Waiting<Command, Result>[] {
@@ -87,6 +97,7 @@ export function createBatch<Command, Result>(
       }
     } finally {
       running--
+      if (batch.length >= restFrom) rest.begin()
       endAlone()
       schedule()
     }
@@ -107,6 +118,22 @@ export function createBatch<Command, Result>(
       waiting.push({ command, keys: [keyOf(command)].flat(), resolve, reject })
       schedule()
     })
+  }
+}
+
+/** Is on for `ms` after each begin, then calls `onEnd`. */
+function createRest(timers: Pick<Timers, 'after'>, ms: number, onEnd: () => void) {
+  let cancel: (() => void) | null = null
+  return {
+    isOn: () => cancel !== null,
+    begin(): void {
+      if (ms === 0) return
+      cancel?.()
+      cancel = timers.after(ms, () => {
+        cancel = null
+        onEnd()
+      })
+    },
   }
 }
 

@@ -22,6 +22,8 @@ const batchMax = 128
 const atOnce = 2
 /** A batch that takes longer, in ms, is held up by something. */
 const aloneMs = 20
+/** A part of the cost of a statement is the same for few checks as for many. */
+const restMs = 2
 
 /**
  * Judges the checks of a turn of the event loop in one statement. Those with an Idempotency-Key, and
@@ -29,7 +31,14 @@ const aloneMs = 20
  */
 export function createChecks(deps: Deps): (command: AttemptCommand) => Promise<AttemptResult> {
   const { database, timers, counters } = deps
-  const batch = { timers, keyOf: ({ id }: AttemptCommand) => id, max: batchMax, atOnce, aloneMs }
+  const batch = {
+    timers,
+    keyOf: ({ id }: AttemptCommand) => id,
+    max: batchMax,
+    atOnce,
+    aloneMs,
+    restMs,
+  }
 
   const judge = createBatch<AttemptCommand, Checked>({
     ...batch,
