@@ -54,3 +54,12 @@ test('the README begins with the quick start, names scripts that exist and stays
     expect(existsSync(join(root, script))).toBe(true)
   }
 })
+
+test('the README shows two pictures, which its readers load in no time', () => {
+  const pictures = [...read('README.md').matchAll(/!\[[^\]]+\]\((docs\/[\w-]+\.png)\)/g)]
+  expect(pictures.length).toBe(2)
+  for (const [, path = ''] of pictures) {
+    const { byteLength } = readFileSync(join(root, path))
+    expect([path, byteLength < 200_000]).toEqual([path, true])
+  }
+})

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
+const root = join(import.meta.dir, '../..')
 const axe = await Bun.file(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir)).text()
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
 
@@ -56,4 +58,9 @@ export async function overflow(page: Page): Promise<number> {
   return page.evaluate(
     'document.documentElement.scrollWidth - document.documentElement.clientWidth',
   )
+}
+
+/** Takes what is seen as a picture of the README: a person copies it to docs/ when it has changed. */
+export async function pictureForReadme(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(root, 'test-artifacts/readme', `${name}.png`) })
 }

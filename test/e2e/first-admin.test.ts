@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { eventually, killAll, type Server, scratch, start } from '../support/executable.ts'
 import { type Certificate, makeCertificate } from '../support/smtp.ts'
-import { launch, visit } from './browser.ts'
+import { launch, pictureForReadme, visit } from './browser.ts'
 import { codeOf } from './client.ts'
 import { dashboardLink } from './dashboard.ts'
 import { type Postfix, startPostfix } from './postfix.ts'
@@ -74,6 +74,7 @@ test('a first admin gets from the link to an arrived test mail in four clicks, a
     expect(dialogue).toContain(step)
   }
   expect(await page.content()).not.toContain(login.password)
+  await pictureForReadme(page, 'new-app')
 
   await click(button('Create app'))
   await page.getByText('Acme is ready').waitFor()

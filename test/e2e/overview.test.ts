@@ -10,7 +10,7 @@ import { systemTimers } from '../../src/system.ts'
 import { startCommand } from '../support/commands.ts'
 import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
-import { faults, overflow } from './browser.ts'
+import { faults, overflow, pictureForReadme } from './browser.ts'
 import { adminToken } from './client.ts'
 import { type Dashboard, settled, startDashboard } from './dashboard.ts'
 
@@ -67,6 +67,11 @@ test('the overview is readable at every width, light and dark, in both languages
       }
     }
     expect(troubles).toEqual([])
+    if (locale === 'en') {
+      await page.emulateMedia({ colorScheme: 'light' })
+      await page.setViewportSize({ width: 1280, height: 900 })
+      await pictureForReadme(page, 'overview')
+    }
     await page.context().close()
   }
 })
