@@ -74,6 +74,7 @@ test('a first admin gets from the link to an arrived test mail in four clicks, a
     expect(dialogue).toContain(step)
   }
   expect(await page.content()).not.toContain(login.password)
+  await page.getByRole('button', { name: 'Create app' }).scrollIntoViewIfNeeded()
   await pictureForReadme(page, 'new-app')
 
   await click(button('Create app'))
