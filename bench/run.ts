@@ -4,7 +4,7 @@
  * writes dist/bench/results.json. It needs `wrk`.
  *
  * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `languages`,
- * `checks`, `latency`, `gateways`, `memory`, `postgres`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
+ * `checks`, `dashboard`, `latency`, `gateways`, `memory`, `postgres`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
  * the repetitions is shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bursts } from './bursts.ts'
 import { checks } from './checks.ts'
+import { dashboard } from './dashboard.ts'
 import { gateways } from './gateways.ts'
 import { languages } from './languages.ts'
 import { latency } from './latency.ts'
@@ -51,6 +52,7 @@ const measures: Record<string, Measure> = {
     mails,
     languages,
     checks,
+    dashboard,
     latency,
     gateways,
     memory,

@@ -1,7 +1,6 @@
-import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { join } from 'node:path'
 import { eventually } from '../support/executable.ts'
+import { multiplyVerification } from '../support/multiply.ts'
 import { call } from './client.ts'
 import { type Dashboard, goTo, settled, startDashboard } from './dashboard.ts'
 
@@ -105,7 +104,7 @@ test('a test message appears by itself, shows its mail in a frame, and then that
 
 test('with 100,000 verifications the list holds at most 100 rows, and pages reach the others', async () => {
   await start('eve@example.com')
-  multiply(100_000)
+  multiplyVerification(String(dashboard.env['OTPMINT_DATA_DIR']), 100_000)
   const { page, troubles } = await dashboard.open(`/verifications?app=${app.id}&mode=test`)
   await settled(page)
   const first = await page.locator('tbody th a').first().getAttribute('href')
@@ -128,24 +127,6 @@ test('with 100,000 verifications the list holds at most 100 rows, and pages reac
   await page.getByText('Approved', { exact: true }).filter({ visible: true }).last().waitFor()
   await page.context().close()
 })
-
-/** Copies the latest verification, under ids before it. */
-function multiply(count: number): void {
-  const database = new Database(join(String(dashboard.env['OTPMINT_DATA_DIR']), 'otpmint.db'))
-  database.run('pragma busy_timeout = 10000')
-  const names = database
-    .query<{ name: string }, []>("select name from pragma_table_info('verifications')")
-    .all()
-    .map(({ name }) => name)
-    .filter((name) => name !== 'id')
-    .join(', ')
-  database.run(`
-    insert into verifications (id, ${names})
-    with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${count})
-    select printf('0A%028d', n), ${names}
-    from numbers, (select * from verifications order by id desc limit 1)`)
-  database.close()
-}
 
 test('a backup is made, and the audit log tells who made it and that it is unchanged', async () => {
   const { page, troubles } = await dashboard.open('/server/backups')
