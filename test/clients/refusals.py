@@ -38,6 +38,8 @@ FIELDS = {
     Refusal("POST /v1/verifications", "locale: must be a language tag"),
     # The required length depends on the verification.
     Refusal("POST /v1/verifications/{id}/check", "code: must be as long as code_length says"),
+    # The app lists where hosted pages lead back to.
+    Refusal("POST /v1/verifications", "return_url: must be exactly one"),
     # A resend uses a channel of the verification's route.
     Refusal("POST /v1/verifications/{id}/resend", "channel: must be of the verification"),
     # One recipient for each channel that `channel` names, and each spelt in one way.

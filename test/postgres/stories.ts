@@ -5,9 +5,11 @@ import { startPostgres } from './server.ts'
 
 /**
  * Stories of a data directory and of developer mode, which are about SQLite; those that move this
- * machine's clock, because the time is the database's; and those that bring a server of their own.
+ * machine's clock, because the time is the database's; those that bring a server of their own; and
+ * those that look at screens, which are the same. `first-admin` and `hosted-page` use them.
  */
-const others = /^(clock|disk|forgotten|learned-route|move|operations|postgres-.*|start)\.test\.ts$/
+const others =
+  /^(clock|dashboard-.*|disk|forgotten|hosted-(looks|widget)|learned-route|move|operations|overview|pages|postgres-.*|start)\.test\.ts$/
 
 // Runs the stories of test/e2e over PostgreSQL, by way of PgBouncer in transaction mode. Arguments
 // are passed to `bun test`; among them may be files in place of all.

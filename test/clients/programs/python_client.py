@@ -16,7 +16,7 @@ from otpmint_client.models import (
     CreateAppBodyPolicy,
     Problem,
     StartRequest,
-    Verification,
+    StartedVerification,
 )
 
 base_url, admin_token = sys.argv[1:]
@@ -29,7 +29,7 @@ assert isinstance(app, AppWithKeys), app
 client = AuthenticatedClient(base_url=base_url, token=app.test_key)
 request = StartRequest(to="ada@example.com", purpose="sign-in")
 verification = start_verification.sync(client=client, body=request)
-assert isinstance(verification, Verification), verification
+assert isinstance(verification, StartedVerification), verification
 
 wrong = CheckVerificationBody(code="0" * verification.code_length)
 check = check_verification.sync(verification.id, client=client, body=wrong)
