@@ -102,6 +102,7 @@ ENDPOINTS = (
     "POST /v1/apps",
     "POST /v1/apps/{id}/endpoints",
     "PATCH /v1/apps/{id}/endpoints/{endpoint_id}",
+    "POST /v1/test-delivery",
 )
 LOGIN_FIELDS = (
     *("password", "tenant", "client_id"),
@@ -134,6 +135,11 @@ TELEGRAM_WORDS = (
 WEBHOOK_WORDS = ("webhook.url: must be an https URL", 'webhook.secret: must be "whsec_"')
 SETTINGS_WORDS = LOGIN_WORDS + KIND_WORDS + TELEGRAM_WORDS + WEBHOOK_WORDS
 FIELDS |= {Refusal(operation, words) for operation in ENDPOINTS for words in SETTINGS_WORDS}
+
+# How a browser writes a URL or an origin has no pattern.
+POLICIES = ("POST /v1/apps", "PATCH /v1/apps/{id}", "POST /v1/policy-effect")
+URL_WORDS = ("policy.return_urls: must be a list", "policy.embed_origins: must be a list")
+FIELDS |= {Refusal(operation, words) for operation in POLICIES for words in URL_WORDS}
 
 # The original API answers 400 for every refusal.
 TEXTS = {

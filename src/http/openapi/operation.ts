@@ -109,6 +109,7 @@ function problemsOf(route: Route, caller: string): ProblemCode[] {
   const always: ProblemCode[] = ['misdirected_request', 'internal_error']
   const all = [
     ...problems,
+    ...(body || draft ? ['invalid_request' as const] : []),
     ...(body || draft || raw ? reads : []),
     ...(isOpen ? [] : asks),
     ...always,
