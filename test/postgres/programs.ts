@@ -83,15 +83,17 @@ export function programs(name: string, parent = tmpdir()): Programs {
 
 /** A process and its children, and theirs. */
 export function treeOf(pid: number): number[] {
-  const file = `/proc/${pid}/task/${pid}/children`
-  const children = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  return [
-    pid,
-    ...children
-      .split(' ')
-      .filter(Boolean)
-      .flatMap((child) => treeOf(Number(child))),
-  ]
+  const children = childrenOf(pid).split(' ').filter(Boolean)
+  return [pid, ...children.flatMap((child) => treeOf(Number(child)))]
+}
+
+/** Empty for a process that has ended, also in this moment. */
+function childrenOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** Waits until a program answers; throws with what it has written when it ends before. */
