@@ -72,6 +72,9 @@ FIELDS = {
     Refusal("POST /v1/apps/{id}/test-delivery", "locale: must be a language tag"),
     Refusal("POST /v1/apps/{id}/test-delivery", "variables"),
     Refusal("POST /v1/verifications", "locale: must be a language tag"),
+    # What an address is, no pattern of this length says; and its language is a registered tag.
+    Refusal("POST /v1/test-delivery", "to: must be one e-mail address"),
+    Refusal("POST /v1/test-delivery", "locale: must be a language tag"),
     # A logo is a whole picture in base64.
     Refusal("PATCH /v1/apps/{id}/brand", "logo: "),
     # An empty text is a binary one too.
