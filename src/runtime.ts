@@ -321,7 +321,7 @@ function retentionOf({ retention }: Settings) {
 }
 
 /** The longest stop after the time for running requests, with the sender's ten seconds. */
-const stopMaxMs = 20_000
+export const stopMaxMs = 20_000
 
 type Parts = {
   assembly: Assembly
