@@ -81,15 +81,18 @@ export function createPresence(ports: PresencePorts): Presence {
     })
     return confirming
   }
+  /** A confirmation that the silence interrupted may fail, or be from before it: another one follows. */
+  const confirmNow = async () => {
+    await confirming?.catch(() => {})
+    if (isCurrent() && keys.right) return
+    await confirmOnce()
+    if (isCurrent() && keys.right) return
+    throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
+  }
   return {
     confirm: confirmOnce,
     isCurrent,
-    enter() {
-      if (isCurrent() && keys.right) return null
-      return confirmOnce().then(() => {
-        if (!keys.right) throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
-      })
-    },
+    enter: () => (isCurrent() && keys.right ? null : confirmNow()),
     isReady: () => isCurrent() && !isClockOff(clock),
   }
 }

@@ -15,6 +15,7 @@ function node() {
     wall: noon,
     leadMs: 0,
     knows: true,
+    answered: Promise.resolve(),
     keys: 'same' as 'same' | 'lost',
   }
   const done: string[] = []
@@ -35,6 +36,7 @@ function node() {
   let rows: Node[] = []
   const nodes = {
     async beat(row: Node) {
+      await state.answered
       done.push('beat')
       rows = [row]
     },
@@ -104,6 +106,27 @@ test('requests that come together after a silence wait for the same confirmation
   await Promise.all([a.presence.enter(), a.presence.enter(), a.presence.confirm()])
   expect(a.done.filter((what) => what === 'keys')).toHaveLength(1)
 })
+
+test.each([
+  ['was answered meanwhile', true],
+  ['was given up', false],
+])(
+  'a request after a silence that interrupted a sign of life, which %s, confirms anew',
+  async (_, isAnswered) => {
+    const answer = Promise.withResolvers<void>()
+    a.state.answered = answer.promise
+    const interrupted = a.presence.confirm().catch(() => {})
+    await Bun.sleep(0)
+    a.pass(15_000)
+    const entered = a.presence.enter()
+    a.state.answered = Promise.resolve()
+    if (isAnswered) answer.resolve()
+    else answer.reject(new Problem('store_unavailable'))
+    await Promise.all([interrupted, entered])
+    expect(a.presence.isCurrent()).toBe(true)
+    expect(a.done.slice(-5)).toEqual(['keys', 'drop', 'deliveries', 'webhooks', 'beat'])
+  },
+)
 
 test('a node that cannot know the time, or has lost its keys, refuses requests after a silence', async () => {
   a.pass(20_000)
