@@ -123,6 +123,48 @@ test('an app starts as many verifications a day over three nodes as it may, and 
   await eventually(() => mailed() === startsPerDay)
 })
 
+/** An app whose messages cost something, and a function that changes what one costs. */
+async function costlyApp(costPerDay: number) {
+  const app = await nodes.createApp({ port: sink.port, policy: { cost_per_day: costPerDay } })
+  const shown = await call(`${nodes.base}/v1/apps/${app.id}`, undefined, { token: nodes.token })
+  const [endpoint] = shown.json['endpoints'] as { id: string }[]
+  const price = async (cost: number) => {
+    const url = `${nodes.base}/v1/apps/${app.id}/endpoints/${endpoint?.id}`
+    const changed = await call(url, { email: { cost } }, { token: nodes.token, method: 'PATCH' })
+    expect(changed.status).toBe(200)
+  }
+  return { ...app, price }
+}
+
+test('messages that three nodes send cost what an app may spend a day, and not one unit more', async () => {
+  const apps = await Promise.all(Array.from({ length: 12 }, () => costlyApp(20)))
+  /** How the messages of as many starts for each app at once ended. */
+  const send = async (cost: number, count: number) => {
+    for (const { price } of apps) await price(cost)
+    const answers = await spread(apps.length * count, (base, index) => {
+      const token = apps[Math.floor(index / count)]?.liveKey ?? ''
+      const headers = { prefer: 'wait=20' }
+      return call(`${base}/v1/verifications`, { to: someone() }, { token, headers })
+    })
+    const ends = answers.map(({ json }) => json.delivery?.status)
+    return apps.map((_, app) =>
+      ends
+        .slice(app * count, (app + 1) * count)
+        .sort()
+        .join(' '),
+    )
+  }
+  const ends = (sent: number, refused: number) =>
+    apps.map(() => `${'refused '.repeat(refused)}${'sent '.repeat(sent)}`.trim())
+  const mailed = sink.mails.length
+
+  expect(await send(7, 12)).toEqual(ends(2, 10))
+  // 6 are left.
+  expect(await send(6, 3)).toEqual(ends(1, 2))
+  expect(await send(1, 3)).toEqual(ends(0, 3))
+  expect(sink.mails.length - mailed).toBe(apps.length * 3)
+})
+
 test('one Idempotency-Key on three nodes at once is one verification, one answer and one mail', async () => {
   const { liveKey } = await nodes.createApp({ port: sink.port })
   const to = someone()
