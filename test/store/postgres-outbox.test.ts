@@ -14,7 +14,7 @@ import type { Timers } from '../../src/domain/ports.ts'
 import type { StartCommand } from '../../src/domain/verification/stores.ts'
 import { type ConnectOptions, readDatabaseUrl } from '../../src/store/postgres/connect.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
-import { lanesMax, pauseMs, testEveryMs } from '../../src/store/postgres/wake.ts'
+import { pauseMs, placesMax, testEveryMs } from '../../src/store/postgres/wake.ts'
 import { systemRandom, systemTimers } from '../../src/system.ts'
 import { startPgBouncer } from '../postgres/pgbouncer.ts'
 import { type PostgresServer, startPostgres } from '../postgres/server.ts'
@@ -234,20 +234,20 @@ describe('an announcement', () => {
     const heard = listenOn(second)
     await eventually(async () => (await listeners()).length === 1)
     const payloads = await payloadsOf()
-    const lanes = times(lanesMax + 20, (index) => ({ ...lane, appId: `app${index}` }))
+    const lanes = times(placesMax + 20, (index) => ({ ...lane, appId: `app${index}` }))
 
     for (const each of [...lanes, ...lanes]) first.deliveries.announce(each)
 
     // All that waits is sent by then, and notifications come in their order.
     await first.close()
-    const last = JSON.stringify({ from: 'test', lanes: [['last', 'email', null]] })
+    const last = JSON.stringify({ from: 'test', lanes: [['last', 'email', null]], webhooks: [] })
     await rows(`select pg_notify('otpmint_due', '${last}')`)
     await eventually(() => heard.at(-1)?.appId === 'last')
     await eventually(() => payloads.at(-1) === last)
     heard.pop()
     payloads.pop()
-    expect(heard).toEqual(lanes.slice(0, lanesMax))
-    expect(payloads).toHaveLength(lanesMax / 50)
+    expect(heard).toEqual(lanes.slice(0, placesMax))
+    expect(payloads).toHaveLength(placesMax / 50)
     for (const payload of payloads) expect(payload.length).toBeLessThan(8_000)
   })
 

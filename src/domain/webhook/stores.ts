@@ -42,6 +42,13 @@ export type WebhookStore = {
   backlog(): Promise<number>
   /** Calls `listener` soon after this process has written messages, at times without a cause. */
   onMessage(listener: (place: WebhookPlace) => void): void
+  /**
+   * Tells the node that works on this webhook that messages of it were written here. It may be lost:
+   * that node also looks for itself.
+   */
+  announce(place: WebhookPlace): void
+  /** Calls `listener` with webhooks that other nodes have announced. */
+  onAnnounced(listener: (place: WebhookPlace) => void): void
 }
 
 export type DueQuery = {

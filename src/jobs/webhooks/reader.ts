@@ -12,6 +12,8 @@ export type Reader = {
   refill(lane: Lane): void
   /** Reads soon what was just written. */
   wake(place: WebhookPlace): void
+  /** Reads soon what another node has written, where this node works on the webhook. */
+  hear(place: WebhookPlace): void
   /** Queries once for all webhooks with due messages. */
   look(): Promise<void>
 }
@@ -28,7 +30,7 @@ export function createReader(
   state: State,
   onRead: (lane: Lane) => void,
 ): Reader {
-  const { timers, log } = ports
+  const { clock, timers, log } = ports
   const allHeld = () => [...state.lanes.values()].reduce((sum, { held }) => sum + held.size, 0)
 
   function refill(lane: Lane): void {
@@ -40,7 +42,7 @@ export function createReader(
   async function readSoon(lane: Lane): Promise<void> {
     try {
       await timers.sleep(gatherMs)
-      if (!state.isStopping) await read(ports, lane)
+      if (!state.isStopping) await read(ports, state, lane)
     } catch (error) {
       // The next look finds it again.
       lane.hasMore = false
@@ -51,16 +53,20 @@ export function createReader(
     refill(lane)
     onRead(lane)
   }
+  function wake(place: WebhookPlace): void {
+    if (state.isStopping) return
+    const lane = laneOf(state, place)
+    lane.hasMore = true
+    refill(lane)
+  }
   return {
     refill,
-    wake(place) {
-      if (state.isStopping) return
-      const lane = laneOf(state, place)
-      lane.hasMore = true
-      refill(lane)
+    wake,
+    hear(place) {
+      if ((state.leasedUntil.get(place.webhookId) ?? 0) > clock.now()) wake(place)
     },
     async look() {
-      for (const [id, lane] of state.lanes) if (isIdle(lane)) state.lanes.delete(id)
+      forget(state, clock.now())
       let after: string | null = null
       while (!state.isStopping) {
         const query = { ...dueNow(ports), after, limit: dueAtOnce }
@@ -77,11 +83,17 @@ export function createReader(
   }
 }
 
+function forget({ lanes, leasedUntil }: State, now: number): void {
+  for (const [id, lane] of lanes) if (isIdle(lane)) lanes.delete(id)
+  for (const [id, until] of leasedUntil) if (until <= now) leasedUntil.delete(id)
+}
+
 /** Leases the lane's webhook where that ends soon, and reads its due messages. */
-async function read(ports: WebhookPorts, lane: Lane): Promise<void> {
+async function read(ports: WebhookPorts, state: State, lane: Lane): Promise<void> {
   const { webhooks, clock } = ports
-  if (lane.leaseUntil < clock.now() + leaseMs / 2 && !(await lease(ports, lane))) {
+  if (lane.leaseUntil < clock.now() + leaseMs / 2 && !(await lease(ports, state, lane))) {
     lane.hasMore = false
+    webhooks.announce(lane.place)
     return
   }
   // What is written from here on is told by a call of `wake`.
@@ -96,12 +108,21 @@ async function read(ports: WebhookPorts, lane: Lane): Promise<void> {
 }
 
 /** False while another node works on the webhook, or while it is off. */
-async function lease(ports: WebhookPorts, lane: Lane): Promise<boolean> {
+async function lease(
+  ports: WebhookPorts,
+  { leasedUntil }: Pick<State, 'leasedUntil'>,
+  lane: Lane,
+): Promise<boolean> {
   const due = dueNow(ports)
   const until = due.now + leaseMs
+  const { webhookId } = lane.place
   const leased = await ports.webhooks.lease({ ...due, ...lane.place, until })
-  if (!leased) return false
+  if (!leased) {
+    leasedUntil.delete(webhookId)
+    return false
+  }
   lane.leaseUntil = until
+  leasedUntil.set(webhookId, until)
   if (lane.failingSince === undefined) lane.failingSince = leased.failingSince
   return true
 }

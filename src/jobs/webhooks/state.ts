@@ -13,6 +13,8 @@ export type WebhookPorts = Pick<
 export type State = {
   /** By the id of the webhook. */
   lanes: Map<string, Lane>
+  /** Until when this node works on a webhook, by its id: also on one whose lane is forgotten. */
+  leasedUntil: Map<string, number>
   /** Work that has not ended. */
   open: Set<Promise<void>>
   signal: AbortSignal

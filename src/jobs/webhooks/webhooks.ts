@@ -9,7 +9,7 @@ import { createReader } from './reader.ts'
 import { fieldsOf, idle, type State, type WebhookPorts } from './state.ts'
 import { createTurns } from './turns.ts'
 
-const lookEveryMs = 1_000
+export const lookEveryMs = 1_000
 /** How long running posts may take at a stop. */
 const stopMs = 5_000
 
@@ -26,7 +26,8 @@ export function createWebhooks(ports: WebhookPorts): Webhooks {
   const { webhooks, timers, log, metrics, node } = ports
   const stopped = new AbortController()
   const state: State = {
-    ...{ lanes: new Map(), open: new Set(), signal: stopped.signal, isStopping: false },
+    ...{ lanes: new Map(), leasedUntil: new Map(), open: new Set() },
+    ...{ signal: stopped.signal, isStopping: false },
   }
   const { reader, ledger } = connect(ports, state)
   const look = periodic(ports, { everyMs: lookEveryMs, event: 'webhook_look' }, async () => {
@@ -36,6 +37,7 @@ export function createWebhooks(ports: WebhookPorts): Webhooks {
   return {
     start() {
       webhooks.onMessage(reader.wake)
+      webhooks.onAnnounced(reader.hear)
       look.start()
     },
     drop() {

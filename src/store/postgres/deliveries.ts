@@ -57,7 +57,9 @@ const insert = `
 const settledMax = 200
 const settlingAtOnce = 2
 
-export function createDeliveryStore(deps: Parts & TryDeps & { wake: Wake }): DeliveryStore {
+export function createDeliveryStore(
+  deps: Parts & TryDeps & { wake: Wake['lanes'] },
+): DeliveryStore {
   const { database, timers, wake } = deps
   const [settle, bounce, report] = [createSettle(deps), createBounce(deps), createReport(deps)]
   const settleOne = createBatch<SettleCommand, boolean>({

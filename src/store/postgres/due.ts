@@ -11,7 +11,7 @@ const lanesAtOnce = 100
 /** Leases that one statement gives up. */
 const releasedAtOnce = 1000
 
-type DueDeps = Pick<Parts, 'database'> & { wake: Pick<Wake, 'announce'> }
+type DueDeps = Pick<Parts, 'database'> & { wake: Pick<Wake['lanes'], 'announce'> }
 
 /** Finds and leases queued deliveries, by lane. */
 export function createDue({ database, wake }: DueDeps): LaneMethods {

@@ -73,10 +73,10 @@ export async function openPostgresStore(options: StoreOptions): Promise<Postgres
 
   return {
     verifications: createVerificationStore({ ...parts, addEvents, moves }),
-    deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions, wake }),
+    deliveries: createDeliveryStore({ ...parts, moves, addEvents, suppressions, wake: wake.lanes }),
     spending: createSpendingStore(parts),
     suppressions: createSuppressionStore({ ...parts, audit }),
-    webhooks: createWebhookStore({ ...parts, alarms, tell }),
+    webhooks: createWebhookStore({ ...parts, alarms, tell, wake: wake.webhooks }),
     bindings: createBindingStore({ ...parts, audit }),
     pages: createPageStore({ ...parts, addEvents }),
     apps: createAppStore({ ...parts, audit, cache, alarms }),

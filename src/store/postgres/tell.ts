@@ -43,9 +43,10 @@ export function createTell({ alarms }: { alarms: Pick<AlarmRows, 'raise'> }): Te
     const messages = told.flatMap((one) => messagesOf(one, webhooks))
     if (messages.length === 0) return
     await session.run(write, { messages: JSON.stringify(messages) })
+    const off = new Set(webhooks.flatMap(({ id, offSince }) => (offSince === null ? [] : [id])))
     wake(
       session,
-      messages.filter(({ dueAt }) => dueAt !== null),
+      messages.filter(({ dueAt, webhookId }) => dueAt !== null && !off.has(webhookId)),
     )
     const late = new Map(
       messages.flatMap((one) => (one.dueAt === null ? [[one.webhookId, one]] : [])),
@@ -80,7 +81,10 @@ async function readTold(session: Session, events: Event[]): Promise<ToldEvent[]>
   })
 }
 
-type Hook = Pick<Webhook, 'id' | 'types' | 'testEvents'> & { appId: string; waiting: number }
+type Hook = Pick<Webhook, 'id' | 'types' | 'testEvents' | 'offSince'> & {
+  appId: string
+  waiting: number
+}
 
 /**
  * Locks all webhooks of the apps: a message that is one too many raises an alarm, which other webhooks
@@ -88,7 +92,7 @@ type Hook = Pick<Webhook, 'id' | 'types' | 'testEvents'> & { appId: string; wait
  */
 async function lockWebhooks(session: Session, told: ToldEvent[]): Promise<Hook[]> {
   const rows = await session.query<Omit<Hook, 'types'> & { types: string }>(
-    `select id, app_id, types, test_events, waiting from webhooks
+    `select id, app_id, types, test_events, off_since, waiting from webhooks
     where app_id = any($appIds::text[]) order by id for update`,
     { appIds: [...new Set(told.map(({ appId }) => appId))] },
   )

@@ -2,18 +2,26 @@ import type { SQL } from 'bun'
 import type { Lane } from '../../domain/delivery/handover.ts'
 import { base62Digits } from '../../domain/id.ts'
 import type { Random, Timers } from '../../domain/ports.ts'
+import type { WebhookPlace } from '../../domain/webhook/stores.ts'
 import type { Database } from './database.ts'
 
 /**
- * Tells other nodes of deliveries that wait for a node with room, by NOTIFY. Announcements may be lost;
- * what they tell is found by the next look at the outbox too.
+ * Tells other nodes what waits for one of them, by NOTIFY. Announcements may be lost; what they tell is
+ * found by the next look into the store too.
  */
 export type Wake = {
-  announce(lane: Lane): void
-  /** Calls `listener` with the lanes that other nodes announce. */
-  listen(listener: (lane: Lane) => void): void
+  /** Of deliveries that wait for a node with room. */
+  lanes: Announcements<Lane>
+  /** Of messages for the node that works on their webhook. */
+  webhooks: Announcements<WebhookPlace>
   /** Sends what waits, and ends the connection that listens. */
   close(): Promise<void>
+}
+
+type Announcements<Place> = {
+  announce(place: Place): void
+  /** Calls `listener` with what other nodes announce. */
+  listen(listener: (place: Place) => void): void
 }
 
 type Options = {
@@ -25,12 +33,12 @@ type Options = {
 }
 
 const channel = 'otpmint_due'
-/** The most lanes of one notification, whose payload may have 8000 bytes. */
-const lanesAtOnce = 50
+/** The most places of one notification, whose payload may have 8000 bytes. */
+const placesAtOnce = 50
 /** The least time between two notifications of this node, in ms: each makes commits wait. */
 export const pauseMs = 50
-/** The most lanes that wait for a notification. */
-export const lanesMax = 1_000
+/** The most places that wait for a notification. */
+export const placesMax = 1_000
 /**
  * How often this node notifies itself, in ms. A connection that did not hear it is replaced: one that
  * was cut without a word stays open for hours.
@@ -42,40 +50,64 @@ const lostMs = 1_000
 const listenMaxMs = 5_000
 
 /** `from`: the process that announces, which need not hear it itself. */
-type Payload = { from: string; lanes: [string, Lane['channel'], string | null][] }
+type Payload = {
+  from: string
+  lanes: [string, Lane['channel'], string | null][]
+  webhooks: [string, string][]
+}
 
-type Notify = (lanes: Lane[]) => Promise<void>
+type Places = { lanes: Lane[]; webhooks: WebhookPlace[] }
+type Notify = (places: Places) => Promise<void>
 
 export function createWake({ database, timers, random, connect }: Options): Wake {
   const from = [...random.bytes(8)].map((byte) => base62Digits(byte, 2)).join('')
-  const listeners: ((lane: Lane) => void)[] = []
+  const laneListeners: ((lane: Lane) => void)[] = []
+  const webhookListeners: ((place: WebhookPlace) => void)[] = []
 
-  const notify: Notify = async (lanes) => {
+  const notify: Notify = async ({ lanes, webhooks }) => {
     const payload: Payload = {
       from,
       lanes: lanes.map(({ appId, channel, endpointId }) => [appId, channel, endpointId]),
+      webhooks: webhooks.map(({ appId, webhookId }) => [appId, webhookId]),
     }
     const values = { channel, payload: JSON.stringify(payload) }
     // Where it cannot be sent, the next look finds them.
     await database.run('select pg_notify($channel, $payload)', values).catch(() => {})
   }
   const hear = (text: string) => {
-    const { from: other, lanes } = JSON.parse(text) as Payload
+    const { from: other, lanes, webhooks } = JSON.parse(text) as Payload
     if (other === from) {
       ears.heard()
       return
     }
     for (const [appId, channel, endpointId] of lanes) {
-      for (const listener of listeners) listener({ appId, channel, endpointId })
+      for (const listener of laneListeners) listener({ appId, channel, endpointId })
+    }
+    for (const [appId, webhookId] of webhooks) {
+      for (const listener of webhookListeners) listener({ appId, webhookId })
     }
   }
-  const ears = createEars({ timers, connect, hear, test: () => notify([]) })
+  const ears = createEars({
+    timers,
+    connect,
+    hear,
+    test: () => notify({ lanes: [], webhooks: [] }),
+  })
   const voice = createVoice({ timers, notify })
   return {
-    announce: voice.announce,
-    listen(listener) {
-      listeners.push(listener)
-      ears.open()
+    lanes: {
+      announce: (lane) => voice.announce({ lane }),
+      listen(listener) {
+        laneListeners.push(listener)
+        ears.open()
+      },
+    },
+    webhooks: {
+      announce: (webhook) => voice.announce({ webhook }),
+      listen(listener) {
+        webhookListeners.push(listener)
+        ears.open()
+      },
     },
     async close() {
       await Promise.all([voice.close(), ears.close()])
@@ -83,16 +115,21 @@ export function createWake({ database, timers, random, connect }: Options): Wake
   }
 }
 
-/** Gathers lanes, and sends as many at a time as fit into one notification. */
+type Place = { lane: Lane } | { webhook: WebhookPlace }
+
+/** Gathers places, and sends as many at a time as fit into one notification. */
 function createVoice({ timers, notify }: { timers: Timers; notify: Notify }) {
-  const waiting = new Map<string, Lane>()
+  const waiting = new Map<string, Place>()
   let sending: Promise<void> | null = null
   let isClosed = false
 
   async function send(): Promise<void> {
-    const lanes = [...waiting].slice(0, lanesAtOnce)
-    for (const [key] of lanes) waiting.delete(key)
-    await notify(lanes.map(([, lane]) => lane))
+    const places = [...waiting].slice(0, placesAtOnce)
+    for (const [key] of places) waiting.delete(key)
+    await notify({
+      lanes: places.flatMap(([, place]) => ('lane' in place ? [place.lane] : [])),
+      webhooks: places.flatMap(([, place]) => ('webhook' in place ? [place.webhook] : [])),
+    })
   }
 
   function sendSoon(): void {
@@ -110,8 +147,8 @@ function createVoice({ timers, notify }: { timers: Timers; notify: Notify }) {
   }
 
   return {
-    announce(lane: Lane): void {
-      if (waiting.size < lanesMax) waiting.set(JSON.stringify(lane), lane)
+    announce(place: Place): void {
+      if (waiting.size < placesMax) waiting.set(JSON.stringify(place), place)
       sendSoon()
     },
     async close(): Promise<void> {

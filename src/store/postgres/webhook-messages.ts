@@ -23,15 +23,20 @@ import type { Database } from './database.ts'
 import type { Session } from './lanes.ts'
 import type { Parts } from './parts.ts'
 import type { Teller } from './tell.ts'
+import type { Wake } from './wake.ts'
 import { firstDue } from './webhooks.ts'
 
-type Deps = Pick<Parts, 'database'> & { alarms: AlarmRows; tell: Teller }
+type Deps = Pick<Parts, 'database'> & {
+  alarms: AlarmRows
+  tell: Teller
+  wake: Wake['webhooks']
+}
 
 /**
  * Whoever writes messages or counts them locks their webhook first, so that its sums and the time that
  * it is due are those of all its messages.
  */
-export function createWebhookStore({ database, alarms, tell }: Deps): WebhookStore {
+export function createWebhookStore({ database, alarms, tell, wake }: Deps): WebhookStore {
   return {
     states: (appId) =>
       database.read<WebhookState>(
@@ -58,6 +63,8 @@ export function createWebhookStore({ database, alarms, tell }: Deps): WebhookSto
       return row?.waiting ?? 0
     },
     onMessage: tell.listen,
+    announce: wake.announce,
+    onAnnounced: wake.listen,
   }
 }
 

@@ -53,6 +53,9 @@ export function createWebhookStore(deps: Deps): WebhookStore {
     purge: (command) => write(() => purge.run(command).changes),
     backlog: () => read(() => lists.backlog.get()?.waiting ?? 0),
     onMessage: tell.listen,
+    // There is one node.
+    announce: () => {},
+    onAnnounced: () => {},
   }
 }
 
