@@ -12,7 +12,8 @@ import { original } from './original/api.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { HttpPorts } from './ports.ts'
 import { service } from './service/api.ts'
-import { healthRoutes, inboxRoutes, pageRoutes } from './service/routes.ts'
+import { devInboxRoutes } from './service/dev-inbox.ts'
+import { healthRoutes, pageRoutes } from './service/routes.ts'
 import { v1 } from './v1/api.ts'
 import { v1Routes } from './v1/routes.ts'
 
@@ -51,7 +52,7 @@ function routesFor(developerMode: boolean, openApi: () => Promise<unknown>): Rou
     ...hostedRoutes,
     ...healthRoutes,
     ...pageRoutes(developerMode, openApi),
-    ...(developerMode ? inboxRoutes : []),
+    ...(developerMode ? devInboxRoutes() : []),
   ]
 }
 

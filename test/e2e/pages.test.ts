@@ -1,22 +1,20 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
-import { eventually, killAll, type Server, scratch, start } from '../support/executable.ts'
+import { killAll, type Server, scratch, start } from '../support/executable.ts'
 import { faults, launch, visit } from './browser.ts'
-import { adminToken, call, createApp } from './client.ts'
+import { call } from './client.ts'
 
 setDefaultTimeout(90_000)
 const { folder, remove } = scratch()
 let browser: Browser
 let server: Server
-let testKey = ''
 
 beforeAll(async () => {
   browser = await launch()
   const dataDir = join(folder, 'data')
   const env = { OTPMINT_DATA_DIR: dataDir, OTPMINT_DEVELOPER_MODE: 'true' }
   server = await start(['serve'], env)
-  testKey = (await createApp(server, adminToken(dataDir), { port: 25 })).testKey
 })
 afterAll(async () => {
   await browser.close()
@@ -27,39 +25,6 @@ afterAll(async () => {
 function open(path: string, options: BrowserContextOptions = {}) {
   return visit(browser, `${server.base}${path}`, options)
 }
-
-async function mint(to: string): Promise<void> {
-  const body = { to }
-  const answer = await call(`${server.base}/v1/verifications`, body, { token: testKey })
-  expect(answer.status).toBe(201)
-}
-
-test('the inbox shows new codes, on a phone, in dark mode and by keyboard', async () => {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    const to = `${colorScheme}@example.com`
-    const { page, troubles } = await open('/dev/inbox', {
-      colorScheme,
-      viewport: { width: 375, height: 700 },
-    })
-    // Messages that arrive later are announced to screen readers; earlier ones are not.
-    await page.getByText('Updates by itself').waitFor()
-    await mint(to)
-    const item = page.locator('li', { hasText: to })
-    await item.waitFor()
-
-    expect(await item.locator('output').textContent()).toMatch(/^[0-9]{6}$/)
-    expect(await page.locator('[role=status]').textContent()).toContain(to)
-    const width = await page.evaluate('document.documentElement.scrollWidth')
-    expect(width).toBeLessThanOrEqual(375)
-    await page.keyboard.press('Tab')
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Copy')
-    await page.keyboard.press('Enter')
-    await eventually(async () => (await item.locator('button').textContent()) !== 'Copy')
-    expect(await faults(page)).toEqual([])
-    expect(troubles).toEqual([])
-    await page.close()
-  }
-})
 
 test('the API docs load nothing from other hosts, and send trial requests to this server', async () => {
   const { page, troubles } = await open('/swagger')

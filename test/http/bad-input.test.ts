@@ -238,7 +238,7 @@ test('every response carries the same protective headers and an id of its own', 
   const answers = [
     await at.call('GET', '/healthz'),
     await at.call('GET', '/nowhere'),
-    await at.call('GET', '/dev/inbox'),
+    await at.call('GET', '/dev/inbox.json'),
     await at.call('GET', '/swagger'),
     await at.call('POST', '/otp', { raw: '{' }),
     await at.call('GET', '/v1/verifications', { token: null }),

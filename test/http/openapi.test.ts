@@ -12,7 +12,7 @@ const { schemas } = openApi.components
 test('every route is in the document, except assets of pages', async () => {
   const at = await site({ http: { developerMode: true } })
   const names = new Set(operations.map(([name]) => name))
-  const parts = /\.(css|js|d\.ts)$|^\/dev\/inbox\/:id$|^\/verify\//
+  const parts = /\.(css|js|d\.ts)$|^\/ui\/:file$|^\/verify\//
   const shadows = [
     '/v1/verifications/search',
     '/v1/apps/:id/suppressions/remove',

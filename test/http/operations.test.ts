@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createInboxChannel } from '../../src/channels/inbox.ts'
+import { createInboxChannel, inboxMax } from '../../src/channels/inbox.ts'
 import { createMetricsServer } from '../../src/http/metrics-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { codeOf, strangeKey } from '../support/world.ts'
@@ -35,8 +35,11 @@ async function developing() {
 
 test('the inbox exists in developer mode only, and shows each code with its status', async () => {
   const closed = await site()
-  const paths = ['/dev/inbox', '/dev/inbox.json', '/dev/inbox.js', '/dev/inbox.css', '/dev/inbox/x']
+  const message = `/dev/inbox/messages/${'x'.repeat(30)}`
+  const pages = ['/dev/inbox', '/ui/preview.html', '/ui/icon.svg']
+  const paths = [...pages, '/dev/inbox.json', '/dev/inbox/messages', message]
   for (const path of paths) expect((await closed.call('GET', path)).status).toBe(404)
+  expect((await closed.call('DELETE', '/dev/inbox/messages')).status).toBe(404)
 
   const { at, start } = await developing()
   const used = await start('used@example.com')
@@ -56,24 +59,65 @@ test('the inbox exists in developer mode only, and shows each code with its stat
   expect(json.items[0].code).toBe(live.code)
 })
 
-test('a message is shown in a frame without scripts and requests, and only on our page', async () => {
-  const { at, start } = await developing()
-  const { code } = await start('ada@example.com')
-  const { json } = await at.call('GET', '/dev/inbox.json')
+test('the frame for a message has an origin of its own, and can load and send nothing', async () => {
+  const { at } = await developing()
 
-  const framed = await at.call('GET', `/dev/inbox/${json.items[0].id}`)
-  const unknown = await at.call('GET', `/dev/inbox/${'x'.repeat(30)}`)
+  const { headers, text } = await at.call('GET', '/ui/preview.html')
 
-  const policy = framed.headers.get('content-security-policy') ?? ''
-  expect(policy.split('; ')).toEqual([
-    'sandbox',
+  expect(headers.get('content-security-policy')?.split('; ')).toEqual([
+    'sandbox allow-scripts',
     "default-src 'none'",
+    expect.stringMatching(/^script-src 'sha256-[\w+/]{43}='$/),
     "style-src 'unsafe-inline'",
     'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
     "frame-ancestors 'self'",
   ])
-  expect(framed.text).toContain(code)
-  expect(unknown.status).toBe(404)
+  expect(text).not.toMatch(/fetch|XMLHttpRequest|https?:/)
+})
+
+test('in developer mode messages are searched, read with their source, and cleared without a credential', async () => {
+  const { at, start } = await developing()
+  const { code } = await start('ada@example.com')
+  await start('bob@example.com')
+
+  const found = await at.call('GET', `/dev/inbox/messages?search=${code}`, { token: null })
+  expect(found.json.items).toMatchObject([{ to: 'ada@example.com', code, state: 'live' }])
+  const [{ id }] = found.json.items
+  const message = await at.call('GET', `/dev/inbox/messages/${id}`, { token: null })
+  expect(message.json).toMatchObject({ id, html: expect.stringContaining(code) })
+  expect(message.json.source).toContain('\r\n\r\n')
+  expect(message.json.headers).toContainEqual({ name: 'To', value: 'ada@example.com' })
+  const unknown = await at.call('GET', `/dev/inbox/messages/${'x'.repeat(30)}`, { token: null })
+  expect(unknown).toMatchObject({ status: 404, json: { code: 'message_not_found' } })
+  const wrong = await at.call('GET', '/dev/inbox/messages?limit=101&serch=a', { token: null })
+  const fields = wrong.json.errors.map(({ field }: { field: string }) => field)
+  expect([wrong.status, fields.sort()]).toEqual([422, ['limit', 'serch']])
+
+  const cleared = await at.call('DELETE', '/dev/inbox/messages', { token: null })
+  expect(cleared.status).toBe(204)
+  expect((await at.call('GET', '/dev/inbox.json', { token: null })).json.items).toEqual([])
+  const { items } = await at.audit.list({ limit: 1, cursor: null })
+  expect(items).toMatchObject([{ who: 'open', action: 'inbox.clear', object: 'inbox' }])
+})
+
+test('of more messages than are kept the page gets the newest 200, at most 100 at once', async () => {
+  const { at, start } = await developing()
+  for (let number = 1; number <= inboxMax + 5; number++) {
+    await start(`person-${number}@example.com`)
+    at.clock.advance(1000)
+  }
+
+  const first = await at.call('GET', '/dev/inbox/messages?limit=100')
+  const rest = await at.call(
+    'GET',
+    `/dev/inbox/messages?limit=100&cursor=${first.json.next_cursor}`,
+  )
+
+  expect([first.json.items.length, rest.json.items.length]).toEqual([100, 100])
+  expect(first.json.items[0].to).toBe('person-205@example.com')
+  expect([rest.json.items.at(-1).to, rest.json.next_cursor]).toEqual(['person-6@example.com', null])
 })
 
 test('pages load nothing from other hosts', async () => {

@@ -21,8 +21,28 @@ import { inboxWords } from './inbox/words.ts'
 const refreshMs = 3_000
 const typingMs = 250
 
-/** What test keys have sent, by itself: the list on the left, the chosen message on the right. */
+/** The test inbox as a screen of the dashboard. */
 export function Inbox({ query }: ScreenProps) {
+  return <TestInbox query={query} path="/v1/inbox" canClear={canChange.value} hasScreens />
+}
+
+/**
+ * What test keys have sent, by itself: the list on the left, the chosen message on the right. It is a
+ * screen of the dashboard and the page of developer mode.
+ */
+export function TestInbox({
+  query,
+  path,
+  canClear,
+  hasScreens,
+}: {
+  query: URLSearchParams
+  /** Where the server answers with the messages. */
+  path: string
+  canClear: boolean
+  /** There are other screens to lead to: of the app and of the verification. */
+  hasScreens: boolean
+}) {
   const words = inboxWords()
   const search = useSignal('')
   const asked = useSignal('')
@@ -33,7 +53,7 @@ export function Inbox({ query }: ScreenProps) {
       }),
     [search.value],
   )
-  const pages = usePages<TestMessageItem>('/v1/inbox', { search: asked.value })
+  const pages = usePages<TestMessageItem>(path, { search: asked.value })
   useEffect(() => every(refreshMs, pages.reload), [pages.number, asked.value])
   useNews(pages.number === 1 && asked.value === '' ? pages.value : null)
   const chosen = query.get('message')
@@ -49,7 +69,7 @@ export function Inbox({ query }: ScreenProps) {
             search.value = text
           }}
         />
-        {canChange.value && <Clear reload={pages.reload} />}
+        {canClear && <Clear path={path} reload={pages.reload} />}
       </div>
       <Loaded from={pages}>
         {({ items }) =>
@@ -60,7 +80,13 @@ export function Inbox({ query }: ScreenProps) {
               <List items={items} chosen={chosen} view={query.get('view')} />
               <div class="message">
                 {chosen ? (
-                  <Message key={chosen} id={chosen} view={query.get('view')} />
+                  <Message
+                    key={chosen}
+                    id={chosen}
+                    path={path}
+                    view={query.get('view')}
+                    hasScreens={hasScreens}
+                  />
                 ) : (
                   <Empty title={words.pick} />
                 )}
@@ -130,7 +156,7 @@ function List({
   )
 }
 
-function Clear({ reload }: { reload(): void }) {
+function Clear({ path, reload }: { path: string; reload(): void }) {
   const words = inboxWords()
   const isAsked = useSignal(false)
   return (
@@ -147,7 +173,7 @@ function Clear({ reload }: { reload(): void }) {
           title={words.clearTitle}
           action={words.clear}
           onConfirm={async () => {
-            await remove('/v1/inbox')
+            await remove(path)
             tell(words.cleared)
             go('/inbox')
             reload()

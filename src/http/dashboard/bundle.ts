@@ -14,6 +14,13 @@ export type BundledFile = {
   script: string | null
 }
 
+type Output = {
+  path: string
+  /** The name of the entry that it is; null for a part. */
+  entry: string | null
+  text: string
+}
+
 const folder = join(import.meta.dir, '../../dashboard')
 
 const types = {
@@ -23,42 +30,56 @@ const types = {
   svg: 'image/svg+xml',
 } as const
 
+/** What a browser without JavaScript shows. */
+const withoutScript =
+  'The dashboard of OtpMint needs JavaScript. The command otpmint does all of it without.'
+const inboxWithoutScript =
+  'This page needs JavaScript. <a href="/dev/inbox.json">Read the messages as JSON.</a>'
+
 /**
  * Bundles src/dashboard. A server that runs from source does it on its first request; in the
  * executable, scripts/build.ts has put a module with the result in the place of this one.
  */
 export async function bundledFiles(): Promise<BundledFile[]> {
-  const files = (await built('main.tsx')).map(({ path, text }) => {
+  const outputs = await built(['main.tsx', 'dev-inbox.tsx'])
+  const files = outputs.map(({ path, text }) => {
     return packed(path, path.endsWith('.css') ? 'css' : 'js', text)
   })
-  const find = (start: string, end: string) => {
-    return files.find(({ path }) => path.startsWith(start) && path.endsWith(end))?.path ?? ''
-  }
-  const [preview] = await built('preview.ts')
+  const pathOf = (entry: string) => outputs.find((each) => each.entry === entry)?.path ?? ''
+  const style = outputs.find(({ path }) => path.endsWith('.css'))?.path ?? ''
+  const [preview] = await built(['preview.ts'])
   const icon = await Bun.file(join(folder, 'icon.svg')).text()
   return [
-    packed('/', 'html', shell(find('/ui/dashboard-', '.js'), find('/ui/', '.css'))),
+    packed('/', 'html', shell({ script: pathOf('main'), style, without: withoutScript })),
+    packed(
+      '/dev/inbox',
+      'html',
+      shell({ script: pathOf('dev-inbox'), style, without: inboxWithoutScript }),
+    ),
     previewPage(preview?.text.trim() ?? ''),
     packed('/ui/icon.svg', 'svg', icon),
     ...files,
   ]
 }
 
-async function built(entry: string): Promise<{ path: string; text: string }[]> {
+/** Files that several entries need are shared by them. */
+async function built(entries: string[]): Promise<Output[]> {
   const { outputs } = await Bun.build({
-    entrypoints: [join(folder, entry)],
+    entrypoints: entries.map((entry) => join(folder, entry)),
     target: 'browser',
     format: 'esm',
     splitting: true,
     minify: true,
     publicPath: '/ui/',
-    naming: { entry: 'dashboard-[hash].[ext]', chunk: '[name]-[hash].[ext]' },
+    naming: { entry: '[name]-[hash].[ext]', chunk: '[name]-[hash].[ext]' },
     define: { 'process.env.NODE_ENV': '"production"' },
     jsx: { runtime: 'automatic', importSource: 'preact', development: false },
   })
   return Promise.all(
     outputs.map(async (output) => {
-      return { path: `/ui/${nameOf(output.path)}`, text: await output.text() }
+      const name = nameOf(output.path)
+      const entry = output.kind === 'entry-point' ? name.replace(hashAndType, '') : null
+      return { path: `/ui/${name}`, entry, text: await output.text() }
     }),
   )
 }
@@ -67,8 +88,10 @@ function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
-/** The page that every screen is drawn into. */
-function shell(script: string, style: string): string {
+const hashAndType = /-[^-]+$/
+
+/** The page that a script draws into. */
+function shell({ script, style, without }: { script: string; style: string; without: string }) {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -81,7 +104,7 @@ function shell(script: string, style: string): string {
 <script type="module" src="${script}"></script>
 </head>
 <body>
-<noscript>The dashboard of OtpMint needs JavaScript. The command otpmint does all of it without.</noscript>
+<noscript>${without}</noscript>
 </body>
 </html>
 `

@@ -1,11 +1,10 @@
 import { t } from 'elysia'
-import { Problem } from '../../domain/problem.ts'
 import { inboxStates, stateOf } from '../../present/inbox.ts'
 import { timestamp } from '../../present.ts'
 import type { Reply } from '../core/api.ts'
 import { json } from '../core/pipeline.ts'
 import type { Operation, RoutePorts } from '../core/route.ts'
-import { oneOf, output, time, timedId } from '../core/schema.ts'
+import { oneOf, output, time } from '../core/schema.ts'
 import type { InboxMessage } from '../ports.ts'
 
 const messageSchema = output('InboxMessage', {
@@ -58,33 +57,4 @@ function presentMessage(message: InboxMessage, now: number) {
     sent_at: timestamp(message.at),
     expires_at: timestamp(message.expiresAt),
   }
-}
-
-export const readInbox = {
-  id: 'readInbox',
-  tag: 'Pages',
-  summary: 'The HTML of one message, as the inbox page frames it',
-  description: 'In developer mode only.',
-  params: { id: timedId('The message’s id.') },
-  answers: { 200: { description: 'The HTML of the message.' } },
-  problems: ['not_found'],
-  hidden: true,
-} satisfies Operation
-
-/**
- * The policy of a shown mail: its styles and the logo in it, no script, no request, in the inbox's
- * frame only.
- */
-const framed = {
-  'content-security-policy':
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
-}
-
-export async function preview(
-  { inbox }: Pick<RoutePorts, 'inbox'>,
-  { params }: { params: { id: string } },
-): Promise<Reply> {
-  const found = (await inbox.list()).find(({ deliveryId }) => deliveryId === params.id)
-  if (!found) throw new Problem('not_found')
-  return { status: 200, type: 'text/html; charset=utf-8', body: found.html, headers: framed }
 }

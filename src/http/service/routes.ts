@@ -4,9 +4,6 @@ import swaggerJsPath from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'f
 import { json } from '../core/pipeline.ts'
 import { type Operation, type Route, type RoutePorts, routesOf } from '../core/route.ts'
 import { output } from '../core/schema.ts'
-import inboxCss from '../pages/inbox.css.txt' with { type: 'text' }
-import inboxHtml from '../pages/inbox.html.txt' with { type: 'text' }
-import inboxJs from '../pages/inbox.js.txt' with { type: 'text' }
 import startCss from '../pages/start.css.txt' with { type: 'text' }
 import startHtml from '../pages/start.html.txt' with { type: 'text' }
 import swaggerCss from '../pages/swagger.css.txt' with { type: 'text' }
@@ -14,7 +11,6 @@ import swaggerHtml from '../pages/swagger.html.txt' with { type: 'text' }
 import swaggerJs from '../pages/swagger.js.txt' with { type: 'text' }
 import { service } from './api.ts'
 import { alive, healthz, ready, readyz } from './health.ts'
-import { list, listInbox, preview, readInbox } from './inbox.ts'
 import { file, packedFile, page, part } from './page.ts'
 
 const route = routesOf(service)
@@ -97,15 +93,6 @@ export function pageRoutes(developerMode: boolean, openApi: () => Promise<unknow
     ),
   ]
 }
-
-/** The inbox of developer mode, with the messages of test keys. */
-export const inboxRoutes: Route[] = [
-  route('GET', '/dev/inbox', 'anybody', page('inboxPage', 'The inbox'), file('html', inboxHtml)),
-  route('GET', '/dev/inbox.css', 'anybody', part('inboxStyle'), file('css', inboxCss)),
-  route('GET', '/dev/inbox.js', 'anybody', part('inboxScript'), file('js', inboxJs)),
-  route('GET', '/dev/inbox.json', 'anybody', listInbox, list),
-  route('GET', '/dev/inbox/:id', 'anybody', readInbox, preview),
-]
 
 /** The page at `/`; in developer mode it also leads to the inbox. */
 function startPage(developerMode: boolean): string {

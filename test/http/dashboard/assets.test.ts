@@ -71,7 +71,7 @@ test('only files whose name changes with their content are immutable', async () 
   const found = await Promise.all(files.map(({ path }) => assets.find(path, 'gzip')))
   const mutable = files.filter((_, at) => !found[at]?.immutable).map(({ path }) => path)
 
-  expect(mutable).toEqual(['/', '/ui/preview.html', '/ui/icon.svg'])
+  expect(mutable).toEqual(['/', '/dev/inbox', '/ui/preview.html', '/ui/icon.svg'])
 })
 
 test('a path that is no file of the dashboard finds nothing', async () => {

@@ -20,9 +20,20 @@ type View = (typeof views)[number]
 const refreshMs = 3_000
 
 /** One message with its code, and as a person and as a mail server would see it. */
-export function Message({ id, view }: { id: string; view: string | null }) {
+export function Message({
+  id,
+  path,
+  view,
+  hasScreens,
+}: {
+  id: string
+  /** Where the server answers with the messages. */
+  path: string
+  view: string | null
+  hasScreens: boolean
+}) {
   const words = inboxWords()
-  const loaded = useLoaded<TestMessage>(`/v1/inbox/${id}`)
+  const loaded = useLoaded<TestMessage>(`${path}/${id}`)
   const isLive = loaded.value?.state === 'live'
   useEffect(() => (isLive ? every(refreshMs, loaded.reload) : undefined), [isLive, id])
   const current = views.find((each) => each === view) ?? 'html'
@@ -36,7 +47,7 @@ export function Message({ id, view }: { id: string; view: string | null }) {
         {(message) => (
           <Card>
             <div class="stack">
-              <Head of={message} />
+              <Head of={message} hasScreens={hasScreens} />
               <Tabs
                 label={words.views.label}
                 current={current}
@@ -55,9 +66,11 @@ export function Message({ id, view }: { id: string; view: string | null }) {
   )
 }
 
-function Head({ of: message }: { of: TestMessage }) {
+function Head({ of: message, hasScreens }: { of: TestMessage; hasScreens: boolean }) {
   const words = inboxWords()
   const { app, app_name, code, subject, language, state, verification } = message
+  const linked = (path: string, text: string) =>
+    hasScreens ? <a href={href(path)}>{text}</a> : text
   return (
     <>
       <h2 class="subject" lang={language}>
@@ -71,14 +84,17 @@ function Head({ of: message }: { of: TestMessage }) {
       <Facts
         of={[
           [words.to, message.to],
-          [words.app, <a href={href(`/apps/${app}`)}>{app_name ?? app}</a>],
+          [words.app, linked(`/apps/${app}`, app_name ?? app)],
           [words.received, <Time at={message.sent_at} key="received" />],
           [words.expires, <Time at={message.expires_at} key="expires" />],
           [words.reference, message.reference],
           [words.language, language],
           [
             words.verification,
-            <a href={href(`/verifications/${app}/test/${verification}`)}>{words.show}</a>,
+            linked(
+              `/verifications/${app}/test/${verification}`,
+              hasScreens ? words.show : verification,
+            ),
           ],
         ]}
       />
