@@ -6,8 +6,8 @@ import { facts, isUnheard } from './oracle-checks.ts'
 /** The requests with one Idempotency-Key. */
 type Repeats = {
   asks: Ask[]
-  /** The first answer that was not a refusal. */
-  first: { text: string; status: number; body: string } | null
+  /** The first answer that was not a refusal, and the requests that were under way when it came. */
+  first: { text: string; status: number; body: string; meanwhile: ReadonlySet<Ask> } | null
   /** The verifications that a list shows with this key in their metadata. */
   ids: Set<string>
 }
@@ -77,11 +77,14 @@ function judge(repeats: Repeats, ask: Ask, answer: Answer): void {
     return
   }
   if (answer.status >= 300) {
-    if (first?.body === body) judgeRefused(ask, answer)
+    // One that was under way may have come first, when it was still too early.
+    const wasEarly = answer.status === 429 && first?.meanwhile.has(ask)
+    if (first?.body === body && !wasEarly) judgeRefused(ask, answer)
     return
   }
   if (!first) {
-    repeats.first = { text: answer.text, status: answer.status, body }
+    const meanwhile = new Set(repeats.asks)
+    repeats.first = { text: answer.text, status: answer.status, body, meanwhile }
     return
   }
   if (first.body !== body) violation('another request is answered', facts(ask))
