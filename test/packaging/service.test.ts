@@ -9,6 +9,7 @@ import { freePort } from '../support/port.ts'
 setDefaultTimeout(120_000)
 
 const unit = await Bun.file(join(import.meta.dir, '../../deploy/otpmint.service')).text()
+const litestream = await Bun.file(join(import.meta.dir, '../../deploy/litestream.service')).text()
 const guide = await Bun.file(join(import.meta.dir, '../../docs/deployment.md')).text()
 const directory = mkdtempSync(join(tmpdir(), 'otpmint-unit-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -27,11 +28,27 @@ test('a unit with more privileges and system calls is rated worse than 1.5', asy
   expect(exitCode).toBe(1)
 })
 
-test('systemd-analyze verify accepts every line of the unit', async () => {
-  const { exitCode, text } = await analyze(unit, 'verify')
+test.each([
+  ['otpmint', unit],
+  ['Litestream', litestream],
+])('systemd-analyze verify accepts every line of the unit of %s', async (_, lines) => {
+  const { exitCode, text } = await analyze(lines, 'verify')
 
   expect(text).toBe('')
   expect(exitCode).toBe(0)
+})
+
+test('Litestream runs as the user of the server and in its directory', () => {
+  const user = /^User=(.+)$/m.exec(litestream)?.[1]
+  const directory = /^StateDirectory=(.+)$/m
+  // Without a name of its own the dynamic user of otpmint.service is named like the unit.
+  expect(unit).not.toMatch(/^User=/m)
+  expect(user).toBe('otpmint')
+  expect([litestream, unit].map((text) => directory.exec(text)?.[1])).toEqual([
+    'otpmint',
+    'otpmint',
+  ])
+  expect([litestream, unit].every((text) => /^DynamicUser=yes$/m.test(text))).toBe(true)
 })
 
 test('systemd-analyze verify reports an unknown line', async () => {
@@ -83,7 +100,7 @@ test('the unit and docs/deployment.md name the same folder of documentation', ()
 })
 
 async function analyze(text: string, ...command: string[]) {
-  const file = join(directory, 'otpmint.service')
+  const file = join(directory, text === litestream ? 'litestream.service' : 'otpmint.service')
   // The executable need not be installed on the machine that runs this.
   await Bun.write(file, text.replace(/^(ExecStart|ExecStartPost)=\S+/gm, '$1=/bin/true'))
   const { exitCode, stdout, stderr } = Bun.spawnSync(['systemd-analyze', ...command, file])

@@ -1,7 +1,9 @@
 import { Database } from 'bun:sqlite'
 import { moveObjects } from '../move/journal.ts'
 import { newerSchema } from '../newer-schema.ts'
-import { applyMigration, pragma, schemaVersion } from './database.ts'
+import { applyMigration, schemaVersion } from './database.ts'
+import { isOfLitestream } from './litestream.ts'
+import { pragma } from './pragma.ts'
 
 /**
  * Checks a file: the reason why it is no undamaged database of OtpMint that this executable can
@@ -41,6 +43,7 @@ export function schemaFaults(database: Database): string[] {
     return [
       ...[...found].flatMap(([name, sql]) => {
         if (ofMoves.has(name) && ofMoves.get(name) === sql?.toLowerCase()) return []
+        if (isOfLitestream(name, sql)) return []
         if (!wanted.has(name)) return [`its ${name} is not of OtpMint`]
         return wanted.get(name) === sql ? [] : [`its ${name} is not as OtpMint makes it`]
       }),
