@@ -7,6 +7,7 @@ import {
   refusesTooMany,
   suppressedUntil,
 } from '../../src/domain/delivery/suppression.ts'
+import { lateMs } from '../../src/domain/ports.ts'
 import { dayMs } from '../../src/domain/verification/limits.ts'
 
 const start = Date.UTC(2026, 5, 15, 12)
@@ -20,6 +21,9 @@ test('the first suppression lasts a day, and one that follows within thirty days
   const lastDay = first.until + 30 * dayMs - 1
   expect(suppressedUntil(first, lastDay)).toBe(lastDay + 30 * dayMs)
   expect(suppressedUntil(first, lastDay + 1)).toBe(lastDay + 1 + dayMs)
+  // Of an operation that read the clock a little earlier; and of a clock that was ahead.
+  expect(suppressedUntil(first, start - lateMs)).toBeNull()
+  expect(suppressedUntil(first, start - lateMs - 1)).toBe(start - lateMs - 1 + dayMs)
 })
 
 test('whatever the clock does, no suppression holds for longer than thirty days', () => {
@@ -34,8 +38,8 @@ test('whatever the clock does, no suppression holds for longer than thirty days'
       if (row && isInForce(row, now)) expect(row.until).toBeLessThanOrEqual(now + 30 * dayMs)
     }),
   )
-  expect(isInForce({ since: start, until: start + dayMs }, start - 10_000)).toBe(true)
-  expect(isInForce({ since: start, until: start + dayMs }, start - 10_001)).toBe(false)
+  expect(isInForce({ since: start, until: start + dayMs }, start - lateMs)).toBe(true)
+  expect(isInForce({ since: start, until: start + dayMs }, start - lateMs - 1)).toBe(false)
 })
 
 test('an endpoint refuses too many above twenty recipients and a tenth of its tries', () => {

@@ -204,6 +204,14 @@ function clocks(open: OpenStores): void {
     expect(idsOf(await claim(stores, due(noon + 900_000)))).toEqual([near.delivery.id])
   })
 
+  test('a retry after the longest wait is not due, one that is a millisecond later still is', async () => {
+    const stores = await open()
+    const { delivery } = await started(stores, { lease: null, now: noon + 900_000 })
+
+    expect(idsOf(await claim(stores, due(noon)))).toEqual([])
+    expect(idsOf(await claim(stores, due(noon - 1)))).toEqual([delivery.id])
+  })
+
   test('a lease of another node far in the future is free, a node’s own is not', async () => {
     const stores = await open()
     const until = noon + 6 * hourMs

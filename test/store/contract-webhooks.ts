@@ -362,7 +362,10 @@ function working(open: OpenStores): void {
 
     expect(await due(noon)).toHaveLength(1)
     expect(await dueMessages(noon)).toHaveLength(1)
-    expect(await dueMessages(ahead - hourMs)).toEqual([])
+    expect(await dueMessages(ahead - dueWithinMs - 1)).toHaveLength(1)
+    expect(await due(ahead - dueWithinMs - 1)).toHaveLength(1)
+    expect(await dueMessages(ahead - dueWithinMs)).toEqual([])
+    expect(await due(ahead - dueWithinMs)).toEqual([])
   })
 }
 

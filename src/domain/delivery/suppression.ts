@@ -39,7 +39,7 @@ export function isInForce({ since, until }: Span, now: number): boolean {
  * address ended within the last 30 d. Null when one is in force already.
  */
 export function suppressedUntil(earlier: Span | null, now: number): number | null {
-  if (earlier === null || earlier.since > now) return now + firstMs
+  if (earlier === null || earlier.since > now + lateMs) return now + firstMs
   if (isInForce(earlier, now)) return null
   return now + (now < earlier.until + rememberedMs ? againMs : firstMs)
 }
