@@ -1,9 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { moveObjects } from '../move/journal.ts'
 import { newerSchema } from '../newer-schema.ts'
-import { applyMigration, schemaVersion } from './database.ts'
-import { isOfLitestream } from './litestream.ts'
-import { pragma } from './pragma.ts'
+import { applyMigration, pragma, schemaVersion } from './database.ts'
 
 /**
  * Checks a file: the reason why it is no undamaged database of OtpMint that this executable can
@@ -54,6 +52,14 @@ export function schemaFaults(database: Database): string[] {
   } finally {
     fresh.close()
   }
+}
+
+/**
+ * Whether an object is a table of Litestream, which copies databases and keeps its place in them. Such
+ * a table has plain columns and no expression.
+ */
+function isOfLitestream(name: string, sql: string | null): boolean {
+  return /^table _litestream_\w+$/.test(name) && /^create table \w+ \([\w ,]+\)$/i.test(sql ?? '')
 }
 
 /** The SQL of each object, by kind and name. */

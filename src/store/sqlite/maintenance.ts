@@ -1,10 +1,10 @@
 import type { Database } from 'bun:sqlite'
 import type { Timers } from '../../domain/ports.ts'
 import type { MaintenanceStore } from '../../domain/stores.ts'
+import { pragma } from './database.ts'
 import type { AddEvent } from './events.ts'
 import { damage, schemaFaults } from './inspect.ts'
 import type { Parts } from './parts.ts'
-import { pragma } from './pragma.ts'
 import { createSweep } from './sweep.ts'
 
 /** How long the result of one probe is used, in ms. */

@@ -16,7 +16,6 @@ import { createGroupCommit } from './group-commit.ts'
 import { createInboxStore } from './inbox.ts'
 import { createLearningStore } from './learning.ts'
 import { createLimitRows, createLimitStore } from './limits.ts'
-import { isReplicated } from './litestream.ts'
 import { createMaintenanceStore } from './maintenance.ts'
 import { createMetaStore } from './meta.ts'
 import { createMoves } from './moves.ts'
@@ -102,8 +101,7 @@ export async function openSqliteStore(options: StoreOptions): Promise<SqliteStor
       try {
         // No `pragma optimize`: statistics of a small database would make SQLite scan a large one.
         // Without statistics the plans use the indexes.
-        // Litestream copies the whole database again when somebody else truncates the log.
-        if (!isReplicated(database)) database.run('pragma wal_checkpoint(truncate)')
+        database.run('pragma wal_checkpoint(truncate)')
       } catch (error) {
         // On a full disk the log stays beside the database, and the next start reads it.
         if (!(failures.toProblem(error) instanceof Problem)) throw error

@@ -3,8 +3,8 @@ import { countrySlotMs } from '../../domain/delivery/spending.ts'
 import type { SweepCommand } from '../../domain/stores.ts'
 import { dayMs, hourMs } from '../../domain/verification/limits.ts'
 import { type ExpiredRow, expiredColumns, expiredEvent, forgotten } from '../verification-row.ts'
+import { pragma } from './database.ts'
 import type { AddEvent } from './events.ts'
-import { pragma } from './pragma.ts'
 import { createMessageSweep } from './webhook-messages.ts'
 
 /** The keeping time of inbox messages and of nodes that are gone. */
