@@ -11,7 +11,7 @@ import { startCommand } from '../support/commands.ts'
 import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
 import { faults, overflow, pictureForReadme } from './browser.ts'
-import { adminToken } from './client.ts'
+import { adminToken, call } from './client.ts'
 import { type Dashboard, settled, startDashboard } from './dashboard.ts'
 
 setDefaultTimeout(180_000)
@@ -232,10 +232,34 @@ test('on paper are the figures and charts, and nothing that is only of use on a 
   await page.context().close()
 })
 
+/** How many seconds lie between the tries to follow while there is no server, by a clock that is moved. */
+async function gapsWithoutServer(page: Page, seconds: number): Promise<number[]> {
+  const [asked, failed]: [number[], number[]] = [[], []]
+  let second = 0
+  page.on('request', (request) => {
+    if (request.url().endsWith('/v1/live')) asked.push(second)
+  })
+  page.on('requestfailed', (request) => {
+    if (request.url().endsWith('/v1/live')) failed.push(second)
+  })
+  for (second = 1; second <= seconds; second++) {
+    await page.clock.runFor(1000)
+    await eventually(() => failed.length === asked.length)
+    // The page has been told of the failure when it answers again.
+    for (let turn = 0; turn < 3; turn++) await page.evaluate('0')
+  }
+  return asked.slice(1).map((at, index) => at - (asked[index] ?? 0))
+}
+
 // The last one, because its second server has another port for the API.
-test('what is started shows at once, and a server that restarts is followed again', async () => {
+test('what is started shows at once, and a server that restarts is followed again, ever more slowly', async () => {
+  const begin = async (base: string, to: string) => {
+    const token = apps[0]?.test_key ?? ''
+    expect((await call(`${base}/v1/verifications`, { to }, { token })).status).toBe(201)
+  }
   const { page } = await open('?range=hour')
   await page.getByText('Live', { exact: true }).waitFor()
+  await begin(dashboard.server.base, 'frank@example.com')
   const lastHour = chart(page, 'The last hour')
   await lastHour.getByText('As a table').click()
   const started = async () => {
@@ -243,22 +267,27 @@ test('what is started shows at once, and a server that restarts is followed agai
     return cells.reduce((sum, text) => sum + Number(text), 0)
   }
   const before = await started()
-  const headers = {
-    authorization: `Bearer ${apps[0]?.test_key}`,
-    'content-type': 'application/json',
-  }
-  const body = JSON.stringify({ to: 'grace@example.com' })
-  const url = `${dashboard.server.base}/v1/verifications`
-  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(201)
+  await begin(dashboard.server.base, 'grace@example.com')
   await eventually(async () => (await started()) === before + 1)
 
+  await page.clock.install()
+  await page.clock.pauseAt(Date.now() + 60_000)
   await dashboard.server.stop()
   await page.getByText('Not connected: trying again').waitFor()
-  const OTPMINT_DASHBOARD_LISTEN = new URL(dashboard.server.dashboardUrl()).host
-  const server = await start(['serve'], { ...dashboard.env, OTPMINT_DASHBOARD_LISTEN })
-  await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+  const gaps = await gapsWithoutServer(page, 100)
+  expect(gaps).toEqual(gaps.toSorted((a, b) => a - b))
+  expect([gaps[0], gaps.at(-1)]).toEqual([2, 30])
   // What was shown stays while there is no server.
   expect(await page.locator('.tiles b').count()).toBe(6)
+
+  const OTPMINT_DASHBOARD_LISTEN = new URL(dashboard.server.dashboardUrl()).host
+  const server = await start(['serve'], { ...dashboard.env, OTPMINT_DASHBOARD_LISTEN })
+  const figures = page.waitForRequest(/\/v1\/overview\?/)
+  await page.clock.resume()
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+  await figures
+  await begin(server.base, 'henry@example.com')
+  await eventually(async () => (await started()) === before + 2)
   await page.context().close()
   dashboard.server.stop = server.stop
   dashboard.server.kill = server.kill

@@ -83,6 +83,47 @@ test('every route of the dashboard answers with them too, with a session and wit
   })
 })
 
+test('a stream has exactly these headers on both listeners, and a refused one has no event', async () => {
+  const at = await board()
+  const ada = await at.signedIn()
+  const cookie = [...ada.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  const ask = { accept: 'text/event-stream' }
+  const host = '127.0.0.1:5001'
+  const main = (headers: Record<string, string>) =>
+    at.server.handle(new Request('http://localhost/v1/live', { headers: { ...ask, ...headers } }))
+  const dash = (headers: Record<string, string>) =>
+    at.dashboard.handle(new Request(`${origin}/v1/live`, { headers: { ...ask, host, ...headers } }))
+
+  const opened = [await main({ authorization: `Bearer ${adminToken}` }), await dash({ cookie })]
+  const refused = [
+    await main({}),
+    await dash({}),
+    await dash({ authorization: `Bearer ${adminToken}` }),
+  ]
+
+  for (const { status, headers, body } of opened) {
+    expect([status, Object.fromEntries(headers)]).toEqual([
+      200,
+      {
+        ...always,
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'cross-origin-resource-policy': 'same-origin',
+        'x-request-id': expect.stringMatching(/^[\w-]{16}$/),
+      },
+    ])
+    await body?.cancel()
+  }
+  for (const answer of refused) {
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      ...[401, 'application/problem+json'],
+    ])
+    for (const [name, value] of Object.entries(always)) expect(answer.headers.get(name)).toBe(value)
+  }
+})
+
 test('a bug, a foreign page and a foreign host are answered with them too', async () => {
   const at = await board()
   const ada = await at.signedIn()

@@ -126,7 +126,35 @@ test('minutes show what was started, also after they were read once', async () =
   ])
 })
 
-test('without news there is a comment every 5 seconds, and after 5 minutes an end', async () => {
+test('a stream is never silent for longer than 5 seconds, and comments only then', async () => {
+  const { lane, streams, pass } = await live()
+  const seen = follow(streams.open())
+  const said: { second: number; event: string }[] = []
+  let second = 0
+  void (async () => {
+    for (;;) {
+      const told = await seen.next()
+      if (!told) break
+      said.push({ second, event: told.event })
+    }
+  })()
+  await pass(0)
+  for (second = 1; second <= 60; second++) {
+    if (second === 31) lane.waiting = 9
+    await pass(1000)
+  }
+  await seen.leave()
+
+  const gaps = said.slice(1).map((each, at) => each.second - (said[at]?.second ?? 0))
+  expect([Math.max(...gaps), said[0]]).toEqual([4, { second: 0, event: 'snapshot' }])
+  expect(60 - (said.at(-1)?.second ?? 0)).toBeLessThan(5)
+  expect(said.filter(({ event }) => event !== 'comment').map(({ event }) => event)).toEqual([
+    ...['snapshot', 'change'],
+  ])
+  expect(said.length).toBeLessThan(20)
+})
+
+test('a stream without news consists of comments, and ends after 5 minutes', async () => {
   const { streams, pass } = await live()
   const seen = follow(streams.open())
   await pass(0)
@@ -143,7 +171,7 @@ test('without news there is a comment every 5 seconds, and after 5 minutes an en
     ended = true
   })()
   await pass(60_000)
-  expect(comments).toBeWithin(9, 13)
+  expect(comments).toBe(15)
   await pass(239_000)
   expect(ended).toBe(false)
   await pass(3_000)
@@ -188,8 +216,24 @@ async function listening(at: Site) {
     const stop = new AbortController()
     return { stop, response: await fetch(url, { headers, signal: stop.signal }) }
   }
-  return { open }
+  const head = () => fetch(url, { method: 'HEAD', headers })
+  return { open, head }
 }
+
+test('a HEAD of the stream opens none', async () => {
+  const at = await site()
+  const { head, open } = await listening(at)
+
+  for (let count = 0; count <= streamsMax; count++) {
+    const { status, headers } = await head()
+    expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+  }
+  const { stop, response } = await open()
+  expect(response.status).toBe(200)
+
+  stop.abort()
+  await at.server.stop(true)
+})
 
 test('of more streams than may be open the next is refused, until one has gone', async () => {
   const at = await site()
@@ -197,8 +241,6 @@ test('of more streams than may be open the next is refused, until one has gone',
   const first = await open()
   const opened = [first, ...(await Promise.all(Array.from({ length: streamsMax - 1 }, open)))]
   expect(opened.map(({ response }) => response.status)).toEqual(opened.map(() => 200))
-  expect(first.response.headers.get('content-type')).toBe('text/event-stream')
-  expect(first.response.headers.get('cache-control')).toBe('no-store')
 
   const { response: refused } = await open()
   expect(refused.status).toBe(503)

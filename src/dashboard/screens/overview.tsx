@@ -29,6 +29,10 @@ export function Overview({ query }: ScreenProps) {
   const live = useLive()
   const { reload } = figures
   useEffect(() => every(againMs, reload), [range, app])
+  useEffect(() => {
+    // The figures are as old as the stream that ended.
+    if (live.round > 1) reload()
+  }, [live.round])
   return (
     <Page title={frameWords().nav.overview} actions={<AppChoice app={app} range={range} />}>
       {live.value && <Alarms alarms={live.value.alarms} />}

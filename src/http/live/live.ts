@@ -15,8 +15,8 @@ type LivePorts = StatePorts & { timers: Timers; log: Log }
 export const streamsMax = 20
 /** While somebody follows, the state is read so often. */
 const everyMs = 2_000
-/** A comment keeps the connection open where nothing changes. */
-const commentEveryMs = 5_000
+/** A connection is never silent for longer: where nothing changes, a comment keeps it open. */
+const silentMaxMs = 5_000
 /** A stream ends after so long, so that who may not follow any more does not; browsers come again. */
 const streamMaxMs = 300_000
 const retryAfterSeconds = 10
@@ -73,7 +73,7 @@ export function createLive(ports: LivePorts): LiveStreams {
     if (isStopped) throw new Problem('shutting_down')
     if (streams.size >= streamsMax) throw new Problem('too_many_streams', { retryAfterSeconds })
     const now = timers.monotonic()
-    const stream = newStream({ endsAt: now + streamMaxMs, commentAt: now + commentEveryMs })
+    const stream = newStream({ endsAt: now + streamMaxMs, commentAt: commentAfter(now) })
     streams.add(stream)
     if (told) tell(stream, null, told)
     cancelNext ??= timers.after(0, () => void tick())
@@ -81,7 +81,7 @@ export function createLive(ports: LivePorts): LiveStreams {
       {
         pull: async (controller) => {
           const text = await next(stream)
-          stream.commentAt = timers.monotonic() + commentEveryMs
+          stream.commentAt = commentAfter(timers.monotonic())
           if (text === null) controller.close()
           else controller.enqueue(new TextEncoder().encode(text))
         },
@@ -99,6 +99,11 @@ export function createLive(ports: LivePorts): LiveStreams {
       for (const stream of [...streams]) end(stream)
     },
   }
+}
+
+/** From when on the next reading brings a comment, since the one after it would be too late. */
+function commentAfter(now: number): number {
+  return now + silentMaxMs - everyMs
 }
 
 function newStream(times: Pick<Stream, 'endsAt' | 'commentAt'>): Stream {

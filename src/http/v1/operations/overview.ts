@@ -52,7 +52,7 @@ export const followLive = {
   description:
     'Server-sent events of this node: `snapshot` with `minutes` (of the last hour, test keys too), ' +
     '`queue`, `endpoints` and `alarms`, then `change` with those of them that are different. A ' +
-    'comment follows every 5 seconds without news. A stream ends after 5 minutes and when the server ' +
+    'comment follows after at most 5 seconds without news. A stream ends after 5 minutes and when the server ' +
     'stops; at most 20 are open.',
   answers: {
     200: {
