@@ -1,6 +1,6 @@
 import { confirmed } from './confirmation.ts'
 import { isReaderThere } from './reader.ts'
-import { session } from './session.ts'
+import { endSession } from './session.ts'
 
 /** A refusal of the server, or that it could not be reached. */
 export class Refusal extends Error {
@@ -40,7 +40,7 @@ export async function call<Answer>(
   if (refusal.code === 'confirmation_required' && (await confirmed())) {
     return call(method, path, body)
   }
-  if (refusal.status === 401 && path.startsWith('/v1/')) session.value = null
+  if (refusal.code === 'unauthorized') endSession()
   throw refusal
 }
 

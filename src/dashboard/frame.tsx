@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { remove } from './api.ts'
+import { remove, withQuery } from './api.ts'
 import { question } from './confirmation.ts'
 import { Button, IconButton } from './parts/button.tsx'
 import { Icon } from './parts/icon.tsx'
@@ -8,7 +8,7 @@ import { Loading } from './parts/loaded.tsx'
 import { Notice, Toast } from './parts/notice.tsx'
 import { go, href, place } from './router.ts'
 import { type Screen, type ScreenComponent, screenAt, sections } from './screens.ts'
-import { canChange, session } from './session.ts'
+import { canChange, isOver, session } from './session.ts'
 import { Shortcuts } from './shortcuts.tsx'
 import { frameWords } from './words/frame.ts'
 import { ConfirmYourself } from './yourself.tsx'
@@ -44,9 +44,13 @@ export function Frame() {
 
 /** Nobody is signed in: the sign-in leads back to where the reader wanted to be. */
 function sendToSignIn(): void {
-  const { path } = place.value
-  if (session.value !== null || screenAt(place.value)?.screen.section === null) return
-  const back = path === '/' ? '' : `?${new URLSearchParams({ to: path })}`
+  if (session.value) isOver.value = false
+  if (session.value !== null) return
+  // What was to be repeated after the password was given is not done for whoever signs in next.
+  question.value?.answer(false)
+  if (screenAt(place.value)?.screen.section === null) return
+  const to = withQuery(place.value.path, Object.fromEntries(place.value.query))
+  const back = to === '/' ? '' : `?${new URLSearchParams({ to })}`
   go(`/sign-in${back}`, { replace: true })
 }
 

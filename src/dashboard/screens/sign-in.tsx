@@ -4,10 +4,11 @@ import { asRefusal, post } from '../api.ts'
 import { Button } from '../parts/button.tsx'
 import { Field } from '../parts/field.tsx'
 import { Form, useSending } from '../parts/form.tsx'
+import { Notice } from '../parts/notice.tsx'
 import { Card, Page } from '../parts/page.tsx'
 import { go } from '../router.ts'
 import type { ScreenProps } from '../screens.ts'
-import { type Session, session } from '../session.ts'
+import { isOver, type Session, session } from '../session.ts'
 import { accessWords } from './access/words.ts'
 
 /** Name and password; the code of a second step is asked for once the password was right. */
@@ -38,6 +39,11 @@ export function SignIn({ query }: ScreenProps) {
 
   return (
     <Page title={words.title}>
+      {isOver.value && (
+        <Notice tone="info" role="alert">
+          <p>{words.over}</p>
+        </Notice>
+      )}
       <Card>
         <Form
           sending={sending}

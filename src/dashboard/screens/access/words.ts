@@ -5,6 +5,7 @@ export const accessWords = words({
   en: {
     signIn: {
       title: 'Sign in',
+      over: 'Your session has ended. Sign in to go on where you were. What was not saved yet is gone.',
       name: 'Name',
       password: 'Password',
       code: 'Code of your authenticator app',
@@ -49,6 +50,7 @@ export const accessWords = words({
   de: {
     signIn: {
       title: 'Anmelden',
+      over: 'Ihre Sitzung ist beendet. Melden Sie sich an, um dort weiterzumachen. Was noch nicht gespeichert war, ist verloren.',
       name: 'Name',
       password: 'Passwort',
       code: 'Code Ihrer Authenticator-App',
