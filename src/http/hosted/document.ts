@@ -111,7 +111,7 @@ function policy(style: string | null, formTo: string | null, embedIn: readonly s
   const origin = formTo === null ? '' : ` ${URL.parse(formTo)?.origin ?? ''}`
   const hash = style === null ? '' : ` 'sha256-${sha256(style)}'`
   return (
-    `default-src 'none'; script-src 'self'; style-src 'self'${hash}; img-src data:; ` +
+    `default-src 'none'; script-src 'self'; style-src 'self'${hash}; img-src data:; connect-src 'self'; ` +
     `form-action 'self'${origin}; base-uri 'none'; frame-ancestors ${embedIn.join(' ') || "'none'"}`
   )
 }

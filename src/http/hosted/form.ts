@@ -64,7 +64,7 @@ function form(view: View, { error, status }: Said): Markup {
   return html`<h1>${words.title}</h1>
 <p>${sentence(words.sent, { to })}</p>
 <p class="quiet">${sentence(builtIn[language].reference, { reference })}</p>
-<p role="status" id="says" data-filled="${words.filled}">${says}</p>
+<p role="status" id="says" data-filled="${words.filled}" data-failed="${words.failed}">${says}</p>
 <form method="post" id="check">
 <label for="code">${words.label}</label>
 <input id="code" name="code" type="text" dir="ltr" required${focus} maxlength="64"
