@@ -5,9 +5,10 @@ const root = join(import.meta.dir, '../..')
 const axe = await Bun.file(Bun.resolveSync('axe-core/axe.min.js', import.meta.dir)).text()
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-/** A Chromium for the tests of one file. */
-export function launch(): Promise<Browser> {
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet]
+/** A Chromium for the tests of one file, with further flags. */
+export function launch(more: string[] = []): Promise<Browser> {
+  const common = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', ...quiet]
+  const args = [...common, ...more]
   return chromium.launch({ executablePath: '/usr/bin/chromium', args })
 }
 
