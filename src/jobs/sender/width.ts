@@ -31,8 +31,11 @@ const ceilingHeldMs = 15_000
 const windowMs = 30_000
 /** Connections that nothing was sent over for so long are closed. */
 const idleMs = 18_000
-/** How much one latency weighs in their moving mean. */
+/** How much one latency weighs in their moving mean, and a difference of two in that of their noise. */
 const weight = 0.2
+const noiseWeight = 0.05
+/** So many are averaged before their mean is judged. */
+const judgedFrom = 5
 
 type Clock = { monotonic(): number }
 
@@ -106,15 +109,30 @@ export function createWidth(clock: Clock, allowed: number): Width {
   }
 }
 
-/** The moving mean of latencies, and its minimum of the last minute. */
+/**
+ * The moving mean of latencies, and its minimum of the last minute. The mean of few is high or low by
+ * chance, the more so the more the answers of the server differ. How much is measured by the differences
+ * of consecutive ones, in which a server that becomes slower hardly shows.
+ */
 function createLatency(clock: Clock) {
-  let recent: number | null = null
+  const noise = createNoise()
+  let [recent, count] = [0, 0]
   let since = clock.monotonic()
   let [least, leastBefore] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
 
+  const mayJudge = () => count >= judgedFrom
+  const lowest = () => Math.min(least, leastBefore)
+  /** Whether it is higher by more than so many standard errors of the mean. */
+  const isHigher = (errors: number) => {
+    const share = Math.max(1 / count, weight / (2 - weight))
+    return recent - lowest() > errors * Math.sqrt(noise.variance() * share)
+  }
   return {
     add(ms: number) {
-      recent = recent === null ? ms : recent + weight * (ms - recent)
+      noise.add(ms)
+      count++
+      recent += Math.max(weight, 1 / count) * (ms - recent)
+      if (!mayJudge()) return
       const now = clock.monotonic()
       if (now - since > windowMs) {
         leastBefore = now - since > 2 * windowMs ? Number.POSITIVE_INFINITY : least
@@ -123,10 +141,30 @@ function createLatency(clock: Clock) {
       }
       least = Math.min(least, recent)
     },
-    isSlow: () => recent !== null && recent > 2 * Math.min(least, leastBefore) + 100,
-    isQuick: () => recent === null || recent <= 1.5 * Math.min(least, leastBefore) + 50,
+    isSlow: () => mayJudge() && recent > 2 * lowest() + 100 && isHigher(8),
+    isQuick: () => !mayJudge() || recent <= 1.5 * lowest() + 50 || !isHigher(4),
     forget() {
-      recent = null
+      count = 0
+      noise.forget()
+    },
+  }
+}
+
+/** The variance of latencies, by the differences of consecutive ones. */
+function createNoise() {
+  let [variance, count] = [0, 0]
+  let last: number | null = null
+  return {
+    variance: () => variance,
+    add(ms: number) {
+      if (last !== null) {
+        count++
+        variance += Math.max(noiseWeight, 1 / count) * ((ms - last) ** 2 / 2 - variance)
+      }
+      last = ms
+    },
+    forget() {
+      last = null
     },
   }
 }

@@ -45,8 +45,8 @@ describe('the width of a lane', () => {
   })
 
   test('stops growing when answers are slower, and is halved when they are far slower', () => {
-    const { width, clock } = started()
-    for (let count = 0; count < 2; count++) round(width, clock, 100)
+    const { width, clock } = started(400)
+    for (let count = 0; count < 3; count++) round(width, clock, 100)
     round(width, clock, 260)
     round(width, clock, 260)
     const before = width.value()
