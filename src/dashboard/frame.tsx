@@ -6,6 +6,7 @@ import { Button, IconButton } from './parts/button.tsx'
 import { Icon } from './parts/icon.tsx'
 import { Loading } from './parts/loaded.tsx'
 import { Notice, Toast } from './parts/notice.tsx'
+import { focusHeading } from './parts/page.tsx'
 import { go, href, place } from './router.ts'
 import { type Screen, type ScreenComponent, screenAt, sections } from './screens.ts'
 import { canChange, isOver, session } from './session.ts'
@@ -145,10 +146,9 @@ let isFirst = true
 
 /** After a change of screen its heading gets the focus, so that a screen reader reads it. */
 function showTop(): void {
-  const heading = document.querySelector<HTMLElement>('h1')
-  if (!heading) return
+  if (!document.querySelector('h1')) return
   if (!isFirst) {
-    heading.focus({ preventScroll: true })
+    focusHeading()
     scrollTo(0, 0)
   }
   isFirst = false

@@ -50,8 +50,31 @@ export function Field({ type = 'text', autocomplete = 'off', autoFocus, ...props
           {...(max !== undefined && { max })}
           {...(maxLength !== undefined && { maxLength })}
           {...(placeholder !== undefined && { placeholder })}
-          ref={autoFocus ? focusOnce : null}
+          // The attribute is for dialogs, which have the focus go there when they open.
+          {...(autoFocus && { autofocus: true, ref: focusOnce })}
           onInput={({ currentTarget }) => props.onInput(currentTarget.value)}
+        />
+      )}
+    </Labelled>
+  )
+}
+
+/** A file to choose; `onChoose` gets none where the reader takes the choice back. */
+export function FileField({
+  accept,
+  disabled,
+  onChoose,
+  ...about
+}: About & { accept: string; disabled: boolean; onChoose(file: File | undefined): void }) {
+  return (
+    <Labelled {...about}>
+      {(control) => (
+        <input
+          {...control}
+          type="file"
+          accept={accept}
+          disabled={disabled}
+          onChange={({ currentTarget }) => onChoose(currentTarget.files?.[0])}
         />
       )}
     </Labelled>

@@ -40,6 +40,11 @@ export function Page({
   )
 }
 
+/** Where the reader goes on when what had the focus is gone; a screen reader reads it. */
+export function focusHeading(): void {
+  document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
+}
+
 /** A box of a screen with a heading. */
 export function Card({
   title,

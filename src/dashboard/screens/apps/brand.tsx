@@ -1,8 +1,7 @@
 import { useSignal } from '@preact/signals'
-import { useId } from 'preact/hooks'
 import { patch } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
-import { Field } from '../../parts/field.tsx'
+import { Field, FileField } from '../../parts/field.tsx'
 import { Form, useSending } from '../../parts/form.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { tell } from '../../parts/notice.tsx'
@@ -81,7 +80,8 @@ function BrandForm({
           }}
         />
         <LogoField
-          brand={brand}
+          logo={brand.logo}
+          chosen={logo.value}
           mistake={sending.mistake('logo')}
           onChoose={(chosen) => {
             logo.value = chosen
@@ -93,31 +93,29 @@ function BrandForm({
 }
 
 function LogoField({
-  brand: { logo },
+  logo,
+  chosen,
   mistake,
   onChoose,
 }: {
-  brand: Brand
+  logo: Brand['logo']
+  chosen: string | null | undefined
   mistake: string | undefined
-  onChoose(base64: string | null): void
+  onChoose(base64: string | null | undefined): void
 }) {
   const words = messageWords().brand
-  const id = useId()
+  const { width, height } = logo ?? {}
+  const hint = width && height ? words.has(width, height) : words.logoHint
   return (
-    <div class="field">
-      <label for={id}>{words.logo}</label>
-      <input
-        id={id}
-        type="file"
+    <div>
+      <FileField
+        label={words.logo}
+        hint={chosen === null ? words.removing : hint}
+        error={mistake}
         accept="image/png,image/jpeg"
         disabled={!canChange.value}
-        onChange={async ({ currentTarget }) => {
-          const file = currentTarget.files?.[0]
-          if (file) onChoose(await base64Of(file))
-        }}
+        onChoose={async (file) => onChoose(file && (await base64Of(file)))}
       />
-      {mistake && <p class="mistake">{mistake}</p>}
-      <p class="hint">{logo ? words.has(logo.width ?? 0, logo.height ?? 0) : words.logoHint} </p>
       {logo && canChange.value && (
         <Button look="quiet" onClick={() => onChoose(null)}>
           {words.removeLogo}
@@ -127,8 +125,11 @@ function LogoField({
   )
 }
 
+/** More than any logo may have: the server says so of what is cut here. */
+const bytesMax = 64_000
+
 async function base64Of(file: File): Promise<string> {
-  const bytes = new Uint8Array(await file.arrayBuffer())
+  const bytes = new Uint8Array(await file.slice(0, bytesMax).arrayBuffer())
   let text = ''
   for (const byte of bytes) text += String.fromCharCode(byte)
   return btoa(text)

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { put, remove } from '../../api.ts'
+import { get, put, remove } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/dialog.tsx'
 import { Field, TextArea } from '../../parts/field.tsx'
@@ -18,19 +18,17 @@ export type Parts = Pick<Template, 'subject' | 'text' | 'html' | 'variables'>
 export function Editor({
   path,
   parts,
-  isOwn,
+  version,
   onSaved,
-  onLoad,
 }: {
   path: string
   parts: Parts
-  isOwn: boolean
+  /** The one in force; null while the built-in words are. */
+  version: number | null
   onSaved(): void
-  onLoad(version: number): Promise<void>
 }) {
   const words = messageWords()
-  const { subject, text, html, variables } = parts
-  const draft = useSignal<Parts>({ subject, text, html, variables })
+  const draft = useSignal(partsOf(parts))
   const isResetting = useSignal(false)
   const sending = useSending()
   const type = (change: Partial<Parts>) => {
@@ -38,10 +36,13 @@ export function Editor({
   }
   const save = () =>
     sending.send(async () => {
-      const { version } = await put<Template>(path, draft.value)
-      tell(words.saved(version))
+      const saved = await put<Template>(path, draft.value)
+      tell(words.saved(saved.version))
       onSaved()
     })
+  const load = async (from: string) => {
+    draft.value = partsOf(await get<Parts>(`${path}${from}`))
+  }
   return (
     <>
       <div class="editor">
@@ -55,7 +56,7 @@ export function Editor({
                 <Button look="primary" submit busy={sending.busy}>
                   {words.save}
                 </Button>
-                {isOwn && (
+                {version !== null && (
                   <Button
                     onClick={() => {
                       isResetting.value = true
@@ -72,7 +73,7 @@ export function Editor({
         </Form>
         <Preview path={path} draft={draft.value} />
       </div>
-      <Versions path={path} onLoad={onLoad} />
+      <Versions path={path} inForce={version} onLoad={(each) => load(`?version=${each}`)} />
       {isResetting.value && (
         <Confirm
           title={words.resetTitle}
@@ -82,6 +83,7 @@ export function Editor({
           }}
           onConfirm={async () => {
             await remove(path)
+            await load('/starter')
             onSaved()
           }}
         >
@@ -90,6 +92,10 @@ export function Editor({
       )}
     </>
   )
+}
+
+function partsOf({ subject, text, html, variables }: Parts): Parts {
+  return { subject, text, html, variables }
 }
 
 function EditorFields({

@@ -30,6 +30,7 @@ export const messageWords = words({
     version: 'Version',
     made: 'Made',
     load: 'Load into the editor',
+    loaded: (version: number) => `Version ${version} is in the editor, not in force.`,
     hints: 'Hints',
     brand: {
       title: 'Colour, support and logo',
@@ -41,6 +42,7 @@ export const messageWords = words({
       logoHint: 'PNG or JPEG, at most 20 kB and 1000 pixels.',
       has: (width: number, height: number) => `A logo of ${width} × ${height} is shown.`,
       removeLogo: 'Remove logo',
+      removing: 'The logo is removed when you save.',
     },
   },
   de: {
@@ -71,6 +73,7 @@ export const messageWords = words({
     version: 'Version',
     made: 'Angelegt',
     load: 'In den Editor laden',
+    loaded: (version: number) => `Version ${version} ist im Editor, nicht in Kraft.`,
     hints: 'Hinweise',
     brand: {
       title: 'Farbe, Hilfe und Logo',
@@ -82,6 +85,7 @@ export const messageWords = words({
       logoHint: 'PNG oder JPEG, höchstens 20 kB und 1000 Pixel.',
       has: (width: number, height: number) => `Ein Logo von ${width} × ${height} wird gezeigt.`,
       removeLogo: 'Logo entfernen',
+      removing: 'Das Logo wird beim Speichern entfernt.',
     },
   },
 })

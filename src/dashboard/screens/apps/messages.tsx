@@ -1,13 +1,12 @@
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
-import { get } from '../../api.ts'
+import { useState } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
 import { Field, Select } from '../../parts/field.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { Card } from '../../parts/page.tsx'
 import { locale as readerLocale } from '../../preferences.ts'
 import { go } from '../../router.ts'
-import type { Fields, Template, TemplateRef } from '../../wire.ts'
+import type { Fields, TemplateRef } from '../../wire.ts'
 import type { TabProps } from './app.tsx'
 import { BrandCard } from './brand.tsx'
 import { Editor, type Parts } from './editor.tsx'
@@ -30,11 +29,7 @@ export function Messages({ app, part }: TabProps) {
                   {...{ chosen, items, languages }}
                   onChoose={(tag) => go(`/apps/${app.id}/messages/${tag}`)}
                 />
-                <TemplateOf
-                  key={`${chosen}-${items.find(({ locale }) => locale === chosen)?.version}`}
-                  {...{ path, chosen, items }}
-                  onSaved={own.reload}
-                />
+                <TemplateOf key={chosen} {...{ path, chosen, items }} onSaved={own.reload} />
               </>
             )}
           </Loaded>
@@ -102,26 +97,13 @@ function TemplateOf({
   items: TemplateRef[]
   onSaved(): void
 }) {
-  const isOwn = items.some(({ locale }) => locale === chosen)
-  const stored = useLoaded<Parts>(`${path}/${chosen}${isOwn ? '' : '/starter'}`)
-  const loaded = useSignal<Parts | null>(null)
-  useEffect(() => {
-    loaded.value = null
-  }, [chosen, loaded])
+  const version = items.find(({ locale }) => locale === chosen)?.version ?? null
+  // What is loaded first stays in the editor, also when it is saved as the first version.
+  const [first] = useState(version === null ? '/starter' : '')
+  const stored = useLoaded<Parts>(`${path}/${chosen}${first}`)
   return (
     <Loaded from={stored}>
-      {(parts) => (
-        <Editor
-          key={loaded.value === null ? 'stored' : loaded.value.subject}
-          path={`${path}/${chosen}`}
-          parts={loaded.value ?? parts}
-          isOwn={isOwn}
-          onSaved={onSaved}
-          onLoad={async (version) => {
-            loaded.value = await get<Template>(`${path}/${chosen}?version=${version}`)
-          }}
-        />
-      )}
+      {(parts) => <Editor path={`${path}/${chosen}`} {...{ parts, version, onSaved }} />}
     </Loaded>
   )
 }

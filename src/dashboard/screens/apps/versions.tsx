@@ -1,6 +1,9 @@
 import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
+import { useSending } from '../../parts/form.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
+import { Problem, tell } from '../../parts/notice.tsx'
 import { Card } from '../../parts/page.tsx'
 import { Table } from '../../parts/table.tsx'
 import { Time } from '../../parts/time.tsx'
@@ -11,14 +14,19 @@ import { messageWords } from './message-words.ts'
 /** The kept versions of a language, once they are asked for. */
 export function Versions({
   path,
+  inForce,
   onLoad,
 }: {
   path: string
+  /** Null while the built-in words are. */
+  inForce: number | null
   onLoad(version: number): Promise<void>
 }) {
   const words = messageWords()
   const isOpen = useSignal(false)
   const versions = useLoaded<{ items: TemplateVersion[] }>(isOpen.value ? `${path}/versions` : null)
+  const sending = useSending()
+  useEffect(versions.reload, [inForce])
   if (!isOpen.value) {
     const open = () => {
       isOpen.value = true
@@ -33,8 +41,14 @@ export function Versions({
   if (versions.refusal?.code === 'template_not_found') {
     return <p class="faint">{words.noVersions}</p>
   }
+  const load = (version: number) =>
+    sending.send(async () => {
+      await onLoad(version)
+      tell(words.loaded(version))
+    })
   return (
     <Card title={words.versions}>
+      {sending.refusal && <Problem refusal={sending.refusal} />}
       <Loaded from={versions}>
         {({ items }) => (
           <Table
@@ -49,7 +63,7 @@ export function Versions({
                 cell: ({ version, edited }) =>
                   edited ? (
                     <div class="buttons">
-                      <Button onClick={() => void onLoad(version)}>{words.load}</Button>
+                      <Button onClick={() => load(version)}>{words.load}</Button>
                     </div>
                   ) : (
                     words.builtIn

@@ -53,7 +53,7 @@ export function WebhookDialog({
     sending.send(async () => {
       const body = {
         url: url.value.trim(),
-        ...(told.value.length > 0 && { types: told.value }),
+        types: told.value.length > 0 ? told.value : types,
         test_events: testEvents.value,
         ...(secret.value !== '' && { secret: secret.value }),
       }

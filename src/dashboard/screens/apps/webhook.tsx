@@ -138,7 +138,13 @@ function OpenDialog({
       reload()
     }
     return (
-      <Confirm title={words.rotateTitle} action={words.rotate} onConfirm={rotate} onClose={close}>
+      <Confirm
+        title={words.rotateTitle}
+        action={words.rotate}
+        openerStays
+        onConfirm={rotate}
+        onClose={close}
+      >
         <p>{words.rotateWhy}</p>
       </Confirm>
     )

@@ -171,6 +171,7 @@ export function ChangeRole({ of: { id, name, role }, onDone, onClose }: OfAccoun
     <Confirm
       title={`${name}: ${words.roles[next]}`}
       action={next === 'admin' ? words.makeAdmin : words.makeViewer}
+      openerStays
       onClose={onClose}
       onConfirm={async () => {
         await patch(`/v1/accounts/${id}`, { role: next })
