@@ -9,12 +9,16 @@ export class Refusal extends Error {
   readonly status: number
   /** What is wrong with each field, by its name on the wire. */
   readonly fields: Record<string, string>
+  /** What the server says of this case, besides what the code means. */
+  readonly detail: string | null
 
-  constructor(code: string, status: number, message: string, fields: Record<string, string> = {}) {
+  constructor(code: string, status: number, message: string, more: Partial<Problem> = {}) {
     super(message)
     this.code = code
     this.status = status
-    this.fields = fields
+    const { errors = [], detail = null } = more
+    this.fields = Object.fromEntries(errors.map(({ field, reason }) => [field, reason]))
+    this.detail = detail
   }
 }
 
@@ -83,7 +87,6 @@ async function send(method: string, path: string, body: unknown): Promise<Respon
 
 async function refusalOf(response: Response): Promise<Refusal> {
   const problem: Problem = await response.json().catch(() => ({}))
-  const { code = 'internal_error', title = '', detail, errors = [] } = problem
-  const fields = Object.fromEntries(errors.map(({ field, reason }) => [field, reason]))
-  return new Refusal(code, response.status, detail ?? title, fields)
+  const { code = 'internal_error', title = '' } = problem
+  return new Refusal(code, response.status, title, problem)
 }

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { asRefusal, type Refusal } from '../api.ts'
+import { reasonText } from '../words/problems.ts'
 import { Problem } from './notice.tsx'
 
 /** What a form needs to send: whether it is under way, and what came back. */
@@ -27,7 +28,10 @@ export function useSending() {
     busy: busy.value,
     refusal: refusal.value,
     /** What the server says is wrong with a field. */
-    mistake: (field: string): string | undefined => refusal.value?.fields[field],
+    mistake: (field: string): string | undefined => {
+      const reason = refusal.value?.fields[field]
+      return reason === undefined ? undefined : reasonText(reason)
+    },
     send,
   }
 }
@@ -56,7 +60,6 @@ export function Form({
   useEffect(() => {
     if (refusal) ref.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
   }, [refusal])
-  const others = Object.entries(refusal?.fields ?? {}).filter(([field]) => !shows.includes(field))
   return (
     <form
       ref={ref}
@@ -69,18 +72,25 @@ export function Form({
       {children}
       {refusal && (
         <Problem refusal={refusal}>
-          {others.length > 0 && (
-            <ul>
-              {others.map(([field, reason]) => (
-                <li key={field}>
-                  <code>{field}</code> {reason}
-                </li>
-              ))}
-            </ul>
-          )}
+          <Mistakes of={refusal} besides={shows} />
         </Problem>
       )}
       <div class="buttons">{buttons}</div>
     </form>
+  )
+}
+
+/** What is wrong with the fields that are not shown. */
+export function Mistakes({ of, besides = [] }: { of: Refusal; besides?: readonly string[] }) {
+  const others = Object.entries(of.fields).filter(([field]) => !besides.includes(field))
+  if (others.length === 0) return null
+  return (
+    <ul>
+      {others.map(([field, reason]) => (
+        <li key={field}>
+          <code>{field}</code> {reasonText(reason)}
+        </li>
+      ))}
+    </ul>
   )
 }

@@ -37,6 +37,7 @@ export function Problem({ refusal, children }: { refusal: Refusal; children?: Co
   return (
     <Notice tone="bad" role="alert">
       <p lang={problemLanguage(refusal)}>{problemText(refusal)}</p>
+      {refusal.detail && <p lang="en">{refusal.detail}</p>}
       {children}
     </Notice>
   )

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { post } from '../../api.ts'
 import { bytes } from '../../format.ts'
 import { Button } from '../../parts/button.tsx'
-import { useSending } from '../../parts/form.tsx'
+import { Mistakes, useSending } from '../../parts/form.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { Problem, tell } from '../../parts/notice.tsx'
 import { Badge, Card, Facts } from '../../parts/page.tsx'
@@ -62,7 +62,11 @@ function Findings({ known }: { known: Finding[] }) {
   return (
     <Card title={words.findings} actions={button}>
       {examined.value === null && <p class="hint">{words.findingsHint}</p>}
-      {sending.refusal && <Problem refusal={sending.refusal} />}
+      {sending.refusal && (
+        <Problem refusal={sending.refusal}>
+          <Mistakes of={sending.refusal} />
+        </Problem>
+      )}
       <ul class="findings">
         {worstFirst(examined.value ?? known).map(({ check, status, detail, next }, at) => (
           <li key={`${at}-${check}`}>
