@@ -53,23 +53,11 @@ test('the commands print the same JSON as the API', async () => {
   expect(Object.keys(counted)).toEqual(Object.keys(told as object))
   const [one] = (await json('verifications', id, '--mode', 'test')).items
   expect(await json('verification', 'show', id, one.id, '--mode', 'test')).toEqual(
-    await api(`/v1/verifications/${one.id}`, key),
+    await api(`/v1/apps/${id}/verifications/${one.id}?mode=test`, token),
   )
   expect(await json('stats', '--by', 'endpoint,domain')).toEqual(
     await api('/v1/stats?by=endpoint,domain', token),
   )
-})
-
-test('a verification is shown with its messages and their tries', async () => {
-  const [one] = (await json('verifications', app.id, '--mode', 'test')).items
-  const argv = ['verification', 'show', app.id, one.id, ...place.at]
-  const { out } = await command([...argv, '--mode', 'test'], { isTerminal: true })
-  const live = await command(argv)
-
-  expect(out).toContain(one.id)
-  expect(out).toMatch(/AT +CHANNEL +ENDPOINT +OUTCOME +DETAIL +CHOSEN/)
-  expect(out).toMatch(/Z +inbox +sent/)
-  expect([live.code, live.out]).toEqual([1, ''])
 })
 
 test('verifications are listed by mode, status and recipient, without codes', async () => {
@@ -171,4 +159,30 @@ test('a verification is shown with its route and what may be done next', async (
   expect(changed.policy).toMatchObject(wanted)
   const wrong = await command(['app', 'update', app.id, '--check-delays', '0,x', ...place.at])
   expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--check-delays must be')])
+})
+
+// The last one, because it starts a verification more.
+test('a verification is shown with all that happened to it, and without its code', async () => {
+  const zoe = { to: 'zoe@example.com' }
+  const started = (await api('/v1/verifications', app.test_key, zoe, 'wait=5')) as { id: string }
+  const { items } = (await api('/v1/inbox', token)) as { items: Record<string, string>[] }
+  const { code = '' } = items.find(({ verification }) => verification === started.id) ?? {}
+  const wrong = (code.startsWith('0') ? '1' : '0') + code.slice(1)
+  for (const typed of [wrong, code]) {
+    await api(`/v1/verifications/${started.id}/check`, app.test_key, { code: typed })
+  }
+
+  const argv = ['verification', 'show', app.id, started.id, ...place.at]
+  const { out } = await command([...argv, '--mode', 'test'], { isTerminal: true })
+  const live = await command(argv)
+
+  expect(out).toContain(started.id)
+  expect(out).toMatch(/attempts left\S* +3\n/)
+  expect(out).toMatch(/AT +WHAT +CHANNEL +ENDPOINT +DETAIL/)
+  const rows = out.split('\n').map((line) => /^\S+Z {2}(\S.*?)(?: {2,}|$)/.exec(line)?.[1])
+  const told = rows.filter((each) => each !== undefined)
+  expect(told).toEqual(['started', 'queued', 'sent', 'wrong code', 'approved'])
+  expect(out).toMatch(/Z +sent +inbox +kept in the inbox of this server; took \d+ ms/)
+  expect(out).not.toContain(code)
+  expect([live.code, live.err]).toEqual([1, expect.stringContaining('No such verification')])
 })
