@@ -1,7 +1,8 @@
-import { entry } from './app/manage.ts'
+import type { App } from './app/app.ts'
+import { allApps, entry, findApp } from './app/manage.ts'
 import { type Actor, record } from './audit.ts'
 import type { DnsFinding, Ports } from './ports.ts'
-import { Problem } from './problem.ts'
+import { invalidField, Problem } from './problem.ts'
 import type { Node } from './stores.ts'
 
 /** The result of one check of an installation. */
@@ -51,6 +52,24 @@ export type Backups = {
   list(): Promise<Backup[]>
   /** Writes and checks a copy, and deletes all but the newest. Throws `backup_running`, `backup_failed`. */
   make(name: string, at: number): Promise<Backup>
+}
+
+/** The most endpoints of several apps that one examination connects to. */
+export const examinedMax = 100
+
+/**
+ * The apps whose endpoints an examination connects to: one, or all of a server that has few. Throws
+ * `app_not_found`, `invalid_request` where one must be named.
+ */
+export async function appsToExamine(
+  ports: Pick<Ports, 'apps'>,
+  appId: string | null,
+): Promise<App[]> {
+  if (appId !== null) return [await findApp(ports, appId)]
+  const apps = await allApps(ports)
+  const endpoints = apps.reduce((sum, app) => sum + app.endpoints.length, 0)
+  if (endpoints <= examinedMax) return apps
+  throw invalidField('app', `must be given: there are more than ${examinedMax} endpoints`)
 }
 
 type BackupPorts = Pick<Ports, 'audit' | 'keyring' | 'clock'> & { backups: Backups | null }

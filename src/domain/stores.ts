@@ -64,7 +64,8 @@ export type AppStore = {
    */
   recallByKey(hash: Uint8Array): Promise<{ app: App; key: AppKey; asOf: number | null } | null>
   findBySecretKey(index: Uint8Array): Promise<App | null>
-  list(query: { limit: number; cursor: string | null }): Promise<Page<App>>
+  /** With `name` only those whose name has it, a to z in either case. */
+  list(query: { limit: number; cursor: string | null; name?: string | null }): Promise<Page<App>>
   /** The app that has this endpoint. */
   findByEndpoint(endpointId: string): Promise<App | null>
   /** Apps with endpoints of a channel. */

@@ -95,8 +95,8 @@ type DomainPorts = Pick<
 /** What this process says about itself and about what it runs on. */
 export type Installation = {
   describe(): Promise<ServerFacts>
-  /** Checks everything, and connects to every endpoint; one examination at a time. */
-  examine(): Promise<Finding[]>
+  /** Checks everything, and connects to every endpoint of one app or of all; one at a time. */
+  examine(appId: string | null): Promise<Finding[]>
   /** Null where the database is backed up by tools of its own. */
   backups: Backups | null
   /** How long records of the audit log are kept. */

@@ -40,7 +40,8 @@ export function createInstallation({
     ...checkExposure(settings),
     ...health.findings(about.url()),
   ]
-  let examining: Promise<Finding[]> | null = null
+  const examining = new Map<string | null, Promise<Finding[]>>()
+  let last: Promise<unknown> = Promise.resolve()
   // In a thread, because reading a large database takes seconds.
   const faults = async () => {
     const fault = await startInspector().inspect(directory.database)
@@ -61,13 +62,16 @@ export function createInstallation({
         findings: [...ofProcess(), ...quick],
       }
     },
-    examine() {
-      examining ??= examineAll({ ports: checked, settings, appId: null, recipient: null })
+    examine(appId) {
+      const shared = examining.get(appId)
+      if (shared) return shared
+      const own = last
+        .then(() => examineAll({ ports: checked, settings, appId, recipient: null }))
         .then((findings) => [...ofProcess(), ...findings])
-        .finally(() => {
-          examining = null
-        })
-      return examining
+        .finally(() => examining.delete(appId))
+      last = own.catch(() => null)
+      examining.set(appId, own)
+      return own
     },
     backups: database ? null : createBackups(directory, log),
     auditKeptMs: settings.retention.auditDays * dayMs,

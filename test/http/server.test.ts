@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { Problem } from '../../src/domain/problem.ts'
-import type { Backup } from '../../src/domain/server.ts'
+import { type Backup, examinedMax } from '../../src/domain/server.ts'
 import { plainInstallation } from '../support/installation.ts'
 import { noon } from '../support/world.ts'
 import { adminToken, type Site, site } from './fixture.ts'
@@ -22,6 +22,30 @@ test('the admin reads what the server is, how it is set and what was found', asy
     findings: [{ check: 'disk', status: 'ok', next: null }],
   })
   expect(examined.json.items).toEqual(json.findings)
+})
+
+test('where there are more than 100 endpoints, an examination is of one app', async () => {
+  const at = await site()
+  const email = { host: 'mail.acme.test', port: 587, from: 'codes@acme.test', password: 'secret' }
+  const { items } = (await admin(at, 'GET', '/v1/apps')).json
+  const had = items.flatMap(({ endpoints }: { endpoints: object[] }) => endpoints).length
+  for (let count = had; count < examinedMax; count++) {
+    await at.call('POST', '/v1/apps', { token: adminToken, body: { name: 'Acme', email } })
+  }
+  const examine = (body: object) =>
+    at.call('POST', '/v1/server/examine', { token: adminToken, body })
+
+  expect((await examine({})).status).toBe(200)
+  const more = { name: 'One more', email }
+  const { json: app } = await at.call('POST', '/v1/apps', { token: adminToken, body: more })
+  const all = await examine({})
+  expect([all.status, all.json.errors]).toEqual([
+    422,
+    [{ field: 'app', reason: 'must be given: there are more than 100 endpoints' }],
+  ])
+  expect((await examine({ app: app.id })).status).toBe(200)
+  expect((await examine({ app: 'x'.repeat(22) })).json.code).toBe('app_not_found')
+  expect((await examine({ app: 'x' })).json.errors[0].field).toBe('app')
 })
 
 test('the audit log is judged over HTTP as by the command, and a kept head is looked for', async () => {

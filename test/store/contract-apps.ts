@@ -100,6 +100,27 @@ function creating(open: OpenStores): void {
     expect(seen.toSorted()).toEqual(apps.map(({ id }) => id).sort())
   })
 
+  test('apps are found by a part of their name, a to z in either case, page by page', async () => {
+    const stores = await open()
+    for (const name of ['Acme Shop', 'acme portal', 'ÄRZTE 100%', null]) {
+      await addPlainApp(stores, plainApp({ name }))
+    }
+    const found = async (name: string) =>
+      (await stores.apps.list({ limit: 10, cursor: null, name })).items.map((app) => app.name)
+
+    expect((await found('ACME')).toSorted()).toEqual(['Acme Shop', 'acme portal'])
+    expect(await found('shop')).toEqual(['Acme Shop'])
+    expect([await found('Ärzte'), await found('ärzte')]).toEqual([['ÄRZTE 100%'], []])
+    expect(await found('0%')).toEqual(['ÄRZTE 100%'])
+    const first = await stores.apps.list({ limit: 1, cursor: null, name: 'acme' })
+    const rest = await stores.apps.list({ limit: 1, cursor: first.nextCursor, name: 'acme' })
+    expect([...first.items, ...rest.items].map((app) => app.name).toSorted()).toEqual([
+      'Acme Shop',
+      'acme portal',
+    ])
+    expect(rest.nextCursor).toBeNull()
+  })
+
   test('openly registered apps are counted, in all and by address', async () => {
     const stores = await open()
     const [mine, theirs] = [bytes(32), bytes(32)]

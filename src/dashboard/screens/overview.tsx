@@ -1,14 +1,15 @@
 import { useEffect } from 'preact/hooks'
 import { withQuery } from '../api.ts'
 import { dateTime, duration, number, shortDay, shortTime } from '../format.ts'
+import { AppSelect, firstApps } from '../parts/app-select.tsx'
 import { ButtonLink } from '../parts/button.tsx'
-import { Select } from '../parts/field.tsx'
-import { Loaded, useLoaded } from '../parts/loaded.tsx'
+import { Loaded, type PageOf, useLoaded } from '../parts/loaded.tsx'
 import { Card, Empty, Page } from '../parts/page.tsx'
 import { Tabs } from '../parts/tabs.tsx'
 import { go, href } from '../router.ts'
 import type { ScreenProps } from '../screens.ts'
 import { every } from '../system.ts'
+import type { App } from '../wire.ts'
 import { frameWords } from '../words/frame.ts'
 import { Chart } from './overview/chart.tsx'
 import { Groups } from './overview/groups.tsx'
@@ -49,21 +50,14 @@ export function Overview({ query }: ScreenProps) {
   )
 }
 
-type AppPage = { items: { id: string; name: string | null }[] }
-const appsShown = 100
-
 function AppChoice({ app, range }: { app: string | null; range: Range }) {
-  const words = overviewWords()
-  const apps = useLoaded<AppPage>(withQuery('/v1/apps', { limit: appsShown }))
-  const options = (apps.value?.items ?? []).map(
-    ({ id, name }) => [id, name ?? words.unnamed] as const,
-  )
+  const apps = useLoaded<PageOf<App>>(firstApps)
   return (
-    <Select
-      label={words.app}
-      value={app ?? ''}
-      options={[['', words.allApps], ...options]}
-      onChange={(chosen) => go(withQuery('/', { range, app: chosen }))}
+    <AppSelect
+      apps={apps.value ?? { items: [], next_cursor: null }}
+      chosen={app ?? ''}
+      all={overviewWords().allApps}
+      onChoose={(chosen) => go(withQuery('/', { range, app: chosen }))}
     />
   )
 }

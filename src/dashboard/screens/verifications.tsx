@@ -1,7 +1,9 @@
 import { useSignal } from '@preact/signals'
 import { withQuery } from '../api.ts'
+import { AppSelect, firstApps } from '../parts/app-select.tsx'
 import { Button, ButtonLink } from '../parts/button.tsx'
 import { Field, Select } from '../parts/field.tsx'
+import { Mistakes } from '../parts/form.tsx'
 import { Loaded, Loading, type PageOf, Pager, useLoaded, usePages } from '../parts/loaded.tsx'
 import { Problem } from '../parts/notice.tsx'
 import { Card, Empty, Page } from '../parts/page.tsx'
@@ -22,14 +24,14 @@ type Filter = { app: string; mode: 'live' | 'test'; status: Verification['status
 
 export function Verifications({ query }: ScreenProps) {
   const words = verificationWords()
-  const apps = useLoaded<PageOf<App>>('/v1/apps?limit=100')
+  const apps = useLoaded<PageOf<App>>(firstApps)
   return (
     <Page title={words.title} lead={words.lead}>
       <Loaded from={apps}>
-        {({ items }) => {
-          const [first] = items
+        {(page) => {
+          const [first] = page.items
           if (!first) return <NoApps />
-          return <OfApps apps={items} filter={filterOf(query, first.id)} />
+          return <OfApps apps={page} filter={filterOf(query, first.id)} />
         }}
       </Loaded>
     </Page>
@@ -58,7 +60,7 @@ function NoApps() {
   )
 }
 
-function OfApps({ apps, filter }: { apps: App[]; filter: Filter }) {
+function OfApps({ apps, filter }: { apps: PageOf<App>; filter: Filter }) {
   const words = verificationWords()
   const found = useFound()
   const typed = useSignal('')
@@ -81,12 +83,7 @@ function OfApps({ apps, filter }: { apps: App[]; filter: Filter }) {
             search()
           }}
         >
-          <Select
-            label={words.app}
-            value={filter.app}
-            options={apps.map(({ id, name }) => [id, name ?? id] as const)}
-            onChange={(app) => show({ app })}
-          />
+          <AppSelect apps={apps} chosen={filter.app} onChoose={(app) => show({ app })} />
           <Select
             label={words.mode}
             value={filter.mode}
@@ -155,11 +152,7 @@ function Found({ of: { value, pages, end } }: { of: ReturnType<typeof useFound> 
       <Card title={words.found(to)} actions={<Button onClick={end}>{words.showAll}</Button>}>
         {refusal && (
           <Problem refusal={refusal}>
-            {Object.entries(refusal.fields).map(([field, reason]) => (
-              <p key={field} lang="en">
-                {reason}
-              </p>
-            ))}
+            <Mistakes of={refusal} />
           </Problem>
         )}
         {!refusal && !page && <Loading />}

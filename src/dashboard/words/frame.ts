@@ -15,6 +15,11 @@ export const frameWords = words({
       menu: 'Menu',
       skip: 'Skip to content',
     },
+    apps: {
+      app: 'App',
+      find: 'Find an app',
+      found: (count: number) => `${count} found`,
+    },
     signOut: 'Sign out',
     viewer: 'You can look, but not change anything.',
     notFound: 'There is no such page.',
@@ -77,6 +82,11 @@ export const frameWords = words({
       me: 'Mein Konto',
       menu: 'Menü',
       skip: 'Zum Inhalt',
+    },
+    apps: {
+      app: 'App',
+      find: 'App suchen',
+      found: (count: number) => `${count} gefunden`,
     },
     signOut: 'Abmelden',
     viewer: 'Sie können alles ansehen, aber nichts ändern.',

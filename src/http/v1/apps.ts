@@ -24,9 +24,10 @@ export async function create(
 
 export async function list(
   { apps }: RoutePorts,
-  { query: { limit = 20, cursor } }: { query: { limit?: number; cursor?: string } },
+  { query }: { query: { limit?: number; cursor?: string; name?: string } },
 ): Promise<Reply> {
-  return json(presentPage(await apps.list({ limit, cursor: cursor ?? null }), presentApp))
+  const { limit = 20, cursor = null, name = null } = query
+  return json(presentPage(await apps.list({ limit, cursor, name }), presentApp))
 }
 
 export async function get(

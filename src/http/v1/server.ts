@@ -1,5 +1,5 @@
 import { verifyAudit } from '../../domain/audit.ts'
-import { makeBackup, requireBackups } from '../../domain/server.ts'
+import { appsToExamine, makeBackup, requireBackups } from '../../domain/server.ts'
 import { presentBackup, presentFinding, presentServer } from '../../present/server.ts'
 import type { Reply } from '../core/api.ts'
 import { json } from '../core/pipeline.ts'
@@ -14,11 +14,13 @@ export async function get({ installation }: RoutePorts): Promise<Reply> {
 }
 
 export async function examine(
-  { installation }: RoutePorts,
-  { patience }: AdminCall,
+  ports: RoutePorts,
+  { body, patience }: AdminCall & { body: { app?: string } },
 ): Promise<Reply> {
+  const appId = body.app ?? null
+  await appsToExamine(ports, appId)
   patience(patienceSeconds)
-  return json({ items: (await installation.examine()).map(presentFinding) })
+  return json({ items: (await ports.installation.examine(appId)).map(presentFinding) })
 }
 
 export async function listBackups({ installation }: RoutePorts): Promise<Reply> {

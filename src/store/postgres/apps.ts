@@ -115,9 +115,12 @@ function createReads({ database, cache }: Pick<Deps, 'database' | 'cache'>): Rea
         order by id limit $limit`,
         { channel, limit },
       ),
-    async list({ limit, cursor }) {
-      const values = { after: cursor ?? '', limit: limit + 1 }
-      return toPage(await list('where id > $after order by id limit $limit', values), limit)
+    async list({ limit, cursor, name = null }) {
+      const values = { after: cursor ?? '', limit: limit + 1, ...(name !== null && { name }) }
+      // In the collation C only a to z have another case, as in SQLite.
+      const named = `and position(lower($name collate "C") in lower(name collate "C")) > 0`
+      const where = `where id > $after ${name === null ? '' : named} order by id limit $limit`
+      return toPage(await list(where, values), limit)
     },
     async countOpen(from) {
       const [count] = await database.read<{ all: number; fromAddress: number }>(

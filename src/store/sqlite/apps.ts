@@ -61,7 +61,8 @@ export function createAppStore(deps: Deps): AppStore {
       ),
     ...createLookups({ read, cache, keys, reader }),
     withEndpoints: (channel, limit) => read(() => reader.withEndpoints(channel, limit)),
-    list: ({ limit, cursor }) => read(() => toPage(reader.list(cursor, limit + 1), limit)),
+    list: ({ limit, cursor, name = null }) =>
+      read(() => toPage(reader.list({ after: cursor ?? '', limit: limit + 1, name }), limit)),
     countOpen: (from) => read(() => reader.countOpen(from)),
     update: (id, change, append) =>
       audited(
@@ -181,9 +182,10 @@ function createReads(database: Database, { dkim, webhooks }: Rows) {
   const bySecretKey = database.prepare<AppRow, { index: Uint8Array }>(
     `select ${columns} from apps where secret_key_index = $index`,
   )
-  const list = database.prepare<AppRow, { after: string; limit: number }>(
-    `select ${columns} from apps where id > $after order by id limit $limit`,
-  )
+  const list = database.prepare<AppRow, ListQuery>(`
+    select ${columns} from apps
+    where id > $after and ($name is null or instr(lower(name), lower($name)) > 0)
+    order by id limit $limit`)
   const byEndpoint = database.prepare<AppRow, { id: string }>(
     `select ${columns} from apps where id = (select app_id from endpoints where id = $id)`,
   )
@@ -223,14 +225,15 @@ function createReads(database: Database, { dkim, webhooks }: Rows) {
     withEndpoints: (channel: string, limit: number) =>
       withEndpoints.all({ channel, limit }).map(toApp),
     bySecretKey: (index: Uint8Array) => found(bySecretKey.get({ index })),
-    list: (after: string | null, limit: number) =>
-      list.all({ after: after ?? '', limit }).map(toApp),
+    list: (query: ListQuery) => list.all(query).map(toApp),
     wrappedOtherwise: (keyId: string, limit: number) => otherwise.all({ keyId, limit }).map(toApp),
     countOpen: (from: Uint8Array) => open.get({ from }) ?? { all: 0, fromAddress: 0 },
   }
 }
 
 type Reads = ReturnType<typeof createReads>
+type ListQuery = { after: string; limit: number; name: string | null }
+
 type AppRow = Omit<App, Flag | Derived | 'policy' | 'dataKey'> & {
   [Name in Flag]: 0 | 1
 } & {

@@ -8,7 +8,6 @@ type Delivery = Verification['delivery']['status']
 type Words = {
   title: string
   lead: string
-  app: string
   mode: string
   live: string
   test: string
@@ -64,7 +63,6 @@ export const verificationWords = words<Words>({
   en: {
     title: 'Verifications',
     lead: 'What your apps have started, and what became of it. Addresses are masked, codes are never shown.',
-    app: 'App',
     mode: 'Keys',
     live: 'Live',
     test: 'Test',
@@ -151,7 +149,6 @@ export const verificationWords = words<Words>({
   de: {
     title: 'Bestätigungen',
     lead: 'Was Ihre Apps begonnen haben, und was daraus wurde. Adressen sind verkürzt, Codes werden nie gezeigt.',
-    app: 'App',
     mode: 'Schlüssel',
     live: 'Echtbetrieb',
     test: 'Test',

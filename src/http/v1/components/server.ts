@@ -1,5 +1,16 @@
 import { t } from 'elysia'
-import { count, input, nullable, object, oneOf, output, shaped, time } from '../../core/schema.ts'
+import { examinedMax } from '../../../domain/server.ts'
+import {
+  count,
+  id,
+  input,
+  nullable,
+  object,
+  oneOf,
+  output,
+  shaped,
+  time,
+} from '../../core/schema.ts'
 
 const text = (description: string) => t.String({ description })
 
@@ -93,5 +104,11 @@ export const verdictQuery = object({
   ),
 })
 
-export const examineRequest = input('ExamineRequest', {})
+export const examineRequest = input('ExamineRequest', {
+  app: t.Optional(
+    id(
+      `Only this app’s endpoints, and its DNS and webhooks too. Needed where all apps together have more than ${examinedMax} endpoints.`,
+    ),
+  ),
+})
 export const backUpRequest = input('BackUpRequest', {})

@@ -95,7 +95,15 @@ export const listApps = {
   id: 'listApps',
   tag,
   summary: 'List apps',
-  query: pageQuery('id', {}),
+  query: pageQuery('id', {
+    name: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 64,
+        description: 'Only those with this in their name, a to z in either case.',
+      }),
+    ),
+  }),
   answers: {
     200: {
       description: 'One page.',

@@ -53,13 +53,14 @@ export const examineServer = {
   summary: 'Check everything, as otpmint doctor does',
   description:
     'Reads the whole database, and connects and logs in to every endpoint; sends no message. ' +
-    'Calls at the same time share one examination.',
+    'Calls at the same time share one examination, and those of other apps wait for it.',
   reads: true,
   body: examineRequest,
   example: {},
   answers: {
     200: { description: 'What was found.', schema: findingsSchema, example: { items: [finding] } },
   },
+  problems: ['invalid_request', 'app_not_found'],
 } satisfies Operation
 
 export const listBackups = {
