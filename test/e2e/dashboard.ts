@@ -10,6 +10,8 @@ export type Dashboard = {
   browser: Browser
   env: Environment
   person: { name: string; password: string }
+  /** The admin token. */
+  token: string
   /** Calls the API with the admin token; throws where it refuses. */
   admin(method: string, path: string, body?: unknown): Promise<Answer>
   /** Opens a screen as that person, in a context of its own. */
@@ -19,16 +21,20 @@ export type Dashboard = {
 
 const person = { name: 'Ada Lovelace', password: 'a long enough password' }
 
-export async function startDashboard(settings: Environment = {}): Promise<Dashboard> {
+/** `options` are those of `start`: a command to run the server through, for one. */
+export async function startDashboard(
+  settings: Environment = {},
+  options: Parameters<typeof start>[2] = {},
+): Promise<Dashboard> {
   const { folder, remove } = scratch()
   const dataDir = join(folder, 'data')
   const env = { OTPMINT_DATA_DIR: dataDir, ...settings }
-  const server = await start(['serve'], env)
+  const server = await start(['serve'], env, options)
   const browser = await launch()
   const cookie = await signedIn(server, env)
   const token = adminToken(dataDir)
   return {
-    ...{ server, browser, env, person },
+    ...{ server, browser, env, person, token },
     async admin(method, path, body) {
       const answer = await call(`${server.base}${path}`, body, { method, token })
       if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.text}`)
