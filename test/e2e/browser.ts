@@ -1,3 +1,4 @@
+import { expect } from 'bun:test'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
@@ -44,14 +45,52 @@ export function watch(page: Page, origin: string): string[] {
   return troubles
 }
 
-/** The rules of axe that the page violates, each with the first element that does. */
-export async function faults(page: Page): Promise<string[]> {
+/**
+ * The rules of axe that the page violates, each with the first element that does; only those named,
+ * where some are.
+ */
+export async function faults(page: Page, rules: string[] = []): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe)
+  // Frames are not looked into: axe would wait for each to answer.
+  const options = { iframes: false, ...(rules.length > 0 && { runOnly: rules }) }
   const found = await page.evaluate(`(async () => {
-    ${axe}
-    const { violations } = await window.axe.run()
+    const { violations } = await window.axe.run(${JSON.stringify(options)})
     return violations.map(({ id, nodes }) => id + ' ' + nodes[0].html.slice(0, 200))
   })()`)
   return found as string[]
+}
+
+const widths = [320, 768, 1440]
+/** What may differ between light and dark: the document is the same, and so is its layout. */
+const rulesOfColours = ['color-contrast', 'link-in-text-block']
+
+/**
+ * Looks at a page at three widths, light and dark: nothing is wider than the window, axe finds
+ * nothing, and a picture of each is kept in `folder`. Violations are named with where they are.
+ */
+export async function look(page: Page, folder: string, name: string): Promise<void> {
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const at = `${name}-${width}-${colorScheme}`
+      const rules = colorScheme === 'light' ? [] : rulesOfColours
+      expect([at, await overflow(page), await faults(page, rules)]).toEqual([at, 0, []])
+      await picture(page, join(folder, `${at}.png`))
+    }
+  }
+}
+
+/** Keeps a picture of the whole page, packed quickly rather than well: there are hundreds. */
+export async function picture(page: Page, path: string): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  const { cssContentSize } = await session.send('Page.getLayoutMetrics')
+  const { data } = await session.send('Page.captureScreenshot', {
+    ...{ format: 'png', optimizeForSpeed: true, captureBeyondViewport: true },
+    clip: { ...cssContentSize, scale: 1 },
+  })
+  await session.detach()
+  await Bun.write(path, Buffer.from(data, 'base64'))
 }
 
 /** How many pixels a page is wider than its window. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { codeAt, readSecret } from '../../src/domain/account/second-step.ts'
 import { run } from '../support/executable.ts'
-import { faults, overflow, watch } from './browser.ts'
+import { look, watch } from './browser.ts'
 import { type Dashboard, dashboardLink, goTo, settled, startDashboard } from './dashboard.ts'
 
 setDefaultTimeout(180_000)
@@ -31,21 +31,6 @@ async function stranger(path: string, locale = 'en-GB') {
   return { page, troubles }
 }
 
-/** Looks at a screen at three widths, light and dark. */
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme })
-    for (const width of [320, 768, 1440]) {
-      await page.setViewportSize({ width, height: 900 })
-      const at = `${name} ${width} ${colorScheme}`
-      expect([at, await overflow(page)]).toEqual([at, 0])
-      expect([at, await faults(page)]).toEqual([at, []])
-      const path = join(artifacts, `${name}-${width}-${colorScheme}.png`)
-      await page.screenshot({ path, fullPage: true })
-    }
-  }
-}
-
 /** As if ten minutes had passed since everybody gave the password. */
 function forgetConfirmations(): void {
   const database = new Database(join(dashboard.env['OTPMINT_DATA_DIR'] ?? '', 'otpmint.db'))
@@ -65,7 +50,7 @@ test('a link of the command line leads to an account, and its address holds no t
   await page.getByLabel('New password').fill('password')
   await button(page, 'Save and sign in').click()
   await page.getByText('It needs 15 characters or more').waitFor()
-  await look(page, 'link')
+  await look(page, artifacts, 'link')
 
   await page.getByLabel('New password').fill('a quite long pass phrase')
   await page.keyboard.press('Enter')
@@ -75,7 +60,7 @@ test('a link of the command line leads to an account, and its address holds no t
   expect(troubles()).toEqual([])
   const again = await stranger(pathOf(link))
   await again.page.getByText('This link does not work').waitFor()
-  await look(again.page, 'link-gone')
+  await look(again.page, artifacts, 'link-gone')
   expect(dashboard.server.stdout()).not.toContain(pathOf(link).slice('/link/'.length))
 })
 
@@ -86,7 +71,7 @@ test('a person is invited, sets up a second step, signs out, and signs in with i
   await admin.getByLabel('Name').fill('Grace Hopper')
   await admin.getByRole('dialog').getByRole('button', { name: 'Invite a person' }).click()
   const link = (await admin.locator('dialog code').textContent()) ?? ''
-  await look(admin, 'people-invited')
+  await look(admin, artifacts, 'people-invited')
   await button(admin, 'Done').click()
   await admin.getByRole('row', { name: 'Grace Hopper' }).getByText('invited').waitFor()
 
@@ -95,7 +80,7 @@ test('a person is invited, sets up a second step, signs out, and signs in with i
   await page.getByLabel('Also ask me for a code').check()
   await page.locator('svg.qr').waitFor()
   const secret = ((await page.locator('.secret').textContent()) ?? '').replaceAll(' ', '')
-  await look(page, 'link-second-step')
+  await look(page, artifacts, 'link-second-step')
   await page.getByLabel('Code of your authenticator app').fill(code(secret))
   await button(page, 'Save and sign in').click()
   await page.getByText('You can look, but not change anything.').waitFor()
@@ -132,7 +117,7 @@ test('a wrong sign-in says so, is slowed down, and works with the keyboard alone
       .waitFor()
   }
   await page.getByText('Zu viele Anfragen').waitFor()
-  await look(page, 'sign-in')
+  await look(page, artifacts, 'sign-in')
 
   await page.getByLabel('Name').fill(dashboard.person.name)
   await page.keyboard.press('Tab')
@@ -145,7 +130,7 @@ test('a wrong sign-in says so, is slowed down, and works with the keyboard alone
 test('an admin manages a person: sessions, role, link, removal', async () => {
   const { page, troubles } = await dashboard.open('/people', { locale: 'en-GB' })
   await settled(page)
-  await look(page, 'people')
+  await look(page, artifacts, 'people')
   const manage = async (name: string, task: string) => {
     await page.getByRole('row', { name }).getByRole('button', { name: 'Manage' }).click()
     await button(page, task).click()
@@ -153,7 +138,7 @@ test('an admin manages a person: sessions, role, link, removal', async () => {
 
   await manage('Linus', 'Sessions')
   await page.getByRole('dialog').getByText('Chrome on Linux').waitFor()
-  await look(page, 'people-sessions')
+  await look(page, artifacts, 'people-sessions')
   await page.getByRole('dialog').getByRole('button', { name: 'End' }).click()
   await page.getByText('Nobody is signed in with this account.').waitFor()
   await page.keyboard.press('Escape')
@@ -175,7 +160,7 @@ test('a person changes the password, which is asked for when it was given long a
   await settled(page)
   await button(page, 'Set up a second step').click()
   await page.locator('svg.qr').waitFor()
-  await look(page, 'me')
+  await look(page, artifacts, 'me')
   await button(page, 'Cancel').click()
   await page.getByLabel('New password').fill(dashboard.person.name.repeat(2))
   await button(page, 'Change the password').click()
@@ -184,7 +169,7 @@ test('a person changes the password, which is asked for when it was given long a
   forgetConfirmations()
   await button(page, 'Change the password').click()
   await page.getByText('Please confirm that it is you').waitFor()
-  await look(page, 'confirm')
+  await look(page, artifacts, 'confirm')
   await page.getByLabel('Your password').fill(dashboard.person.password)
   await page.keyboard.press('Enter')
   await page.getByText('The password was changed.').waitFor()

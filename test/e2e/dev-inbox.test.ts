@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { eventually, killAll, type Server, scratch, start } from '../support/executable.ts'
-import { faults, launch, overflow, visit } from './browser.ts'
+import { launch, look, visit } from './browser.ts'
 import { call } from './client.ts'
 
 setDefaultTimeout(120_000)
@@ -97,18 +97,7 @@ test('the inbox is readable at every width, light and dark, in both languages', 
   await clear()
   for (const locale of ['en', 'de']) {
     const { page, troubles } = await open({ locale })
-    const shown = async (name: string) => {
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        for (const width of [320, 768, 1440]) {
-          await page.setViewportSize({ width, height: 900 })
-          const at = `${name}-${locale}-${width}-${colorScheme}`
-          expect([at, await overflow(page)]).toEqual([at, 0])
-          expect([at, await faults(page)]).toEqual([at, []])
-          await page.screenshot({ path: join(pictures, `${at}.png`), fullPage: true })
-        }
-      }
-    }
+    const shown = (name: string) => look(page, pictures, `${name}-${locale}`)
     await page.locator('.empty').waitFor()
     if (locale === 'en') await shown('empty')
     const to = `a-person-with-a-rather-long-address-${locale}@mail.example.com`

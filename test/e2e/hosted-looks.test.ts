@@ -6,7 +6,7 @@ import { languages } from '../../src/domain/language.ts'
 import { builtIn } from '../../src/messages/languages.ts'
 import { pageWords } from '../../src/messages/page-words.ts'
 import { killAll, scratch } from '../support/executable.ts'
-import { faults, launch, overflow, visit } from './browser.ts'
+import { faults, launch, overflow, picture, visit, watch } from './browser.ts'
 import { call } from './client.ts'
 import { type HostedApp, hostedApp } from './hosted-app.ts'
 
@@ -29,11 +29,11 @@ afterAll(async () => {
 })
 
 test('the page fits on a narrow screen in every language of the messages', async () => {
+  const page = await browser.newPage({ viewport: { width: 320, height: 700 } })
+  const troubles = watch(page, app.server.base)
   for (const locale of languages) {
     const { pageUrl } = await app.begin({ locale })
-    const { page, troubles } = await visit(browser, pageUrl, {
-      viewport: { width: 320, height: 700 },
-    })
+    await page.goto(pageUrl)
     expect([locale, await page.locator('h1').textContent()]).toEqual([
       locale,
       pageWords[locale].title,
@@ -43,13 +43,13 @@ test('the page fits on a narrow screen in every language of the messages', async
     )) as { lang: string; dir: string }
     expect([lang, dir]).toEqual([locale, builtIn[locale].direction ?? 'ltr'])
     expect([locale, await overflow(page), troubles]).toEqual([locale, 0, []])
-    await page.screenshot({ path: join(pictures, `form-${locale}.png`) })
-    await page.close()
+    await picture(page, join(pictures, `form-${locale}.png`))
   }
+  await page.close()
 })
 
 /** A picture of one colour, as a PNG in base64. */
-async function picture(): Promise<string> {
+async function logoOf160(): Promise<string> {
   const { page } = await visit(browser, 'about:blank')
   const url = await page.evaluate(`(() => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 48 })
@@ -63,7 +63,7 @@ async function picture(): Promise<string> {
 }
 
 test('the page has the colour and the logo of the app, in light and dark', async () => {
-  const brand = { color: '#ffd400', logo: await picture() }
+  const brand = { color: '#ffd400', logo: await logoOf160() }
   const path = `${app.server.base}/v1/apps/${app.appId}/brand`
   const set = await call(path, brand, { method: 'PATCH', token: app.admin })
   expect(set.status).toBe(200)

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { eventually, killAll, scratch } from '../support/executable.ts'
-import { faults, launch, overflow, visit } from './browser.ts'
+import { faults, launch, look, visit } from './browser.ts'
 import { wrongCode } from './client.ts'
 import { type HostedApp, hostedApp } from './hosted-app.ts'
 
@@ -165,7 +165,6 @@ test('the wrong address leads back, and the back button finds a page that has en
   await page.close()
 })
 
-const widths = [320, 768, 1440]
 const states: [name: string, locale: string, reach: (page: Page, code: string) => Promise<void>][] =
   [
     ['form', 'en', async () => {}],
@@ -184,21 +183,14 @@ const states: [name: string, locale: string, reach: (page: Page, code: string) =
 test.each(states)(
   'the page fits from 320 px on, light and dark, without faults: %s',
   async (name, locale, reach) => {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const { pageUrl, code } = await app.begin({ locale })
-      const { page, troubles } = await open(pageUrl, { colorScheme })
-      await reach(page, code)
-      for (const width of widths) {
-        await page.setViewportSize({ width, height: 760 })
-        expect([width, await overflow(page)]).toEqual([width, 0])
-        expect(await faults(page)).toEqual([])
-        await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) })
-      }
-      const dir = await page.evaluate('document.documentElement.dir')
-      expect(dir).toBe(locale === 'ar' ? 'rtl' : 'ltr')
-      expect(troubles()).toEqual([])
-      await page.close()
-    }
+    const { pageUrl, code } = await app.begin({ locale })
+    const { page, troubles } = await open(pageUrl)
+    await reach(page, code)
+    await look(page, pictures, name)
+    const dir = await page.evaluate('document.documentElement.dir')
+    expect(dir).toBe(locale === 'ar' ? 'rtl' : 'ltr')
+    expect(troubles()).toEqual([])
+    await page.close()
   },
 )
 

@@ -10,7 +10,7 @@ import { systemTimers } from '../../src/system.ts'
 import { startCommand } from '../support/commands.ts'
 import { eventually, killAll, start } from '../support/executable.ts'
 import { fillFigures } from '../support/figures.ts'
-import { faults, overflow, pictureForReadme } from './browser.ts'
+import { faults, look, overflow, pictureForReadme } from './browser.ts'
 import { adminToken, call } from './client.ts'
 import { type Dashboard, settled, startDashboard } from './dashboard.ts'
 
@@ -56,16 +56,7 @@ test('the overview is readable at every width, light and dark, in both languages
   for (const locale of ['en', 'de']) {
     const { page, troubles } = await open('?range=week', locale)
     await page.locator('.plot').nth(1).waitFor()
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      for (const width of [320, 768, 1440]) {
-        await page.setViewportSize({ width, height: 900 })
-        const at = `${locale}-${width}-${colorScheme}`
-        expect([at, await overflow(page)]).toEqual([at, 0])
-        expect([at, await faults(page)]).toEqual([at, []])
-        await page.screenshot({ path: join(pictures, `${at}.png`), fullPage: true })
-      }
-    }
+    await look(page, pictures, locale)
     expect(troubles).toEqual([])
     if (locale === 'en') {
       await page.emulateMedia({ colorScheme: 'light' })
