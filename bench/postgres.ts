@@ -46,7 +46,7 @@ export const postgres: Measure = async (bench) => {
 }
 
 /** Settings of a node of a new database. */
-async function createCluster(server: PostgresServer): Promise<Cluster> {
+export async function createCluster(server: PostgresServer): Promise<Cluster> {
   const url = await server.create('otpmint')
   const secret = (length: number) => Buffer.from(systemRandom.bytes(length)).toString('base64')
   const env = {
@@ -357,7 +357,7 @@ async function load(nodes: Served[], job: Load, postmaster: number | null = null
 }
 
 /** The processor time of a process and of all its children, also of those that have ended. */
-function secondsOfTree(root: number): number {
+export function secondsOfTree(root: number): number {
   const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   const stats = all.flatMap((pid) => {
     try {

@@ -13,7 +13,7 @@ export type Finding = {
   note?: string
 }
 
-export type Unit = '/s' | 's' | 'ms' | 'us' | 'MB' | ''
+export type Unit = '/s' | 's' | 'ms' | 'us' | 'MB' | 'bytes' | ''
 
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
@@ -86,7 +86,7 @@ function shown(value: number, unit: Unit): string {
 }
 
 function amount(value: number, unit: Unit): string {
-  if (unit === '/s') return Math.round(value).toLocaleString('en')
+  if (unit === '/s' || unit === 'bytes') return Math.round(value).toLocaleString('en')
   if (unit === '' && Number.isInteger(value)) return String(value)
   return value.toFixed(unit === '' || unit === 's' ? 2 : value < 100 ? 1 : 0)
 }

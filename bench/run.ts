@@ -4,7 +4,7 @@
  * writes dist/bench/results.json. It needs `wrk`.
  *
  * Every measure is a file of its name and returns lines of the table: `bursts`, `mails`, `languages`,
- * `checks`, `dashboard`, `latency`, `gateways`, `memory`, `postgres`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
+ * `checks`, `costs`, `dashboard`, `latency`, `gateways`, `memory`, `postgres`, `scaling`, `stored`, `timing`, `webhooks`. Subject and ceiling alternate; the median of
  * the repetitions is shown with the least and the most, and a ratio is the median of the ratios of neighbours. The
  * servers run as compiled executables (executable.ts, bare-server.ts, ungrouped-server.ts); load
  * comes from wrk or from our own client, which reads the answers (load.ts); mails go to our own
@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bursts } from './bursts.ts'
 import { checks } from './checks.ts'
+import { costs } from './costs.ts'
 import { dashboard } from './dashboard.ts'
 import { gateways } from './gateways.ts'
 import { languages } from './languages.ts'
@@ -27,6 +28,7 @@ import { mails } from './mails.ts'
 import { memory } from './memory.ts'
 import { postgres } from './postgres.ts'
 import { type Finding, meets, table } from './report.ts'
+import { scaling } from './scaling.ts'
 import { stored } from './stored.ts'
 import { timing } from './timing.ts'
 import { webhooks } from './webhooks.ts'
@@ -42,6 +44,8 @@ export type Bench = {
   /** A new directory, which is removed at the end of the process. */
   directory(): string
   progress(text: string): void
+  /** Prints a table of its own, after the one of what was measured. */
+  show(text: string): void
 }
 
 export type Measure = (bench: Bench) => Promise<Finding[]>
@@ -52,11 +56,13 @@ const measures: Record<string, Measure> = {
     mails,
     languages,
     checks,
+    costs,
     dashboard,
     latency,
     gateways,
     memory,
     postgres,
+    scaling,
     stored,
     timing,
     webhooks,
@@ -85,7 +91,9 @@ async function run(names: string[]): Promise<number> {
   const rounds = Number(values.rounds ?? (quick ? 1 : 5))
   const seconds = Number(values.seconds ?? 2)
   const progress = (text: string) => void process.stderr.write(`${text}\n`)
-  const bench = { rounds, seconds, quick, huge, pipelining, directory: scratch(), progress }
+  const shown: string[] = []
+  const show = (text: string) => void shown.push(text)
+  const bench = { rounds, seconds, quick, huge, pipelining, directory: scratch(), progress, show }
   const [cpu] = cpus()
   const machine = `${cpus().length} x ${cpu?.model}, Linux ${release()}, Bun ${Bun.version}`
   const findings: Finding[] = []
@@ -97,7 +105,8 @@ async function run(names: string[]): Promise<number> {
     await Bun.write(file, `${JSON.stringify(results, null, 2)}\n`)
   }
   const notes = findings.flatMap(({ what, note }) => (note ? [`- ${what}: ${note}`] : []))
-  process.stdout.write(`${machine}\n\n${table(findings)}\n\n${notes.join('\n')}\n`)
+  const measured = findings.length > 0 ? [table(findings), notes.join('\n')] : []
+  process.stdout.write(`${[machine, ...measured, ...shown].join('\n\n')}\n`)
   return findings.some((finding) => meets(finding) === false) ? 1 : 0
 }
 

@@ -18,8 +18,11 @@ export type Standby = {
   stop(): Promise<void>
 }
 
-/** Starts a server that follows another one, under the name `standby`. */
-export async function startStandby(primary: PostgresServer): Promise<Standby> {
+/** Starts a server that follows another one, under the name `standby`, with more settings of its own. */
+export async function startStandby(
+  primary: PostgresServer,
+  more: Record<string, string | number> = {},
+): Promise<Standby> {
   const all = programs('standby')
   const data = join(all.folder, 'data')
   const source = `host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`
@@ -32,6 +35,7 @@ export async function startStandby(primary: PostgresServer): Promise<Standby> {
     max_connections: 300,
     fsync: 'off',
     ...withStandby,
+    ...more,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const program = all.start('postgres', [`${bin}/postgres`, '-D', data, ...flags])
