@@ -6,9 +6,11 @@ import { createPostMessage } from './channels/event-post.ts'
 import { createChannels } from './channels/registry.ts'
 import { createBotReader } from './channels/telegram/bots.ts'
 import { type Environment, redactedSettings, type Settings } from './config/load.ts'
+import { sharedOptions } from './config/options.ts'
 import { isLoopback } from './domain/app/host.ts'
 import type { Log } from './domain/ports.ts'
 import { nameOf } from './domain/problem.ts'
+import { hashMark } from './domain/shared-settings.ts'
 import { dayMs, hourMs } from './domain/verification/limits.ts'
 import { createDashboard } from './http/dashboard/server.ts'
 import { pageBaseOf } from './http/hosted/base.ts'
@@ -27,6 +29,7 @@ import {
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSettingsWatch,
   createSigns,
   createSpendingWatch,
   createSprayWatch,
@@ -195,7 +198,7 @@ function assemble(settings: Settings, { ports, log, io, health }: Base, tokenHas
   const { maintenance } = ports
   const metrics = createMetrics()
   const follow = () => followRotation(ports)
-  const { beat, seenAt, live, presence } = createSignsOf(ports, {
+  const { beat, seenAt, live, presence } = createSignsOf(settings, ports, {
     ...{ log, keys: health.keys, follow },
     adopt: () => adoptOnce(ports, log),
     drop: () => {
@@ -297,17 +300,31 @@ type Present = Pick<
 >
 
 /** How this process marks itself as alive; only among several nodes can it have been missed. */
-function createSignsOf(ports: OpenPorts, present: Present) {
+function createSignsOf(settings: Settings, ports: OpenPorts, present: Present) {
   const { keyring, nextKey, databaseClock } = ports
   const about = async () => {
     const nextKeyId = await nextKey.id()
-    return { keysetVersion: keyring.keyset().version, nextKeyId }
+    const shared = databaseClock && { settings: sharedSettings(settings, keyring) }
+    return { keysetVersion: keyring.keyset().version, nextKeyId, ...shared }
   }
-  const signs = createSigns({ ...ports, about })
+  const signs = createSigns({ ...ports, about, onLive: createSettingsWatch(present) })
   if (!databaseClock) return { ...signs, presence: null }
   const clocks = { clock: databaseClock, machine: systemClock }
   const presence = createPresence({ ...ports, ...present, ...clocks, signs })
   return { ...signs, beat: presence.confirm, presence }
+}
+
+/** What the other nodes compare with their own. */
+function sharedSettings(
+  { inForce, adminToken }: Settings,
+  keyring: OpenPorts['keyring'],
+): Record<string, string> {
+  const names: readonly string[] = sharedOptions
+  const shared = inForce.filter(({ name }) => names.includes(name))
+  const values = Object.fromEntries(shared.map(({ name, value }) => [name, value]))
+  if (adminToken === null) return values
+  const hash = Buffer.from(keyring.limitIndex('shared_setting', adminToken)).toString('hex')
+  return { ...values, OTPMINT_ADMIN_TOKEN: hashMark + hash }
 }
 
 function retentionOf({ retention }: Settings) {

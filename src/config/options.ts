@@ -295,6 +295,18 @@ export type FileSecret = (typeof fileSecrets)[number]
 /** The same table as a list. */
 export const optionList = Object.entries(options) as [OptionName, Option][]
 
+/** Settings by which servers of one database would contradict one another where they differ. */
+export const sharedOptions: readonly OptionName[] = [
+  'OTPMINT_PUBLIC_URL',
+  'OTPMINT_DASHBOARD_IDLE_MINUTES',
+  'OTPMINT_DASHBOARD_SESSION_HOURS',
+  'OTPMINT_OPEN_REGISTRATION',
+  'OTPMINT_EGRESS_ALLOW',
+  ...optionList.flatMap(([name, { section }]) =>
+    ['Codes', 'Limits', 'Retention'].includes(section) ? [name] : [],
+  ),
+]
+
 /** The variable of each numeric setting of the domain. */
 export const settingNames = { ...codes.names, ...limits.names } satisfies Record<
   SettingName,

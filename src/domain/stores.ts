@@ -259,13 +259,15 @@ export type NodeStore = {
 
 /**
  * `keysetVersion` is the version of the keyset that the node uses, `nextKeyId` the id of the master key
- * that it holds for the next rotation.
+ * that it holds for the next rotation. `settings` are those that must be the same on every node, by name;
+ * absent where there is one node only.
  */
 export type Node = {
   id: string
   seenAt: number
   keysetVersion: number
   nextKeyId: string | null
+  settings?: Record<string, string>
 }
 
 /** Small values of the installation, by name. Null deletes. */

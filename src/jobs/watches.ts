@@ -4,6 +4,7 @@ import { silentMs } from '../domain/delivery/lease.ts'
 import { conversionSpan, worstConversion } from '../domain/delivery/spending.ts'
 import { refusalWindowMs, refusesTooMany } from '../domain/delivery/suppression.ts'
 import type { Log, Metrics, Ports } from '../domain/ports.ts'
+import { differingSettings } from '../domain/shared-settings.ts'
 import type { Node } from '../domain/stores.ts'
 import { dayMs } from '../domain/verification/limits.ts'
 import { type Gate, type Job, periodic } from './periodic.ts'
@@ -171,8 +172,11 @@ export function createSigns({
   clock,
   timers,
   about,
+  onLive,
 }: Pick<Ports, 'nodes' | 'node' | 'clock' | 'timers'> & {
-  about(): Promise<Pick<Node, 'keysetVersion' | 'nextKeyId'>>
+  about(): Promise<Pick<Node, 'keysetVersion' | 'nextKeyId' | 'settings'>>
+  /** Called with all nodes that are alive. */
+  onLive?(nodes: Node[]): void
 }): {
   beat: Beat
   seenAt(): number
@@ -187,10 +191,23 @@ export function createSigns({
       await nodes.beat({ id: node, seenAt: clock.now(), ...told })
       seenAt = at
       const silentSince = clock.now() - silentMs
-      live = (await nodes.list()).filter((each) => each.seenAt > silentSince).length
+      const alive = (await nodes.list()).filter((each) => each.seenAt > silentSince)
+      live = alive.length
+      onLive?.(alive)
     },
     seenAt: () => seenAt,
     live: () => Math.max(1, live),
+  }
+}
+
+/** Warns of settings that differ between nodes that are alive: once, until other ones do. */
+export function createSettingsWatch({ log }: Logged): (nodes: Node[]) => void {
+  let told = ''
+  return (nodes) => {
+    const names = differingSettings(nodes).map(({ name }) => name)
+    const detail = names.join(', ')
+    if (detail !== told && detail !== '') log.warn('settings_differ', { detail })
+    told = detail
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSettings } from '../config/load.ts'
+import { type DifferingSetting, differingSettings } from '../domain/shared-settings.ts'
 import { isAlive } from '../keys/rotate.ts'
 import { type Examination, examine } from '../store/postgres/examination.ts'
 import { isClockOff } from './database-clock.ts'
@@ -13,12 +14,13 @@ export function examineDatabase(database: DatabaseSettings): Promise<Examination
   return examine(service, direct)
 }
 
-export type Nodes = { live: number; holding: number }
+export type Nodes = { live: number; holding: number; differing: DifferingSetting[] }
 
-/** How many servers serve the database, and how many of them hold a next master key. */
-export async function countNodes({ nodes, clock }: OpenPorts): Promise<Nodes> {
+/** How many servers serve the database, how many hold a next master key, and what they differ in. */
+export async function examineNodes({ nodes, clock }: OpenPorts): Promise<Nodes> {
   const live = (await nodes.list()).filter((node) => isAlive(node, clock.now()))
-  return { live: live.length, holding: live.filter(({ nextKeyId }) => nextKeyId !== null).length }
+  const holding = live.filter(({ nextKeyId }) => nextKeyId !== null).length
+  return { live: live.length, holding, differing: differingSettings(live) }
 }
 
 /** How far this machine's clock is off the database's; null where it is the clock. */

@@ -8,6 +8,7 @@ import {
   eventually,
   executable,
   killAll,
+  logLines,
   run,
   scratch,
   start,
@@ -107,11 +108,49 @@ describe('doctor over PostgreSQL', () => {
     }
     const found = Object.fromEntries(items.map((finding) => [finding.check, finding]))
     expect(shown(found['nodes'])).toBe('ok: 2 live')
+    expect(shown(found['same settings'])).toBe(
+      'ok: live servers have the same limits and other settings',
+    )
     expect(shown(found['pooler'])).toBe('ok: none')
     for (const method of ['GET', 'POST']) {
       expect((await ask(method, '/v1/server/backups')).json.code).toBe('backup_elsewhere')
     }
     await Promise.all([node.stop(), other.stop()])
+  })
+
+  test('names the settings that live servers have differently, as each of them does once in its log', async () => {
+    const url = await server.create()
+    const adminToken = 'another-admin-token-0123456789abcdef'
+    const differing = {
+      OTPMINT_LIMIT_APP_STARTS_PER_MINUTE: '700',
+      OTPMINT_ADMIN_TOKEN: adminToken,
+      // May be another one on each machine.
+      OTPMINT_CONNECTIONS_MAX: '70',
+    }
+    const nodes = [
+      await start(['serve'], nodeOf(url)),
+      await start(['serve'], nodeOf(url, differing)),
+    ]
+    const lines = () =>
+      nodes.map((node) =>
+        logLines(node.stdout()).flatMap(({ event, detail }) =>
+          event === 'settings_differ' ? [detail] : [],
+        ),
+      )
+    const names = 'OTPMINT_ADMIN_TOKEN, OTPMINT_LIMIT_APP_STARTS_PER_MINUTE'
+    await eventually(() => lines().every((told) => told.length > 0))
+    const { stdout } = await run(['doctor', '--json'], nodeOf(url))
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+    const output = stdout + nodes.map((node) => node.stdout()).join('')
+    await Promise.all(nodes.map((node) => node.stop()))
+
+    expect(findings.filter(({ check }) => check === 'same settings').map(shown)).toEqual([
+      'warning: OTPMINT_ADMIN_TOKEN differs between live servers',
+      'warning: OTPMINT_LIMIT_APP_STARTS_PER_MINUTE differs between live servers: 600 and 700',
+    ])
+    expect(lines()).toEqual([[names], [names]])
+    expect(output).not.toContain(adminToken)
+    expect(stdout).not.toMatch(/[0-9a-f]{64}/)
   })
 
   test('warns of time-outs that are missing or long, with the statement that sets them', async () => {

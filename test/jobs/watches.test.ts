@@ -8,10 +8,12 @@ import {
   createClockWatch,
   createRefusalWatch,
   createRotationWatch,
+  createSettingsWatch,
   createSigns,
   createSpendingWatch,
   createSprayWatch,
 } from '../../src/jobs/watches.ts'
+import { createLog } from '../../src/log.ts'
 import { attempt, settleCommand, startCommand } from '../support/commands.ts'
 import { codeOf, type World, world, wrongCode } from '../support/world.ts'
 import { observed, steppedTimers } from './fixture.ts'
@@ -240,6 +242,34 @@ test('a node counts itself and those that have shown themselves of late', async 
   await beat()
 
   expect(live()).toBe(2)
+})
+
+test('settings that differ are warned of once, until other ones differ', async () => {
+  const warned: unknown[] = []
+  const log = createLog({
+    level: 'warn',
+    write: (line) => void warned.push(JSON.parse(line)),
+    clock: { now: () => 0 },
+  })
+  const look = createSettingsWatch({ log })
+  const node = (settings: Record<string, string>) => {
+    return { id: 'a', seenAt: 0, keysetVersion: 1, nextKeyId: null, settings }
+  }
+  const [one, other, third] = [
+    { A: '1', B: '1' },
+    { A: '2', B: '1' },
+    { A: '2', B: '2' },
+  ].map(node)
+  if (!one || !other || !third) throw new Error('three nodes')
+
+  for (const seen of [[one], [one, other], [other, one], [one, third], [one], [one, other]])
+    look(seen)
+
+  expect(warned).toEqual(
+    ['A', 'A, B', 'A'].map((detail) =>
+      expect.objectContaining({ event: 'settings_differ', detail }),
+    ),
+  )
 })
 
 test('every five seconds a node is marked as seen, and metrics get the alarms that are on', async () => {

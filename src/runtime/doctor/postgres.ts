@@ -1,6 +1,7 @@
 import type { DatabaseSettings } from '../../config/load.ts'
 import type { Finding } from '../../domain/server.ts'
-import { clockLead, countNodes, type Examination, examineDatabase } from '../examine.ts'
+import type { DifferingSetting } from '../../domain/shared-settings.ts'
+import { clockLead, type Examination, examineDatabase, examineNodes } from '../examine.ts'
 import type { OpenPorts } from '../open.ts'
 import { failed, ok, warning } from './finding.ts'
 
@@ -10,7 +11,7 @@ export async function checkPostgres(
   database: DatabaseSettings,
 ): Promise<Finding[]> {
   const examined = await examineDatabase(database)
-  const { live, holding } = await countNodes(ports)
+  const { live, holding, differing } = await examineNodes(ports)
   return [
     await checkStore(ports, examined),
     ok('role', `${examined.role} reads and writes rows and calls functions, and defines nothing`),
@@ -20,7 +21,20 @@ export async function checkPostgres(
     checkStandby(examined),
     ...checkPooler(examined),
     ok('nodes', `${live} live${holding > 0 ? `, ${holding} of them with a next master key` : ''}`),
+    ...checkSettings(live, differing),
   ]
+}
+
+function checkSettings(live: number, differing: DifferingSetting[]): Finding[] {
+  if (live < 2) return []
+  if (differing.length === 0) {
+    return [ok('same settings', 'live servers have the same limits and other settings')]
+  }
+  return differing.map(({ name, values }) => {
+    const shown = values.length > 0 ? `: ${values.join(' and ')}` : ''
+    const next = `set ${name} to the same value on every server, and restart those that differ`
+    return warning('same settings', `${name} differs between live servers${shown}`, next)
+  })
 }
 
 async function checkStore({ maintenance }: OpenPorts, examined: Examination): Promise<Finding> {

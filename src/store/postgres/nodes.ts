@@ -5,16 +5,17 @@ import { schemaVersion } from './versioned.ts'
 
 export function createNodeStore({ database }: Pick<Parts, 'database'>): NodeStore {
   return {
-    beat: async (node) => {
+    beat: async ({ settings, ...node }) => {
       // A node that was silent may find a schema from which what it uses was taken away.
       const marked = await database.run(
-        `insert into nodes (id, seen_at, keyset_version, next_key_id, schema_version)
-        select $id, $seenAt::bigint, $keysetVersion::bigint, $nextKeyId, $schemaVersion::bigint
+        `insert into nodes (id, seen_at, keyset_version, next_key_id, settings, schema_version)
+        select $id, $seenAt::bigint, $keysetVersion::bigint, $nextKeyId, $settings,
+          $schemaVersion::bigint
         where not exists (
           select from schema_version where version > $schemaVersion and is_contracted)
         on conflict (id) do update set seen_at = excluded.seen_at,
           keyset_version = excluded.keyset_version, next_key_id = excluded.next_key_id`,
-        { ...node, schemaVersion },
+        { ...node, settings: settings ? JSON.stringify(settings) : null, schemaVersion },
       )
       if (marked === 0) throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
     },
@@ -24,7 +25,15 @@ export function createNodeStore({ database }: Pick<Parts, 'database'>): NodeStor
     forget: async (seenBefore) => {
       await database.run('delete from nodes where seen_at < $seenBefore', { seenBefore })
     },
-    list: () =>
-      database.read<Node>('select id, seen_at, keyset_version, next_key_id from nodes order by id'),
+    list: async () => {
+      const rows = await database.read<Row>(
+        'select id, seen_at, keyset_version, next_key_id, settings from nodes order by id',
+      )
+      return rows.map(({ settings, ...node }) =>
+        settings === null ? node : { ...node, settings: JSON.parse(settings) },
+      )
+    },
   }
 }
+
+type Row = Omit<Node, 'settings'> & { settings: string | null }

@@ -546,6 +546,8 @@ create table nodes (
   seen_at bigint not null,
   keyset_version bigint not null,
   next_key_id text collate "C",
+  -- JSON: the settings that must be the same on every node, by name; of a secret a keyed hash.
+  settings text,
   -- The newest schema that it knows.
   schema_version bigint not null
 );
