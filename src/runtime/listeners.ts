@@ -1,5 +1,6 @@
 import type { Settings } from '../config/load.ts'
 import type { LogFields, Metrics } from '../domain/ports.ts'
+import { Problem } from '../domain/problem.ts'
 import type { Stores } from '../domain/stores.ts'
 import type { createDashboard } from '../http/dashboard/server.ts'
 import { createMetricsServer } from '../http/metrics-server.ts'
@@ -69,11 +70,18 @@ function urlOf(address: { host: string } | null, { port }: { port?: number | und
   return `http://${authority({ host: address?.host ?? '', port: port ?? 0 })}`
 }
 
-/** What the log says of the dashboard: with the command that makes a first account, while there is none. */
+/**
+ * What the log says of the dashboard: with the command that makes a first account, while there is none.
+ * The server serves already, so it goes on where the store cannot tell.
+ */
 export async function dashboardLine(
   { accounts }: Pick<Stores, 'accounts'>,
   url: string,
 ): Promise<LogFields> {
-  const isNew = (await accounts.list()).length === 0
+  const known = await accounts.list().catch((error: unknown) => {
+    if (error instanceof Problem) return null
+    throw error
+  })
+  const isNew = known?.length === 0
   return isNew ? { url, detail: 'no account yet: "otpmint dashboard link" prints a link' } : { url }
 }
