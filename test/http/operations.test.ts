@@ -1,9 +1,12 @@
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { createInboxChannel, inboxMax } from '../../src/channels/inbox.ts'
 import { createMetricsServer } from '../../src/http/metrics-server.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { codeOf, strangeKey } from '../support/world.ts'
 import { adminToken, type Site, site } from './fixture.ts'
+
+// The first request for a part of the dashboard bundles it.
+setDefaultTimeout(30_000)
 
 test('/readyz is 200 while the database takes writes and the server is not stopping', async () => {
   let stopping = false

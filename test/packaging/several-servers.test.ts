@@ -182,6 +182,24 @@ test('HAProxy keeps exactly the routes of the admin from other addresses', () =>
   expect(originalRoutes.map(({ path }) => path).filter(isKept)).toEqual(['/reg_secretkey'])
 })
 
+test('the proxies of docs/deployment.md keep the same paths from who is not the admin', () => {
+  const guide = read('docs/deployment.md')
+  const [, nginx = ''] = /^ {2}location ~ (\S+) \{$/m.exec(guide) ?? []
+  const caddy = [...guide.matchAll(/^ {4}path (.*)$/gm)].flatMap(([, paths = '']) => {
+    return paths.split(' ').map((path) => path.replace('*', ''))
+  })
+  const kept = [
+    (path: string) => new RegExp(nginx).test(path),
+    (path: string) => caddy.some((prefix) => path.startsWith(prefix)),
+  ]
+
+  for (const isKept of kept) {
+    const wrong = v1Routes.filter(({ path, caller }) => isKept(path) !== (caller === 'admin'))
+    expect(wrong.map(({ path }) => path)).toEqual([])
+    expect(originalRoutes.map(({ path }) => path).filter(isKept)).toEqual(['/reg_secretkey'])
+  }
+})
+
 test('HAProxy accepts deploy/haproxy.cfg, and refuses a word that it does not know', () => {
   const check = (text: string) => {
     const program = ['/usr/sbin/haproxy', '-c', '-f', '/dev/stdin']
