@@ -333,3 +333,83 @@ test('a full disk answers 503, loses nothing that was acknowledged, and recovers
   expect(started.filter((to) => sink.to(to).length > 2)).toEqual([])
   await expectRecovery(story)
 })
+
+/** A load on a node that begins to fail: what it was told, and what was refused or left unknown. */
+function createLoad({ node, sink, key }: Story) {
+  const url = `${node.base}/v1/verifications`
+  const ids = new Map<string, string>()
+  const refused: string[] = []
+  const approved: string[] = []
+  const unknown: string[] = []
+  const check = async (to: string) => {
+    const code = sink.to(to)[0]?.code
+    const { status, json } = await call(`${url}/${ids.get(to)}/check`, { code }, { token: key })
+    return status === 503 ? 'unknown' : json.valid === true ? 'approved' : (json.code ?? '')
+  }
+  return {
+    ...{ ids, refused, approved, unknown, check },
+    /** Starts some, and checks those of before whose mail has come, all at once. */
+    async round(number: number): Promise<void> {
+      const waiting = [...ids.keys()].filter((to) => {
+        return sink.to(to).length > 0 && !approved.includes(to) && !unknown.includes(to)
+      })
+      const people = Array.from({ length: 20 }, (_, index) => `p${number}-${index}@example.com`)
+      const starts = people.map(async (to) => {
+        const { status, json, text } = await call(url, { to }, { token: key })
+        if (status === 201) ids.set(to, json.id ?? '')
+        else refused.push(to)
+        if (status !== 201) expect([status, json.code], text).toEqual([503, 'store_unavailable'])
+      })
+      const checks = waiting.map(async (to) => {
+        const ended = await check(to)
+        expect(['approved', 'unknown']).toContain(ended)
+        ;(ended === 'approved' ? approved : unknown).push(to)
+      })
+      await Promise.all([...starts, ...checks])
+    },
+  }
+}
+
+test('a full disk of the log ends the server: 503 until it is back, with all that was acknowledged', async () => {
+  // No segments are kept for later, so that the next one is needed soon.
+  const kept = { wal_recycle: 'off', min_wal_size: '2MB', wal_level: 'replica' }
+  const settings = { ...kept, synchronous_commit: 'on' }
+  const own = await startPostgres({ walDiskMb: 32, settings })
+  ends.push(own.stop)
+  const story = await begin(own)
+  const load = createLoad(story)
+  // What fills such a disk: a standby that is gone, for which the log is kept.
+  await own.admin.unsafe("select pg_create_physical_replication_slot('gone', true)")
+  let round = 0
+  while (load.approved.length < 20 && round < 50) await load.round(round++)
+  const free = own.fillWalDisk()
+  let hasEnded = false
+  void own.postmaster().exited.then(() => (hasEnded = true))
+  // The server panics when it needs the next segment, and again when it recovers.
+  while (!hasEnded && round < 400) await load.round(round++)
+  await expectRefusal(story, await writesOf(story))
+  free()
+  await own.restart()
+  await eventually(async () => (await call(`${story.node.base}/readyz`)).status === 200)
+  const { ids, refused, approved, unknown, check } = load
+  const started = [...ids.keys()]
+  await eventually(() => started.every((to) => story.sink.to(to).length > 0), 30_000)
+  const checkAll = async () =>
+    new Map(await Promise.all(started.map(async (to) => [to, await check(to)] as const)))
+  const [first, second] = [await checkAll(), await checkAll()]
+
+  expect(hasEnded).toBe(true)
+  expect(own.postmaster().output()).toContain('PANIC:  could not write to file "pg_wal/')
+  expect(approved.length).toBeGreaterThan(0)
+  const used = 'verification_used'
+  for (const to of started) {
+    const answers = unknown.includes(to)
+      ? ['approved', used]
+      : [approved.includes(to) ? used : 'approved']
+    expect(answers, to).toContain(first.get(to) ?? '')
+    expect(second.get(to), to).toBe(used)
+  }
+  expect(refused.filter((to) => story.sink.to(to).length > 2)).toEqual([])
+  expect(started.filter((to) => story.sink.to(to).length > 2)).toEqual([])
+  await expectRecovery(story)
+}, 180_000)

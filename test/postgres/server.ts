@@ -5,7 +5,7 @@ import { SQL } from 'bun'
 import { migrate } from '../../src/store/postgres/migrate.ts'
 import { freePort } from '../support/port.ts'
 import type { Certificate } from '../support/smtp.ts'
-import { answering, bin, type Program, programs } from './programs.ts'
+import { answering, bin, type Program, type Programs, programs } from './programs.ts'
 
 /** The superuser, the role that owns the tables, and the one of the service. */
 export const roles = ['postgres', 'otpmint_migrate', 'otpmint'] as const
@@ -30,6 +30,8 @@ export type PostgresServer = {
   postmaster(): Program
   /** Leaves so much room on a disk of its own, until the answered function is called. */
   fillDisk(leftKb?: number): () => void
+  /** Fills the disk of its write-ahead log, until the answered function is called. */
+  fillWalDisk(): () => void
   /** Starts the server again after it has ended. */
   restart(): Promise<void>
   stop(): Promise<void>
@@ -42,8 +44,10 @@ export type PostgresOptions = {
   settings?: Record<string, string | number>
   /** Answers with TLS too. */
   tls?: Certificate
-  /** Gives the data directory a disk of its own, of that size in MB, which exists once only. */
+  /** Gives the data directory a disk of its own, of that size in MB. */
   diskMb?: number
+  /** Gives its write-ahead log a disk of its own, of that size in MB, with segments of 1 MB. */
+  walDiskMb?: number
 }
 
 /** More than tests of one file use at once. */
@@ -54,7 +58,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const all = programs('postgres', options.fsync ? tmpdir() : fastFolder())
   const { folder, run } = all
   const data = join(folder, 'data')
-  run([`${bin}/initdb`, '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'])
+  const segments = options.walDiskMb ? ['--wal-segsize=1'] : []
+  run([
+    ...[`${bin}/initdb`, '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'],
+    ...segments,
+  ])
   if (options.tls) {
     all.copy(options.tls.keyFile, 'key.pem')
     all.copy(options.tls.certFile, 'cert.pem')
@@ -64,9 +72,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const url = (database: string, role: Role = 'postgres') =>
     `postgres://${role}@127.0.0.1:${port}/${database}`
 
+  const disks = await smallDisks(all, options)
   let postmaster: Program
   const boot = async () => {
-    const through = options.diskMb ? smallDisk(folder, options.diskMb) : []
+    const through = disks ? disks.through : []
     postmaster = all.start('postgres', [...through, `${bin}/postgres`, '-D', data, ...settings])
     await answering(postmaster, () => canConnect(url('postgres')))
   }
@@ -78,13 +87,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     ...databases,
     postmaster: () => postmaster,
     restart: boot,
-    fillDisk(leftKb = 0) {
-      // The disk exists in the mount namespace of the server only.
-      const filler = `/proc/${postmaster.pid}/root${data}/filler`
-      const full = `cat /dev/zero >${filler} 2>&-; test -s ${filler}`
-      run(['sh', '-c', `${full} && truncate -s -${leftKb}K ${filler}`])
-      return () => void run(['rm', filler])
-    },
+    fillDisk: (leftKb = 0) => fill(all, `${disks?.root}${data}`, leftKb),
+    fillWalDisk: () => fill(all, `${disks?.root}${data}/pg_wal`, 0),
     async stop() {
       postmaster.signal('SIGQUIT')
       await Promise.all([admin.close({ timeout: 0 }), postmaster.exited])
@@ -116,12 +120,35 @@ function settingsOf({ fsync, settings, tls }: PostgresOptions, { port, folder }:
   return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
-/** A command that runs another one with a small disk as `folder/data`; no rights are needed. */
-function smallDisk(folder: string, megabytes: number): string[] {
-  const script = `cd ${folder} && mkdir disk
-    mount -t tmpfs -o size=${megabytes}m,mode=0700 tmpfs disk && cp -a data/. disk
-    mount --bind disk data && cd / && exec unshare --user --map-user=1000 -- "$@"`
-  return ['unshare', '--mount', '--map-root-user', 'sh', '-ec', script, 'sh']
+/**
+ * Makes small disks that are there for commands run `through` them only; no rights are needed. A process
+ * keeps them while the server is down. `root` is where others find them.
+ */
+async function smallDisks(
+  { folder, start }: Programs,
+  { diskMb, walDiskMb }: PostgresOptions,
+): Promise<{ root: string; through: string[] } | null> {
+  const disk = (name: string, megabytes: number, place: string) => `
+    mkdir ${name}; mount -t tmpfs -o size=${megabytes}m,mode=0700 tmpfs ${name}
+    cp -a ${place}/. ${name}; mount --bind ${name} ${place}`
+  if (!diskMb && !walDiskMb) return null
+  const script = `cd ${folder}
+    ${diskMb ? disk('disk', diskMb, 'data') : ''}
+    ${walDiskMb ? disk('wal-disk', walDiskMb, 'data/pg_wal') : ''}
+    echo mounted; exec sleep infinity`
+  const keeper = start('disks', ['unshare', '--mount', '--map-root-user', 'sh', '-ec', script])
+  await answering(keeper, () => keeper.output().includes('mounted'))
+  const into = ['--preserve-credentials', '--user', '--mount', '--target', String(keeper.pid)]
+  const through = ['nsenter', ...into, '--', 'unshare', '--user', '--map-user=1000', '--']
+  return { root: `/proc/${keeper.pid}/root`, through }
+}
+
+/** Writes a file that leaves so much room on the disk of a folder; returns a function that removes it. */
+function fill({ run }: Programs, folder: string, leftKb: number): () => void {
+  const filler = `${folder}/filler`
+  const full = `cat /dev/zero >${filler} 2>&-; test -s ${filler}`
+  run(['sh', '-c', `${full} && truncate -s -${leftKb}K ${filler}`])
+  return () => void run(['rm', filler])
 }
 
 /** A disk in memory where there is one with room. */

@@ -2,7 +2,7 @@ import type { ChannelKind } from '../../domain/delivery/channel.ts'
 import type { Delivery, Handover, Try } from '../../domain/delivery/delivery.ts'
 import type { Lane as LanePlace } from '../../domain/delivery/handover.ts'
 import type { Channel, Log, Metrics, Ports } from '../../domain/ports.ts'
-import { nameOf } from '../../domain/problem.ts'
+import { nameOf, Problem } from '../../domain/problem.ts'
 import type { Gate } from '../periodic.ts'
 import { createCharges } from './charges.ts'
 import { type Claims, createClaims } from './claims.ts'
@@ -109,6 +109,7 @@ export function createCore(ports: SenderPorts): Core {
       ...entry,
       putBacks: 0,
       stop: null,
+      hasBegun: false,
       tryingSince: null,
       isWithdrawn: false,
       isReplaced: false,
@@ -135,6 +136,7 @@ export function createCore(ports: SenderPorts): Core {
     lane.cancelResume = timers.after(blockedForMs(lane), () => turns.want(lane))
   }
   const onHeldUp = (lane: Lane) => turns.want(lane)
+  const fail = failing(ports, holdings, giveBack)
   const turns = createTurns({
     max: connectionsMax,
     mayBegin: () => ledger.hasRoom() && isCurrent(),
@@ -146,11 +148,7 @@ export function createCore(ports: SenderPorts): Core {
         const handing = { ...ports, charges, lanes, onPause: resumeLater, onHeldUp }
         conclude(core, ports, { lane, item, turn: await takeTurn(handing, lane, item) })
       } catch (error) {
-        // It is unknown whether the message was sent: the row is left until its lease ends.
-        holdings.remove(item)
-        const detail = nameOf(error)
-        const { id: deliveryId, appId } = item.delivery
-        ports.log.error('delivery_failed', { deliveryId, appId, detail })
+        fail(lane, item, error)
       }
       claims.refill(lane)
     },
@@ -166,6 +164,21 @@ export function createCore(ports: SenderPorts): Core {
     ...waking(ports, lanes, claims),
   }
   return core
+}
+
+/** Ends a turn that has failed. */
+function failing({ log }: SenderPorts, holdings: Holdings, giveBack: Core['giveBack']) {
+  return (lane: Lane, item: Item, error: unknown) => {
+    // Nothing was sent: it is due again as soon as the database can be written.
+    if (error instanceof Problem && !item.hasBegun) {
+      giveBack(lane, item)
+      return
+    }
+    // It is unknown whether the message was sent: the row is left until its lease ends.
+    holdings.remove(item)
+    const { id: deliveryId, appId } = item.delivery
+    log.error('delivery_failed', { deliveryId, appId, detail: nameOf(error) })
+  }
 }
 
 function waking({ deliveries }: SenderPorts, lanes: Lanes, claims: Claims) {

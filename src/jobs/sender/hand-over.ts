@@ -68,11 +68,15 @@ const freshMs = 5_000
 /** How often a delivery may find no connection before that counts as a try. */
 const putBacksMax = 3
 
-/** Hands a delivery over, after reading what is not in memory. Rejects for a bug only. */
+/**
+ * Hands a delivery over, after reading what is not in memory. Rejects with a problem where the database
+ * cannot be read, and for a bug.
+ */
 export async function takeTurn(ports: HandOverPorts, lane: Lane, item: Item): Promise<Turn> {
   const { clock, timers, lanes, charges } = ports
   if (clock.now() + handoverMaxMs > item.leaseUntil) return { end: 'give_back' }
   item.stop = new AbortController()
+  item.hasBegun = false
   const handover = isFresh(item, clock.now())
     ? item.handover
     : await readHandover(ports, item.delivery)
@@ -164,6 +168,7 @@ function leaseOf(
 async function tryOnce(ports: HandOverPorts, trying: Trying): Promise<Queued | null> {
   const { timers, onHeldUp } = ports
   const { lane, item } = trying
+  item.hasBegun = true
   item.tryingSince = timers.monotonic()
   const hasOthers = lane.behind.length > 0
   const cancel = hasOthers ? timers.after(patienceMs(lane), () => onHeldUp(lane)) : () => {}

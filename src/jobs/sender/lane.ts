@@ -22,6 +22,8 @@ export type Item = {
   putBacks: number
   /** Not null while it is handed over. */
   stop: AbortController | null
+  /** Whether its message was passed to the channel in this turn. */
+  hasBegun: boolean
   /** When its message was passed to the channel; null before and after. */
   tryingSince: number | null
   /** The code was used or canceled, or goes through another channel: it is not sent any more. */

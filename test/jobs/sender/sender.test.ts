@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { type Lane, readHandover } from '../../../src/domain/delivery/handover.ts'
 import { leaseMs, openMaxMs } from '../../../src/domain/delivery/lease.ts'
 import type { DeliveryState } from '../../../src/domain/ports.ts'
+import { Problem } from '../../../src/domain/problem.ts'
 import { settingFields } from '../../../src/domain/settings.ts'
 import { cancelVerification } from '../../../src/domain/verification/cancel.ts'
 import { checkVerification } from '../../../src/domain/verification/check.ts'
@@ -463,6 +464,32 @@ describe('when something fails', () => {
     await stage.time.run(leaseMs + 2_000)
 
     expect(await statusOf(started)).toBe('sent')
+  })
+
+  test('a message that cannot be read is sent as soon as the database is back, not after its lease', async () => {
+    const { deliveries, verifications } = stage.ports
+    let isAway = true
+    const away = () => Promise.reject(new Problem('store_unavailable'))
+    const get: typeof verifications.get = (key) => (isAway ? away() : verifications.get(key))
+    const release: typeof deliveries.release = (command) =>
+      isAway ? away() : deliveries.release(command)
+    stage.restart({ channel: lost })
+    const started = await startOne()
+    await stage.time.until(deliveries.releaseLeases('a'))
+    const ports = {
+      verifications: { ...verifications, get },
+      deliveries: { ...deliveries, release },
+    }
+    stage.restart({ ports }).start()
+    await stage.time.run(10_000)
+    expect(stage.lines.map(({ event }) => event)).toContain('outbox_release_failed')
+
+    isAway = false
+    await stage.time.run(5_000)
+
+    expect(await statusOf(started)).toBe('sent')
+    expect(server().got).toHaveLength(1)
+    expect(stage.lines.map(({ event }) => event)).not.toContain('delivery_failed')
   })
 
   test('an outcome that the database refuses is written later, and nothing is sent twice', async () => {
