@@ -14,16 +14,13 @@ import {
   startCommand,
   times,
 } from '../test/support/commands.ts'
-import { serve } from './executable.ts'
-import { checkLines, openClient, startAll, startLines, wrk } from './load.ts'
-import { createCluster, secondsOfTree } from './postgres.ts'
-import { type Finding, finding, median } from './report.ts'
+import { secondsOfTree } from './postgres.ts'
+import { type Finding, median } from './report.ts'
 import type { Bench, Measure } from './run.ts'
-import { seed, sentStatements, writeSample } from './seed.ts'
-import { openSink } from './sink.ts'
+import { writeSample } from './seed.ts'
 
 /**
- * Measures what one operation costs over PostgreSQL: processor time of node and database, bytes of WAL and
+ * Measures what one operation costs over PostgreSQL: processor time of the database, bytes of WAL and
  * of tables, and how long a commit takes. From these docs/scaling.md computes.
  */
 export const costs: Measure = async (bench) => {
@@ -40,7 +37,6 @@ export const costs: Measure = async (bench) => {
   try {
     return [
       ...(await measureStore(bench, server)),
-      ...(await measureProcessors(bench, server)),
       ...(await measureCommits(bench, server)),
       ...(await measureTexts(bench)),
     ]
@@ -193,66 +189,6 @@ async function sizes(admin: SQL): Promise<Finding[]> {
 
 function bytesOf(what: string, value: number): Finding {
   return { what, value, unit: 'bytes' }
-}
-
-/** Processor time of a node and of the database for each operation, under load over HTTP. */
-async function measureProcessors(bench: Bench, server: PostgresServer): Promise<Finding[]> {
-  const sink = await openSink()
-  const { env, ownerUrl } = await createCluster(server)
-  const directory = bench.directory()
-  const checked = bench.seconds * (bench.rounds + 1) * 2_500
-  const keys: string[] = []
-  const seeded = await seed(directory, { smtpPort: sink.port, pending: checked }, env)
-  for (let made = 0; made < apps; made++) {
-    keys.push((await seed(directory, { smtpPort: sink.port, connectionsMax: 4 }, env)).liveKey)
-  }
-  const owner = new SQL({ url: ownerUrl, max: 1 })
-  for (const statement of [...sentStatements, 'analyze']) await owner.unsafe(statement)
-  await owner.close()
-  const node = await serve('otpmint', directory, env)
-  const postmaster = server.postmaster().pid
-
-  const runs: Record<string, number[]> = {}
-  const used = async (what: string, work: () => Promise<number>) => {
-    const before = { node: node.cpuSeconds(), database: secondsOfTree(postmaster) }
-    const count = await work()
-    const micros = (seconds: number) => (seconds * 1e6) / count
-    const of = (who: string, value: number) => {
-      const name = `processor time of ${who} for ${what}`
-      runs[name] = [...(runs[name] ?? []), micros(value)]
-    }
-    of('a node', node.cpuSeconds() - before.node)
-    of('the database', secondsOfTree(postmaster) - before.database)
-  }
-  const lines = checkLines(seeded.pending)
-  const each = Math.floor(lines.length / (bench.rounds + 1))
-  const load = { url: node.url, directory, authorization: seeded.liveKey, connections: 64 }
-  const mails = bench.seconds * 1_000
-  for (let round = 0; round <= bench.rounds; round++) {
-    bench.progress(`processor times over PostgreSQL, round ${round} of ${bench.rounds}`)
-    // The first round warms up the runtime's compiler.
-    if (round === 1) for (const name of Object.keys(runs)) delete runs[name]
-    await used('a check', async () => {
-      const some = lines.splice(0, each)
-      return (await wrk({ ...load, lines: some, seconds: bench.seconds })).requests
-    })
-    await used('a start with its mail', async () => {
-      await sink.reset()
-      const clients = keys.map((authorization) =>
-        openClient({ url: node.url, authorization, connections: 3 }),
-      )
-      const all = clients.map((client, index) =>
-        startAll(client, startLines(`r${round}-${index}`, mails / apps)),
-      )
-      await Promise.all(all)
-      await sink.taken(mails)
-      for (const client of clients) client.close()
-      return mails
-    })
-  }
-  await node.stop()
-  sink.stop()
-  return Object.entries(runs).map(([what, values]) => finding(what, 'us', values))
 }
 
 /** How long a commit takes with and without a standby that must have it; both on this machine's disk. */

@@ -46,7 +46,7 @@ export const postgres: Measure = async (bench) => {
 }
 
 /** Settings of a node of a new database. */
-export async function createCluster(server: PostgresServer): Promise<Cluster> {
+async function createCluster(server: PostgresServer): Promise<Cluster> {
   const url = await server.create('otpmint')
   const secret = (length: number) => Buffer.from(systemRandom.bytes(length)).toString('base64')
   const env = {
