@@ -9,7 +9,7 @@ import { startPostgres } from './server.ts'
  * those that look at screens, which are the same. `first-admin` and `hosted-page` use them.
  */
 const others =
-  /^(clock|dashboard-.*|disk|forgotten|hosted-(looks|widget)|learned-route|litestream|move|operations|overview|pages|postgres-.*|start)\.test\.ts$/
+  /^(clock|dashboard-.*|dev-inbox|disk|forgotten(-page)?|hosted-(looks|widget)|learned-route|litestream|move|operations|overview|pages|postgres-.*|start)\.test\.ts$/
 
 // Runs the stories of test/e2e over PostgreSQL, by way of PgBouncer in transaction mode. Arguments
 // are passed to `bun test`; among them may be files in place of all.
