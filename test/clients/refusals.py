@@ -62,6 +62,7 @@ FIELDS = {
     Refusal("PUT /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
     Refusal("GET /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
     Refusal("DELETE /v1/apps/{id}/templates/{locale}", "locale: must be a language tag"),
+    Refusal("GET /v1/apps/{id}/templates/{locale}/starter", "locale: must be a language tag"),
     Refusal("GET /v1/apps/{id}/templates/{locale}/versions", "locale: must be a language tag"),
     Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "subject: "),
     Refusal("POST /v1/apps/{id}/templates/{locale}/preview", "text: "),
