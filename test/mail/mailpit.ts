@@ -5,8 +5,6 @@ import { freePort } from '../support/port.ts'
 
 const version = 'v1.27.11'
 
-export const buildMailpit = () => goProgram('github.com/axllent/mailpit', version)
-
 /** A message in the list of Mailpit. */
 export type Caught = { ID: string; Subject: string; To: { Address: string }[] }
 
@@ -25,7 +23,7 @@ export type Mailpit = {
 
 /** Starts a Mailpit that takes any login in plain text, and whose replies can be chosen. */
 export async function startMailpit(): Promise<Mailpit> {
-  const program = await buildMailpit()
+  const program = await goProgram('github.com/axllent/mailpit', version)
   const { folder, remove } = scratch()
   const [port, apiPort] = [freePort(), freePort()]
   const listen = ['--smtp', `127.0.0.1:${port}`, '--listen', `127.0.0.1:${apiPort}`]
