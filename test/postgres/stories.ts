@@ -24,7 +24,8 @@ const [files, flags] = [
 ]
 
 const server = await startPostgres()
-const bouncer = await startPgBouncer(server.port)
+// Each story has a database, whose connections would be kept for ten minutes after its end.
+const bouncer = await startPgBouncer(server.port, { settings: { server_idle_timeout: 10 } })
 const stories = Bun.spawn(
   [process.execPath, 'test', ...flags, ...(files.length > 0 ? files : all)],
   {
