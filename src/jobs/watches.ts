@@ -213,6 +213,14 @@ export function createSettingsWatch({ log }: Logged): (nodes: Node[]) => void {
 
 export type KeysState = { right: boolean }
 
+/** Notes whether this server can open the keyset, and says once that it cannot. */
+export function noteKeys(keys: KeysState, followed: 'same' | 'changed' | 'lost', log: Log): void {
+  if (followed === 'lost' && keys.right) {
+    log.error('keys_lost', { detail: 'the keyset has changed; restart with the new master key' })
+  }
+  keys.right = followed !== 'lost'
+}
+
 /**
  * Reloads the keyset when `otpmint key rotate` changes it. A server that cannot open it is not
  * ready any more, because other nodes could not judge its codes.
@@ -232,10 +240,7 @@ export function createRotationWatch({
   const { log, everyMs = 1_000 } = ports
   return periodic(ports, { everyMs, event: 'rotation_watch' }, async () => {
     const followed = await follow()
-    if (followed === 'lost' && keys.right) {
-      log.error('keys_lost', { detail: 'the keyset has changed; restart with the new master key' })
-    }
-    keys.right = followed !== 'lost'
+    noteKeys(keys, followed, log)
     if (followed === 'changed') {
       log.info('keys_changed')
       await beat()

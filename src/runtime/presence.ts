@@ -1,7 +1,7 @@
 import { silentMs } from '../domain/delivery/lease.ts'
 import type { Clock, Log, Ports, Timers } from '../domain/ports.ts'
 import { Problem } from '../domain/problem.ts'
-import type { Beat, KeysState } from '../jobs/watches.ts'
+import { type Beat, type KeysState, noteKeys } from '../jobs/watches.ts'
 import { type DatabaseClock, isClockOff } from './database-clock.ts'
 
 /** Whether the other nodes reckon with this one, and it with them. */
@@ -52,7 +52,7 @@ export function createPresence(ports: PresencePorts): Presence {
   }
   const afterSilence = async () => {
     log.warn('node_was_silent', { detail: 'keys are read again and leases are given up' })
-    keys.right = (await ports.follow()) !== 'lost'
+    noteKeys(keys, await ports.follow(), log)
     ports.drop()
     await deliveries.releaseLeases(node)
     await webhooks.releaseLeases(node)

@@ -138,6 +138,7 @@ test('a node that cannot know the time, or has lost its keys, refuses requests a
   a.state.keys = 'lost'
   await expect(a.presence.enter() ?? Promise.resolve()).rejects.toBeInstanceOf(Problem)
   expect(a.keys.right).toBe(false)
+  expect(a.events()).toContain('keys_lost')
 })
 
 test('a node whose machine is off the database’s time is current and not ready', () => {
