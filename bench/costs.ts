@@ -14,6 +14,7 @@ import {
   startCommand,
   times,
 } from '../test/support/commands.ts'
+import { eventually } from '../test/support/executable.ts'
 import { secondsOfTree } from './postgres.ts'
 import { type Finding, median } from './report.ts'
 import type { Bench, Measure } from './run.ts'
@@ -211,11 +212,11 @@ async function measureCommits(bench: Bench, server: PostgresServer): Promise<Fin
     await admin.unsafe(`alter system set synchronous_standby_names = 'standby'`)
     await admin.unsafe('select pg_reload_conf()')
     await standby.catchUp()
-    // Until the setting is in force and the standby is followed.
-    for (let state = ''; state !== 'sync'; ) {
+    // The setting is in force and the standby is followed.
+    await eventually(async () => {
       const [row] = await admin.unsafe('select sync_state from pg_stat_replication')
-      state = row?.sync_state ?? ''
-    }
+      return row?.sync_state === 'sync'
+    })
     return [
       { what: 'a commit, in the middle', value: alone, unit: 'ms' },
       {

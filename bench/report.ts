@@ -68,7 +68,13 @@ export function table(findings: Finding[]): string {
     return [what, shown(value, unit) + between, beside, verdict(line)]
   })
   const heads = ['measure', 'measured', 'beside it', 'target']
-  return [heads, heads.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  return markdown(heads, rows)
+}
+
+/** A table as text, for a terminal and for the docs. */
+export function markdown(heads: string[], rows: string[][]): string {
+  const all = [heads, heads.map(() => '---'), ...rows]
+  return all.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
 function verdict(line: Finding): string {

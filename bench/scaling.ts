@@ -3,6 +3,7 @@ import { logNormal } from './events.ts'
 import { assumed, measured } from './figures.ts'
 import { type Calls, rowsUsed, shareOf, simulateCalls, zipf } from './hot-rows.ts'
 import { connectionsFor, type Pool, simulatePool } from './pool.ts'
+import { markdown } from './report.ts'
 import type { Measure } from './run.ts'
 
 /**
@@ -73,7 +74,7 @@ function needs(): string {
   const databases = Math.ceil(databaseSeconds / load / databaseCores)
   const byRows = simulateCalls({ ...starts, apps: zipf(assumed.apps) }).perSecond
   const micros = (seconds: number) => `${number(seconds * 1e6)} us`
-  return table(
+  return markdown(
     ['what', 'from', 'result'],
     [
       ['mean', `${number(assumed.verificationsPerDay)} / 86,400 s`, `${number(meanPerSecond)}/s`],
@@ -144,6 +145,13 @@ function databaseStart(): number {
   )
 }
 
+/** Of `waitsOf`. */
+const waitHeads = ['p50', 'p95', 'p99', 'queue, at most']
+
+function waitsOf({ handedOver, queueMax }: ReturnType<typeof simulatePool>): string[] {
+  return [...timesOf(handedOver), number(queueMax)]
+}
+
 /** The connections that one endpoint needs by its rate, and what a person then waits. */
 function endpoints(): string {
   const rows = [1, 10, 100, 1_000].map((perSecond) => {
@@ -156,21 +164,11 @@ function endpoints(): string {
       number(perSecond * assumed.mailSeconds),
       `${number(nodes * connections)} (${connections} each)`,
       percent(result.load),
-      ...timesOf(result.handedOver),
-      number(result.queueMax),
+      ...waitsOf(result),
     ]
   })
-  return table(
-    [
-      'mails of an endpoint',
-      'in use (Little)',
-      'connections_max',
-      'load',
-      'p50',
-      'p95',
-      'p99',
-      'queue, at most',
-    ],
+  return markdown(
+    ['mails of an endpoint', 'in use (Little)', 'connections_max', 'load', ...waitHeads],
     rows,
   )
 }
@@ -186,23 +184,10 @@ function shares(): string {
       number(each),
       percent(result.load),
       percent(result.waited),
-      ...timesOf(result.handedOver),
-      number(result.queueMax),
+      ...waitsOf(result),
     ]
   })
-  return table(
-    [
-      'nodes',
-      'connections of each',
-      'load',
-      'mails that wait',
-      'p50',
-      'p95',
-      'p99',
-      'queue, at most',
-    ],
-    rows,
-  )
+  return markdown(['nodes', 'connections of each', 'load', 'mails that wait', ...waitHeads], rows)
 }
 
 /** What one database starts in a second, by how its apps differ and how long a commit takes. */
@@ -219,7 +204,7 @@ function databases(): string {
       perSecondOf(simulateCalls({ ...starts, apps, commitSeconds }).perSecond),
     ),
   ])
-  return table(['starts/s of a database, by its commit', ...commits.map(milliseconds)], rows)
+  return markdown(['starts/s of a database, by its commit', ...commits.map(milliseconds)], rows)
 }
 
 /** What one database starts in a second, where one app has a share and many small ones the rest. */
@@ -235,7 +220,7 @@ function hotApps(): string {
       batchMean.toFixed(0),
     ]
   })
-  return table(
+  return markdown(
     ['share of the largest app', 'starts/s of the database', 'of that app', 'in a call'],
     rows,
   )
@@ -248,7 +233,7 @@ function hotRows(): string {
   const recipient = simulateCalls({ ...starts, isOneOfEach: true, requests: 2_000 }).perSecond
   const load = (rate: number) =>
     simulateCalls({ ...starts, perSecond: rate * app, nodes: 3, requests: 30_000 }).answered
-  return table(
+  return markdown(
     ['row', 'carries', 'of the planned peak', 'p50', 'p95', 'p99'],
     [
       ['an app’s limits', perSecondOf(app), percent(app / peakPerSecond), '', '', ''],
@@ -290,7 +275,7 @@ function counters(): string {
       perSecondOf(some),
     ]
   })
-  return table(
+  return markdown(
     [
       'nodes',
       `of ${counterShards} counters used`,
@@ -326,9 +311,4 @@ function percent(share: number): string {
 function number(value: number): string {
   const shown = value < 10 ? Number(value.toPrecision(2)) : Math.round(value)
   return shown.toLocaleString('en')
-}
-
-function table(heads: string[], rows: string[][]): string {
-  const all = [heads, heads.map(() => '---'), ...rows]
-  return all.map((row) => `| ${row.join(' | ')} |`).join('\n')
 }

@@ -302,9 +302,9 @@ type Present = Pick<
 /** How this process marks itself as alive; only among several nodes can it have been missed. */
 function createSignsOf(settings: Settings, ports: OpenPorts, present: Present) {
   const { keyring, nextKey, databaseClock } = ports
+  const shared = databaseClock && { settings: sharedSettings(settings, keyring) }
   const about = async () => {
     const nextKeyId = await nextKey.id()
-    const shared = databaseClock && { settings: sharedSettings(settings, keyring) }
     return { keysetVersion: keyring.keyset().version, nextKeyId, ...shared }
   }
   const signs = createSigns({ ...ports, about, onLive: createSettingsWatch(present) })

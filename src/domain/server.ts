@@ -1,4 +1,3 @@
-import type { App } from './app/app.ts'
 import { allApps, entry, findApp } from './app/manage.ts'
 import { type Actor, record } from './audit.ts'
 import type { DnsFinding, Ports } from './ports.ts'
@@ -58,17 +57,20 @@ export type Backups = {
 export const examinedMax = 100
 
 /**
- * The apps whose endpoints an examination connects to: one, or all of a server that has few. Throws
- * `app_not_found`, `invalid_request` where one must be named.
+ * An examination connects to the endpoints of one app, or of all where there are few. Throws
+ * `app_not_found`, `invalid_request` where an app must be named.
  */
-export async function appsToExamine(
+export async function requireFewEndpoints(
   ports: Pick<Ports, 'apps'>,
   appId: string | null,
-): Promise<App[]> {
-  if (appId !== null) return [await findApp(ports, appId)]
+): Promise<void> {
+  if (appId !== null) {
+    await findApp(ports, appId)
+    return
+  }
   const apps = await allApps(ports)
   const endpoints = apps.reduce((sum, app) => sum + app.endpoints.length, 0)
-  if (endpoints <= examinedMax) return apps
+  if (endpoints <= examinedMax) return
   throw invalidField('app', `must be given: there are more than ${examinedMax} endpoints`)
 }
 

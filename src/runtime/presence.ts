@@ -81,18 +81,19 @@ export function createPresence(ports: PresencePorts): Presence {
     })
     return confirming
   }
+  const mayServe = () => isCurrent() && keys.right
   /** A confirmation that the silence interrupted may fail, or be from before it: another one follows. */
   const confirmNow = async () => {
     await confirming?.catch(() => {})
-    if (isCurrent() && keys.right) return
+    if (mayServe()) return
     await confirmOnce()
-    if (isCurrent() && keys.right) return
+    if (mayServe()) return
     throw new Problem('store_unavailable', { retryAfterSeconds: 5 })
   }
   return {
     confirm: confirmOnce,
     isCurrent,
-    enter: () => (isCurrent() && keys.right ? null : confirmNow()),
+    enter: () => (mayServe() ? null : confirmNow()),
     isReady: () => isCurrent() && !isClockOff(clock),
   }
 }

@@ -1,4 +1,3 @@
-import { Database } from 'bun:sqlite'
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import {
@@ -11,6 +10,7 @@ import {
 } from '../support/executable.ts'
 import { isOverPostgres } from '../support/story-store.ts'
 import { adminToken, createApp } from './client.ts'
+import { faultsOf } from './data-files.ts'
 import {
   attemptsMax,
   createLoad,
@@ -90,11 +90,4 @@ async function compareAll(load: Load, { base }: Server, known: Known[]): Promise
   const used = known.filter(({ approved }) => approved === 'yes')
   await inParallel(sample(used, 20), (each) => load.checkRight(base, each))
   expect(load.violations.slice(0, 5)).toEqual([])
-}
-
-function faultsOf(path: string): string[] {
-  const database = new Database(path)
-  const rows = database.query<{ integrity_check: string }, []>('pragma integrity_check').all()
-  database.close()
-  return rows.map(({ integrity_check: fault }) => fault)
 }

@@ -13,6 +13,7 @@ import {
   start,
 } from '../support/executable.ts'
 import { adminToken, call, createApp } from './client.ts'
+import { faultsOf } from './data-files.ts'
 import { attemptsMax, createLoad, inParallel, type Load, random } from './kill-load.ts'
 import {
   buildLitestream,
@@ -78,15 +79,6 @@ async function copied(name: string, storage: Storage) {
 
 const acknowledged = ({ all }: Load) => all.filter(({ id }) => id !== null)
 
-function integrityOf(file: string): unknown[] {
-  const database = new Database(file)
-  try {
-    return database.query('pragma integrity_check').values().flat()
-  } finally {
-    database.close()
-  }
-}
-
 /** The version of the library that wrote last (sqlite.org/fileformat.html, section 1.3). */
 const versionIn = (file: string) => readFileSync(file).readUInt32BE(96)
 
@@ -131,7 +123,7 @@ test.concurrent.each(Object.keys(storages))(
       await Bun.sleep(1000)
       const copy = join(folder, `${name}-${round}.db`)
       await restore(settings, file, copy, storage)
-      faults.push(...integrityOf(copy))
+      faults.push(...faultsOf(copy))
     }
     await Promise.all([server.kill(), litestream.kill()])
     ends.abort()

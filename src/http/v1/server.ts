@@ -1,5 +1,5 @@
 import { verifyAudit } from '../../domain/audit.ts'
-import { appsToExamine, makeBackup, requireBackups } from '../../domain/server.ts'
+import { makeBackup, requireBackups, requireFewEndpoints } from '../../domain/server.ts'
 import { presentBackup, presentFinding, presentServer } from '../../present/server.ts'
 import type { Reply } from '../core/api.ts'
 import { json } from '../core/pipeline.ts'
@@ -18,7 +18,7 @@ export async function examine(
   { body, patience }: AdminCall & { body: { app?: string } },
 ): Promise<Reply> {
   const appId = body.app ?? null
-  await appsToExamine(ports, appId)
+  await requireFewEndpoints(ports, appId)
   patience(patienceSeconds)
   return json({ items: (await ports.installation.examine(appId)).map(presentFinding) })
 }
