@@ -1,6 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { App } from '../domain/app/app.ts'
+import { findApp } from '../domain/app/manage.ts'
 import { readLocale } from '../domain/language.ts'
 import { Problem } from '../domain/problem.ts'
 import { adviceOn } from '../domain/template/advice.ts'
@@ -111,12 +113,12 @@ function save(args: Args, io: Io, input: TemplateInput): Promise<number> {
     const request = { appId: args.operand(0), locale: args.operand(1), input }
     const stored = await saveTemplate(ports, cliActor, request)
     if (args.has('json')) printJson(io, presentTemplate(stored))
-    else tell(io, stored)
+    else tell(io, stored, await findApp(ports, request.appId))
     return exitCodes.done
   })
 }
 
-function tell(io: Io, { locale, version, template }: StoredTemplate): void {
+function tell(io: Io, { locale, version, template }: StoredTemplate, { policy }: App): void {
   io.out(`${locale} version ${version} is in force\n`)
-  tellAdvice(io, adviceOn(template))
+  tellAdvice(io, adviceOn(template, policy))
 }

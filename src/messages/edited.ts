@@ -4,6 +4,7 @@ import type { Template } from '../domain/template/template.ts'
 import { renderTokens, type TemplateValues, type Token } from '../domain/template/token.ts'
 import type { Variables } from '../domain/template/variables.ts'
 import { escapeHtml } from './html.ts'
+import type { LinkUrls } from './links.ts'
 import { parseTemplate } from './mustache.ts'
 
 /** What an edited message shows besides its own words. */
@@ -15,6 +16,7 @@ export type Particulars = {
   app: string | null
   support: string | null
   hasLogo: boolean
+  links: LinkUrls
   variables: Variables | null
 }
 
@@ -31,7 +33,7 @@ export function renderTemplate(template: Template, values: Particulars, withCode
   }
 }
 
-function valuesOf({ life, app, support, hasLogo, variables, ...values }: Particulars) {
+function valuesOf({ life, app, support, hasLogo, links, variables, ...values }: Particulars) {
   const { code, valid, reference } = values
   const left = life.count === 0 ? '' : life.digits
   const filled: TemplateValues = {
@@ -42,6 +44,8 @@ function valuesOf({ life, app, support, hasLogo, variables, ...values }: Particu
     app: app ?? '',
     support: support ?? '',
     logo: hasLogo ? 'logo' : '',
+    page_link: links.page ?? '',
+    report_link: links.report ?? '',
   }
   return filled
 }

@@ -8,6 +8,9 @@ import { pageWords } from './page-words.ts'
  */
 export type Links = { base: string; id: string; page: boolean; report: string | null }
 
+/** The addresses of the links; null for one that a message does not have. */
+export type LinkUrls = Record<'page' | 'report', string | null>
+
 export type ShownLink = { kind: 'page' | 'report'; label: string; url: string }
 
 /** Null for an app without links, and where there is no address that they could begin with. */
@@ -19,17 +22,20 @@ export function linksOf(
   return base !== null && (page || report !== null) ? { base, id, page, report } : null
 }
 
-export function shownLinks(
-  { links = null, code }: { links?: Links | null; code: string },
-  language: Language,
-): ShownLink[] {
-  if (links === null) return []
+export function urlsOf({ links = null, code }: { links?: Links | null; code: string }): LinkUrls {
+  if (links === null) return { page: null, report: null }
   const { base, id, page, report } = links
+  return {
+    page: page ? `${base}/verify/${id}#${code}` : null,
+    report: report === null ? null : `${base}/verify/${id}/report/${report}`,
+  }
+}
+
+/** The links of the built-in messages, with their words. */
+export function shownLinks({ page, report }: LinkUrls, language: Language): ShownLink[] {
   const { title, reportTitle } = pageWords[language]
   const shown: ShownLink[] = []
-  if (page) shown.push({ kind: 'page', label: title, url: `${base}/verify/${id}#${code}` })
-  if (report !== null) {
-    shown.push({ kind: 'report', label: reportTitle, url: `${base}/verify/${id}/report/${report}` })
-  }
+  if (page !== null) shown.push({ kind: 'page', label: title, url: page })
+  if (report !== null) shown.push({ kind: 'report', label: reportTitle, url: report })
   return shown
 }

@@ -8,6 +8,7 @@ import type { Template } from '../domain/template/template.ts'
 import { checkedTemplate, findTemplate } from '../domain/template/templates.ts'
 import { readVariables, type Variables } from '../domain/template/variables.ts'
 import { chooseMessage } from './languages.ts'
+import type { Links } from './links.ts'
 import { type Message, renderMessage } from './render.ts'
 
 export type PreviewRequest = {
@@ -28,7 +29,7 @@ export type Preview = Pick<Message, 'language' | 'subject' | 'text' | 'html'> & 
 type PreviewPorts = Pick<Ports, 'apps' | 'templates' | 'templating'>
 
 /**
- * A message as a person would get it, with a code that belongs to nothing. Throws `app_not_found`,
+ * A message as a person would get it, with a code and links that belong to nothing. Throws `app_not_found`,
  * `template_not_found`, `invalid_request` with every mistake.
  */
 export async function previewMessage(
@@ -40,9 +41,12 @@ export async function previewMessage(
   const found = await templateFor(ports, app, { ...request, locale })
   const template = found && { locale: found.locale, content: found.content }
   const variables = found && sampleValues(found.content, values)
-  const { otpToken: _, ...message } = renderMessage({ ...sample, app, locale, variables, template })
+  const { otpToken: _, ...message } = renderMessage({
+    ...{ ...sample, app, locale, variables, template },
+    links: sampleLinks(app),
+  })
   const html = await withLogo(ports, app, message.html)
-  return { ...message, html, advice: found ? adviceOn(found.content) : [] }
+  return { ...message, html, advice: found ? adviceOn(found.content, app.policy) : [] }
 }
 
 const sample = {
@@ -50,6 +54,11 @@ const sample = {
   reference: 'KF42',
   life: { unit: 'minutes', count: 10, digits: '10' },
 } as const
+
+function sampleLinks({ policy }: App): Links {
+  const report = policy.reportLink ? 'report' : null
+  return { base: 'https://otp.example.com', id: 'sample', page: policy.pageLink === true, report }
+}
 
 type Source = Pick<PreviewRequest, 'locale' | 'input' | 'version'>
 

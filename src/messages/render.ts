@@ -6,7 +6,7 @@ import type { Template } from '../domain/template/template.ts'
 import { renderTemplate } from './edited.ts'
 import { escapeHtml, hypertext } from './html.ts'
 import { builtIn, languageOf } from './languages.ts'
-import { type Links, type ShownLink, shownLinks } from './links.ts'
+import { type Links, type ShownLink, shownLinks, urlsOf } from './links.ts'
 import { type ByName, fillIn, type Words } from './words.ts'
 
 /** Everything that the text of a message depends on. */
@@ -14,7 +14,7 @@ export type MessageSource = Pick<Handover, 'code' | 'reference' | 'locale' | 'va
   app: Pick<App, 'name' | 'policy' | 'brand'>
   /** The life that is left when the message is handed over. */
   life: Life
-  /** Links to pages of this server, in the built-in messages only. */
+  /** Links to pages of this server. */
   links?: Links | null
   /** The template in force for the language; the built-in words without one. */
   template?: { locale: string; content: Template } | null
@@ -70,6 +70,7 @@ function edited(source: MessageSource, template: NonNullable<MessageSource['temp
     app: app.name,
     support: app.brand?.support ?? null,
     hasLogo: app.brand?.logo != null,
+    links: urlsOf(source),
   }
   const withCode = app.policy.codeInSubject !== false
   const { subject, ...parts } = renderTemplate(template.content, particulars, withCode)
@@ -84,7 +85,7 @@ function builtInMessage(source: MessageSource, language: Language): Parts {
   const words = builtIn[language]
   const direction = words.direction ?? 'ltr'
   const title = fillName(words.title, name)
-  const links = shownLinks(source, language)
+  const links = shownLinks(urlsOf(source), language)
   const shown = {
     links,
     valid: fillIn(words.valid, { life: lifeIn(language, life) }),

@@ -187,14 +187,22 @@ test.each(languages.map((language) => [language] as const))(
     const input = readTemplateFile(writeTemplateFile(content)).input
     const checked = checkedTemplate({ templating }, { locale, input })
     const life = { unit: 'minutes', count: 7, digits: '7' } as const
-    const source = { app, code: '568464', reference: 'KF42', locale, variables: null, life }
+    const message = { app, code: '568464', reference: 'KF42', locale, variables: null, life }
+    const wanted = [[false, null] as const, [true, null] as const, [true, 'secret'] as const]
+    for (const [page, report] of wanted) {
+      const source = {
+        ...message,
+        links: { base: 'https://otp.acme.test', id: 'v1', page, report },
+      }
 
-    const edited = renderMessage({ ...source, template: { locale, content: checked } })
-    const builtIn = renderMessage(source)
+      const edited = renderMessage({ ...source, template: { locale, content: checked } })
+      const builtIn = renderMessage(source)
 
-    expect(edited.subject).toBe(builtIn.subject)
-    // It isolates the name from the direction of the text, whatever the name will be.
-    expect(edited.text.replace(/[\u2068\u2069]/g, '')).toBe(builtIn.text)
-    expect(edited.html.trimEnd()).toBe(builtIn.html)
+      expect(edited.subject).toBe(builtIn.subject)
+      // It isolates the name from the direction of the text, whatever the name will be.
+      expect(edited.text.replace(/[\u2068\u2069]/g, '')).toBe(builtIn.text)
+      expect(edited.html.trimEnd()).toBe(builtIn.html)
+      expect(edited.html.match(/<a /g)?.length ?? 0).toBe(Number(page) + Number(report !== null))
+    }
   },
 )

@@ -35,6 +35,21 @@ describe('an accepted template', () => {
       { text: `${sections(4, '{{code}}') + sections(4, '', '^')}{{code}}` },
     ],
     ['has a logo', { html: '{{#logo}}<img src="cid:logo" alt="{{app}}">{{/logo}}{{code}}' }],
+    [
+      'has the links of OtpMint',
+      {
+        text: '{{code}}{{#page_link}}\n{{page_link}}{{/page_link}} {{report_link}}',
+        html:
+          '{{code}}{{#page_link}}<a class="x" href="{{page_link}}">Enter it</a>{{/page_link}}' +
+          "{{#report_link}}<a href='{{ report_link }}' title='{{app}}'>Not me</a>{{/report_link}}",
+      },
+    ],
+    [
+      'has a link with a colour of mail programs',
+      {
+        html: `<p style="color:#fff;background:#000">{{code}}${linked('<a style="background:#fff" href="{{page_link}}">x</a>')}</p>`,
+      },
+    ],
     ['has styles', { html: '<style>p { color: red; }</style><p style="margin: 0">{{code}}</p>' }],
     [
       'has readable colours',
@@ -45,6 +60,8 @@ describe('an accepted template', () => {
       { html: '<!--[if mso]><table width="600"><tr><td><![endif]--><p>{{code}}</p>' },
     ],
     ['is a whole document', { html: wholeDocument('<p>{{code}}</p>') }],
+    ['has eight cases', { text: manyCases(8), variables: caseNames(8) }],
+    ['has six cases in 10 kB', { text: manyCases(6).padEnd(10_000, 'x'), variables: caseNames(6) }],
     ['has 20 kB', { html: `{{code}}${'x'.repeat(19_992)}` }],
     ['has 100 tags', { text: '{{code}}'.repeat(100) }],
   ])('%s', (_, change) => {
@@ -54,6 +71,9 @@ describe('an accepted template', () => {
     expect(template).not.toBeNull()
   })
 })
+
+/** Where there is a link to the page. */
+const linked = (html: string) => `{{#page_link}}${html}{{/page_link}}`
 
 describe('a refused template', () => {
   test.each<[string, TemplateInput, string]>([
@@ -102,7 +122,12 @@ describe('a refused template', () => {
     ['shows the logo as text', { text: '{{code}}{{logo}}' }, 'text: line 1: logo is a section'],
     ['has sections five deep', { text: `{{code}}${sections(5, '')}` }, 'nested 4 deep'],
     ['has 101 tags', { text: '{{code}}'.repeat(101) }, 'text: line 1: there may be 100 tags'],
-    ['has too many cases', { text: manyCases(6), variables: caseNames(6) }, 'sections may use 5'],
+    ['has too many cases', { text: manyCases(9), variables: caseNames(9) }, 'sections may use 8'],
+    [
+      'has too many cases for its length',
+      { text: manyCases(6).padEnd(10_001, 'x'), variables: caseNames(6) },
+      'sections may use 5 names that can be empty in a part of this length',
+    ],
 
     ['has no code', { text: 'hello' }, 'text: line 1: must show {{code}}'],
     ['has the code at times', { text: '{{#app}}{{code}}{{/app}}' }, 'also where app is empty'],
@@ -122,7 +147,58 @@ describe('a refused template', () => {
 
     ['runs a script', { html: '<script>1</script>{{code}}' }, 'html: line 1: <script> may not be'],
     ['has a form', { html: '{{code}}\n<form>' }, 'html: line 2: <form> may not be in a mail'],
-    ['has a link', { html: '{{code}}<a href="x">y</a>' }, 'html: line 1: href may not be'],
+    [
+      'has a link',
+      { html: '{{code}}<a href="x">y</a>' },
+      'a link may only be <a href="{{page_link',
+    ],
+    ['has a link to nowhere', { html: '{{code}}<a>y</a>' }, 'html: line 1: a link may only be <a'],
+    [
+      'has a link that can be empty',
+      { html: '{{code}}\n<a href="{{page_link}}">y</a>' },
+      'html: line 2: a link may only be <a href="{{page_link}}"> or',
+    ],
+    [
+      'adds to a link',
+      { html: `{{code}}${linked('<a href="{{page_link}}?next=x">y</a>')}` },
+      'html: line 1: a link may only be',
+    ],
+    [
+      'has two addresses in one link',
+      { html: `{{code}}${linked('<a href="https://a.test" href="{{page_link}}">y</a>')}` },
+      'html: line 1: an attribute may be given once in a tag',
+    ],
+    [
+      'has two sources of one image',
+      { html: '{{code}}{{#logo}}<img src="https://a.test/x" src="cid:logo">{{/logo}}' },
+      'html: line 1: an attribute may be given once in a tag',
+    ],
+    [
+      'links by a name of its own',
+      { html: '{{code}}{{#x}}<a href="{{x}}">y</a>{{/x}}', variables: ['x'] },
+      'html: line 1: a link may only be',
+    ],
+    ['shows an address', { html: `{{code}}${linked('{{page_link}}')}` }, 'a link may only be'],
+    [
+      'has an address in words that are read aloud',
+      { html: `<p title="{{report_link}}">{{code}}</p>` },
+      'html: line 1: a link may only be',
+    ],
+    [
+      'has an address in its title',
+      { html: `<title>{{page_link}}</title><p>{{code}}</p>` },
+      'html: line 1: a link may only be',
+    ],
+    [
+      'links from another element',
+      { html: `{{code}}${linked('<p href="{{page_link}}">y</p>')}` },
+      'html: line 1: a link may only be',
+    ],
+    [
+      'has a link of OtpMint in its subject',
+      { subject: '{{code}} {{page_link}}' },
+      'subject: a subject may hold no link',
+    ],
     ['has a frame', { html: '{{code}}<iframe></iframe>' }, 'html: line 1: <iframe> may not be'],
     ['has an svg', { html: '{{code}}<svg></svg>' }, 'html: line 1: <svg> may not be in a mail'],
     ['has an unknown element', { html: '{{code}}<blink>' }, 'html: line 1: this element may not'],

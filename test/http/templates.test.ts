@@ -426,6 +426,30 @@ test('a preview shows the logo and gives advice that a good template does not ne
   expect((await advice({})).html).toContain('<img src="data:image/png;base64,iVBOR')
 })
 
+test('a preview has the links that the app wants, and says where a template lacks them', async () => {
+  const { admin } = await own()
+  const show = async (text: string, html: string) => {
+    const { path, ...options } = preview({ subject: '{{code}}', text, html })
+    return (await admin('POST', path, options)).json
+  }
+  const text = '{{code}} {{valid}}{{#page_link}} {{page_link}}{{/page_link}}'
+  const html = '{{code}} {{valid}}{{#page_link}}<a href="{{page_link}}">Enter it</a>{{/page_link}}'
+  const lacks = (name: string, advice: string[]) => advice.some((each) => each.includes(name))
+
+  expect((await show(text, html)).html).not.toContain('<a')
+  await admin('PATCH', '', { body: { policy: { page_link: true, report_link: true } } })
+  const shown = await show(text, html)
+  expect(shown.text).toEndWith(' https://otp.example.com/verify/sample#123456')
+  expect(shown.html).toContain(
+    '<a href="https://otp.example.com/verify/sample#123456">Enter it</a>',
+  )
+  expect([lacks('page_link', shown.advice), lacks('report_link', shown.advice)]).toEqual([
+    false,
+    true,
+  ])
+  expect(lacks('page_link', (await show('{{code}}', html)).advice)).toBe(true)
+})
+
 test('a test delivery takes the language and the variables of a start', async () => {
   const messages: unknown[] = []
   const at = await site({

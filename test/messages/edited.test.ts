@@ -7,6 +7,7 @@ import { appWith, handoverOf } from '../channels/mail-fixtures.ts'
 
 const all = [
   ...['code', 'valid', 'minutes', 'hours', 'reference', 'app', 'support', 'first_name'],
+  ...['page_link', 'report_link'],
 ].map((name) => `${name}={{${name}}}`)
 const template: Template = {
   subject: '{{code}} {{app}}',
@@ -47,6 +48,8 @@ test('a template has every value, escaped in HTML only, in the language of its w
     'app=<Acme>',
     'support=help@acme.test',
     'first_name=O’Neill & "Sons"',
+    'page_link=',
+    'report_link=',
     'never',
   ])
   expect(html).toContain('<p>app=&#60;Acme&#62;</p>')
@@ -57,7 +60,8 @@ test('a template has every value, escaped in HTML only, in the language of its w
 test('what is not there is empty', () => {
   const { text, html, subject } = render({ app: appWith({ name: null }) }, 0)
 
-  for (const name of ['minutes', 'hours', 'app', 'support', 'first_name']) {
+  const names = ['minutes', 'hours', 'app', 'support', 'first_name', 'page_link', 'report_link']
+  for (const name of names) {
     expect(text).toContain(`\n${name}=\n`.trimEnd())
   }
   expect([subject, html.includes('<img'), text.includes('never')]).toEqual([
@@ -81,8 +85,26 @@ test('the last line of the text binds the code to the origin', () => {
 
   const { text, otpToken } = render({ app })
 
-  expect(text).toEndWith('first_name=\n\n@login.acme.test #568464')
+  expect(text).toEndWith('report_link=\n\n@login.acme.test #568464')
   expect(otpToken).toEqual({ code: '568464', origin: 'https://login.acme.test' })
+})
+
+test('a template has the links that the app wants', () => {
+  const shown = (page: boolean, report: string | null) => {
+    const { text, html } = render({
+      links: { base: 'https://otp.acme.test', id: 'v1', page, report },
+    })
+    const [inText, inHtml] = [text, html].map((part) => part.match(/(page|report)_link=[^\n<]*/g))
+    expect(inHtml).toEqual(inText ?? null)
+    return inText
+  }
+
+  expect(shown(true, 'r2')).toEqual([
+    'page_link=https://otp.acme.test/verify/v1#568464',
+    'report_link=https://otp.acme.test/verify/v1/report/r2',
+  ])
+  expect(shown(false, 'r2')?.[0]).toBe('page_link=')
+  expect(shown(true, null)?.[1]).toBe('report_link=')
 })
 
 test('a template is chosen by language as the built-in messages are', () => {

@@ -1,3 +1,4 @@
+import type { Policy } from '../app/policy.ts'
 import { readMarkup } from './markup.ts'
 import type { Template } from './template.ts'
 
@@ -8,8 +9,9 @@ const screenMin = 320
  * What would make a template better, in sentences. Unlike the rules of `readTemplate` these are
  * hints: mail programs differ, and an admin may have a reason.
  */
-export function adviceOn({ subject, text, html }: Template): string[] {
+export function adviceOn({ subject, text, html }: Template, policy: Policy): string[] {
   const uses = (part: string, name: string) => new RegExp(`\\{\\{\\s*${name}\\s*\\}\\}`).test(part)
+  const lacks = (name: string) => !uses(text, name) || !uses(html, name)
   const saysLife = (part: string) => ['valid', 'minutes'].some((name) => uses(part, name))
   const markup = readMarkup(html)
   const advice: [boolean, string][] = [
@@ -24,12 +26,18 @@ export function adviceOn({ subject, text, html }: Template): string[] {
       'The HTML does not say that it suits dark mode: a meta element named color-scheme.',
     ],
     [widest(html) > screenMin, `The HTML has a fixed width above ${screenMin} pixels.`],
+    [policy.pageLink === true && lacks('page_link'), missingLink('page_link')],
+    [policy.reportLink === true && lacks('report_link'), missingLink('report_link')],
     [/(^|[;"'\s])color\s*:/i.test(html) && !/background/i.test(html), halfColored],
   ]
   return advice.flatMap(([applies, says]) => (applies ? [says] : []))
 }
 
 const halfColored = 'The HTML sets colours of text without a background; dark mode may hide them.'
+
+function missingLink(name: string): string {
+  return `The app wants ${name}, and the text or the HTML has no {{${name}}}.`
+}
 
 function firstLine(text: string): string {
   return text.trimStart().split('\n')[0] ?? ''

@@ -1,10 +1,11 @@
 import type { FieldError } from '../problem.ts'
-import { codeMark, linkIn, type MarkupFault, readMarkup, valueMark } from './markup.ts'
+import { codeMark, linkIn, linkMark, type MarkupFault, readMarkup, valueMark } from './markup.ts'
 import {
   builtInNames,
   conditionsMax,
   depthMax,
   isBuiltIn,
+  isLink,
   isOptional,
   partBytesMax,
   subjectMax,
@@ -97,14 +98,15 @@ function faultsOf(part: TemplatePart, text: string, { parse, ...rules }: Rules):
   const { faults, tags, conditions } = found
   const last = text.length - 1
   if (tags > tagsMax[part]) faults.push({ at: last, reason: `there may be ${tagsMax[part]} tags` })
-  if (conditions.size > conditionsMax) {
-    const reason = `sections may use ${conditionsMax} names that can be empty`
+  const most = conditionsMax(Buffer.byteLength(text))
+  if (conditions.size > most) {
+    const reason = `sections may use ${most} names that can be empty in a part of this length`
     faults.push({ at: last, reason })
   }
   if (faults.length > 0) return faults.slice(0, faultsMax)
-  // A subject of optional names only could be empty.
-  const alone = part === 'subject' ? namesIn(tokens).filter(isOptional) : []
-  return rendered(part, tokens, [...new Set([...conditions, ...alone])])
+  // A subject of optional names only could be empty, and a link outside of a section lead nowhere.
+  const alone = { subject: isOptional, text: () => false, html: isLink }[part]
+  return rendered(part, tokens, [...new Set([...conditions, ...namesIn(tokens).filter(alone)])])
 }
 
 type Place = Omit<Rules, 'parse'> & { part: TemplatePart; depth: number }
@@ -142,6 +144,7 @@ function refusalOf(
   if (name === 'logo' && (kind === 'name' || part !== 'html')) {
     return 'logo is a section of the HTML, around its image'
   }
+  if (isLink(name) && part === 'subject') return 'a subject may hold no link'
   if (name !== 'valid' || hasWords) return null
   return 'this language has no built-in sentence for valid: use minutes'
 }
@@ -190,7 +193,12 @@ function plainFaults(text: string): Fault[] {
 /** A mark for every name that is not missing. */
 function marked(tokens: Token[], missing: string[]): Record<string, string> {
   const names = namesIn(tokens).filter((name) => !missing.includes(name))
-  return Object.fromEntries(names.map((name) => [name, name === 'code' ? codeMark : valueMark]))
+  return Object.fromEntries(names.map((name) => [name, markOf(name)]))
+}
+
+function markOf(name: string): string {
+  if (name === 'code') return codeMark
+  return isLink(name) ? linkMark : valueMark
 }
 
 export function namesIn(tokens: Token[]): string[] {

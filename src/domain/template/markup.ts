@@ -7,14 +7,16 @@ export type MarkupFault = { at: number; reason: string }
 export const valueMark = '\uE000'
 /** Stands for the code. */
 export const codeMark = '\uE001'
+/** Stands for a link to a page of this server. */
+export const linkMark = '\uE002'
 
-const marks = /[\uE000\uE001]/
+const marks = /[\uE000-\uE002]/
 
-/** Elements of a mail: no links, forms, scripts, frames, media or vector graphics. */
+/** Elements of a mail: no forms, scripts, frames, media or vector graphics. */
 const elements = new Set(
   [
     'html head meta title style body table caption colgroup col thead tbody tfoot tr td th',
-    'div p span br hr img h1 h2 h3 h4 h5 h6 b strong i em u s small big sub sup code pre kbd',
+    'a div p span br hr img h1 h2 h3 h4 h5 h6 b strong i em u s small big sub sup code pre kbd',
     'blockquote center font ul ol li dl dt dd abbr address bdi bdo wbr time',
     'main section header footer article',
   ].flatMap((line) => line.split(' ')),
@@ -25,14 +27,14 @@ const attributes = new Set(
   [
     'style class id lang dir role title alt width height align valign bgcolor border color face',
     'cellpadding cellspacing colspan rowspan size scope span start name content charset',
-    'http-equiv media type src xmlns xml:lang xmlns:v xmlns:o datetime translate',
+    'http-equiv media type src href xmlns xml:lang xmlns:v xmlns:o datetime translate',
   ].flatMap((line) => line.split(' ')),
 )
 /** What may not be used and is named in a refusal; anything else is not repeated there. */
 const refused = new Set(
   [
-    'a script form input button iframe link object embed svg video audio picture base area map',
-    'href srcset background action target rel onclick onload onerror',
+    'script form input button iframe link object embed svg video audio picture base area map',
+    'srcset background action target rel onclick onload onerror',
   ].flatMap((line) => line.split(' ')),
 )
 /** The attributes whose value may hold names. */
@@ -101,6 +103,7 @@ function readText(state: State, from: number, to: number): void {
   const text = state.html.slice(from, to)
   const place = state.open.at(-1)
   if (linkIn(text)) fault(state, from, linkReason)
+  if (text.includes(linkMark)) fault(state, from, linkPlaceReason)
   if (place?.hidden || state.conditional || text.trim() === '') return
   state.visible += text
   const { color = null, background = null } = place ?? {}
@@ -162,7 +165,10 @@ function readTag(state: State, at: number): number {
   for (;;) {
     const found = match(attributePattern, html, end)
     if (!found) break
-    given.set((found[1] ?? '').toLowerCase(), found[2] ?? found[3] ?? found[4] ?? '')
+    const attribute = (found[1] ?? '').toLowerCase()
+    // Browsers take the first one, and others may not.
+    if (given.has(attribute)) fault(state, end, 'an attribute may be given once in a tag')
+    given.set(attribute, found[2] ?? found[3] ?? found[4] ?? '')
     if (marks.test(found[4] ?? '')) fault(state, end, 'a value of an attribute needs quotes')
     end += found[0].length
   }
@@ -177,6 +183,7 @@ function readTag(state: State, at: number): number {
     fault(state, at, `${which} may not be in a mail`)
   }
   used.add(element)
+  if (element === 'a' && given.get('href') !== linkMark) fault(state, at, linkPlaceReason)
   for (const [attribute, value] of given) readAttribute(state, at, { element, attribute, value })
   if (element === 'style' || element === 'title') return readRaw(state, element, end)
   if (voidElements.has(element)) return end
@@ -195,7 +202,12 @@ function readAttribute(state: State, at: number, { element, attribute, value }: 
     return
   }
   state.used.add(attribute)
-  if (marks.test(value) && !readAloud.has(attribute)) {
+  if (attribute === 'href') {
+    if (element !== 'a') fault(state, at, linkPlaceReason)
+    return
+  }
+  if (value.includes(linkMark)) fault(state, at, linkPlaceReason)
+  else if (marks.test(value) && !readAloud.has(attribute)) {
     fault(state, at, `names may stand in alt, title and aria-label, not in ${attribute}`)
   }
   if (attribute === 'src' && (element !== 'img' || value !== 'cid:logo')) {
@@ -215,6 +227,8 @@ function readAttribute(state: State, at: number, { element, attribute, value }: 
 
 const cssReason = 'CSS may load nothing (url, @import, @font-face) and hold no \\ or &'
 const linkReason = 'links are not sent: write the name of a place without http:// or www.'
+const linkPlaceReason =
+  'a link may only be <a href="{{page_link}}"> or <a href="{{report_link}}">, each within a section of its name'
 
 /** A link as mail programs recognise one. */
 export function linkIn(text: string): boolean {
@@ -235,6 +249,7 @@ function readRaw(state: State, element: string, from: number): number {
     if (unsafeCss.test(content)) fault(state, from, cssReason)
     if (/prefers-color-scheme/.test(content)) state.used.add('dark')
   } else if (linkIn(content)) fault(state, from, linkReason)
+  else if (content.includes(linkMark)) fault(state, from, linkPlaceReason)
   return end
 }
 
@@ -244,10 +259,12 @@ function opened({ open }: State, element: string, given: Map<string, string>): O
   const background =
     style.get('background-color') ?? style.get('background') ?? given.get('bgcolor')
   const color = style.get('color') ?? given.get('color')
+  // Without a colour of its own, a link has one of the mail program.
+  const outerColor = element === 'a' ? null : (outer?.color ?? null)
   const isHidden = style.get('display') === 'none' || style.get('visibility') === 'hidden'
   return {
     element,
-    color: color === undefined ? (outer?.color ?? null) : readColor(color),
+    color: color === undefined ? outerColor : readColor(color),
     background: background === undefined ? (outer?.background ?? null) : readColor(background),
     hidden: isHidden || element === 'head' || (outer?.hidden ?? false),
   }

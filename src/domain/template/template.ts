@@ -36,8 +36,13 @@ export const tagsMax: Record<TemplatePart, number> = { subject: 8, text: 100, ht
 export const tagLengthMax = 200
 /** Sections within sections. */
 export const depthMax = 4
-/** Names of sections in one part that may be empty: every combination of them is rendered. */
-export const conditionsMax = 5
+/**
+ * Names of sections that may be empty, in a part of so many bytes: every combination of them is
+ * rendered, so a part of half the size may have one more. 5 in the longest, 8 at most.
+ */
+export function conditionsMax(bytes: number): number {
+  return Math.min(8, 5 + Math.floor(Math.log2(partBytesMax / bytes)))
+}
 /** Languages of one app that have a template. */
 export const localesMax = 50
 /** Versions of one language that are kept, the newest. */
@@ -46,8 +51,8 @@ export const versionsMax = 20
 type NameRules = {
   /** False for a name that every message has a value for. */
   optional: boolean
-  /** Where it may stand; everywhere if absent. */
-  only?: 'html section'
+  /** Where it may stand; everywhere if absent. A link: in the text, and in the href of an <a>. */
+  only?: 'html section' | 'link'
   says: string
 }
 
@@ -71,6 +76,18 @@ export const builtInNames = {
     only: 'html section',
     says: 'A section around `<img src="cid:logo">`; left out for an app without a logo.',
   },
+  page_link: {
+    optional: true,
+    only: 'link',
+    says:
+      'The link to the hosted page, which fills in the code. In the HTML within a section: ' +
+      '`<a href="{{page_link}}">`; empty for an app without `page_link`.',
+  },
+  report_link: {
+    optional: true,
+    only: 'link',
+    says: 'The link to report that it was not them; as `page_link`.',
+  },
 } as const satisfies Record<string, NameRules>
 
 export type BuiltInName = keyof typeof builtInNames
@@ -79,7 +96,15 @@ export function isBuiltIn(name: string): name is BuiltInName {
   return Object.hasOwn(builtInNames, name)
 }
 
+export function isLink(name: string): boolean {
+  return isBuiltIn(name) && rulesOf(name).only === 'link'
+}
+
 /** Whether a message may have no value for this name. */
 export function isOptional(name: string): boolean {
-  return !isBuiltIn(name) || builtInNames[name].optional
+  return !isBuiltIn(name) || rulesOf(name).optional
+}
+
+function rulesOf(name: BuiltInName): NameRules {
+  return builtInNames[name]
 }

@@ -8,6 +8,7 @@ import { lifeLeft } from '../../../src/domain/delivery/life.ts'
 import { newTimedId } from '../../../src/domain/id.ts'
 import { languages } from '../../../src/domain/language.ts'
 import { newPageToken } from '../../../src/domain/page/page.ts'
+import type { Template } from '../../../src/domain/template/template.ts'
 import { pageWords } from '../../../src/messages/page-words.ts'
 import { systemRandom } from '../../../src/system.ts'
 import { appWith, handoverOf } from '../mail-fixtures.ts'
@@ -77,4 +78,29 @@ test('mails with links are filled in, with the message that composing gives', as
     }
     expect(warm.counts()).toEqual({ filled: 19, composed: 1 })
   }
+})
+
+test('mails of a template are filled in with their links too', async () => {
+  const content: Template = {
+    subject: '{{code}}',
+    text: '{{code}}{{#page_link}}\n{{page_link}}{{/page_link}}\n{{report_link}}\n',
+    html: '{{code}}{{#page_link}}<a href="{{page_link}}">Enter it</a>{{/page_link}}',
+    variables: [],
+  }
+  const warm = createComposer()
+  const life = lifeLeft(600_000, 0)
+  const app = appWith({ policy: both })
+  for (let index = 0; index < 20; index++) {
+    const handover = { ...linked(both, { code: String(100_000 + index * 7919) }), app }
+    const template = { locale: 'en', key: 'one', content }
+    const job = { ...mailOf(handover, base), wording: { template, logo: null, brand: null } }
+    const mail = await warm.compose(job, sender, life)
+    expect(mail).toBe(await createComposer().compose(job, sender, life))
+    const { text, html } = await simpleParser(mail)
+    const page = `${base}/verify/${handover.verificationId}#${handover.code}`
+    const report = `${base}/verify/${handover.verificationId}/report/${handover.reportSecret}`
+    expect(text?.trim().split('\n').slice(0, 3)).toEqual([handover.code, page, report])
+    expect(html).toContain(`<a href="${page}">Enter it</a>`)
+  }
+  expect(warm.counts()).toEqual({ filled: 19, composed: 1 })
 })
