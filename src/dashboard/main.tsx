@@ -14,12 +14,19 @@ import { Frame } from './frame.tsx'
 import { applyPreferences } from './preferences.ts'
 import { watchReader } from './reader.ts'
 import { followAddress } from './router.ts'
+import { loadDevInbox } from './screens.ts'
 import { type Session, session } from './session.ts'
 
 applyPreferences()
 followAddress()
-watchReader()
-render(<Frame />, document.body)
 
-// Where the server does not answer, the sign-in is shown, and says so when it is sent.
-session.value = await get<Session>('/session').catch(() => null)
+if (location.pathname === '/dev/inbox') {
+  const DevInbox = await loadDevInbox()
+  render(<DevInbox />, document.body)
+} else {
+  watchReader()
+  render(<Frame />, document.body)
+
+  // Where the server does not answer, the sign-in is shown, and says so when it is sent.
+  session.value = await get<Session>('/session').catch(() => null)
+}

@@ -17,29 +17,32 @@ export type Screen = {
 /** Every screen and where it is; each comes from the server when it is first shown. */
 export const screens: readonly Screen[] = [
   { pattern: '/', section: 'overview', load: async () => (await overview()).Overview },
-  { pattern: '/apps', section: 'apps', load: async () => (await apps()).Apps },
-  { pattern: '/apps/new', section: 'apps', load: async () => (await apps()).NewApp },
-  { pattern: '/apps/:id', section: 'apps', load: async () => (await apps()).App },
-  { pattern: '/apps/:id/:tab', section: 'apps', load: async () => (await apps()).App },
-  { pattern: '/apps/:id/:tab/:part', section: 'apps', load: async () => (await apps()).App },
+  { pattern: '/apps', section: 'apps', load: async () => (await admin()).Apps },
+  { pattern: '/apps/new', section: 'apps', load: async () => (await admin()).NewApp },
+  { pattern: '/apps/:id', section: 'apps', load: async () => (await admin()).App },
+  { pattern: '/apps/:id/:tab', section: 'apps', load: async () => (await admin()).App },
+  { pattern: '/apps/:id/:tab/:part', section: 'apps', load: async () => (await admin()).App },
   {
     pattern: '/verifications',
     section: 'verifications',
-    load: async () => (await verifications()).Verifications,
+    load: async () => (await admin()).Verifications,
   },
   {
     pattern: '/verifications/:app/:mode/:id',
     section: 'verifications',
-    load: async () => (await verifications()).Verification,
+    load: async () => (await admin()).Verification,
   },
-  { pattern: '/inbox', section: 'inbox', load: async () => (await inbox()).Inbox },
-  { pattern: '/server', section: 'server', load: async () => (await server()).Server },
-  { pattern: '/server/:tab', section: 'server', load: async () => (await server()).Server },
+  { pattern: '/inbox', section: 'inbox', load: async () => (await admin()).Inbox },
+  { pattern: '/server', section: 'server', load: async () => (await admin()).Server },
+  { pattern: '/server/:tab', section: 'server', load: async () => (await admin()).Server },
   { pattern: '/people', section: 'people', load: async () => (await access()).People },
   { pattern: '/me', section: 'me', load: async () => (await access()).Me },
   { pattern: '/sign-in', section: null, load: async () => (await access()).SignIn },
   { pattern: '/link/:token', section: null, load: async () => (await access()).Link },
 ]
+
+/** The page `/dev/inbox` of developer mode. */
+export const loadDevInbox = async (): Promise<ComponentType> => (await admin()).DevInbox
 
 /** The entries of the navigation, in order. */
 export const sections: readonly { name: Section; path: string; icon: IconName; key: string }[] = [
@@ -64,10 +67,6 @@ export function screenAt({
 }
 
 // Screens that share most of their code come together: each further file costs a header of its own.
-const apps = async () => (await import('./screens/apps/app-screens.ts')).appScreens
-const verifications = async () =>
-  (await import('./screens/verifications/verification-screens.ts')).verificationScreens
+const admin = async () => (await import('./screens/admin-screens.ts')).adminScreens
 const access = async () => (await import('./screens/access/access-screens.ts')).accessScreens
 const overview = () => import('./screens/overview.tsx')
-const inbox = () => import('./screens/inbox.tsx')
-const server = () => import('./screens/server.tsx')

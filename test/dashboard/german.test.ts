@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { germanOf, problems } from '../../src/dashboard/words/german.ts'
+import { germanFinding, germanOf, problems } from '../../src/dashboard/words/german.ts'
+import { alarmAdvice } from '../../src/domain/alarm.ts'
 import { dkimFields } from '../../src/domain/app/dkim.ts'
 import * as gateways from '../../src/domain/app/gateway-fields.ts'
 import { policyFields } from '../../src/domain/app/policy.ts'
@@ -95,4 +96,135 @@ test('numbers and names stay as the server says them, and an unknown text has no
   )
   expect(germanOf('must be a rose by any other name')).toBeNull()
   expect(germanOf('wants more')).toBeNull()
+})
+
+/** Where the server puts into words what it finds out, and the steps of a test. */
+const finders = [
+  ...['runtime/doctor/*.ts', 'runtime/health.ts', 'channels/mail-dns/advice.ts'],
+  ...['channels/email/dialogue.ts', 'channels/email/smtp-advice.ts', 'channels/telegram/probe.ts'],
+  ...['channels/http-outcome.ts'],
+]
+/** Names of modules and records, commands, and what is for the log only. */
+const noSentence =
+  /^(\.|node:|v=|[^ ]*$)|^[^a-z]*$|ALTER ROLE|^chmod|^otpmint (app|endpoint|webhook) update|^open files,/
+/** Parts of sentences, and sentences that begin or end with a part: they are in the table below. */
+const partPattern =
+  /^7[ ;:,]|[^ ]7\.?$|77|\$\{|^ |^, |^(7 )*7 ms$|^(The|the) \w+$|^(is|has|a|an|not) |^app 7|^"/
+const parts = [
+  ...['nothing that matters here', 'publish it, then 7', 'have your mail server sign, 7'],
+  ...['the data directory', 'the SPF record 7', 'The login7: none is offered.'],
+  ...['or sign here: "otpmint dkim add 7 --domain 7"', 'run "otpmint dkim check 7"'],
+  'The connection is encrypted (7), with 7.',
+]
+const isPart = (text: string) => partPattern.test(text) || parts.includes(text)
+
+/** The sentences of a file; `7` stands where a value is put in, and what is joined is one. */
+async function sentencesOf(path: string): Promise<string[]> {
+  const text = await Bun.file(join(source, path)).text()
+  const code = text
+    .replace(/^ *(\/\*\*| \*|\/\/).*$/gm, '')
+    .replace(/\$\{[^{}`]*\}/g, '7')
+    .replace(/(['`])\s*\+\n\s*(['`])/g, '')
+  return [...code.matchAll(/(?<!\w)(['`])((?:\\.|(?!\1)[^\n])*)\1/g)].map(
+    ([, , inside = '']) => inside,
+  )
+}
+
+test('what the server finds out is said in German, wherever it is put into words', async () => {
+  const paths = finders.flatMap((glob) => [...new Bun.Glob(glob).scanSync(source)])
+  const all = (await Promise.all(paths.map(sentencesOf))).flat()
+  const sentences = [...new Set(all)].filter((each) => !noSentence.test(each))
+
+  expect(paths.length).toBeGreaterThan(12)
+  expect(sentences.length).toBeGreaterThan(150)
+  const unknown = sentences.filter((each) => germanFinding(each) === null)
+  expect(unknown.filter((each) => !isPart(each))).toEqual([])
+})
+
+test.each([
+  [
+    'The login was refused; check user and password, or make an app password. It said: 535 5.7.8 no; try again',
+    'Die Anmeldung wurde abgelehnt; Benutzer und Passwort prüfen, oder ein App-Passwort anlegen. Er sagte: 535 5.7.8 no; try again',
+  ],
+  [
+    'smtp.acme.test:587 login: The login was refused',
+    'smtp.acme.test:587 Anmeldung: Die Anmeldung wurde abgelehnt',
+  ],
+  [
+    'acme.test has the addresses 10.0.0.1, 10.0.0.2.',
+    'acme.test hat die Adressen 10.0.0.1, 10.0.0.2.',
+  ],
+  [
+    'It offers SIZE 10, DSN. Logins: PLAIN, LOGIN.',
+    'Er bietet SIZE 10, DSN. Anmeldungen: PLAIN, LOGIN.',
+  ],
+  [
+    'It offers nothing that matters here. It offers no login.',
+    'Er bietet nichts, was hier zählt. Er bietet keine Anmeldung.',
+  ],
+  [
+    'The login was accepted (PLAIN). It said: 235 ok',
+    'Die Anmeldung wurde angenommen (PLAIN). Er sagte: 235 ok',
+  ],
+  [
+    'The connection is encrypted (TLSv1.3), with a certificate for a.test by Acme CA, valid until 2027-01-01.',
+    'Die Verbindung ist verschlüsselt (TLSv1.3), mit einem Zertifikat für a.test von Acme CA, gültig bis 2027-01-01.',
+  ],
+  [
+    'The recipient was put off. It said: 450 later',
+    'Der Empfänger wurde aufgeschoben. Er sagte: 450 later',
+  ],
+  ['The message was refused.', 'Die Nachricht wurde abgelehnt.'],
+  [
+    'No encryption was agreed on at a.test:25; try security "tls" (usual on 465).',
+    'Mit a.test:25 kam keine Verschlüsselung zustande; „tls“ versuchen (üblich bei 465).',
+  ],
+  [
+    'key k1 from OTPMINT_MASTER_KEY_FILE; not in backups: keep a copy',
+    'Schlüssel k1 aus OTPMINT_MASTER_KEY_FILE; nicht in Backups: eine Kopie aufbewahren',
+  ],
+  [
+    'the SPF record includes b.test, which has none',
+    'der SPF-Eintrag schließt b.test ein, wo keiner ist',
+  ],
+  [
+    'k._domainkey.a.test is another record in the DNS; its key does not sign',
+    'k._domainkey.a.test ist im DNS ein anderer Eintrag; der Schlüssel signiert nicht',
+  ],
+  [
+    'k._domainkey.a.test is not in the DNS, and its key signs: signatures are wrong',
+    'k._domainkey.a.test steht nicht im DNS, und der Schlüssel signiert: die Signaturen sind falsch',
+  ],
+  [
+    'publish it, then run "otpmint dkim check x"',
+    'veröffentlichen, dann „otpmint dkim check x“ ausführen',
+  ],
+  [
+    'DKIM and SPF vouch for a.test; mail that fails is refused',
+    'DKIM und SPF stehen für a.test ein; was durchfällt, wird abgelehnt',
+  ],
+  [
+    'https://a.test/hook: the receiver answered 200; it is off',
+    'https://a.test/hook: der Empfänger antwortete 200; er ist aus',
+  ],
+  ['Twilio did not answer in time.', 'Twilio antwortete nicht rechtzeitig.'],
+  ['The Bot API answers 500: busy.', 'Die Bot-API antwortet 500: busy.'],
+  [
+    '2 live, 1 of them with a next master key',
+    '2 laufen, 1 davon mit einem nächsten Hauptschlüssel',
+  ],
+  ['twilio is off (login refused)', 'twilio ist aus (login refused)'],
+])('is said in German: %s', (finding, german) => {
+  expect(germanFinding(finding)).toBe(german)
+})
+
+test('what is to be done about an alarm is said in German', () => {
+  const unknown = Object.values(alarmAdvice).filter((advice) => germanFinding(advice) === null)
+
+  expect(unknown).toEqual([])
+})
+
+test('what others say is not translated', () => {
+  expect(germanFinding('250 2.0.0 Ok: queued as 4F')).toBeNull()
+  expect(germanFinding('550 5.1.1 no such user; go away')).toBeNull()
 })

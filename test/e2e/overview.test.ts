@@ -270,7 +270,7 @@ test('what is started shows at once, and a server that restarts is followed agai
   await page.clock.pauseAt(Date.now() + 60_000)
   await dashboard.server.stop()
   await page.getByText('Not connected: trying again').waitFor()
-  const gaps = await gapsWithoutServer(page, 100)
+  const gaps = await gapsWithoutServer(page, 62)
   expect(gaps).toEqual(gaps.toSorted((a, b) => a - b))
   expect([gaps[0], gaps.at(-1)]).toEqual([2, 30])
   // What was shown stays while there is no server.

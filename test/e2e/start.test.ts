@@ -45,7 +45,7 @@ test('the first three curl lines of serve --dev start a verification and check i
   expect(JSON.parse(checked)).toMatchObject({ valid: true, status: 'approved' })
   expect(page.status).toBe(200)
   expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
-  expect(path).toStartWith('/ui/dev-inbox-')
+  expect(path).toStartWith('/ui/main-')
   expect(script.status).toBe(200)
 })
 

@@ -193,7 +193,7 @@ function orphans(files: File[]): string[] {
 }
 
 /** The executable, its threads, the dashboard and the frame in it. */
-const entry = /^src\/(main\.ts|.*worker\.ts|dashboard\/((main|dev-inbox)\.tsx|preview\.ts))$/
+const entry = /^src\/(main\.ts|.*worker\.ts|dashboard\/(main\.tsx|preview\.ts))$/
 
 /** `src/http/server.ts` belongs to `http`, `src/log.ts` to `log`. */
 function partOf(path: string): string {

@@ -21,10 +21,11 @@ export function stepsSeen({ server, transcript, addresses }: Seen): DialogueStep
   const { settings, registeredBy, credential } = server
   const { host, port, security, user } = settings
   const shown = addresses.slice(0, addressesShown).join(', ')
-  const found = shown === host ? 'is an address' : shown === '' ? 'has an address' : `is ${shown}`
+  const several = addresses.length > 1 ? 'addresses' : 'address'
+  const has = shown === '' ? 'has an address' : `has the ${several} ${shown}`
   const where = registeredBy === 'open' ? host : (transcript.address ?? host)
   const steps: DialogueStep[] = [
-    good('resolve', `${host} ${found}.`),
+    good('resolve', `${host} ${shown === host ? 'is an address' : has}.`),
     good('connect', `A mail server answers at ${where} port ${port}.`),
   ]
   const greeting = replyTo(transcript, 'greeting')

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact'
 import type { Refusal } from '../api.ts'
 import { after } from '../system.ts'
 import { problemLanguage, problemText } from '../words/problems.ts'
+import { FindingText } from './finding.tsx'
 import { Icon, type IconName } from './icon.tsx'
 
 export type Tone = 'good' | 'bad' | 'warn' | 'info'
@@ -37,7 +38,11 @@ export function Problem({ refusal, children }: { refusal: Refusal; children?: Co
   return (
     <Notice tone="bad" role="alert">
       <p lang={problemLanguage(refusal)}>{problemText(refusal)}</p>
-      {refusal.detail && <p lang="en">{refusal.detail}</p>}
+      {refusal.detail && (
+        <p>
+          <FindingText>{refusal.detail}</FindingText>
+        </p>
+      )}
       {children}
     </Notice>
   )

@@ -1,3 +1,5 @@
+import { findings } from './german-findings.ts'
+
 /**
  * The server's English in German: loaded only by who reads German, so that it costs nobody else.
  * What is not here stays English.
@@ -78,7 +80,7 @@ export const problems: Record<string, string> = {
  * name or a list, which stays as it is; `*` a part that is in the table itself. The first that fits
  * counts.
  */
-const pairs = `
+const reasons = `
 is missing = fehlt
 is missing, or from is = fehlt, oder from fehlt
 is not a known field = ist kein bekanntes Feld
@@ -147,7 +149,7 @@ no section of this name is open = kein Abschnitt dieses Namens ist offen
 a section is not closed = ein Abschnitt ist nicht geschlossen
 the tags cannot be read = die Tags sind nicht lesbar
 there may be # tags = es dürfen $1 Tags sein
-sections may use # names that can be empty = Abschnitte dürfen $1 Namen benutzen, die leer sein können
+sections may use # names that can be empty in a part of this length = Abschnitte eines Teils dieser Länge dürfen $1 Namen benutzen, die leer sein können
 sections may be nested # deep = Abschnitte dürfen $1 tief verschachtelt sein
 elements may be nested # deep = Elemente dürfen $1 tief verschachtelt sein
 values are always escaped: use two braces and no & = Werte werden immer maskiert: zwei Klammern und kein & verwenden
@@ -161,6 +163,9 @@ must show {{code}}, also where # is empty = muss {{code}} zeigen, auch wenn $1 l
 must show {{code}} = muss {{code}} zeigen
 the image may stand only between {{#logo}} and {{/logo}} = das Bild darf nur zwischen {{#logo}} und {{/logo}} stehen
 may hold no link = darf keinen Link enthalten
+a subject may hold no link = ein Betreff darf keinen Link enthalten
+a link may only be <a href="{{page_link}}"> or <a href="{{report_link}}">, each within a section of its name = ein Link darf nur <a href="{{page_link}}"> oder <a href="{{report_link}}"> sein, je in einem Abschnitt seines Namens
+an attribute may be given once in a tag = ein Attribut darf in einem Tag einmal stehen
 may not be empty in any case = darf in keinem Fall leer sein
 may not be names that every template has = dürfen keine Namen sein, die jede Vorlage hat
 may be # names = dürfen $1 Namen sein
@@ -240,25 +245,35 @@ one of 465, 587 and 2525 = 465, 587 oder 2525
 
 type Pattern = { english: RegExp; german: string; isOwn: boolean[] }
 
-const patterns: Pattern[] = pairs
-  .split('\n')
-  .filter(Boolean)
-  .map((line) => {
-    const [english = '', german = ''] = line.split(' = ')
-    const quoted = english.replace(/[.\\^$+?()|[\]{}]/g, '\\$&')
-    const source = quoted.replace(/(?<!\{)[#*]/g, (mark) => (mark === '#' ? '(.+?)' : '(.+)'))
-    const isOwn = [...english.matchAll(/(?<!\{)[#*]/g)].map(([mark]) => mark === '*')
-    return { english: new RegExp(`^${source}$`), german, isOwn }
-  })
+function patternsOf(table: string): Pattern[] {
+  return table
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [english = '', german = ''] = line.split(' = ')
+      const quoted = english.replace(/[.\\^$+?()|[\]{}]/g, '\\$&')
+      const source = quoted.replace(/(?<!\{)[#*]/g, (mark) => (mark === '#' ? '(.+?)' : '(.+)'))
+      const isOwn = [...english.matchAll(/(?<!\{)[#*]/g)].map(([mark]) => mark === '*')
+      return { english: new RegExp(`^${source}$`), german, isOwn }
+    })
+}
 
-/** What is wrong with a field, in German; null where it is not in the table. */
-export function germanOf(reason: string): string | null {
+function translate(text: string, patterns: Pattern[]): string | null {
   for (const { english, german, isOwn } of patterns) {
-    const found = english.exec(reason)
+    const found = english.exec(text)
     if (!found) continue
-    const parts = found.slice(1).map((part, at) => (isOwn[at] ? germanOf(part) : part))
+    const parts = found.slice(1).map((part, at) => (isOwn[at] ? translate(part, patterns) : part))
     if (parts.includes(null)) continue
     return german.replace(/\$(\d)/g, (_, number) => parts[Number(number) - 1] ?? '')
   }
   return null
 }
+
+const reasonPatterns = patternsOf(reasons)
+const findingPatterns = patternsOf(findings)
+
+/** What is wrong with a field, in German; null where it is not in the table. */
+export const germanOf = (reason: string): string | null => translate(reason, reasonPatterns)
+
+/** What the server found out, in German; null where it is not in the table. */
+export const germanFinding = (finding: string): string | null => translate(finding, findingPatterns)

@@ -44,3 +44,9 @@ export function problemLanguage({ code }: { code: string }): string {
 export function reasonText(reason: string): string {
   return inGerman()?.germanOf(reason) ?? reason
 }
+
+/** What the server found out, and its language: the reader's where it is known. */
+export function findingText(finding: string): { text: string; lang: 'de' | 'en' } {
+  const text = inGerman()?.germanFinding(finding)
+  return text == null ? { text: finding, lang: 'en' } : { text, lang: 'de' }
+}

@@ -16,8 +16,8 @@ export type BundledFile = {
 
 type Output = {
   path: string
-  /** The name of the entry that it is; null for a part. */
-  entry: string | null
+  /** False for a part of it, which is loaded by it. */
+  isEntry: boolean
   text: string
 }
 
@@ -41,31 +41,26 @@ const inboxWithoutScript =
  * executable, scripts/build.ts has put a module with the result in the place of this one.
  */
 export async function bundledFiles(): Promise<BundledFile[]> {
-  const outputs = await built(['main.tsx', 'dev-inbox.tsx'])
+  const outputs = await built('main.tsx')
   const files = outputs.map(({ path, text }) => {
     return packed(path, path.endsWith('.css') ? 'css' : 'js', text)
   })
-  const pathOf = (entry: string) => outputs.find((each) => each.entry === entry)?.path ?? ''
+  const script = outputs.find(({ isEntry }) => isEntry)?.path ?? ''
   const style = outputs.find(({ path }) => path.endsWith('.css'))?.path ?? ''
-  const [preview] = await built(['preview.ts'])
+  const [preview] = await built('preview.ts')
   const icon = await Bun.file(join(folder, 'icon.svg')).text()
   return [
-    packed('/', 'html', shell({ script: pathOf('main'), style, without: withoutScript })),
-    packed(
-      '/dev/inbox',
-      'html',
-      shell({ script: pathOf('dev-inbox'), style, without: inboxWithoutScript }),
-    ),
+    packed('/', 'html', shell({ script, style, without: withoutScript })),
+    packed('/dev/inbox', 'html', shell({ script, style, without: inboxWithoutScript })),
     previewPage(preview?.text.trim() ?? ''),
     packed('/ui/icon.svg', 'svg', icon),
     ...files,
   ]
 }
 
-/** Files that several entries need are shared by them. */
-async function built(entries: string[]): Promise<Output[]> {
+async function built(entry: string): Promise<Output[]> {
   const { outputs } = await Bun.build({
-    entrypoints: entries.map((entry) => join(folder, entry)),
+    entrypoints: [join(folder, entry)],
     target: 'browser',
     format: 'esm',
     splitting: true,
@@ -77,18 +72,12 @@ async function built(entries: string[]): Promise<Output[]> {
   })
   return Promise.all(
     outputs.map(async (output) => {
-      const name = nameOf(output.path)
-      const entry = output.kind === 'entry-point' ? name.replace(hashAndType, '') : null
-      return { path: `/ui/${name}`, entry, text: await output.text() }
+      const name = output.path.slice(output.path.lastIndexOf('/') + 1)
+      const isEntry = output.kind === 'entry-point'
+      return { path: `/ui/${name}`, isEntry, text: await output.text() }
     }),
   )
 }
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
-}
-
-const hashAndType = /-[^-]+$/
 
 /** The page that a script draws into. */
 function shell({ script, style, without }: { script: string; style: string; without: string }) {

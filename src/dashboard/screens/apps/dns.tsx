@@ -1,5 +1,6 @@
 import { Copyable } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { Notice, type Tone } from '../../parts/notice.tsx'
 import type { DnsFinding } from '../../wire.ts'
@@ -23,8 +24,14 @@ export function DnsDialog({ appId, onClose }: { appId: string; onClose(): void }
                 tone={tones[status]}
                 title={`${check.toUpperCase()} · ${domain}`}
               >
-                <p lang="en">{detail}</p>
-                {next && <p lang="en">{next}</p>}
+                <p>
+                  <FindingText>{detail}</FindingText>
+                </p>
+                {next && (
+                  <p>
+                    <FindingText>{next}</FindingText>
+                  </p>
+                )}
                 {record && (
                   <Copyable
                     label={`${words.put}: ${record.type} ${record.name}`}

@@ -1,3 +1,4 @@
+import { FindingText } from '../../parts/finding.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Notice, type Tone } from '../../parts/notice.tsx'
 import type { TestDelivery } from '../../wire.ts'
@@ -22,7 +23,11 @@ export function TestResult({ result: { status, steps } }: { result: TestDelivery
             <Icon name={ok ? 'check' : 'cross'} />
             <div>
               <strong>{words.steps[name] ?? name}</strong>
-              {detail && <p lang="en">{detail}</p>}
+              {detail && (
+                <p>
+                  <FindingText>{detail}</FindingText>
+                </p>
+              )}
             </div>
           </li>
         ))}

@@ -3,6 +3,7 @@ import { post } from '../../api.ts'
 import { number } from '../../format.ts'
 import { Button } from '../../parts/button.tsx'
 import { Choices } from '../../parts/field.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { useSending } from '../../parts/form.tsx'
 import { Loaded, Pager, usePages } from '../../parts/loaded.tsx'
 import { Problem, tell } from '../../parts/notice.tsx'
@@ -96,7 +97,9 @@ function MessageTable({
         {
           label: words.answer,
           cell: ({ code, detail }) => (
-            <span lang="en">{[code, detail].filter((each) => each !== undefined).join(' ')}</span>
+            <>
+              {code} {detail && <FindingText>{detail}</FindingText>}
+            </>
           ),
         },
         {

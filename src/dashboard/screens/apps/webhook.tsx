@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { patch, post, remove } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/dialog.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { useSending } from '../../parts/form.tsx'
 import { Notice, Problem } from '../../parts/notice.tsx'
 import { Card, Facts } from '../../parts/page.tsx'
@@ -100,7 +101,7 @@ function TestAnswer({ tested: { delivered, code, detail } }: { tested: Tested })
       role="status"
       title={delivered && code !== undefined ? words.testOk(code) : words.testBad}
     >
-      {!delivered && <p lang="en">{detail ?? code}</p>}
+      {!delivered && <p>{detail ? <FindingText>{detail}</FindingText> : code}</p>}
     </Notice>
   )
 }

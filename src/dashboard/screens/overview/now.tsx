@@ -1,4 +1,5 @@
 import { clockTime, duration, number, shortTime } from '../../format.ts'
+import { FindingText } from '../../parts/finding.tsx'
 import { Notice } from '../../parts/notice.tsx'
 import { Badge, Card, Facts } from '../../parts/page.tsx'
 import { Table } from '../../parts/table.tsx'
@@ -26,7 +27,9 @@ export function Alarms({ alarms }: { alarms: Alarm[] }) {
             </>
           }
         >
-          <p>{words.advice(alarm)}</p>
+          <p>
+            <FindingText>{alarm.what_to_do}</FindingText>
+          </p>
           <p class="row faint">
             <span>
               {words.since} <Time at={alarm.since} />

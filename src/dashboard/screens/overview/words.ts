@@ -85,7 +85,6 @@ export const overviewWords = words({
       clock_stepped: 'The clock jumped',
       database_damaged: 'The database is damaged',
     } satisfies Record<Alarm['kind'], string>,
-    advice: ({ what_to_do }: Alarm): string => what_to_do,
     toEndpoints: 'To the endpoints',
     toWebhooks: 'To the webhooks',
     toApp: 'To the app',
@@ -173,38 +172,8 @@ export const overviewWords = words({
       clock_stepped: 'Die Uhr ist gesprungen',
       database_damaged: 'Die Datenbank ist beschädigt',
     },
-    advice: ({ kind }) => germanAdvice[kind],
     toEndpoints: 'Zu den Endpunkten',
     toWebhooks: 'Zu den Webhooks',
     toApp: 'Zur App',
   },
 })
-
-/** What the server says in English, in German. */
-const germanAdvice: Record<Alarm['kind'], string> = {
-  spray:
-    'Codes werden für viele Empfänger geraten: setzen Sie longer_codes_on_alarm und kleinere Grenzen, und ein Captcha vor die App.',
-  login_refused: 'Tragen Sie das Passwort dieses Endpunkts neu ein, wie der Anbieter es jetzt hat.',
-  server_refused:
-    'Testen Sie den Endpunkt: sein Server ist so nicht nutzbar, etwa wegen seines Zertifikats.',
-  policy_refused: 'Bestätigen Sie die Absenderadresse beim Anbieter dieses Endpunkts.',
-  message_refused:
-    'Lesen Sie die Antwort des Servers in den Versuchen einer gescheiterten Bestätigung.',
-  recipients_refused:
-    'Lesen Sie die Antworten des Servers in den Versuchen: so viele Ablehnungen liegen selten an den Empfängern.',
-  endpoint_off: 'Reparieren Sie das Gateway und schalten Sie den Endpunkt wieder ein.',
-  cost_capped:
-    'Sehen Sie in den Versuchen nach, in welche Länder gesendet wurde; ist das richtig, setzen Sie cost_per_day neu.',
-  conversion_low:
-    'Jemand verdient vielleicht an Nachrichten, die niemand wollte: nehmen Sie das Land aus phone_countries oder senken Sie phone_prefix_per_hour.',
-  not_asked_for:
-    'Jemand beginnt Codes für andere: begrenzen Sie, wer das darf, und setzen Sie ein Captcha in die App.',
-  unknown_credentials:
-    'Finden Sie den Client über seine Adresse im Log: er hat einen alten Schlüssel oder rät.',
-  webhook_off:
-    'Reparieren Sie den Empfänger und schalten Sie den Webhook wieder ein: seine Nachrichten warten darauf.',
-  webhook_backlog:
-    'Reparieren Sie den Empfänger und wiederholen Sie dann die Nachrichten aus der Zeit des Alarms.',
-  clock_stepped: 'Lassen Sie die Uhr dieses Rechners von NTP stellen.',
-  database_damaged: 'Halten Sie den Server an und stellen Sie eine Sicherung wieder her.',
-}

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { post } from '../../api.ts'
 import { bytes } from '../../format.ts'
 import { Button } from '../../parts/button.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { Mistakes, useSending } from '../../parts/form.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { Problem, tell } from '../../parts/notice.tsx'
@@ -71,10 +72,18 @@ function Findings({ known }: { known: Finding[] }) {
         {worstFirst(examined.value ?? known).map(({ check, status, detail, next }, at) => (
           <li key={`${at}-${check}`}>
             <Badge tone={tones[status]}>{words.states[status]}</Badge>
-            <div lang="en">
-              <strong>{check}</strong>
-              <p>{detail}</p>
-              {next && <p class="next">→ {next}</p>}
+            <div>
+              <strong>
+                <FindingText>{check}</FindingText>
+              </strong>
+              <p>
+                <FindingText>{detail}</FindingText>
+              </p>
+              {next && (
+                <p class="next">
+                  → <FindingText>{next}</FindingText>
+                </p>
+              )}
             </div>
           </li>
         ))}

@@ -5,6 +5,7 @@ import { clockTime, date, duration, exactTime, relative } from '../../format.ts'
 import { Button } from '../../parts/button.tsx'
 import { Confirm } from '../../parts/dialog.tsx'
 import { Select } from '../../parts/field.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { Form, useSending } from '../../parts/form.tsx'
 import { Loaded, useLoaded } from '../../parts/loaded.tsx'
 import { tell } from '../../parts/notice.tsx'
@@ -167,10 +168,10 @@ function Timeline({ of: { steps, deliveries, created_at: started } }: { of: Stor
               <strong>{words.steps[step.kind]}</strong>
               <p class="about">{aboutStep(step)}</p>
               {(step.code || step.detail) && (
-                <p class="said" lang="en">
+                <p class="said">
                   {/* The reply usually begins with its code. */}
                   {step.code && !step.detail?.startsWith(step.code) && `${step.code} `}
-                  {step.detail}
+                  {step.detail && <FindingText>{step.detail}</FindingText>}
                 </p>
               )}
             </div>
