@@ -108,13 +108,45 @@ test('a copy inside the kernel says what went where', () => {
   ])
 })
 
-test('an answer with a status of 2xx is kept, everything else that is sent is not', () => {
-  const send = (text: string) => {
-    return `sendto(${fd(14, 'socket:[7]')}, ${quoted(text)}, 9, 0, NULL, 0) = 9 <0.0001>`
-  }
+const sendOn = (number: number, text: string, sent = text.length) => {
+  return `sendto(${fd(number, 'socket:[7]')}, ${quoted(text)}, 9, 0, NULL, 0) = ${sent} <0.0001>`
+}
+const head = (length: number) => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`
 
-  expect(read(send('HTTP/1.1 200 OK'), send('HTTP/1.1 404 No'), send('EHLO a'))).toEqual([
-    { kind: 'answer', text: 'HTTP/1.1 200 OK' },
+test('an answer with a status of 2xx is kept, everything else that is sent is not', () => {
+  const refusal = 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n'
+
+  expect(read(sendOn(14, head(0)), sendOn(14, refusal), sendOn(14, 'EHLO a'))).toEqual([
+    { kind: 'answer', text: head(0) },
+  ])
+})
+
+test('an answer that is sent in parts is one answer, when its last part was sent', () => {
+  const [first, other] = [`${head(4)}ab`, `${head(1)}x`]
+  const events = parseTrace(
+    [
+      `77  100.001000 ${sendOn(14, first)}`,
+      `77  100.002000 ${sendOn(15, other)}`,
+      `77  100.003000 ${sendOn(14, 'cde', 1)}`,
+      `77  100.004000 ${sendOn(14, 'd')}`,
+      `77  100.005000 ${sendOn(15, head(3))}`,
+      '77  100.006000 +++ exited with 0 +++',
+    ].join('\n'),
+    '/r',
+    'p',
+  ).events
+
+  expect(events.filter(({ kind }) => kind === 'answer')).toEqual([
+    { kind: 'answer', text: other, atUs: 100_002_100 },
+    { kind: 'answer', text: `${first}cd`, atUs: 100_004_100 },
+  ])
+})
+
+test('an answer whose head and body are two buffers of one call is one answer', () => {
+  const buffers = `[{iov_base=${quoted(head(2))}, iov_len=9}, {iov_base=${quoted('ok')}, iov_len=2}]`
+
+  expect(read(`writev(${fd(14, 'socket:[7]')}, ${buffers}, 2) = 99 <0.0001>`)).toEqual([
+    { kind: 'answer', text: `${head(2)}ok` },
   ])
 })
 

@@ -31,7 +31,7 @@ export type Trace = {
 
 /** The calls that strace records. */
 export const tracedCalls = [
-  'pwrite64,pwritev,pwritev2,write,writev,sendto,lseek,fsync,fdatasync,sync_file_range,ftruncate',
+  'pwrite64,pwritev,pwritev2,write,writev,sendto,sendmsg,lseek,fsync,fdatasync,sync_file_range,ftruncate',
   'truncate,fallocate,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir',
   'open,openat,creat,copy_file_range,sendfile',
 ].join(',')
@@ -43,6 +43,8 @@ type Reader = {
   trace: Trace
   /** The position of the next plain write by descriptor. */
   positions: Map<string, number>
+  /** What was sent of an answer that has more to come, by descriptor. */
+  begun: Map<string, Buffer>
   calls: number
   /** The name of the running fsync by thread. */
   syncing: Map<string, string>
@@ -52,7 +54,7 @@ type Reader = {
 export function parseTrace(text: string, root: string, name = ''): Trace {
   const trace: Trace = { events: [], unfinished: [] }
   const reader: Reader = {
-    ...{ root, name, trace, positions: new Map(), calls: 0, syncing: new Map() },
+    ...{ root, name, trace, positions: new Map(), begun: new Map(), calls: 0, syncing: new Map() },
   }
   /** The first half of an unfinished call by thread. */
   const halves = new Map<string, string>()
@@ -159,7 +161,7 @@ function actionOf(reader: Reader, head: string, result: string | null): Action |
     const { path: full, isDeleted } = descriptor(first)
     return isDeleted ? null : below(reader, full)
   }
-  if (/^(pwrite64|write|sendto|pwritev2?|writev)$/.test(call)) {
+  if (/^(pwrite64|write|sendto|sendmsg|pwritev2?|writev)$/.test(call)) {
     return written(reader, call, rest, result)
   }
   if (/^(open|openat|creat)$/.test(call)) return opened(reader, call, args, result)
@@ -182,12 +184,12 @@ function actionOf(reader: Reader, head: string, result: string | null): Action |
 
 function written(reader: Reader, call: string, rest: string, result: string | null): Action | null {
   const { number, path: full, isDeleted } = descriptor(rest)
-  if (full.startsWith('socket:')) return answered(rest)
+  const whole = Buffer.concat([...rest.matchAll(/"([^"]*)"/g)].map(([, hex = '']) => bytesOf(hex)))
+  const data = result === null ? whole : whole.subarray(0, Number(result))
+  if (full.startsWith('socket:')) return answered(reader, number, data)
   const path = below(reader, full)
   if (path === null || isDeleted) return null
   if (rest.includes('"...')) throw new Error(`a write to ${path} that strace has shortened`)
-  const whole = Buffer.concat([...rest.matchAll(/"([^"]*)"/g)].map(([, hex = '']) => bytesOf(hex)))
-  const data = result === null ? whole : whole.subarray(0, Number(result))
   if (call.startsWith('p')) {
     const numbers = rest.split(', ').map(Number)
     // pwritev2 has flags after the offset.
@@ -199,11 +201,26 @@ function written(reader: Reader, call: string, rest: string, result: string | nu
   return { kind: 'write', path, offset, data }
 }
 
-const answerHex = hexOf('HTTP/1.1 2')
+/**
+ * An answer whose last part this is. The server may send the head and the body apart, and the client
+ * has the answer once it has both.
+ */
+function answered({ begun }: Reader, number: string, data: Buffer): Action | null {
+  const isHead = data.subarray(0, 5).toString('latin1') === 'HTTP/'
+  const whole = isHead ? data : Buffer.concat([begun.get(number) ?? Buffer.alloc(0), data])
+  begun.delete(number)
+  const text = whole.toString('utf8')
+  if (!text.startsWith('HTTP/1.1 2')) return null
+  if (isComplete(whole)) return { kind: 'answer', text }
+  begun.set(number, whole)
+  return null
+}
 
-function answered(rest: string): Action | null {
-  const hex = /"([^"]*)"/.exec(rest)?.[1] ?? ''
-  return hex.startsWith(answerHex) ? { kind: 'answer', text: bytesOf(hex).toString('utf8') } : null
+function isComplete(answer: Buffer): boolean {
+  const end = answer.indexOf('\r\n\r\n')
+  if (end < 0) return false
+  const length = /^content-length: *(\d+)/im.exec(answer.subarray(0, end).toString('latin1'))?.[1]
+  return answer.length - end - 4 >= Number(length ?? 0)
 }
 
 function opened(
@@ -284,10 +301,6 @@ function below({ root }: Reader, path: string): string | null {
 
 function bytesOf(escaped: string): Buffer {
   return Buffer.from(escaped.replaceAll('\\x', ''), 'hex')
-}
-
-function hexOf(text: string): string {
-  return [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 }
 
 function decoded(text: string): string {

@@ -89,6 +89,9 @@ const gone = () => new Response(null, { status: 410 })
 const offOf = async (app: App) =>
   (await again(app)).endpoints.filter(({ channel }) => channel === 'webhook').map(({ off }) => off)
 
+const alarmsOf = async (app: App) =>
+  (await w.alarms.list({ appId: app.id, open: true, limit: 9, cursor: null })).items
+
 describe('a gateway that answers 410', () => {
   test('is switched off with an alarm, and the next one takes this message and all others', async () => {
     const { app, seen } = await appOn(gone, taken)
@@ -100,9 +103,9 @@ describe('a gateway that answers 410', () => {
     expect(await sender.settled(second.id, waitMs)).toMatchObject({ status: 'sent' })
 
     expect(seen.map(({ length }) => length)).toEqual([1, 2])
-    const { items } = await w.alarms.list({ appId: app.id, open: true, limit: 9, cursor: null })
+    await until(async () => (await alarmsOf(app)).length > 0)
     const [webhook] = app.endpoints.filter(({ channel }) => channel === 'webhook')
-    expect(items).toMatchObject([{ kind: 'endpoint_off', endpointId: webhook?.id }])
+    expect(await alarmsOf(app)).toMatchObject([{ kind: 'endpoint_off', endpointId: webhook?.id }])
     expect(await first.tries()).toMatchObject([
       { status: 'refused', cause: 'gone' },
       { status: 'sent' },
@@ -115,6 +118,7 @@ describe('a gateway that answers 410', () => {
     const first = await start(app)
     expect(await sender.settled(first.id, waitMs)).toMatchObject({ status: 'refused' })
     await until(async () => (await offOf(app))[0] === 'gone')
+    await until(async () => (await alarmsOf(app)).length > 0)
     await expect(start(await again(app))).rejects.toMatchObject({ code: 'channel_not_configured' })
 
     isGone = false
@@ -124,8 +128,7 @@ describe('a gateway that answers 410', () => {
 
     expect(await sender.settled(second.id, waitMs)).toMatchObject({ status: 'sent' })
     expect(seen[0]).toHaveLength(2)
-    const { items } = await w.alarms.list({ appId: app.id, open: true, limit: 9, cursor: null })
-    expect(items).toEqual([])
+    expect(await alarmsOf(app)).toEqual([])
   })
 })
 
@@ -148,8 +151,7 @@ test('a gateway that is switched off by hand gets nothing, not even what waits f
     status: 'refused',
     detail: 'this endpoint is switched off',
   })
-  const { items } = await w.alarms.list({ appId: app.id, open: true, limit: 9, cursor: null })
-  expect(items).toEqual([])
+  expect(await alarmsOf(app)).toEqual([])
 })
 
 test('a message that a gateway took without an answer is sent once more, a minute later, and said so', async () => {
