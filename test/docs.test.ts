@@ -63,3 +63,12 @@ test('the README shows two pictures, which its readers load in no time', () => {
     expect([path, byteLength < 200_000]).toEqual([path, true])
   }
 })
+
+test('ARCHITECTURE.md says of every package what it is for', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json'))
+  const text = read('ARCHITECTURE.md')
+  const packages = Object.keys({ ...dependencies, ...devDependencies })
+
+  expect(packages.length).toBeGreaterThan(15)
+  expect(packages.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
+})
