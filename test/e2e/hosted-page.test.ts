@@ -62,6 +62,7 @@ test('without JavaScript the same works, by keyboard alone', async () => {
   await page.keyboard.press('Enter')
   await page.getByRole('alert').waitFor()
   expect(await page.getByRole('alert').textContent()).toContain('Tries left: 4')
+  await page.locator('#code:focus').waitFor()
 
   // A code as people write it down.
   await page.keyboard.type(`${code.slice(0, 3)} ${code.slice(3)}`)
