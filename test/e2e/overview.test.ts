@@ -279,8 +279,10 @@ test('what is started shows at once, and a server that restarts is followed agai
   const OTPMINT_DASHBOARD_LISTEN = new URL(dashboard.server.dashboardUrl()).host
   const server = await start(['serve'], { ...dashboard.env, OTPMINT_DASHBOARD_LISTEN })
   const figures = page.waitForRequest(/\/v1\/overview\?/)
+  // The longest wait until the next try.
+  await page.clock.runFor(30_000)
   await page.clock.resume()
-  await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 })
+  await page.getByText('Live', { exact: true }).waitFor()
   await figures
   await begin(server.base, 'henry@example.com')
   await eventually(async () => (await started()) === before + 2)
