@@ -35,7 +35,8 @@ export async function visit(
 export function watch(page: Page, origin: string): string[] {
   const troubles: string[] = []
   page.on('console', (message) => {
-    if (message.type() === 'error') troubles.push(message.text())
+    const { url } = message.location()
+    if (message.type() === 'error') troubles.push(`${message.text()} (${url})`)
   })
   page.on('pageerror', (error) => troubles.push(error.message))
   page.on('request', (request) => {

@@ -131,11 +131,11 @@ test('a server that does not answer is said, and asked again when the reader wan
 test('a page that is older than the server says that it must be loaded again', async () => {
   const { page } = await dashboard.open('/me', english)
   await settled(page)
-  await page.route('**/ui/app-screens-*.js', (route) => route.fulfill({ status: 404 }))
+  await page.route('**/ui/admin-screens-*.js', (route) => route.fulfill({ status: 404 }))
 
   await page.evaluate('location.hash = "#/apps"')
   await page.getByText('A part of this page could not be loaded.').waitFor()
-  await page.unroute('**/ui/app-screens-*.js')
+  await page.unroute('**/ui/admin-screens-*.js')
   await page.getByRole('button', { name: 'Load the page again' }).click()
   await page.getByRole('link', { name: 'Acme' }).waitFor()
   await page.context().close()

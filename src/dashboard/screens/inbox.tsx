@@ -18,7 +18,7 @@ import { State } from './inbox/state.tsx'
 import { inboxWords } from './inbox/words.ts'
 
 /** How often the list is read again, and how long a search waits for the next key, in ms. */
-const refreshMs = 3_000
+const refreshMs = 1_000
 const typingMs = 250
 
 /** The test inbox as a screen of the dashboard. */
@@ -85,6 +85,7 @@ export function TestInbox({
                     id={chosen}
                     path={path}
                     view={query.get('view')}
+                    listed={items.find(({ id }) => id === chosen)?.state}
                     hasScreens={hasScreens}
                   />
                 ) : (

@@ -9,7 +9,6 @@ import { Table } from '../../parts/table.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { Time } from '../../parts/time.tsx'
 import { href } from '../../router.ts'
-import { every } from '../../system.ts'
 import type { TestMessage } from '../../wire.ts'
 import { State } from './state.tsx'
 import { inboxWords } from './words.ts'
@@ -17,25 +16,28 @@ import { inboxWords } from './words.ts'
 const views = ['html', 'text', 'source', 'headers'] as const
 type View = (typeof views)[number]
 
-const refreshMs = 3_000
-
 /** One message with its code, and as a person and as a mail server would see it. */
 export function Message({
   id,
   path,
   view,
+  listed,
   hasScreens,
 }: {
   id: string
   /** Where the server answers with the messages. */
   path: string
   view: string | null
+  /** Its state in the list, which is read again and again; undefined where it is not in the list. */
+  listed: TestMessage['state'] | undefined
   hasScreens: boolean
 }) {
   const words = inboxWords()
   const loaded = useLoaded<TestMessage>(`${path}/${id}`)
-  const isLive = loaded.value?.state === 'live'
-  useEffect(() => (isLive ? every(refreshMs, loaded.reload) : undefined), [isLive, id])
+  const shown = loaded.value?.state
+  useEffect(() => {
+    if (shown !== undefined && listed !== undefined && shown !== listed) loaded.reload()
+  }, [shown, listed])
   const current = views.find((each) => each === view) ?? 'html'
   return (
     <>
