@@ -213,6 +213,14 @@ test.each([
     '2 live, 1 of them with a next master key',
     '2 laufen, 1 davon mit einem nächsten Hauptschlüssel',
   ],
+  [
+    '127.0.0.1:9 resolve: 127.0.0.1 is an address.',
+    '127.0.0.1:9 Name: 127.0.0.1 ist eine Adresse.',
+  ],
+  [
+    'version 0.1.0, pid 4, http://127.0.0.1:5000, since 2026-11-30',
+    'Version 0.1.0, PID 4, http://127.0.0.1:5000, seit 2026-11-30',
+  ],
   ['twilio is off (login refused)', 'twilio ist aus (login refused)'],
 ])('is said in German: %s', (finding, german) => {
   expect(germanFinding(finding)).toBe(german)

@@ -96,6 +96,45 @@ test('a running server sends what the command line has edited, from the next mai
   await mail.close()
 })
 
+test('the links of a template lead to the pages of its verification, once the app wants them', async () => {
+  const mail = await mailServer()
+  const publicUrl = 'https://otp.example.com'
+  const { server, app, admin } = await install('links', mail.port, {
+    OTPMINT_PUBLIC_URL: publicUrl,
+  })
+  const { base } = server
+  const linked = {
+    subject: '{{code}}',
+    text: '{{code}}{{#page_link}}\n{{page_link}}{{/page_link}}{{#report_link}}\n{{report_link}}{{/report_link}}\n',
+    html: '<p>{{code}}</p>{{#page_link}}<a href="{{page_link}}">Enter it</a>{{/page_link}}',
+    variables: [],
+  }
+  expect((await admin(base, 'PUT', '/templates/en', linked)).status).toBe(200)
+  const begin = async (to: string) =>
+    String((await call(`${base}/v1/verifications`, { to }, { token: app.liveKey })).json.id)
+  await begin('ada@example.com')
+  const bare = await arrived(mail, 1)
+
+  await admin(base, 'PATCH', '', { policy: { page_link: true, report_link: true } })
+  const id = await begin('bob@example.com')
+  const read = await arrived(mail, 2)
+
+  expect([bare.text.trim(), String(bare.html).trim()]).toEqual([
+    codeIn(bare),
+    `<p>${codeIn(bare)}</p>`,
+  ])
+  const page = `${publicUrl}/verify/${id}#${codeIn(read)}`
+  const [code, first, report = ''] = read.text.trim().split('\n')
+  expect([code, first]).toEqual([codeIn(read), page])
+  expect(report).toStartWith(`${publicUrl}/verify/${id}/report/`)
+  expect(String(read.html).trim()).toBe(`<p>${code}</p><a href="${page}">Enter it</a>`)
+  const form = await call(`${base}${new URL(report).pathname}`, undefined, {
+    headers: { host: 'otp.example.com' },
+  })
+  expect([form.status, form.text.includes('<form')]).toEqual([200, true])
+  await mail.close()
+})
+
 test('variables survive a crash between the start and the mail', async () => {
   const dead = await mailServer()
   await dead.close()

@@ -150,7 +150,7 @@ export const serverWords = words<Words>({
     check: 'Prüfung',
     state: 'Zustand',
     found: 'Befund',
-    states: { ok: 'Gut', warning: 'Bitte ansehen', failed: 'Falsch' },
+    states: { ok: 'Gut', warning: 'Bitte ansehen', failed: 'Fehler' },
     setting: 'Einstellung',
     value: 'Wert',
     source: 'Von',
