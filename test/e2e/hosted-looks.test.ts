@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { languages } from '../../src/domain/language.ts'
 import { builtIn } from '../../src/messages/languages.ts'
 import { pageWords } from '../../src/messages/page-words.ts'
 import { killAll, scratch } from '../support/executable.ts'
-import { faults, launch, overflow, picture, visit, watch } from './browser.ts'
-import { call } from './client.ts'
+import { faults, launch, look, overflow, picture, visit, watch } from './browser.ts'
+import { call, wrongCode } from './client.ts'
 import { type HostedApp, hostedApp } from './hosted-app.ts'
 
 setDefaultTimeout(240_000)
@@ -47,6 +47,37 @@ test('the page fits on a narrow screen in every language of the messages', async
   }
   await page.close()
 })
+
+const states: [name: string, locale: string, reach: (page: Page, code: string) => Promise<void>][] =
+  [
+    ['form', 'en', async () => {}],
+    ['form-de', 'de', async () => {}],
+    ['form-ar', 'ar', async () => {}],
+    [
+      'wrong',
+      'en',
+      async (page, code) => {
+        await page.keyboard.insertText(wrongCode(code))
+        await page.getByRole('alert').waitFor()
+      },
+    ],
+  ]
+
+test.each(states)(
+  'the page fits from 320 px on, light and dark, without faults: %s',
+  async (name, locale, reach) => {
+    const { pageUrl, code } = await app.begin({ locale })
+    const { page, troubles } = await visit(browser, pageUrl)
+    await page.locator('#code:focus').waitFor()
+    await reach(page, code)
+    await look(page, pictures, name)
+    const dir = await page.evaluate('document.documentElement.dir')
+    expect(dir).toBe(locale === 'ar' ? 'rtl' : 'ltr')
+    // A browser also writes down that a wrong code was answered with 422.
+    expect(troubles.filter((each) => !each.includes('status of 422'))).toEqual([])
+    await page.close()
+  },
+)
 
 /** A picture of one colour, as a PNG in base64. */
 async function logoOf160(): Promise<string> {

@@ -1,20 +1,16 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { eventually, killAll, scratch } from '../support/executable.ts'
-import { faults, launch, look, visit } from './browser.ts'
+import { faults, launch, visit } from './browser.ts'
 import { wrongCode } from './client.ts'
 import { type HostedApp, hostedApp } from './hosted-app.ts'
 
 setDefaultTimeout(180_000)
 const { folder, remove } = scratch()
-const pictures = join(import.meta.dir, '../../test-artifacts/hosted-page')
 let browser: Browser
 let app: HostedApp
 
 beforeAll(async () => {
-  mkdirSync(pictures, { recursive: true })
   browser = await launch()
   app = await hostedApp({ folder })
 })
@@ -165,35 +161,6 @@ test('the wrong address leads back, and the back button finds a page that has en
   expect(troubles()).toEqual([])
   await page.close()
 })
-
-const states: [name: string, locale: string, reach: (page: Page, code: string) => Promise<void>][] =
-  [
-    ['form', 'en', async () => {}],
-    ['form-de', 'de', async () => {}],
-    ['form-ar', 'ar', async () => {}],
-    [
-      'wrong',
-      'en',
-      async (page, code) => {
-        await page.keyboard.insertText(wrongCode(code))
-        await page.getByRole('alert').waitFor()
-      },
-    ],
-  ]
-
-test.each(states)(
-  'the page fits from 320 px on, light and dark, without faults: %s',
-  async (name, locale, reach) => {
-    const { pageUrl, code } = await app.begin({ locale })
-    const { page, troubles } = await open(pageUrl)
-    await reach(page, code)
-    await look(page, pictures, name)
-    const dir = await page.evaluate('document.documentElement.dir')
-    expect(dir).toBe(locale === 'ar' ? 'rtl' : 'ltr')
-    expect(troubles()).toEqual([])
-    await page.close()
-  },
-)
 
 test('a screen reader is told what the page is, what to type, and what the buttons do', async () => {
   const { pageUrl } = await app.begin()
