@@ -546,6 +546,19 @@ describe('servers that run while the key is rotated', () => {
     expect(await followRotation({ meta: place.meta, keyring: place.keyring })).toBe('lost')
     expect(place.keyring.keyset()).toBe(before)
   })
+
+  test.each([
+    ['bytes', keyB],
+    ['a passphrase, stretched with the salt that the rotation has stored', passphrase],
+  ])('that missed the rotation go on where they hold its key: %s', async (_, newMaster) => {
+    const place = await installation(keyA)
+    await rotate(place, { oldMaster: keyA, newMaster })
+    const nextKey = { read: () => newMaster }
+    const { meta, keyring } = place
+
+    expect(await followRotation({ meta, keyring, nextKey })).toBe('changed')
+    await expectEverythingOpens(place, keyring)
+  })
 })
 
 describe('a live code', () => {
