@@ -121,7 +121,9 @@ test('by keyboard alone a message is found, read and its code copied, and all ar
   const focused = () => page.evaluate('document.activeElement.textContent')
 
   await page.keyboard.press('Tab')
+  const found = page.waitForResponse(/search=carol/)
   await page.keyboard.type('carol')
+  await found
   await page.keyboard.press('Tab')
   expect(await focused()).toBe('Clear')
   await page.keyboard.press('Tab')
