@@ -467,6 +467,8 @@ describe('servers that run while the key is rotated', () => {
     await followRotation({ meta: place.meta, keyring })
     await beat(place, 'early', keyring)
     expect(await refusal(rotate(place, served))).toContain('has not taken up the new key')
+    // Nothing is sealed under a key that the late one does not have.
+    expect((await open(place, keyB)).keyset().currentId).toBe(keyIdOf(keyA.bytes))
 
     await addSealed(place, late)
     await place.nodes.leave('early')
