@@ -102,11 +102,11 @@ test('numbers and names stay as the server says them, and an unknown text has no
 const finders = [
   ...['runtime/doctor/*.ts', 'runtime/health.ts', 'channels/mail-dns/advice.ts'],
   ...['channels/email/dialogue.ts', 'channels/email/smtp-advice.ts', 'channels/telegram/probe.ts'],
-  ...['channels/http-outcome.ts'],
+  ...['channels/http-outcome.ts', 'domain/template/advice.ts', 'domain/learning/chosen.ts'],
 ]
 /** Names of modules and records, commands, and what is for the log only. */
 const noSentence =
-  /^(\.|node:|v=|[^ ]*$)|^[^a-z]*$|ALTER ROLE|^chmod|^otpmint (app|endpoint|webhook) update|^open files,/
+  /^(\.|node:|v=|[^ ]*$)|^[^a-z]*$|ALTER ROLE|^chmod|^otpmint (app|endpoint|webhook) update|^open files,|\.test\(/
 /** Parts of sentences, and sentences that begin or end with a part: they are in the table below. */
 const partPattern =
   /^7[ ;:,]|[^ ]7\.?$|77|\$\{|^ |^, |^(7 )*7 ms$|^(The|the) \w+$|^(is|has|a|an|not) |^app 7|^"/
@@ -221,9 +221,29 @@ test.each([
     'version 0.1.0, pid 4, http://127.0.0.1:5000, since 2026-11-30',
     'Version 0.1.0, PID 4, http://127.0.0.1:5000, seit 2026-11-30',
   ],
+  [
+    '83 % approved here, 71 % and nothing known there, weighed by cost',
+    'hier 83 % bestätigt, dort 71 % und nichts bekannt, nach Kosten gewichtet',
+  ],
+  ['71 % here', 'hier 71 %'],
+  ['by rank: nothing is known yet', 'nach Rang: noch ist nichts bekannt'],
+  [
+    'The app wants page_link, and the text or the HTML has no {{page_link}}.',
+    'Die App will page_link, und im Text oder im HTML fehlt {{page_link}}.',
+  ],
   ['twilio is off (login refused)', 'twilio ist aus (login refused)'],
 ])('is said in German: %s', (finding, german) => {
   expect(germanFinding(finding)).toBe(german)
+})
+
+test('what is wrong with the audit log is said in German', async () => {
+  const text = await Bun.file(join(source, 'domain/audit.ts')).text()
+  const faults = [...text.matchAll(/broken\([^'`]*(['`])(.+?)\1\)/g)].map(([, , fault = '']) =>
+    fault.replace(/\$\{[^}]*\}/g, '7'),
+  )
+
+  expect(faults).toHaveLength(8)
+  expect(faults.filter((fault) => germanFinding(fault) === null)).toEqual([])
 })
 
 test('what is to be done about an alarm is said in German', () => {

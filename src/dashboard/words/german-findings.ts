@@ -308,4 +308,36 @@ Repair the receiver, then switch the webhook on again: its messages wait for tha
 Repair the receiver, then replay the messages of the time of this alarm = Reparieren Sie den Empfänger und wiederholen Sie dann die Nachrichten aus der Zeit des Alarms
 Keep the clock of this machine set by NTP = Lassen Sie die Uhr dieses Rechners von NTP stellen
 Stop the server and restore a backup = Halten Sie den Server an und stellen Sie eine Sicherung wieder her
+
+the audit log and its sealed head were deleted = das Protokoll und sein versiegelter Kopf wurden gelöscht
+the sealed head was changed = der versiegelte Kopf wurde geändert
+records were deleted before their keeping time was over = Einträge wurden vor ihrer Zeit gelöscht
+record # is missing = Eintrag $1 fehlt
+record # was changed, or the one before it = Eintrag $1 oder der davor wurde geändert
+record # is not the one that the head names = Eintrag $1 ist nicht der, den der Kopf nennt
+the newest records are missing, from # on = die neuesten Einträge fehlen, ab $1
+the expected head is not in the log = der erwartete Kopf steht nicht im Protokoll
+
+by rank: nothing is known yet = nach Rang: noch ist nichts bekannt
+*, weighed by cost = $1, nach Kosten gewichtet
+* here, * there = hier $1, dort $2
+* here = hier $1
+# % approved = $1 % bestätigt
+# % = $1 %
+nothing known = nichts bekannt
+* and * = $1 und $2
+
+The subject has no code = Im Betreff steht kein Code
+many people read it there = viele lesen ihn dort
+The first line of the text has no code = In der ersten Zeile des Textes steht kein Code
+phones look there = Telefone suchen ihn dort
+The text does not say how long the code is valid: {{valid}} = Der Text sagt nicht, wie lange der Code gilt: {{valid}}
+The HTML does not say how long the code is valid: {{valid}} = Das HTML sagt nicht, wie lange der Code gilt: {{valid}}
+The HTML names no language: lang="..." on its outer element = Das HTML nennt keine Sprache: lang="..." am äußeren Element
+The HTML has no viewport: phones may show it small = Das HTML hat keinen Viewport: Telefone zeigen es vielleicht klein
+The HTML does not say that it suits dark mode: a meta element named color-scheme = Das HTML sagt nicht, dass es sich für dunkle Anzeige eignet: ein meta-Element namens color-scheme
+The HTML has a fixed width above # pixels = Das HTML hat eine feste Breite über $1 Pixel
+The app wants #, and the text or the HTML has no # = Die App will $1, und im Text oder im HTML fehlt $2
+The HTML sets colours of text without a background = Das HTML setzt Textfarben ohne Hintergrund
+dark mode may hide them = in dunkler Anzeige sieht man sie vielleicht nicht
 `

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { asRefusal, post, type Refusal } from '../../api.ts'
 import { Choices, Field } from '../../parts/field.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { HtmlFrame } from '../../parts/html-frame.tsx'
 import { Notice, Problem } from '../../parts/notice.tsx'
 import { Card } from '../../parts/page.tsx'
@@ -91,9 +92,11 @@ function Message({ shown, form }: { shown: Shown; form: 'html' | 'text' }) {
       )}
       {advice.length > 0 && (
         <Notice tone="info" title={words.hints}>
-          <ul lang="en">
+          <ul>
             {advice.map((each) => (
-              <li key={each}>{each}</li>
+              <li key={each}>
+                <FindingText>{each}</FindingText>
+              </li>
             ))}
           </ul>
         </Notice>

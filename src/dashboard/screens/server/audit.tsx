@@ -3,6 +3,7 @@ import { get, withQuery } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
 import { Copyable } from '../../parts/copy.tsx'
 import { Field } from '../../parts/field.tsx'
+import { FindingText } from '../../parts/finding.tsx'
 import { Form, useSending } from '../../parts/form.tsx'
 import { Loaded, Pager, usePages } from '../../parts/loaded.tsx'
 import { Notice } from '../../parts/notice.tsx'
@@ -81,7 +82,9 @@ function Said({ verdict: { ok, records, head, fault } }: { verdict: AuditVerdict
     return (
       <Notice tone="bad" role="alert" title={words.broken}>
         <p>{words.brokenAbout(records)}</p>
-        <p lang="en">{fault}</p>
+        <p>
+          <FindingText>{fault ?? ''}</FindingText>
+        </p>
       </Notice>
     )
   }

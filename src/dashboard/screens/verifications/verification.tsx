@@ -180,7 +180,7 @@ function Timeline({ of: { steps, deliveries, created_at: started } }: { of: Stor
       </ol>
       {reasons.length > 0 && (
         <p class="hint">
-          {words.chosen}: <span lang="en">{reasons.join('; ')}</span>
+          {words.chosen}: <FindingText>{reasons.join('; ')}</FindingText>
         </p>
       )}
     </>
