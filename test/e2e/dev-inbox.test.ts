@@ -143,6 +143,20 @@ test('by keyboard alone a message is found, read and its code copied, and all ar
   await page.close()
 })
 
+test('a message appears also where every answer takes longer than the list is read again', async () => {
+  await clear()
+  const { page } = await open()
+  await page.getByText('No test message yet').waitFor()
+  await page.route('**/dev/inbox/messages?*', async (route) => {
+    await Bun.sleep(1500)
+    await route.continue().catch(() => {})
+  })
+  await mint('eve@example.com')
+
+  await item(page, 'eve@example.com').waitFor({ timeout: 10_000 })
+  await page.close()
+})
+
 test('without JavaScript the page leads to the messages as JSON', async () => {
   const { code } = await mint('dora@example.com')
   const page = await browser.newPage({ javaScriptEnabled: false })

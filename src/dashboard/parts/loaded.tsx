@@ -1,7 +1,8 @@
 import { type Signal, useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { asRefusal, get, type Refusal, withQuery } from '../api.ts'
+import { now } from '../system.ts'
 import { frameWords } from '../words/frame.ts'
 import { Button } from './button.tsx'
 import { Problem } from './notice.tsx'
@@ -11,9 +12,14 @@ export type Resource<Value> = {
   value: Value | null
   refusal: Refusal | null
   reload(): void
+  /** Loads again unless that is under way, so that a slow answer is shown and not overtaken. */
+  refresh(): void
   /** Puts what a change answered in the place of what was loaded. */
   set(value: Value): void
 }
+
+/** An answer that takes longer, in ms, is not waited for: its connection may be lost. */
+const answerMaxMs = 10_000
 
 /** Loads what a path answers; again when the path changes. Null loads nothing. */
 export function useLoaded<Value>(path: string | null): Resource<Value> {
@@ -23,7 +29,14 @@ export function useLoaded<Value>(path: string | null): Resource<Value> {
     refusal: null,
   })
   const round = useSignal(0)
-  useEffect(() => load(path, state), [path, round.value])
+  /** When the load began that is under way. */
+  const since = useRef<number | null>(null)
+  useEffect(() => {
+    since.current = now()
+    return load(path, state, () => {
+      since.current = null
+    })
+  }, [path, round.value])
   // What another path answered is not shown under this one.
   const { value, refusal } =
     state.value.path === path ? state.value : { value: null, refusal: null }
@@ -32,6 +45,10 @@ export function useLoaded<Value>(path: string | null): Resource<Value> {
     refusal,
     reload: () => {
       round.value++
+    },
+    refresh: () => {
+      const isWaiting = since.current !== null && now() - since.current < answerMaxMs
+      if (!isWaiting) round.value++
     },
     set: (value) => {
       state.value = { path, value, refusal: null }
@@ -43,16 +60,18 @@ export function useLoaded<Value>(path: string | null): Resource<Value> {
 function load<Value>(
   path: string | null,
   state: Signal<{ path: string | null; value: Value | null; refusal: Refusal | null }>,
+  onEnd: () => void,
 ): () => void {
   let isWanted = true
+  const end = (found: { value: Value | null; refusal: Refusal | null }) => {
+    if (!isWanted) return
+    onEnd()
+    state.value = { path, ...found }
+  }
   if (path !== null) {
     get<Value>(path).then(
-      (value) => {
-        if (isWanted) state.value = { path, value, refusal: null }
-      },
-      (error) => {
-        if (isWanted) state.value = { path, value: null, refusal: asRefusal(error) }
-      },
+      (value) => end({ value, refusal: null }),
+      (error) => end({ value: null, refusal: asRefusal(error) }),
     )
   }
   return () => {

@@ -54,7 +54,7 @@ export function TestInbox({
     [search.value],
   )
   const pages = usePages<TestMessageItem>(path, { search: asked.value })
-  useEffect(() => every(refreshMs, pages.reload), [pages.number, asked.value])
+  useEffect(() => every(refreshMs, pages.refresh), [pages.number, asked.value])
   useNews(pages.number === 1 && asked.value === '' ? pages.value : null)
   const chosen = query.get('message')
   return (

@@ -28,8 +28,8 @@ export function Overview({ query }: ScreenProps) {
   const app = query.get('app')
   const figures = useLoaded<OverviewAnswer>(withQuery('/v1/overview', { range, app }))
   const live = useLive()
-  const { reload } = figures
-  useEffect(() => every(againMs, reload), [range, app])
+  const { reload, refresh } = figures
+  useEffect(() => every(againMs, refresh), [range, app])
   useEffect(() => {
     // The figures are as old as the stream that ended.
     if (live.round > 1) reload()

@@ -104,7 +104,7 @@ function faultsOf(part: TemplatePart, text: string, { parse, ...rules }: Rules):
     faults.push({ at: last, reason })
   }
   if (faults.length > 0) return faults.slice(0, faultsMax)
-  // A subject of optional names only could be empty, and a link outside of a section lead nowhere.
+  // A subject of optional names only could be empty; a link outside of a section could lead nowhere.
   const alone = { subject: isOptional, text: () => false, html: isLink }[part]
   return rendered(part, tokens, [...new Set([...conditions, ...namesIn(tokens).filter(alone)])])
 }

@@ -29,7 +29,7 @@ export function Verification({ params: { app = '', mode = 'live', id = '' } }: S
   const loaded = useLoaded<Story>(path + query)
   const { value } = loaded
   const isPending = value?.status === 'pending'
-  useEffect(() => (isPending ? every(refreshMs, loaded.reload) : undefined), [isPending, path])
+  useEffect(() => (isPending ? every(refreshMs, loaded.refresh) : undefined), [isPending, path])
   return (
     <Page
       title={value?.to ?? '…'}
